@@ -1,0 +1,24 @@
+"""``kdkit config``: look at recipes."""
+
+from __future__ import annotations
+
+import typer
+
+from kdkit_cli.options import ConfigOption, DomainArgument, SetOption
+
+app = typer.Typer(help="Look at recipes.", no_args_is_help=True)
+
+
+@app.command("show")
+def show(domain: DomainArgument, config: ConfigOption = None, settings: SetOption = None) -> None:
+    """Print the resolved recipe, each option with its meaning, ready to be saved and changed."""
+    from kdkit.plugins import discover
+    from kdkit.recipe.load import load_experiment
+    from kdkit.recipe.show import commented_yaml
+
+    typer.echo(commented_yaml(load_experiment(discover(), domain, config, settings or [])), nl=False)
+
+
+@app.callback()
+def _group() -> None:
+    """Look at recipes."""

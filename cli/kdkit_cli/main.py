@@ -1,0 +1,67 @@
+"""The command ``kdkit``: its commands, and what happens to errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import kdkit
+from kdkit.errors import KdkitError
+from kdkit_cli import config_command, plugins_command, predict_command, run_command
+
+app = typer.Typer(
+    name="kdkit",
+    help="Distil a trained model into a small one without any data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+run_command.register(app)
+predict_command.register(app)
+app.add_typer(config_command.app, name="config")
+app.add_typer(plugins_command.app, name="plugins")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kdkit {kdkit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Distil a trained model into a small one without any data."""
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except KdkitError as error:
+        _print(error.message, error.remedy)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _print("stopped", "Run the same command again: it goes on where it stopped.")
+        sys.exit(130)
+    except OSError as error:
+        # What a library could not read or write (a full disk in the middle of a checkpoint, say).
+        where = f": {error.filename}" if error.filename else ""
+        _print(f"{error.strerror or error}{where}", "What was made so far is kept.")
+        sys.exit(1)
+
+
+def _print(message: str, remedy: str) -> None:
+    from kdkit_cli.console import print_error
+
+    print_error(message, remedy)
+
+
+if __name__ == "__main__":
+    main()

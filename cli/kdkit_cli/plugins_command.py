@@ -1,0 +1,147 @@
+"""``kdkit plugins``: what is installed, and what it offers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from kdkit.plugins import Plugin, Registry
+
+app = typer.Typer(help="See what is installed, and what it offers.", no_args_is_help=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
+    """List the installed plugins with their state and components."""
+    from kdkit.plugins import discover
+
+    plugins = discover().plugins
+    if as_json:
+        typer.echo(json.dumps([_plugin_facts(plugin) for plugin in plugins], indent=2))
+    elif plugins:
+        _print_table(plugins)
+    else:
+        typer.echo("no plugins are installed; pip install kdkit-echocardio, for example")
+
+
+@app.command("info")
+def info(
+    name: Annotated[str, typer.Argument(help="Name of a plugin or of a component.")], as_json: JsonOption = False
+) -> None:
+    """Show a plugin's components, or a component's options: type, default and meaning."""
+    from kdkit.entry import KINDS
+    from kdkit.errors import UsageError, did_you_mean
+    from kdkit.plugins import discover
+
+    registry = discover()
+    plugin = next((p for p in registry.plugins if p.name == name), None)
+    components = [_component_facts(registry, kind, name) for kind in KINDS if name in registry.names(kind)]
+    if plugin is None and not components:
+        known = [p.name for p in registry.plugins] + [n for kind in KINDS for n in registry.names(kind)]
+        raise UsageError(f"no plugin or component is called {name!r}; {did_you_mean(name, known)}")
+    found = ([_plugin_facts(plugin) | {"kind": "plugin"}] if plugin else []) + components
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for facts in found:
+        _print_facts(facts)
+
+
+def _print_table(plugins: list[Plugin]) -> None:
+    from rich.table import Table
+
+    from kdkit_cli.console import escape, out
+
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for column in ("plugin", "distribution", "version", "state", "components"):
+        table.add_column(column, no_wrap=column != "components")
+    for plugin in plugins:
+        color = {"active": "green", "broken": "red"}.get(plugin.state, "yellow")
+        told = _counts(plugin) or escape(plugin.reason)
+        table.add_row(plugin.name, plugin.distribution, plugin.version, f"[{color}]{plugin.state}[/]", told)
+        if plugin.state == "broken":
+            table.add_row("", "", "", "", f"[dim]→ {escape(plugin.remedy)}[/]")
+    out.print(table)
+
+
+def _counts(plugin: Plugin) -> str:
+    counts = [(kind, len(entries)) for kind, entries in plugin.entries.items() if entries]
+    return ", ".join(f"{n} {kind}" if n == 1 else f"{n} {kind}s" for kind, n in counts)
+
+
+def _plugin_facts(plugin: Plugin) -> dict[str, Any]:
+    components = [
+        {"kind": kind, "name": entry.name, "summary": entry.summary, "target": entry.target}
+        for kind, entries in plugin.entries.items()
+        for entry in entries
+    ]
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "state": plugin.state,
+        "reason": plugin.reason,
+        "remedy": plugin.remedy,
+        "module": plugin.module,
+        "components": components,
+    }
+
+
+def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]:
+    import inspect
+
+    plugin, entry = registry.find(kind, name)
+    cls = registry.component(kind, name)
+    properties = cls.Options.model_json_schema().get("properties", {})
+    options = [
+        {
+            "name": option,
+            "type": _type_name(field.annotation),
+            "required": field.is_required(),
+            "default": properties.get(option, {}).get("default"),
+            "description": field.description or "",
+        }
+        for option, field in cls.Options.model_fields.items()
+    ]
+    return {
+        "kind": kind,
+        "name": name,
+        "summary": entry.summary,
+        "description": inspect.getdoc(cls) or "",
+        "target": entry.target,
+        "plugin": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "options": options,
+    }
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    from kdkit_cli.console import escape, out
+
+    out.print(f"[bold]{facts['name']}[/]  {facts['kind']} of {facts['distribution']} {facts['version']}".rstrip())
+    if facts["kind"] == "plugin":
+        out.print(f"  {facts['state']}  {escape(facts['reason'])}".rstrip())
+        for component in facts["components"]:
+            out.print(f"  {component['kind']:<10} {component['name']:<20} {escape(component['summary'])}")
+        out.print()
+        return
+    out.print(f"  {escape(facts['summary'])}")
+    out.print(f"  [dim]{facts['target']}[/]\n")
+    for line in facts["description"].splitlines():
+        out.print(f"  {escape(line)}".rstrip())
+    out.print("\n  options" if facts["options"] else "\n  no options")
+    for option in facts["options"]:
+        default = "required" if option["required"] else f"default {json.dumps(option['default'])}"
+        out.print(f"    [bold]{option['name']}[/]  {escape(option['type'])}, {escape(default)}")
+        out.print(f"      {escape(option['description'])}")
+    out.print()
+
+
+def _type_name(annotation: Any) -> str:
+    text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    return text.replace("typing.", "").replace("pathlib.", "").replace("NoneType", "none")

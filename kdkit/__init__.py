@@ -1,0 +1,63 @@
+"""kdkit: distil a trained model into a small one without any data.
+
+Everything that a plugin needs is importable from here. Names are loaded when they are first used, so that a hook
+module which imports :class:`Entry` and :data:`hookimpl` costs nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import Field as Field
+
+    from kdkit.contracts.component import Component as Component
+    from kdkit.contracts.component import ComponentOptions as ComponentOptions
+    from kdkit.contracts.domain import Case as Case
+    from kdkit.contracts.domain import Domain as Domain
+    from kdkit.contracts.domain import Figure as Figure
+    from kdkit.contracts.generator import Generator as Generator
+    from kdkit.contracts.metric import Metric as Metric
+    from kdkit.contracts.metric import Score as Score
+    from kdkit.contracts.objective import Objective as Objective
+    from kdkit.contracts.student import Student as Student
+    from kdkit.contracts.teacher import Teacher as Teacher
+    from kdkit.entry import Entry as Entry
+    from kdkit.errors import DataError as DataError
+    from kdkit.errors import KdkitError as KdkitError
+    from kdkit.errors import WeightsError as WeightsError
+    from kdkit.hookspecs import hookimpl as hookimpl
+    from kdkit.sample import Sample as Sample
+    from kdkit.weights import load_weights as load_weights
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Field": "pydantic",
+    "Component": "kdkit.contracts.component",
+    "ComponentOptions": "kdkit.contracts.component",
+    "Case": "kdkit.contracts.domain",
+    "Domain": "kdkit.contracts.domain",
+    "Figure": "kdkit.contracts.domain",
+    "Generator": "kdkit.contracts.generator",
+    "Metric": "kdkit.contracts.metric",
+    "Score": "kdkit.contracts.metric",
+    "Objective": "kdkit.contracts.objective",
+    "Student": "kdkit.contracts.student",
+    "Teacher": "kdkit.contracts.teacher",
+    "Entry": "kdkit.entry",
+    "DataError": "kdkit.errors",
+    "KdkitError": "kdkit.errors",
+    "WeightsError": "kdkit.errors",
+    "hookimpl": "kdkit.hookspecs",
+    "Sample": "kdkit.sample",
+    "load_weights": "kdkit.weights",
+}
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kdkit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

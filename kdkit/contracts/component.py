@@ -1,0 +1,77 @@
+"""What every component has: options, a version, and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+CONTRACT_VERSION = 1
+
+
+class ComponentOptions(BaseModel):
+    """Base of every component's ``Options``: a pydantic model whose fields say what they mean.
+
+    Unknown options are refused and options cannot change after they were read. Give each field a description;
+    ``kdkit plugins info NAME`` and ``kdkit config show DOMAIN`` print it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class Component:
+    """Base of generators, teachers, students, metrics, objectives and domains.
+
+    ``Options``: a :class:`ComponentOptions` with the component's own options.
+    ``version``: raise it whenever the same options begin to give other results; stored artifacts made by the
+    older version are then no longer used.
+    ``contract_version``: the version of kdkit's contracts that the component was written for.
+
+    Import heavy libraries (torch, cv2, ...) inside methods: a component's class is loaded to check a recipe.
+    """
+
+    kind: ClassVar[str]
+    contract_version: ClassVar[int] = CONTRACT_VERSION
+    version: ClassVar[str] = "1"
+
+    class Options(ComponentOptions):
+        """No options."""
+
+    def __init__(self, options: ComponentOptions | None = None) -> None:
+        # Any: each subclass declares its own Options, and reads them by name.
+        self.options: Any = self.Options() if options is None else options
+
+    def files(self) -> Sequence[Path]:
+        """Files whose content decides what this component does (weights, say); part of its fingerprint."""
+        return []
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change when class, version, options or :meth:`files` change.
+
+        A path counts by the content of its file, not by its name, so moving a weights file changes nothing.
+        """
+        files = [Path(f) for f in self.files()]
+        options = self.options.model_dump(mode="json")
+        named = {str(f) for f in files}
+        return fingerprint_of(
+            kind=self.kind,
+            component=f"{type(self).__module__}:{type(self).__qualname__}",
+            version=self.version,
+            options={k: v for k, v in options.items() if not (isinstance(v, str) and v in named)},
+            files=[_content_hash(f) for f in files],
+        )
+
+
+def fingerprint_of(**parts: Any) -> str:
+    """16 hexadecimal digits of the SHA-256 over ``parts`` as canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _content_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,102 @@
+"""The contract of a domain, and what it exchanges with the report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from kdkit.contracts.component import Component
+from kdkit.errors import KdkitError
+from kdkit.sample import Sample
+
+Activation = Literal["sigmoid", "softmax", "identity"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sample of the evaluation with every model's answer to it.
+
+    ``rank``: "best", "median" or "worst", by the student's first metric; ``score``: that metric on this sample.
+    ``predictions``: model name ("teacher", "student", "control") to a float32 array, activated.
+    """
+
+    rank: str
+    score: float
+    sample: Sample
+    predictions: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture for the report: ``data`` of the type ``media_type`` (image/png, image/svg+xml, image/gif ...)."""
+
+    title: str
+    caption: str
+    media_type: str
+    data: bytes
+
+
+class Domain(Component):
+    """A field of application.
+
+    ``activation``: how logits become answers. "sigmoid": each value is a probability of its own (masks); targets are
+    kept as 8-bit probabilities. "softmax": the last axis holds classes; targets are kept as half-precision logits.
+    "identity": values are answers as they are, kept in single precision.
+    ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
+    ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
+
+    The default recipe is the file ``recipe.yaml`` beside the module that defines the class.
+
+    Example::
+
+        class Leaves(Domain):
+            '''Leaf outlines without a photograph.'''
+
+            activation = "sigmoid"
+    """
+
+    kind: ClassVar[str] = "domain"
+    activation: ClassVar[Activation] = "sigmoid"
+    item: ClassVar[str] = "sample"
+    input_suffixes: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def default_recipe(cls) -> Path:
+        """The YAML file of the default recipe."""
+        return Path(sys.modules[cls.__module__].__file__ or "").with_name("recipe.yaml")
+
+    def items(self, sample: Sample) -> int:
+        """How many items a sample holds: the frames of a clip, say."""
+        return 1
+
+    def read(self, path: Path) -> Sample:
+        """The sample in a file of a user's, ready for a student. Raises :class:`kdkit.DataError` if unreadable."""
+        raise KdkitError(f"the domain {type(self).__name__} cannot read files, so it cannot predict on {path}")
+
+    def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
+        """Write what belongs to one predicted file (``stem`` + suffix) and return its row of ``summary.csv``.
+
+        ``path`` and ``sample`` are those of :meth:`read`; ``prediction`` is float32, activated.
+        """
+        np.savez_compressed(stem.with_name(f"{stem.name}.npz"), prediction=prediction)
+        return {}
+
+    def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:
+        """One line on whether these answers are plausible; raises :class:`kdkit.KdkitError` if they are not.
+
+        The core has already checked that they are finite and not constant.
+        """
+        return ""
+
+    def sheet(self, samples: Sequence[Sample]) -> np.ndarray:
+        """A contact sheet of samples: uint8 RGB (H, W, 3)."""
+        raise KdkitError(f"the domain {type(self).__name__} draws no contact sheets")
+
+    def figures(self, cases: Sequence[Case]) -> Iterator[Figure]:
+        """Pictures of chosen cases for the report."""
+        yield from ()

@@ -1,0 +1,66 @@
+"""The contract of a generator."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from kdkit.contracts.component import Component, ComponentOptions, fingerprint_of
+from kdkit.sample import Sample
+
+
+class Generator(Component, ABC):
+    """A source of samples, made before training and kept in the store.
+
+    Sample ``i`` is a pure function of (options, seed, i): generation can then be stopped, resumed and split over
+    processes and machines, and gives the same bytes whatever the split. Draw from :meth:`rng` and from nothing else.
+
+    ``synthetic``: False when the samples are recordings of the real thing; reports say so.
+
+    Example::
+
+        class Squares(Generator):
+            '''Bright squares on black, uint8 (H, W).'''
+
+            class Options(ComponentOptions):
+                size: int = Field(32, ge=8, description="Height and width in pixels.")
+
+            def generate(self, indices):
+                for index in indices:
+                    rng = self.rng(index)
+                    side = int(rng.integers(2, self.options.size))
+                    image = np.zeros((self.options.size, self.options.size), np.uint8)
+                    image[:side, :side] = 255
+                    yield Sample(image, truth={"side": np.array(side)})
+    """
+
+    kind: ClassVar[str] = "generator"
+    synthetic: ClassVar[bool] = True
+
+    def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
+        super().__init__(options)
+        self.seed = seed
+
+    @abstractmethod
+    def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
+        """Yield the samples with these indices (each >= 0), in their order.
+
+        Raises :class:`kdkit.DataError` for an index beyond :meth:`count`, or a source that cannot be read.
+        """
+
+    def count(self) -> int | None:
+        """How many samples there are; None (the default) when there is no end to them."""
+        return None
+
+    def rng(self, index: int) -> np.random.Generator:
+        """The random generator of sample ``index``: independent of every other sample's."""
+        name = hashlib.sha256(type(self).__qualname__.encode()).digest()[:4]
+        return np.random.default_rng([self.seed, index, int.from_bytes(name, "big")])
+
+    def fingerprint(self) -> str:
+        """As :meth:`Component.fingerprint`, and the seed."""
+        return fingerprint_of(component=super().fingerprint(), seed=self.seed)

@@ -1,0 +1,107 @@
+"""The contract of a metric, and the score it gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kdkit.contracts.component import Component, ComponentOptions
+from kdkit.sample import Sample
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measured number with what is needed to believe it.
+
+    ``value`` with its 95 % bootstrap interval ``ci_low`` .. ``ci_high``, over ``n`` samples, in ``unit``. The three
+    numbers are None when no sample could be measured.
+    """
+
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    unit: str
+    higher_is_better: bool | None
+
+
+class Metric(Component, ABC):
+    """A measure of a model's answers, gathered sample by sample and then summarised.
+
+    An author writes :meth:`measure` (the cases of one sample) and, unless the mean is meant, :meth:`summarize`
+    (cases to a number). Updating, merging over processes and the bootstrap follow from these two.
+
+    ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
+    ``higher_is_better``: None when zero is best (a bias).
+
+    Example::
+
+        class Accuracy(Metric):
+            '''Share of samples whose most probable class is the labelled one.'''
+
+            unit = ""
+            higher_is_better = True
+
+            def measure(self, prediction, sample):
+                return [(float(prediction.argmax() == sample.truth["label"]),)]
+    """
+
+    kind: ClassVar[str] = "metric"
+    unit: ClassVar[str]
+    higher_is_better: ClassVar[bool | None]
+
+    def __init__(self, options: ComponentOptions | None = None) -> None:
+        super().__init__(options)
+        self._samples: list[np.ndarray] = []
+
+    @abstractmethod
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        """The cases that one sample gives: tuples of equal length; an empty list when it cannot be measured.
+
+        ``prediction``: float32, the model's answer after the domain's activation (a probability, say).
+        """
+
+    def summarize(self, cases: np.ndarray) -> float:
+        """One number from all cases, float64 (cases, tuple length), cases >= 1. By default the mean of column 0."""
+        return float(cases[:, 0].mean())
+
+    def update(self, prediction: np.ndarray, sample: Sample) -> np.ndarray | None:
+        """Take one sample into account; returns its cases, float64 (cases, tuple length), or None without any."""
+        measured = self.measure(prediction, sample)
+        if not measured:
+            return None
+        cases = np.asarray(measured, np.float64)
+        self._samples.append(cases)
+        return cases
+
+    def merge(self, other: Metric) -> None:
+        """Take into account what another instance (of another process, say) has gathered."""
+        self._samples.extend(other._samples)
+
+    def compute(self, seed: int = 0) -> Score:
+        """The score over everything gathered, its interval by resampling samples with replacement (Efron 1979)."""
+        n = len(self._samples)
+        if n == 0:
+            return Score(None, None, None, 0, self.unit, self.higher_is_better)
+        value = self.summarize(np.concatenate(self._samples))
+        low, high = self._interval(np.random.default_rng(seed))
+        return Score(_number(value), low, high, n, self.unit, self.higher_is_better)
+
+    def _interval(self, rng: np.random.Generator) -> tuple[float | None, float | None]:
+        n = len(self._samples)
+        draws = rng.integers(0, n, (RESAMPLES, n))
+        values = np.array([self.summarize(np.concatenate([self._samples[i] for i in draw])) for draw in draws])
+        values = values[np.isfinite(values)]
+        if values.size == 0:
+            return None, None
+        low, high = np.percentile(values, [2.5, 97.5])
+        return float(low), float(high)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

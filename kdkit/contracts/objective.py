@@ -1,0 +1,35 @@
+"""The contract of an objective."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from kdkit.contracts.component import Component
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Objective(Component, ABC):
+    """A training loss between a student's logits and a teacher's targets.
+
+    Example::
+
+        class MeanSquared(Objective):
+            '''Mean squared difference.'''
+
+            def loss(self, logits, targets):
+                return ((logits - targets) ** 2).mean()
+    """
+
+    kind: ClassVar[str] = "objective"
+
+    @abstractmethod
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """A finite scalar, smaller is better.
+
+        ``logits``: the student's, (batch, \\*answer shape), float. ``targets``: the same shape, float: the teacher's
+        probabilities in 0..1 when the domain's activation is "sigmoid", its logits when that is "softmax", its
+        values when that is "identity".
+        """

@@ -1,0 +1,46 @@
+"""The contract of a teacher."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from kdkit.contracts.component import Component
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Teacher(Component, ABC):
+    """A trained model that is asked for answers and never trained.
+
+    Example::
+
+        class Brightness(Teacher):
+            '''Calls every pixel brighter than a threshold foreground.'''
+
+            class Options(ComponentOptions):
+                threshold: float = Field(0.5, ge=0, le=1, description="Share of full brightness.")
+
+            def build(self):
+                import torch
+
+                threshold = self.options.threshold
+
+                class Network(torch.nn.Module):
+                    def forward(self, inputs):
+                        return 20 * (inputs.float() / 255 - threshold)
+
+                return Network()
+    """
+
+    kind: ClassVar[str] = "teacher"
+
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """The network with its weights, on the CPU.
+
+        Its ``forward`` takes a batch of raw inputs as the generator made them, (batch, \\*sample shape), normalises
+        them itself, and returns logits, (batch, \\*answer shape), float. The engine puts it into evaluation mode,
+        freezes it and moves it to a device. Raises :class:`kdkit.WeightsError` when the weights do not fit.
+        """

@@ -1,0 +1,110 @@
+"""Asking a frozen network for its answers to many samples: labelling and predicting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, Dataset
+
+from kdkit.contracts.domain import Activation
+from kdkit.engine.trainer import make_trainer
+from kdkit.progress import Bar
+from kdkit.recipe.schema import Hardware
+from kdkit.store.answers import encode, to_record
+from kdkit.store.samples import SampleSet
+from kdkit.store.shards import Range, ShardStore
+
+# Elements of raw input in one forward pass: bounds the memory whatever the size of a sample.
+BATCH_ELEMENTS = 4_000_000
+
+
+def freeze(network: torch.nn.Module) -> torch.nn.Module:
+    """The network in evaluation mode, without gradients."""
+    return network.eval().requires_grad_(False)
+
+
+def answers_of(network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:
+    """The network's logits to each raw input, float, in order; equal shapes share a batch of bounded size."""
+    logits: list[torch.Tensor] = []
+    for batch in _batches(inputs):
+        raw = torch.from_numpy(np.stack(batch)).to(device)
+        with torch.inference_mode():
+            logits.extend(network(raw).float())
+    return logits
+
+
+def answer_samples(
+    network: torch.nn.Module,
+    samples: SampleSet,
+    ranges: Sequence[Range],
+    answers: ShardStore,
+    activation: Activation,
+    hardware: Hardware,
+    bar: Bar,
+) -> None:
+    """Write the network's encoded answers to these ranges of samples, a shard for each range."""
+    module = _Answering(freeze(network), activation)
+    loader = DataLoader(_Tasks(samples.store, ranges), batch_size=1, collate_fn=lambda tasks: tasks[0])
+    trainer = make_trainer(hardware, Path(answers.folder), [_Keep(answers, bar)], enable_checkpointing=False)
+    trainer.predict(module, loader, return_predictions=False)
+    answers.refresh()
+
+
+class _Tasks(Dataset[tuple[Range, list[np.ndarray]]]):
+    """One item for each range: the range and its raw inputs."""
+
+    def __init__(self, store: ShardStore, ranges: Sequence[Range]) -> None:
+        self.store = store
+        self.ranges = list(ranges)
+
+    def __len__(self) -> int:
+        return len(self.ranges)
+
+    def __getitem__(self, item: int) -> tuple[Range, list[np.ndarray]]:
+        indices = self.ranges[item]
+        return indices, [self.store.read(index, "inputs") for index in range(*indices)]
+
+
+class _Answering(LightningModule):
+    """Runs a frozen network over ranges of raw inputs."""
+
+    def __init__(self, network: torch.nn.Module, activation: Activation) -> None:
+        super().__init__()
+        self.network = network
+        self.activation = activation
+
+    def predict_step(self, batch: tuple[Range, list[np.ndarray]], batch_idx: int) -> list[np.ndarray]:
+        _, inputs = batch
+        return [encode(logits, self.activation) for logits in answers_of(self.network, inputs, self.device)]
+
+
+class _Keep(Callback):
+    """Writes each range's answers as soon as they are there, so that nothing is lost when the work is cut off."""
+
+    def __init__(self, answers: ShardStore, bar: Bar) -> None:
+        self.answers = answers
+        self.bar = bar
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        (start, stop), _inputs = batch
+        self.answers.write(start, [to_record(answer) for answer in outputs])
+        self.bar.advance((stop - start) * trainer.world_size)
+
+
+def _batches(inputs: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    batch: list[np.ndarray] = []
+    for array in inputs:
+        same = batch and array.shape == batch[0].shape
+        if batch and not (same and (len(batch) + 1) * array.size <= BATCH_ELEMENTS):
+            yield batch
+            batch = []
+        batch.append(array)
+    if batch:
+        yield batch

@@ -1,0 +1,129 @@
+"""Applying a trained student to a user's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, Dataset
+
+from kdkit.contracts.domain import Domain
+from kdkit.engine.answering import answers_of
+from kdkit.engine.trainer import make_trainer
+from kdkit.errors import DataError
+from kdkit.files import write_csv, write_text
+from kdkit.progress import Bar
+from kdkit.recipe.schema import Hardware
+from kdkit.sample import Sample
+from kdkit.store.answers import decode_answer, encode
+from kdkit.student_folder import TrainedStudent
+
+SUMMARY = "summary.csv"
+
+
+@dataclass
+class FilesOutcome:
+    """What came of each file: a row of the summary, or the reason why it was skipped."""
+
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    items: int = 0
+
+
+def list_inputs(domain: Domain, given: Sequence[Path]) -> list[Path]:
+    """The files named, and those in the folders named whose names the domain knows, in order."""
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in domain.input_suffixes)
+            found.extend(p for p in inside if p.is_file())
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def predict_files(
+    student: TrainedStudent, paths: Sequence[Path], out: Path, hardware: Hardware, bar: Bar
+) -> FilesOutcome:
+    """Predict each file and write the domain's files for it and ``summary.csv`` into ``out``.
+
+    A file that cannot be read is skipped with its reason. Raises :class:`kdkit.errors.StoreError` when ``out``
+    cannot be written.
+    """
+    write_text(out / SUMMARY, "")
+    outcome = FilesOutcome()
+    keep = _Keep(student.domain, _stems(paths, out), outcome, bar)
+    trainer = make_trainer(hardware, out, [keep], enable_checkpointing=False)
+    loader = DataLoader(_Inputs(student.domain, paths), batch_size=1, collate_fn=lambda items: items[0])
+    trainer.predict(_Answering(student), loader, return_predictions=False)
+    if outcome.rows:
+        write_csv(out / SUMMARY, outcome.rows)
+    else:
+        (out / SUMMARY).unlink()
+    return outcome
+
+
+class _Inputs(Dataset[tuple[Path, Sample | str]]):
+    """Each file's sample, or the reason why it cannot be read."""
+
+    def __init__(self, domain: Domain, paths: Sequence[Path]) -> None:
+        self.domain = domain
+        self.paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, item: int) -> tuple[Path, Sample | str]:
+        path = self.paths[item]
+        try:
+            return path, self.domain.read(path)
+        except DataError as error:
+            return path, error.message.removeprefix(f"{path}").lstrip(": ")
+
+
+class _Answering(LightningModule):
+    def __init__(self, student: TrainedStudent) -> None:
+        super().__init__()
+        self.network = student.network
+        self.activation = student.domain.activation
+
+    def predict_step(self, batch: tuple[Path, Sample | str], batch_idx: int) -> Any:
+        _, sample = batch
+        if isinstance(sample, str):
+            return None
+        (logits,) = answers_of(self.network, [sample.inputs], self.device)
+        return decode_answer(encode(logits, self.activation), self.activation)
+
+
+class _Keep(Callback):
+    def __init__(self, domain: Domain, stems: Mapping[Path, Path], outcome: FilesOutcome, bar: Bar) -> None:
+        self.domain = domain
+        self.stems = stems
+        self.outcome = outcome
+        self.bar = bar
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        path, sample = batch
+        if isinstance(sample, str):
+            self.outcome.skipped.append((path, sample))
+        else:
+            row = self.domain.write(path, sample, outputs, self.stems[path])
+            self.outcome.rows.append({"file": str(path), **row})
+            self.outcome.items += self.domain.items(sample)
+        self.bar.advance()
+
+
+def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Where each file's results go; files of the same name in different folders are numbered."""
+    taken: dict[str, int] = {}
+    stems = {}
+    for path in paths:
+        taken[path.stem] = taken.get(path.stem, 0) + 1
+        number = taken[path.stem]
+        stems[path] = out / (path.stem if number == 1 else f"{path.stem}-{number}")
+    return stems

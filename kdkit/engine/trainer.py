@@ -1,0 +1,61 @@
+"""Lightning's Trainer, set up as the recipe's hardware section says."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch import Callback, Trainer
+
+from kdkit.errors import UsageError
+from kdkit.recipe.schema import Hardware
+
+
+def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback], **more: Any) -> Trainer:
+    """A Trainer without a logger, bar or summary of its own: the stages report.
+
+    Raises :class:`UsageError` when the machine does not have what the recipe asks for.
+    """
+    _hush()
+    options = hardware.model_dump(exclude={"workers"})
+    try:
+        return Trainer(
+            **options,
+            default_root_dir=folder,
+            callbacks=list(callbacks),
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            **more,
+        )
+    except (ValueError, RuntimeError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
+        raise UsageError(
+            f"this machine cannot run with {_told(options)}: {str(error).splitlines()[0]}",
+            "Change the options under trainer in the recipe, or leave them at auto.",
+        ) from error
+
+
+def _told(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items() if value not in ("auto", 1))
+
+
+def _hush() -> None:
+    """Lightning's advice is written for authors of training scripts; users of a command cannot act on it."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*treespec.*",
+        ".*The `srun` command is available.*",
+        ".*GPU available but not used.*",
+        ".*exists and is not empty.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ".*lr_scheduler.step.*",
+        ".*no `val_dataloader`.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

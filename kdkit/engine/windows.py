@@ -1,0 +1,67 @@
+"""Training items: windows of raw samples with the teacher's targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from kdkit.contracts.domain import Activation
+from kdkit.run import Labelled
+from kdkit.store.answers import NAME, decode_targets
+
+
+class Windows(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """(inputs, targets) of a split; ``length`` of each along the first axis, or all of it.
+
+    With a ``seed`` the windows begin at random, anew in each :attr:`epoch` and the same whenever that epoch is
+    repeated; without one they lie in the middle, so that validation always sees the same.
+    """
+
+    def __init__(self, part: Labelled, activation: Activation, length: int | None, seed: int | None) -> None:
+        self.part = part
+        self.activation = activation
+        self.length = length
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.part.split)
+
+    def __getitem__(self, item: int) -> tuple[torch.Tensor, torch.Tensor]:
+        index = self.part.split.start + item
+        samples, targets = self.part.split.samples.store, self.part.targets
+        window = self._window(index, samples.length(index, "inputs")) if self.length else None
+        answer = decode_targets(targets.read(index, NAME, window), self.activation)
+        return torch.from_numpy(samples.read(index, "inputs", window)), torch.from_numpy(answer)
+
+    def _window(self, index: int, available: int) -> slice:
+        assert self.length is not None
+        room = max(0, available - self.length)
+        if self.seed is None:
+            start = room // 2
+        else:
+            start = int(np.random.default_rng([self.seed, self.epoch, index]).integers(0, room + 1))
+        return slice(start, min(start + self.length, available))
+
+
+class Shuffled(Sampler[int]):
+    """Every item once, in an order that depends on (seed, epoch) alone, so that a resumed run sees the same."""
+
+    def __init__(self, items: int, seed: int) -> None:
+        self.items = items
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.items
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.items)
+        return iter(order.tolist())

@@ -1,0 +1,22 @@
+"""Regression of a teacher's values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdkit.contracts.objective import Objective
+
+if TYPE_CHECKING:
+    import torch
+
+
+class MSE(Objective):
+    """Mean squared difference between the student's logits and the targets (Ba & Caruana 2014, arXiv:1312.6184).
+
+    For domains with the activation "softmax" (the targets are then the teacher's logits) or "identity".
+    """
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        return F.mse_loss(logits, targets)

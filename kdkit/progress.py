@@ -1,0 +1,44 @@
+"""How stages tell what they are doing, whoever is listening."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """``steps`` more are done; ``note`` is a short remark beside the bar (a loss, say)."""
+
+
+class Progress(Protocol):
+    """Receives what the stages report."""
+
+    def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> _BarContext:
+        """A bar of ``total`` steps for a piece of work, ``done`` of which were done earlier."""
+
+    def say(self, stage: str, what: str, text: str) -> None:
+        """A line without a bar."""
+
+
+class _BarContext(Protocol):
+    def __enter__(self) -> Bar: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class Silence:
+    """A :class:`Progress` that nobody hears: other ranks, and callers from Python."""
+
+    @contextmanager
+    def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
+        yield self
+
+    def say(self, stage: str, what: str, text: str) -> None:
+        pass
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        pass

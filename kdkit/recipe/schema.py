@@ -1,0 +1,98 @@
+"""What a recipe may say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    """A section of the recipe: every option known, none changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Choice(BaseModel):
+    """A component by name; every other key is an option of that component."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(description="Name of a registered component.")
+
+    @property
+    def given_options(self) -> dict[str, object]:
+        """The options beside the name, as they were given."""
+        return dict(self.model_extra or {})
+
+
+class Samples(Part):
+    """How many samples are made."""
+
+    train: int = Field(ge=1, description="Samples that the student is trained on.")
+    validation: int = Field(ge=1, description="Samples that choose the best epoch; never trained on.")
+    evaluation: int = Field(ge=1, description="Samples that the scores are measured on; never trained on.")
+
+
+class Training(Part):
+    """How the student is trained."""
+
+    epochs: int = Field(ge=1, description="Passes over the training samples, at most.")
+    batch_size: int = Field(ge=1, description="Samples in one step, on each device.")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the optimiser.")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW).")
+    window: int | None = Field(
+        None, ge=1, description="Length of the random window taken along the first axis; null takes whole samples."
+    )
+    schedule: Literal["one-cycle", "constant"] = Field(
+        "one-cycle", description="Learning rate over time: one-cycle (Smith & Topin 2018) or constant."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many epochs without a better validation loss; null never does."
+    )
+
+
+class Evaluation(Part):
+    """What the models are measured with, and on."""
+
+    metrics: list[str | Choice] = Field(
+        min_length=1, description="Metrics by name; the first one ranks the report's cases."
+    )
+    generator: Choice | None = Field(
+        None, description="Source of the evaluation samples; null holds some of the training source's apart."
+    )
+
+
+class Control(Part):
+    """The control: the same student, distilled in the same way on samples that mean nothing."""
+
+    generator: Choice = Field(description="Source of the control's samples.")
+
+
+class Hardware(Part):
+    """Where it runs: passed to Lightning's Trainer as it is."""
+
+    accelerator: str = Field("auto", description="cpu, gpu, tpu, ... or auto.")
+    devices: int | list[int] | str = Field("auto", description="How many devices, which ones, or auto.")
+    num_nodes: int = Field(1, ge=1, description="Machines.")
+    strategy: str = Field("auto", description="ddp, fsdp, ... or auto.")
+    precision: str = Field("32-true", description="32-true, bf16-mixed, 16-mixed, ...")
+    workers: int | None = Field(
+        None, ge=1, description="Processes that make samples; null takes one for each processor core."
+    )
+
+
+class Recipe(Part):
+    """A whole experiment."""
+
+    domain: str = Field(description="The field of application.")
+    seed: int = Field(0, ge=0, description="Seed of everything that is drawn at random.")
+    generator: Choice = Field(description="Where the training samples come from.")
+    teacher: Choice = Field(description="Who answers for them.")
+    student: Choice = Field(description="The network to be trained.")
+    objective: Choice = Field(description="The training loss.")
+    samples: Samples
+    training: Training
+    evaluation: Evaluation
+    control: Control | None = Field(None, description="A control to be trained beside the student, or null.")
+    trainer: Hardware = Field(default_factory=Hardware)

@@ -1,0 +1,25 @@
+"""The unit of data: one sample, as it is stored and handed around."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One raw sample.
+
+    ``inputs``: the raw array that teachers and students receive (a clip ``uint8 (T, H, W)``, an image
+    ``uint8 (H, W, 3)``, ...); nothing is normalised before it reaches a component.
+    ``truth``: named arrays that are known of the sample (a phantom's mask, a human label). It serves evaluation only
+    and never reaches training.
+    ``info``: JSON-able facts (``name``, ``fps``, ``spacing_mm``, ...).
+    """
+
+    inputs: np.ndarray
+    truth: Mapping[str, np.ndarray] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,67 @@
+"""distill: samples and targets → a student, and the control beside it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from kdkit import ranks
+from kdkit.run import Arm, Run
+from kdkit.run_folder import CONTROL
+from kdkit.student_folder import CARD, WEIGHTS, write_student
+
+NAME = "distill"
+
+
+def stage_key(arm: Arm) -> str:
+    return f"{NAME}.{arm.name}"
+
+
+def is_whole(run: Run) -> bool:
+    """Whether every arm's student is there and was trained on these very inputs."""
+    return all(_arm_is_whole(run, arm) for arm in run.arms)
+
+
+def execute(run: Run) -> None:
+    """Train the students that are missing."""
+    for arm in run.arms:
+        if not _arm_is_whole(run, arm):
+            _distill(run, arm)
+
+
+def _arm_is_whole(run: Run, arm: Arm) -> bool:
+    folder = run.folder.model(arm.name)
+    files = all((folder / name).is_file() for name in (WEIGHTS, CARD))
+    return files and run.folder.fingerprint(stage_key(arm)) == arm.fingerprint
+
+
+def _distill(run: Run, arm: Arm) -> None:
+    from kdkit.engine.distillation import distill
+
+    recipe = run.experiment.recipe
+    checkpoints = run.folder.checkpoints(arm.name)
+    what = recipe.student.name if arm.name != CONTROL else f"{recipe.student.name} on {_control_name(run)}"
+    start = time.monotonic()
+    with run.progress.work(NAME, what, recipe.training.epochs, "epochs") as bar:
+        outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar)
+    if ranks.rank() != 0:
+        return
+    seconds = time.monotonic() - start
+    provenance = {
+        "fingerprint": arm.fingerprint,
+        "targets": arm.training.fingerprint,
+        "generator": recipe.generator.name if arm.name != CONTROL else _control_name(run),
+        "teacher": recipe.teacher.name,
+        "samples": recipe.samples.train,
+        "epochs": outcome.epochs,
+        "validation_loss": outcome.validation_loss,
+        "seed": recipe.seed,
+    }
+    write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
+    run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _control_name(run: Run) -> str:
+    control = run.experiment.recipe.control
+    return control.generator.name if control else ""

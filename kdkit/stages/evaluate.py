@@ -1,0 +1,82 @@
+"""evaluate: predictions and truth → scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+
+from kdkit.contracts.component import fingerprint_of
+from kdkit.contracts.metric import Metric
+from kdkit.files import write_csv, write_json
+from kdkit.run import Run
+from kdkit.run_folder import TEACHER
+from kdkit.stages import predict
+from kdkit.store.answers import read_answer
+
+NAME = "evaluate"
+
+Answers = Callable[[int], np.ndarray]
+
+
+def fingerprint(run: Run) -> str:
+    """What the scores depend on."""
+    return fingerprint_of(
+        predictions=[predict.fingerprint(run, arm) for arm in run.arms],
+        teacher=run.evaluation.fingerprint,
+        count=len(run.evaluation.split),
+        metrics={name: metric.fingerprint() for name, metric in run.experiment.metrics.items()},
+    )
+
+
+def is_whole(run: Run) -> bool:
+    """Whether the scores of these very predictions are there."""
+    return run.folder.scores_file.is_file() and run.folder.fingerprint(NAME) == fingerprint(run)
+
+
+def execute(run: Run) -> None:
+    """Measure every model with every metric; write the scores, and each sample's own value."""
+    start = time.monotonic()
+    experiment, split = run.experiment, run.evaluation.split
+    models = answers(run)
+    metrics = {model: {name: _new(m) for name, m in experiment.metrics.items()} for model in models}
+    rows = []
+    with run.progress.work(NAME, f"{len(experiment.metrics)} metrics", len(split), "samples") as bar:
+        for index in split.indices:
+            sample = split.samples.sample(index)
+            for model, answer in models.items():
+                prediction = answer(index)
+                row: dict[str, object] = {"sample": sample.info.get("name", index), "index": index, "model": model}
+                for name, metric in metrics[model].items():
+                    row[name] = _sample_value(metric, metric.update(prediction, sample))
+                rows.append(row)
+            bar.advance()
+        scores = {
+            model: {name: asdict(metric.compute(experiment.recipe.seed)) for name, metric in by_name.items()}
+            for model, by_name in metrics.items()
+        }
+    write_csv(run.folder.cases_file, rows)
+    write_json(run.folder.scores_file, scores)
+    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
+
+
+def answers(run: Run) -> dict[str, Answers]:
+    """For each model, the function from a sample's index to its activated answer."""
+    activation = run.experiment.domain.activation
+    stores = {TEACHER: run.evaluation.targets} | {arm.name: predict.predictions(run, arm) for arm in run.arms}
+    return {model: lambda index, s=store: read_answer(s, index, activation) for model, store in stores.items()}
+
+
+def _new(metric: Metric) -> Metric:
+    return type(metric)(metric.options)
+
+
+def _sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
+    """The metric on one sample alone; None where it means nothing for one (a correlation)."""
+    if cases is None:
+        return None
+    value = metric.summarize(cases)
+    return round(value, 6) if np.isfinite(value) else None
+

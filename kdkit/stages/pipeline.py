@@ -1,0 +1,106 @@
+"""The stages in order: which are whole, which have to run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kdkit import environment, ranks
+from kdkit.errors import UsageError, did_you_mean
+from kdkit.files import write_text
+from kdkit.recipe.show import commented_yaml
+from kdkit.run import Run
+from kdkit.stages import distill, evaluate, generate, label, predict, report
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the pipeline. ``collective``: every rank takes part; else rank 0 works and the others wait."""
+
+    name: str
+    is_whole: Callable[[Run], bool]
+    execute: Callable[[Run], None]
+    collective: bool
+
+
+STAGES = [
+    Stage(generate.NAME, generate.is_whole, generate.execute, collective=False),
+    Stage(label.NAME, label.is_whole, label.execute, collective=True),
+    Stage(distill.NAME, distill.is_whole, distill.execute, collective=True),
+    Stage(predict.NAME, predict.is_whole, predict.execute, collective=True),
+    Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False),
+    Stage(report.NAME, report.is_whole, report.execute, collective=False),
+]
+STAGE_NAMES = [stage.name for stage in STAGES]
+
+
+def run_stages(run: Run, first: str | None = None, last: str | None = None) -> list[str]:
+    """Bring the run up to date, and return the names of the stages that did something.
+
+    ``last``: stop after this stage. ``first``: begin with this stage and make it and what follows anew; what comes
+    before must be whole. Whole samples and targets are kept even then: they are pure functions of their inputs. Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole.
+    """
+    begin = _position(first) if first else 0
+    end = _position(last) if last else len(STAGES) - 1
+    if begin > end:
+        raise UsageError(f"--from {first} comes after --until {last}")
+    for stage in STAGES[:begin]:
+        if not stage.is_whole(run):
+            raise UsageError(f"{stage.name} is not done, so the run cannot start from {first}", "Leave --from out.")
+    if first and ranks.rank() == 0:
+        run.folder.forget(_keys(STAGES[begin:], run))
+    _open(run)
+    done = []
+    for stage in STAGES[begin : end + 1]:
+        if not stage.is_whole(run):
+            _perform(stage, run)
+            done.append(stage.name)
+    return done
+
+
+def _perform(stage: Stage, run: Run) -> None:
+    if stage.collective or ranks.rank() == 0:
+        start = time.monotonic()
+        stage.execute(run)
+        if ranks.rank() == 0:
+            times = run.folder.manifest().get("seconds", {})
+            run.folder.update_manifest(seconds=times | {stage.name: round(time.monotonic() - start, 2)})
+    if ranks.rank() != 0:
+        ranks.wait_until(lambda: _refreshed(run, stage), stage.name)
+
+
+def _refreshed(run: Run, stage: Stage) -> bool:
+    for samples in run.sample_sets():
+        samples.store.refresh()
+    for part in run.labelled():
+        part.targets.refresh()
+    return stage.is_whole(run)
+
+
+def _open(run: Run) -> None:
+    """Write down what is run, with what, before it runs."""
+    if ranks.rank() != 0:
+        return
+    experiment = run.experiment
+    write_text(run.folder.recipe_file, commented_yaml(experiment))
+    run.folder.update_manifest(
+        identity=experiment.identity(),
+        domain=experiment.recipe.domain,
+        seed=experiment.recipe.seed,
+        versions=environment.versions(),
+        hardware=environment.hardware(),
+        fingerprints={path: component.fingerprint() for path, component in experiment.placed().items()},
+        store=str(run.root),
+    )
+
+
+def _keys(stages: list[Stage], run: Run) -> list[str]:
+    names = {stage.name for stage in stages}
+    return [key for key in run.folder.manifest().get("stages", {}) if key.partition(".")[0] in names]
+
+
+def _position(name: str) -> int:
+    if name not in STAGE_NAMES:
+        raise UsageError(f"there is no stage {name!r}; {did_you_mean(name, STAGE_NAMES)}")
+    return STAGE_NAMES.index(name)

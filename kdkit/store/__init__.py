@@ -1,0 +1,1 @@
+"""Samples and targets on disk."""

@@ -1,0 +1,141 @@
+"""Records of named arrays in shard files, each holding a range of consecutive indices.
+
+A shard is a safetensors file, ``00000016-00000032.safetensors``: no code in it, windows of an array are read without
+the rest, and it appears under its name only when it is whole. So a store that was cut off simply lacks some ranges.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from kdkit.errors import StoreError
+from kdkit.files import write_bytes
+
+SUFFIX = ".safetensors"
+SHARD_BYTES = 8_000_000
+MOST_RECORDS = 1024
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Named arrays and JSON-able facts of one index."""
+
+    arrays: Mapping[str, np.ndarray]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ShardStore:
+    """The shards in one folder, which need not exist yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[Range, Path] | None = None
+
+    def ranges(self) -> list[Range]:
+        """The index ranges [start, stop) that are there and whole, in order."""
+        return sorted(self._found())
+
+    def missing(self, start: int, stop: int) -> list[Range]:
+        """The parts of [start, stop) that no shard holds."""
+        gaps, at = [], start
+        for first, last in self.ranges():
+            if last <= at or first >= stop:
+                continue
+            if first > at:
+                gaps.append((at, first))
+            at = last
+        return [*gaps, (at, stop)] if at < stop else gaps
+
+    def holds(self, start: int, stop: int) -> bool:
+        """Whether every index of [start, stop) is there."""
+        return not self.missing(start, stop)
+
+    def write(self, start: int, records: Sequence[Record]) -> None:
+        """Write one shard with the indices from ``start`` on. Raises :class:`StoreError` when it cannot."""
+        arrays = {
+            f"{start + i}.{name}": np.ascontiguousarray(array).reshape(np.shape(array))
+            for i, record in enumerate(records)
+            for name, array in record.arrays.items()
+        }
+        data = save(arrays, {"infos": json.dumps([dict(record.info) for record in records])})
+        write_bytes(self.folder / f"{start:08d}-{start + len(records):08d}{SUFFIX}", data)
+        self._files = None
+
+    def read(self, index: int, name: str, window: slice | None = None) -> np.ndarray:
+        """One array of a record; ``window`` cuts its first axis, and only that part is read from the disk."""
+        with self._open(index) as shard:
+            key = f"{index}.{name}"
+            return shard.get_tensor(key) if window is None else shard.get_slice(key)[window]
+
+    def length(self, index: int, name: str) -> int:
+        """The length of an array's first axis, without reading it."""
+        with self._open(index) as shard:
+            return int(shard.get_slice(f"{index}.{name}").get_shape()[0])
+
+    def record(self, index: int) -> Record:
+        """Everything that is kept of one index."""
+        start, path = self._locate(index)
+        with _opened(path) as shard:
+            prefix = f"{index}."
+            names = [key.removeprefix(prefix) for key in shard.keys() if key.startswith(prefix)]  # noqa: SIM118
+            infos = json.loads(shard.metadata()["infos"])
+            return Record({name: shard.get_tensor(prefix + name) for name in names}, infos[index - start])
+
+    def refresh(self) -> None:
+        """Look at the folder again: another process may have written to it."""
+        self._files = None
+
+    def _found(self) -> dict[Range, Path]:
+        if self._files is None:
+            paths = sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []
+            self._files = {_range_of(path): path for path in paths if _is_whole(path)}
+        return self._files
+
+    def _locate(self, index: int) -> tuple[int, Path]:
+        for (start, stop), path in self._found().items():
+            if start <= index < stop:
+                return start, path
+        raise StoreError(f"{self.folder} holds no record {index}", "Run the command again: it makes what is missing.")
+
+    def _open(self, index: int) -> Any:
+        return _opened(self._locate(index)[1])
+
+
+def shard_length(record: Record) -> int:
+    """How many records like this one make a shard of a convenient size."""
+    size = sum(np.asarray(array).nbytes for array in record.arrays.values())
+    return max(1, min(MOST_RECORDS, SHARD_BYTES // max(1, size)))
+
+
+def split(ranges: Sequence[Range], length: int) -> list[Range]:
+    """The same indices in ranges of at most ``length``."""
+    return [(at, min(at + length, stop)) for start, stop in ranges for at in range(start, stop, length)]
+
+
+def _range_of(path: Path) -> Range:
+    start, _, stop = path.name.removesuffix(SUFFIX).partition("-")
+    return int(start), int(stop)
+
+
+def _opened(path: Path) -> Any:
+    return safe_open(path, framework="numpy")
+
+
+def _is_whole(path: Path) -> bool:
+    """A damaged shard counts as not there, so that it is made anew instead of spoiling a run."""
+    try:
+        _range_of(path)
+        with _opened(path):
+            return True
+    except (SafetensorError, OSError, ValueError):
+        return False

@@ -1,0 +1,90 @@
+"""A trained student on disk: safetensors weights, and a JSON card that describes them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdkit.errors import UsageError, WeightsError
+from kdkit.files import write_bytes, write_json
+from kdkit.run_folder import STUDENT
+from kdkit.weights import fit_state, read_state
+
+if TYPE_CHECKING:
+    import torch
+
+    from kdkit.contracts.domain import Domain
+    from kdkit.experiment import Experiment
+    from kdkit.plugins import Registry
+
+WEIGHTS, CARD = "weights.safetensors", "card.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """A student that was read back, with what it needs to be used."""
+
+    network: torch.nn.Module
+    domain: Domain
+    card: dict[str, Any]
+    folder: Path
+
+
+def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment, training: dict[str, Any]) -> None:
+    """Write weights and card; the card appears last, so a folder with a card is whole.
+
+    ``training``: what is known of how it was trained (fingerprints, losses, ...), kept under ``provenance``.
+    """
+    from safetensors.torch import save
+
+    (folder / CARD).unlink(missing_ok=True)
+    state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
+    write_bytes(folder / WEIGHTS, save(state))
+    recipe, student = experiment.recipe, experiment.student
+    card = {
+        "format": FORMAT,
+        "domain": recipe.domain,
+        "component": recipe.student.name,
+        "options": student.options.model_dump(mode="json"),
+        "inputs": student.inputs,
+        "activation": experiment.domain.activation,
+        "weights": sum(parameter.numel() for parameter in network.parameters()),
+        "provenance": training,
+    }
+    write_json(folder / CARD, card)
+
+
+def read_student(registry: Registry, path: Path) -> TrainedStudent:
+    """The student in a run's folder or in a student's own.
+
+    Raises :class:`UsageError` when there is none, :class:`WeightsError` when its files are damaged.
+    """
+    folder = next((f for f in (path, path / STUDENT) if (f / CARD).is_file()), None)
+    if folder is None:
+        raise UsageError(
+            f"{path} holds no student" if path.exists() else f"{path} does not exist",
+            f"Expected the folder of a finished run, or one with {WEIGHTS} and {CARD}.",
+        )
+    card = _read_card(folder / CARD)
+    student_class = registry.component("student", card["component"])
+    # What the weights were started from is not needed to use them, and may not be here.
+    options = {key: value for key, value in card["options"].items() if key != "weights"}
+    network = student_class(student_class.Options.model_validate(options)).build()  # type: ignore[attr-defined]
+    fit_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    domain: Any = registry.component("domain", card["domain"])()
+    return TrainedStudent(network.eval().requires_grad_(False), domain, card, folder)
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if card["format"] > FORMAT:
+            raise WeightsError(f"{path} was written by a newer kdkit", "pip install --upgrade kdkit")
+        if not all(key in card for key in ("component", "options", "domain")):
+            raise KeyError
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path} is not a student's card") from error
+    return card
