@@ -54,7 +54,7 @@ _HOMES = {
     "Sample": "kdkit.sample",
     "load_weights": "kdkit.weights",
 }
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
 """Finding plugins, loading each under guard, and the registry of named components.
 
-Discovery reads the entry points of the group ``kdkit``. Each hook module is imported, registered with pluggy and asked
-for its entries inside a guard of its own: one that fails is kept as *broken* with the reason, contributes nothing,
-and everything else goes on. A component's class is imported only when it is asked for.
+Discovery reads the entry points of the group ``kdkit``. Each hook module is imported, registered with pluggy and
+asked for its entries inside a guard of its own: one that fails is kept as *broken* with the reason, contributes
+nothing, and everything else goes on. A component's class is imported only when it is asked for.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Registry:
                 self._register(plugin, module)
         except KeyboardInterrupt:
             raise
-        except _Refusal as refusal:
+        except _RefusedError as refusal:
             plugin.break_(str(refusal))
         except BaseException as error:  # a plugin may even call sys.exit when it is imported
             plugin.break_(_reason(error))
@@ -97,7 +97,8 @@ class Registry:
         """The entry called ``name`` and its plugin. Raises :class:`UsageError` with the nearest known name."""
         if (kind, name) not in self._owners:
             raise UsageError(
-                f"there is no {kind} called {name!r}; {did_you_mean(name, self.names(kind))}", self._broken_note()
+                f"there is no {kind} called {name!r}; {did_you_mean(name, self.names(kind))}",
+                self._broken_note(),
             )
         return self._owners[kind, name]
 
@@ -139,7 +140,7 @@ class Registry:
         key = (kind, entry.name)
         if key in self._owners:
             owner = self._owners[key][0]
-            raise _Refusal(
+            raise _RefusedError(
                 f"its {kind} {entry.name!r} is already registered by {owner.name} ({owner.distribution})"
             )
         self._owners[key] = (plugin, entry)
@@ -169,7 +170,7 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     return registry
 
 
-class _Refusal(Exception):
+class _RefusedError(Exception):
     """A plugin that loads but breaks the rules; the text is the reason."""
 
 
@@ -217,10 +218,10 @@ def _quiet() -> Any:
 
 def _checked(returned: Any, kind: str) -> list[Entry]:
     if not isinstance(returned, list | tuple) or not all(isinstance(e, Entry) for e in returned):
-        raise _Refusal(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shown(returned)}")
+        raise _RefusedError(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shown(returned)}")
     faults = [fault for entry in returned for fault in entry.faults()]
     if faults:
-        raise _Refusal(f"its hook kdkit_{kind}s: {faults[0]}")
+        raise _RefusedError(f"its hook kdkit_{kind}s: {faults[0]}")
     return list(returned)
 
 
@@ -235,7 +236,7 @@ def _check_class(cls: Any, kind: str, where: str) -> None:
         raise PluginError(f"the {where} has Options that do not derive from kdkit.ComponentOptions")
     if cls.contract_version > CONTRACT_VERSION:
         raise PluginError(
-            f"the {where} is written for contract version {cls.contract_version}; this kdkit offers {CONTRACT_VERSION}",
+            f"the {where} is written for contract version {cls.contract_version}; this kdkit has {CONTRACT_VERSION}",
             "pip install --upgrade kdkit",
         )
 
@@ -252,5 +253,3 @@ def _reason(error: BaseException) -> str:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -17,17 +17,12 @@ class Bar(Protocol):
 class Progress(Protocol):
     """Receives what the stages report."""
 
-    def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> _BarContext:
+    def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> AbstractContextManager[Bar]:
         """A bar of ``total`` steps for a piece of work, ``done`` of which were done earlier."""
+        ...
 
     def say(self, stage: str, what: str, text: str) -> None:
         """A line without a bar."""
-
-
-class _BarContext(Protocol):
-    def __enter__(self) -> Bar: ...
-
-    def __exit__(self, *error: object) -> None: ...
 
 
 class Silence:

@@ -62,9 +62,7 @@ class Run:
         first = 0 if self.experiment.evaluation_generator else counts.evaluation
         arms = [self._arm(STUDENT, self._main, first)]
         if self.experiment.control_generator:
-            noise = SampleSet.of(
-                self.experiment.control_generator, counts.validation + counts.train, self.root
-            )
+            noise = SampleSet.of(self.experiment.control_generator, counts.validation + counts.train, self.root)
             arms.append(self._arm(CONTROL, noise, 0))
         return arms
 

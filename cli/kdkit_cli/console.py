@@ -46,7 +46,9 @@ class RichProgress:
         start, bar = time.monotonic(), _PlainBar()
         yield bar
         seconds = time.monotonic() - start
-        err.print(f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}} {total} {unit}  {seconds:.0f} s  {bar.note}".rstrip())
+        err.print(
+            f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}} {total} {unit}  {seconds:.0f} s  {bar.note}".rstrip()
+        )
 
     def say(self, stage: str, what: str, text: str) -> None:
         """See :class:`kdkit.progress.Progress`."""
@@ -69,5 +71,3 @@ class _PlainBar:
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.note = note or self.note
-
-

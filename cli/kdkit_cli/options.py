@@ -11,14 +11,18 @@ HARDWARE = "Hardware (passed to Lightning)"
 
 DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="Name of a domain; see kdkit plugins list.")]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="YAML recipe, laid over the domain's default.", show_default=False)
+    Path | None,
+    typer.Option("--config", help="YAML recipe, laid over the domain's default.", show_default=False),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="Change one option; may be repeated.", show_default=False),
+    typer.Option(
+        "--set", metavar="PATH.TO.KEY=VALUE", help="Change one option; may be repeated.", show_default=False
+    ),
 ]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Folder of the run.  [default: runs/DOMAIN/NAME]", show_default=False)
+    Path | None,
+    typer.Option("--out", help="Folder of the run.  [default: runs/DOMAIN/NAME]", show_default=False),
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train and measure again, even if everything is whole.")]
 AcceleratorOption = Annotated[
@@ -37,7 +41,11 @@ PrecisionOption = Annotated[
 
 
 def hardware_settings(
-    accelerator: str | None, devices: str | None, num_nodes: int | None, strategy: str | None, precision: str | None
+    accelerator: str | None,
+    devices: str | None,
+    num_nodes: int | None,
+    strategy: str | None,
+    precision: str | None,
 ) -> list[str]:
     """The hardware options as settings of a recipe."""
     if devices and "," in devices:

@@ -30,7 +30,8 @@ def list_(as_json: JsonOption = False) -> None:
 
 @app.command("info")
 def info(
-    name: Annotated[str, typer.Argument(help="Name of a plugin or of a component.")], as_json: JsonOption = False
+    name: Annotated[str, typer.Argument(help="Name of a plugin or of a component.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Show a plugin's components, or a component's options: type, default and meaning."""
     from kdkit.entry import KINDS
@@ -143,5 +144,9 @@ def _print_facts(facts: dict[str, Any]) -> None:
 
 
 def _type_name(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    text = (
+        annotation.__name__
+        if isinstance(annotation, type) and not hasattr(annotation, "__args__")
+        else str(annotation)
+    )
     return text.replace("typing.", "").replace("pathlib.", "").replace("NoneType", "none")

@@ -32,9 +32,7 @@ def predict(
     inputs: Annotated[
         list[Path] | None, typer.Argument(help="Files, or folders of them.", show_default=False)
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the results.", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results.", show_default=False)] = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     fresh: FreshOption = False,

@@ -109,7 +109,12 @@ def _stage_command(stage: str):  # type: ignore[no-untyped-def]  # typer reads t
 
 
 def execute(
-    domain: str, config: Path | None, settings: list[str], out: Path | None, first: str | None, last: str | None
+    domain: str,
+    config: Path | None,
+    settings: list[str],
+    out: Path | None,
+    first: str | None,
+    last: str | None,
 ) -> Run:
     """Prepare a run, bring it up to date, and show what came of it."""
     from kdkit import ranks

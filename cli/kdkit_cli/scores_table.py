@@ -15,9 +15,7 @@ def scores_table(scores: dict[str, Any], models: dict[str, Any], item: str) -> T
         table.add_column(model if model != "control" else "control (noise)", justify="right")
     for metric in next(iter(scores.values())):
         unit = next(iter(scores.values()))[metric]["unit"]
-        table.add_row(
-            f"{metric} [dim]{unit}[/]".rstrip(), *(_score(by_name[metric]) for by_name in scores.values())
-        )
+        table.add_row(f"{metric} [dim]{unit}[/]".rstrip(), *(_score(by_name[metric]) for by_name in scores.values()))
     table.add_section()
     rows = {
         "weights": lambda m: compact(m["weights"]),

@@ -95,7 +95,9 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     module = Distillation(network, experiment.objective, recipe.training)
     folder = checkpoints / arm.fingerprint
     _drop_others(checkpoints, folder)
-    newest = ModelCheckpoint(folder, filename="epoch-{epoch}", save_top_k=1, monitor=None, auto_insert_metric_name=False)
+    newest = ModelCheckpoint(
+        folder, filename="epoch-{epoch}", save_top_k=1, monitor=None, auto_insert_metric_name=False
+    )
     best = ModelCheckpoint(
         folder, filename="best-{epoch}", save_top_k=1, monitor=VALIDATION_LOSS, save_weights_only=True
     )
@@ -105,7 +107,9 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     resume = _newest_whole(folder)
     if resume is not None:
         bar.advance(resume[1])
-    trainer = make_trainer(recipe.trainer, folder, callbacks, max_epochs=recipe.training.epochs, num_sanity_val_steps=0)
+    trainer = make_trainer(
+        recipe.trainer, folder, callbacks, max_epochs=recipe.training.epochs, num_sanity_val_steps=0
+    )
     trainer.fit(module, *_loaders(experiment, arm), ckpt_path=resume and str(resume[0]), weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -171,4 +175,3 @@ class _History(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rows = list(state["rows"])
-

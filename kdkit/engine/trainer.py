@@ -32,7 +32,11 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             enable_model_summary=False,
             **more,
         )
-    except (ValueError, RuntimeError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
+    except (
+        ValueError,
+        RuntimeError,
+        lightning.fabric.utilities.exceptions.MisconfigurationException,
+    ) as error:
         raise UsageError(
             f"this machine cannot run with {_told(options)}: {str(error).splitlines()[0]}",
             "Change the options under trainer in the recipe, or leave them at auto.",

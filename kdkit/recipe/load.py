@@ -103,9 +103,7 @@ def _apply_setting(tree: Tree, setting: str, problems: list[Problem]) -> None:
     tree.update(target)
 
 
-def _resolve(
-    registry: Registry, domain_class: type[Domain], recipe: Recipe, problems: list[Problem]
-) -> Experiment:
+def _resolve(registry: Registry, domain_class: type[Domain], recipe: Recipe, problems: list[Problem]) -> Experiment:
     """The components of a recipe whose shape is right."""
 
     def made(kind: str, choice: Choice | str, path: str, **more: Any) -> Any:
@@ -178,8 +176,7 @@ def _validated(
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            problems.append(_problem(model, fault, path, hint))
+        problems.extend(_problem(model, fault, path, hint) for fault in error.errors(include_url=False))
         return None
 
 

@@ -42,7 +42,9 @@ class Training(Part):
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the optimiser.")
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW).")
     window: int | None = Field(
-        None, ge=1, description="Length of the random window taken along the first axis; null takes whole samples."
+        None,
+        ge=1,
+        description="Length of the random window taken along the first axis; null takes whole samples.",
     )
     schedule: Literal["one-cycle", "constant"] = Field(
         "one-cycle", description="Learning rate over time: one-cycle (Smith & Topin 2018) or constant."

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
 from kdkit.contracts.component import fingerprint_of
+from kdkit.contracts.domain import Activation
 from kdkit.contracts.metric import Metric
 from kdkit.files import write_csv, write_json
 from kdkit.run import Run
 from kdkit.run_folder import TEACHER
 from kdkit.stages import predict
 from kdkit.store.answers import read_answer
+from kdkit.store.shards import ShardStore
 
 NAME = "evaluate"
 
@@ -48,7 +51,11 @@ def execute(run: Run) -> None:
             sample = split.samples.sample(index)
             for model, answer in models.items():
                 prediction = answer(index)
-                row: dict[str, object] = {"sample": sample.info.get("name", index), "index": index, "model": model}
+                row: dict[str, object] = {
+                    "sample": sample.info.get("name", index),
+                    "index": index,
+                    "model": model,
+                }
                 for name, metric in metrics[model].items():
                     row[name] = _sample_value(metric, metric.update(prediction, sample))
                 rows.append(row)
@@ -66,7 +73,11 @@ def answers(run: Run) -> dict[str, Answers]:
     """For each model, the function from a sample's index to its activated answer."""
     activation = run.experiment.domain.activation
     stores = {TEACHER: run.evaluation.targets} | {arm.name: predict.predictions(run, arm) for arm in run.arms}
-    return {model: lambda index, s=store: read_answer(s, index, activation) for model, store in stores.items()}
+    return {model: partial(_answer, store, activation) for model, store in stores.items()}
+
+
+def _answer(store: ShardStore, activation: Activation, index: int) -> np.ndarray:
+    return read_answer(store, index, activation)
 
 
 def _new(metric: Metric) -> Metric:
@@ -79,4 +90,3 @@ def _sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
         return None
     value = metric.summarize(cases)
     return round(value, 6) if np.isfinite(value) else None
-

@@ -51,8 +51,7 @@ def _missing(part: Labelled) -> list[Range]:
     """The unanswered ranges, cut as the samples' own shards are, so that each is read once."""
     missing = part.targets.missing(part.split.start, part.split.stop)
     shards = part.split.samples.store.ranges()
-    cut = [(max(a, start), min(b, stop)) for a, b in shards for start, stop in missing if a < stop and start < b]
-    return cut
+    return [(max(a, start), min(b, stop)) for a, b in shards for start, stop in missing if a < stop and start < b]
 
 
 def _check_teacher(run: Run, network: torch.nn.Module, name: str) -> None:

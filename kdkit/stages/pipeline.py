@@ -39,7 +39,8 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     """Bring the run up to date, and return the names of the stages that did something.
 
     ``last``: stop after this stage. ``first``: begin with this stage and make it and what follows anew; what comes
-    before must be whole. Whole samples and targets are kept even then: they are pure functions of their inputs. Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole.
+    before must be whole. Whole samples and targets are kept even then: they are pure functions of their inputs.
+    Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole.
     """
     begin = _position(first) if first else 0
     end = _position(last) if last else len(STAGES) - 1

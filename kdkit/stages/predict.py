@@ -55,13 +55,17 @@ def execute(run: Run) -> None:
             if ranks.rank() == 0 and run.folder.fingerprint(f"{NAME}.{arm.name}") != fingerprint(run, arm):
                 _drop_others(run, arm)
             network = _trained(run, arm)
-            models[arm.name] = _facts(network, run) | {
-                "bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size
-            }
+            models[arm.name] = _facts(network, run) | {"bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size}
             missing = store.missing(split.start, split.stop)
             bar.advance(len(split) - sum(stop - start for start, stop in missing))
             answer_samples(
-                network, split.samples, missing, store, experiment.domain.activation, experiment.recipe.trainer, bar
+                network,
+                split.samples,
+                missing,
+                store,
+                experiment.domain.activation,
+                experiment.recipe.trainer,
+                bar,
             )
             if ranks.rank() == 0:
                 run.folder.mark_done(f"{NAME}.{arm.name}", fingerprint(run, arm), 0)

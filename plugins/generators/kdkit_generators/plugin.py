@@ -7,6 +7,4 @@ from kdkit import Entry, hookimpl
 
 @hookimpl
 def kdkit_generators() -> list[Entry]:
-    return [
-        Entry("noise", "Smoothed random noise of any shape: the control", "kdkit_generators.noise:Noise"),
-    ]
+    return [Entry("noise", "Smoothed random noise of any shape: the control", "kdkit_generators.noise:Noise")]

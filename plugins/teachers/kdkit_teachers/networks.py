@@ -10,6 +10,9 @@ import torch
 class ImageModel(torch.nn.Module):
     """A channels-first image model behind raw channels-last uint8 images; see :class:`Torchvision`."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.network = network

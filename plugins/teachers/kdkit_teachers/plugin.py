@@ -12,5 +12,5 @@ def kdkit_teachers() -> list[Entry]:
             "torchvision",
             "Any torchvision classification or segmentation model, with weights from a local file",
             "kdkit_teachers.torchvision:Torchvision",
-        ),
+        )
     ]

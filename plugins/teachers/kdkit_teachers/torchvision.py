@@ -53,7 +53,9 @@ def _builder(name: str) -> Any:
 
     def build(num_classes: int) -> Any:
         # Segmentation builders also fetch a backbone unless told not to; classifiers do not know the option.
-        options = {"weights_backbone": None} if models.get_model_builder(name).__module__.count("segmentation") else {}
+        options = (
+            {"weights_backbone": None} if models.get_model_builder(name).__module__.count("segmentation") else {}
+        )
         return models.get_model(name, weights=None, num_classes=num_classes, **options)
 
     return build

@@ -1,0 +1,39 @@
+# Each target sets up what it needs, from nothing: a virtual environment in .venv with everything in requirements.txt.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test test-all lint bench weights clean
+
+run: $(INSTALLED)
+	@$(BIN)/kdkit run echocardio
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/core/test_import_rules.py
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/echocardio.py
+
+# Trains the embedded teacher anew from simulated hearts; the script's own help says what it takes.
+weights: $(INSTALLED)
+	$(BIN)/python plugins/echocardio/scripts/train_teacher.py
+
+$(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and neither python3.11 nor python3 is on the path"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; say which with make PYTHON=/path/to/python"; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info plugins/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache
