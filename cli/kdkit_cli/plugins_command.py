@@ -95,13 +95,15 @@ def _plugin_facts(plugin: Plugin) -> dict[str, Any]:
 def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]:
     import inspect
 
+    from kdkit_cli.type_names import type_in_words
+
     plugin, entry = registry.find(kind, name)
     cls = registry.component(kind, name)
     properties = cls.Options.model_json_schema().get("properties", {})
     options = [
         {
             "name": option,
-            "type": _type_name(field.annotation),
+            "type": type_in_words(field.annotation, field.metadata),
             "required": field.is_required(),
             "default": properties.get(option, {}).get("default"),
             "description": field.description or "",
@@ -141,12 +143,3 @@ def _print_facts(facts: dict[str, Any]) -> None:
         out.print(f"    [bold]{option['name']}[/]  {escape(option['type'])}, {escape(default)}")
         out.print(f"      {escape(option['description'])}")
     out.print()
-
-
-def _type_name(annotation: Any) -> str:
-    text = (
-        annotation.__name__
-        if isinstance(annotation, type) and not hasattr(annotation, "__args__")
-        else str(annotation)
-    )
-    return text.replace("typing.", "").replace("pathlib.", "").replace("NoneType", "none")

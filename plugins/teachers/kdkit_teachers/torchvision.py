@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import FilePath
+
 from kdkit import ComponentOptions, Field, KdkitError, Teacher, load_weights
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class Torchvision(Teacher):
 
     class Options(ComponentOptions):
         model: str = Field(description="Name of a torchvision model builder, for example resnet18.")
-        weights: Path = Field(description="Weights file: safetensors, or a torch state dict.")
+        weights: FilePath = Field(description="Weights file: safetensors, or a torch state dict.")
         classes: int = Field(1000, ge=1, description="Number of output classes of the weights.")
         mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="Mean of each channel, of 0..1.")
         std: tuple[float, float, float] = Field(IMAGENET_STD, description="Deviation of each channel, of 0..1.")
