@@ -22,6 +22,7 @@ from kdkit.files import write_bytes
 SUFFIX = ".safetensors"
 SHARD_BYTES = 8_000_000
 MOST_RECORDS = 1024
+MOST_OPEN = 256
 
 Range = tuple[int, int]
 
@@ -40,6 +41,11 @@ class ShardStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files: dict[Range, Path] | None = None
+        # Reading a shard's header takes longer than reading a sample from it, so shards stay open.
+        self._shards: dict[Path, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_shards": {}}  # an open file cannot be sent to another process
 
     def ranges(self) -> list[Range]:
         """The index ranges [start, stop) that are there and whole, in order."""
@@ -69,31 +75,29 @@ class ShardStore:
         }
         data = save(arrays, {"infos": json.dumps([dict(record.info) for record in records])})
         write_bytes(self.folder / f"{start:08d}-{start + len(records):08d}{SUFFIX}", data)
-        self._files = None
+        self.refresh()
 
     def read(self, index: int, name: str, window: slice | None = None) -> np.ndarray:
         """One array of a record; ``window`` cuts its first axis, and only that part is read from the disk."""
-        with self._open(index) as shard:
-            key = f"{index}.{name}"
-            return shard.get_tensor(key) if window is None else shard.get_slice(key)[window]
+        shard, key = self._open(index), f"{index}.{name}"
+        return shard.get_tensor(key) if window is None else shard.get_slice(key)[window]
 
     def length(self, index: int, name: str) -> int:
         """The length of an array's first axis, without reading it."""
-        with self._open(index) as shard:
-            return int(shard.get_slice(f"{index}.{name}").get_shape()[0])
+        return int(self._open(index).get_slice(f"{index}.{name}").get_shape()[0])
 
     def record(self, index: int) -> Record:
         """Everything that is kept of one index."""
-        start, path = self._locate(index)
-        with _opened(path) as shard:
-            prefix = f"{index}."
-            names = [key.removeprefix(prefix) for key in shard.keys() if key.startswith(prefix)]  # noqa: SIM118
-            infos = json.loads(shard.metadata()["infos"])
-            return Record({name: shard.get_tensor(prefix + name) for name in names}, infos[index - start])
+        shard, prefix = self._open(index), f"{index}."
+        names = [key.removeprefix(prefix) for key in shard.keys() if key.startswith(prefix)]  # noqa: SIM118
+        infos = json.loads(shard.metadata()["infos"])
+        start = self._locate(index)[0]
+        return Record({name: shard.get_tensor(prefix + name) for name in names}, infos[index - start])
 
     def refresh(self) -> None:
         """Look at the folder again: another process may have written to it."""
         self._files = None
+        self._shards.clear()
 
     def _found(self) -> dict[Range, Path]:
         if self._files is None:
@@ -108,7 +112,12 @@ class ShardStore:
         raise StoreError(f"{self.folder} holds no record {index}", "Run the command again: it makes what is missing.")
 
     def _open(self, index: int) -> Any:
-        return _opened(self._locate(index)[1])
+        path = self._locate(index)[1]
+        if path not in self._shards:
+            if len(self._shards) == MOST_OPEN:
+                self._shards.clear()
+            self._shards[path] = _opened(path)
+        return self._shards[path]
 
 
 def shard_length(record: Record) -> int:
