@@ -1,0 +1,9 @@
+"""Video files: reading clips of any kind and size, fitting them to a network, and writing overlays."""
+
+from __future__ import annotations
+
+from .clip import Clip
+from .fitting import SIDE, Square, fit, restore
+from .read import SUFFIXES, read_clip
+
+__all__ = ["SIDE", "SUFFIXES", "Clip", "Square", "fit", "read_clip", "restore"]

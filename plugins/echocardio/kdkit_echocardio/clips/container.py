@@ -1,0 +1,69 @@
+"""What a container file says of its own length, to tell a cut file from a whole one.
+
+A decoder conceals the loss when a file was cut in the middle of a frame: it decodes the half that is there and counts
+the frame. The container knows better.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+_MOST_CHUNKS = 10_000
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+
+
+def missing_bytes(path: Path) -> int:
+    """How far the picture data of an AVI, MP4 or MOV file reach beyond its end; 0 if whole, or of another container.
+
+    A lost index behind the pictures does not count: the frames are all there.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF" and head[8:] == b"AVI ":
+            end = _end_of_movi(file, size)
+        elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
+            end = _end_of_mdat(file, size)
+        else:
+            end = 0
+    return max(0, end - size)
+
+
+def _end_of_movi(file: BinaryIO, size: int) -> int:
+    """Where the list ``movi`` of an AVI file ends (Microsoft AVI RIFF file reference)."""
+    position = 12
+    for _ in range(_MOST_CHUNKS):
+        file.seek(position)
+        head = file.read(12)
+        if len(head) < 12:
+            return 0
+        name, length = struct.unpack("<4sI", head[:8])
+        if name == b"LIST" and head[8:] == b"movi":
+            return 0 if length in _UNKNOWN_SIZES else position + 8 + length
+        position += 8 + length + length % 2
+        if position >= size:
+            return 0
+    return 0
+
+
+def _end_of_mdat(file: BinaryIO, size: int) -> int:
+    """Where the last media data box of an ISO base media file ends (ISO/IEC 14496-12)."""
+    position = end = 0
+    for _ in range(_MOST_CHUNKS):
+        file.seek(position)
+        head = file.read(16)
+        if len(head) < 8:
+            break
+        length, name = struct.unpack(">I4s", head[:8])
+        if length == 1 and len(head) == 16:
+            length = struct.unpack(">Q", head[8:])[0]
+        if length < 8:  # 0: the box reaches to the end of the file, wherever that is
+            break
+        position += length
+        if name == b"mdat":
+            end = position
+        if position >= size:
+            break
+    return end

@@ -1,0 +1,35 @@
+"""Reading animated GIF files through Pillow, which knows the duration of each frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from kdkit import DataError
+
+from .clip import Clip, checked, plausible_rate
+
+_TRAILER = b";"
+
+
+def read_gif(path: Path) -> Clip:
+    """The clip in a GIF file. Raises :class:`kdkit.DataError` if it is empty, truncated or damaged."""
+    frames, durations = [], []
+    try:
+        with Image.open(path, formats=["GIF"]) as image:
+            for frame in ImageSequence.Iterator(image):
+                frames.append(np.asarray(frame.convert("L")))
+                durations.append(float(frame.info.get("duration", 0)))
+    except Exception as error:  # Pillow raises many kinds on damaged bytes: OSError, EOFError, IndexError, ...
+        raise DataError(f"{path} is truncated or damaged after {len(frames)} frames: {error}") from error
+    if not path.read_bytes().rstrip(b"\0").endswith(_TRAILER):
+        raise DataError(f"{path} is truncated: its end is missing after {len(frames)} frames")
+    return checked(path, frames, fps=_rate(durations))
+
+
+def _rate(durations: list[float]) -> float | None:
+    """Frames per second from durations in milliseconds."""
+    mean = sum(durations) / len(durations) if durations else 0.0
+    return plausible_rate(1000.0 / mean) if mean > 0 else None

@@ -1,0 +1,66 @@
+"""The overlay video: what a network sees in a clip, over the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..beats import Beats
+from ..drawing import FAINT, INK, blank, colour_of, enlarged, outline, write, write_parts
+from .encode import write_mp4
+
+# Pixels of the longer side: enough to see a contour, few enough to encode quickly.
+_LONGER_SIDE = 512
+_STRIP, _MARGIN = 96, 14
+
+
+def write_overlay(
+    path: Path, frames: np.ndarray, probability: Sequence[np.ndarray], areas: np.ndarray, beats: Beats, fps: float
+) -> None:
+    """Write an MP4 of the clip with the ventricle tinted and outlined, and its area curve with ED and ES below.
+
+    ``frames``: uint8 (T, H, W); ``probability``: T arrays (H, W), 0..1; ``areas``: (T,), any unit; ``beats``: the ED
+    and ES frames; ``fps``: frames per second. Raises :class:`kdkit.KdkitError` when the file cannot be written.
+    """
+    write_mp4(path, _pictures(frames, probability, areas, beats, fps), fps)
+
+
+def _pictures(
+    frames: np.ndarray, probability: Sequence[np.ndarray], areas: np.ndarray, beats: Beats, fps: float
+) -> Iterator[np.ndarray]:
+    zoom = _LONGER_SIDE / max(frames.shape[1:])
+    height, width = (max(2, round(zoom * side)) for side in frames.shape[1:])
+    points = _curve(areas, width)
+    strip = _strip(points, beats, width)
+    for number, (frame, mask) in enumerate(zip(frames, probability, strict=True)):
+        picture = enlarged(frame, width, height)
+        outline(picture, mask, colour_of("student"), fill=0.25)
+        event = "ED" if number in beats.ed else "ES" if number in beats.es else ""
+        below = strip.copy()
+        write_parts(below, 8, 3, [(f"{number / fps:.2f} s   frame {number}   ", INK), (event, colour_of("student"))])
+        cv2.circle(below, points[number].tolist(), 4, INK, -1, cv2.LINE_AA)
+        yield np.concatenate([picture, below])
+
+
+def _curve(areas: np.ndarray, width: int) -> np.ndarray:
+    """The area curve as columns and rows of the strip: int (T, 2)."""
+    swing = float(np.ptp(areas)) or 1.0
+    x = np.linspace(_MARGIN, width - 1 - _MARGIN, len(areas))
+    y = _STRIP - _MARGIN - (areas - areas.min()) / swing * (_STRIP - 3 * _MARGIN)
+    return np.rint(np.stack([x, y], 1)).astype(np.int32)
+
+
+def _strip(points: np.ndarray, beats: Beats, width: int) -> np.ndarray:
+    strip = blank(_STRIP, width)
+    title = "area of the left ventricle"
+    write(strip, width - 150, 4, title, FAINT, 11)
+    for name, found in (("ED", beats.ed), ("ES", beats.es)):
+        for frame in found:
+            x, y = points[frame].tolist()
+            cv2.line(strip, (x, y), (x, _STRIP - 1), FAINT, 1)
+            write(strip, min(x + 3, width - 18), _STRIP - 14, name, INK, 11)
+    cv2.polylines(strip, [points], False, colour_of("student"), 1, cv2.LINE_AA)
+    return strip

@@ -1,0 +1,39 @@
+"""Reading a clip, whatever its container."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kdkit import DataError
+
+from .clip import Clip
+
+SUFFIXES = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
+
+
+def read_clip(path: Path) -> Clip:
+    """The clip in a video file, an animated GIF or a DICOM cine.
+
+    The kind is told by the content; names lie. Raises :class:`kdkit.DataError`, which names the file and says what
+    was found, when it is missing, empty, truncated, damaged, a still image, or no clip at all.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(132)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not head:
+        raise DataError(f"{path} is empty (0 bytes)")
+    if head[128:] == b"DICM":
+        from .dicom import read_dicom
+
+        return read_dicom(path)
+    if path.suffix.lower() in (".dcm", ".dicom"):
+        raise DataError(f"{path} is not a DICOM file: the letters DICM are missing at byte 128")
+    if head[:4] == b"GIF8":
+        from .gif import read_gif
+
+        return read_gif(path)
+    from .video import read_video
+
+    return read_video(path)

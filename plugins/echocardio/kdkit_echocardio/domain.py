@@ -1,0 +1,133 @@
+"""The domain of echocardiography."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kdkit import Case, Domain, Figure, KdkitError, Sample
+
+if TYPE_CHECKING:
+    from .beats import Beats
+
+# Shares of the frame that a left ventricle can take, from a small one in a deep view to one that fills the sector.
+_LEAST_FOREGROUND, _MOST_FOREGROUND = 0.005, 0.6
+
+
+class Echocardio(Domain):
+    """The left ventricle in apical four-chamber clips: uint8 (T, 112, 112), grey, to its mask (T, 112, 112).
+
+    Reads video files, animated GIFs and DICOM cines of any size: the ultrasound sector is found, cut out as a square
+    and resized.
+    """
+
+    activation = "sigmoid"
+    input_suffixes = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
+
+    def read(self, path: Path) -> Sample:
+        """The clip in a file as uint8 (T, 112, 112).
+
+        ``info``: ``name``; ``fps`` (frames per second) and ``spacing_mm`` (millimetres per pixel of the 112 x 112
+        clip), None where unknown; ``square``, where the clip was cut out, as :class:`kdkit_echocardio.clips.Square`.
+        Raises :class:`kdkit.DataError` when the file is unreadable, empty, truncated, or no clip.
+        """
+        from .clips import SIDE, fit, read_clip
+
+        clip = read_clip(path)
+        frames, square = fit(clip)
+        spacing = None if clip.spacing_mm is None else clip.spacing_mm * square.side / SIDE
+        info = {"name": path.stem, "fps": clip.fps, "spacing_mm": spacing, "square": square.as_info()}
+        return Sample(frames, info=info)
+
+    def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
+        """Write ``<stem>.npz`` and ``<stem>.mp4`` and return the clip's row.
+
+        ``.npz``: ``probability`` float16 (T, H, W) at the file's own frame size, 0 outside what the network saw.
+        ``.mp4``: the clip with the ventricle tinted and outlined, and its area curve.
+        The row: ``frames``; ``fps``; ``ed_frame`` and ``es_frame`` of the beat with the largest end-diastolic area;
+        ``beats``, the number of whole systoles; ``area_ef`` and ``discs_ef``, percent, from the mean sizes at ED
+        and at ES of those systoles. Without a beat the frames and fractions are None. Where the file has no frame
+        rate, 30 frames per second are assumed for finding beats, and ``fps`` is None.
+        Raises :class:`kdkit.KdkitError` when the files cannot be written.
+        """
+        from .beats import find_beats
+        from .clips import Square, read_clip, restore
+        from .clips.atomic import replacing
+        from .clips.overlay import write_overlay
+        from .events import rate_of
+        from .geometry import area_curve, binarize, clean
+
+        masks = clean(binarize(prediction))
+        areas, rate = area_curve(masks), rate_of(sample)
+        beats = find_beats(areas, rate)
+        square = Square.from_info(sample.info["square"])
+        probability = np.empty((len(prediction), square.height, square.width), np.float16)
+        for number, frame in enumerate(restore(prediction, square)):
+            probability[number] = frame
+        with replacing(stem.with_name(f"{stem.name}.npz")) as partial:
+            np.savez_compressed(partial, probability=probability)
+        video = stem.with_name(f"{stem.name}.mp4")
+        write_overlay(video, read_clip(path).frames, list(probability), areas, beats, rate)
+        return {"frames": len(prediction), "fps": sample.info.get("fps"), **_measured(masks, areas, beats)}
+
+    def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:
+        """The DICE where masks are known and the share of foreground.
+
+        Raises :class:`kdkit.KdkitError` when the foreground is no plausible share of the frames.
+        """
+        from .geometry import binarize
+
+        masks = [binarize(answer) for answer in answers]
+        share = float(np.mean([mask.mean() for mask in masks]))
+        if not _LEAST_FOREGROUND <= share <= _MOST_FOREGROUND:
+            raise KdkitError(
+                f"the teacher calls {share:.1%} of the frames left ventricle; a plausible share is "
+                f"{_LEAST_FOREGROUND:.1%} to {_MOST_FOREGROUND:.0%}",
+                "Check its weights, its foreground channel, and that it was trained on such clips.",
+            )
+        scores = [score for sample, mask in zip(samples, masks, strict=True) for score in _dice(sample, mask)]
+        foreground = f"foreground {100 * share:.0f} %"
+        return f"DICE {np.mean(scores):.2f} on {len(scores)} clips, {foreground}" if scores else foreground
+
+    def sheet(self, samples: Sequence[Sample]) -> np.ndarray:
+        """End-diastole and end-systole of each clip, plain and with the true contour: uint8 RGB (H, W, 3)."""
+        from .sheet import contact_sheet
+
+        return contact_sheet(samples)
+
+    def figures(self, cases: Sequence[Case]) -> Iterator[Figure]:
+        """For each case its ED and ES frames and its area curves; for the median one also a short animation."""
+        from .figures import figures
+
+        yield from figures(cases)
+
+
+def _measured(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
+    """What a row of the summary says of the beats."""
+    from .geometry import area_ejection_fraction, discs_ejection_fraction
+
+    pairs = beats.pairs()
+    if not pairs:
+        return {"ed_frame": None, "es_frame": None, "beats": 0, "area_ef": None, "discs_ef": None}
+    ed, es = (np.array(frames) for frames in zip(*pairs, strict=True))
+    largest = int(areas[ed].argmax())
+    return {
+        "ed_frame": int(ed[largest]),
+        "es_frame": int(es[largest]),
+        "beats": len(pairs),
+        "area_ef": round(area_ejection_fraction(masks, ed, es), 1),
+        "discs_ef": round(discs_ejection_fraction(masks, ed, es), 1),
+    }
+
+
+def _dice(sample: Sample, mask: np.ndarray) -> list[float]:
+    """The DICE of one clip over its frames with a true mask; empty without any."""
+    if "mask" not in sample.truth:
+        return []
+    true = np.asarray(sample.truth["mask"]).astype(bool)
+    found = mask[np.asarray(sample.truth["mask_frames"])]
+    total = int(found.sum() + true.sum())
+    return [2.0 * int((found & true).sum()) / total] if total else []

@@ -1,0 +1,58 @@
+"""What is known of a sample's beats: its true masks, and which frames to show as end-diastole and end-systole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kdkit import Sample
+
+from .beats import find_beats
+from .geometry import area_curve, binarize, clean
+
+ASSUMED_RATE = 30.0
+"""Frames per second where a clip does not say: the commonest rate of stored echocardiograms."""
+
+
+def rate_of(sample: Sample) -> float:
+    """Frames per second, :data:`ASSUMED_RATE` where unknown."""
+    return float(sample.info.get("fps") or ASSUMED_RATE)
+
+
+def true_mask(sample: Sample, frame: int) -> np.ndarray | None:
+    """The true mask of a frame, uint8 0/1 (H, W), or None where there is none."""
+    if "mask" not in sample.truth:
+        return None
+    rows = np.flatnonzero(np.asarray(sample.truth["mask_frames"]) == frame)
+    return np.asarray(sample.truth["mask"])[rows[0]] if len(rows) else None
+
+
+def true_areas(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """The frames with a true mask, int64 (N,), and their areas in pixels, float64 (N,); empty without truth."""
+    if "mask" not in sample.truth:
+        return np.empty(0, np.int64), np.empty(0)
+    return np.asarray(sample.truth["mask_frames"]), area_curve(np.asarray(sample.truth["mask"]))
+
+
+def predicted_areas(prediction: np.ndarray) -> np.ndarray:
+    """The area of the ventricle in each frame of a prediction (T, H, W), in pixels: float64 (T,)."""
+    return area_curve(clean(binarize(prediction)))
+
+
+def shown_beat(sample: Sample, predictions: Sequence[np.ndarray] = ()) -> tuple[int, int]:
+    """One ED frame and the ES frame that follows it where there is one.
+
+    From the truth; without it from the first of the ``predictions``, (T, H, W); without either the first frame and
+    the middle one.
+    """
+    ed, es = (np.asarray(sample.truth.get(name, []), np.int64) for name in ("ed", "es"))
+    pairs = [(int(d), int(s)) for d in ed for s in es[es > d][:1]]
+    if not pairs and predictions:
+        pairs = find_beats(predicted_areas(predictions[0]), rate_of(sample)).pairs()
+    if pairs:
+        return pairs[0]
+    frames, areas = true_areas(sample)
+    if len(areas):
+        return int(ed[0] if len(ed) else frames[areas.argmax()]), int(es[0] if len(es) else frames[areas.argmin()])
+    return 0, len(sample.inputs) // 2

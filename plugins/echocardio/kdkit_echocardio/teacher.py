@@ -1,0 +1,77 @@
+"""The DeepLabV3 teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from pydantic import FilePath, model_validator
+
+from kdkit import ComponentOptions, Field, Teacher, load_weights
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import torch
+
+Backbone = Literal["resnet50", "resnet101", "mobilenet_v3_large", "compact"]
+
+EMBEDDED = Path(__file__).parent / "weights" / "deeplabv3_compact.safetensors"
+
+# Of EchoNet-Dynamic's training frames, RGB 0..255 (Ouyang et al., Nature 2020;580:252-256).
+MEAN = (32.085175, 32.591923, 33.37932)
+DEVIATION = (50.129288, 50.487717, 51.34619)
+
+# Frames that go through the network at once: bounds the memory, whatever the length of a clip.
+CHUNK = 32
+
+
+class DeepLabV3(Teacher):
+    """DeepLabV3 (Chen et al., arXiv:1706.05587) for the left ventricle, frame by frame.
+
+    Without ``weights`` it is the embedded compact network, trained on simulated clips alone. With ``weights`` it is a
+    network of torchvision's layout; the defaults fit EchoNet-Dynamic's release file ``deeplabv3_resnet50_random.pt``.
+    """
+
+    class Options(ComponentOptions):
+        """Which network, and what its channels mean."""
+
+        weights: FilePath | None = Field(
+            None,
+            description="Weights file: .safetensors, or a torch file with the state dict bare or under 'state_dict', "
+            "keys with or without the prefix 'module.'. None: the embedded compact network.",
+        )
+        backbone: Backbone | None = Field(
+            None,
+            description=f"Backbone: {', '.join(get_args(Backbone))}. None: compact without weights, resnet50 with.",
+        )
+        channels: int = Field(
+            1, ge=1, le=256, description="Output channels: 1 for a mask, more for classes that exclude each other."
+        )
+        foreground: int = Field(0, ge=0, description="The output channel that means left ventricle, from 0.")
+
+        @model_validator(mode="after")
+        def _fit_together(self) -> Self:
+            if self.weights is None and (self.backbone not in (None, "compact") or self.channels != 1):
+                raise ValueError("only the compact network with 1 channel is embedded; any other needs weights")
+            if self.foreground >= self.channels:
+                raise ValueError(f"foreground is {self.foreground}, but channels are numbered 0..{self.channels - 1}")
+            return self
+
+    def files(self) -> Sequence[Path]:
+        """The weights file, also when it is the embedded one."""
+        return [self.options.weights or EMBEDDED]
+
+    def build(self) -> torch.nn.Module:
+        """The network: raw grey clips (B, T, H, W), 0..255, to logits float (B, T, H, W).
+
+        Raises :class:`kdkit.WeightsError` when the weights are unreadable or those of another architecture.
+        """
+        from .framewise import Framewise
+        from .networks.deeplab import build
+
+        backbone = self.options.backbone or ("resnet50" if self.options.weights else "compact")
+        network = build(backbone, self.options.channels)
+        load_weights(network, self.files()[0])
+        return Framewise(network, MEAN, DEVIATION, self.options.foreground, CHUNK)

@@ -1,0 +1,202 @@
+"""The DeepLabV3 teacher and the weights files that people have."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from kdkit_echocardio.framewise import Framewise
+from kdkit_echocardio.networks.deeplab import build
+from kdkit_echocardio.teacher import DEVIATION, EMBEDDED, MEAN, DeepLabV3
+from pydantic import ValidationError
+from safetensors.torch import save_file
+
+from kdkit import WeightsError
+
+
+def options(**values):
+    return DeepLabV3.Options(**values)
+
+
+def clips(count=1, frames=3):
+    source = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, frames, 112, 112), dtype=torch.uint8, generator=source)
+
+
+@pytest.fixture(scope="module")
+def compact():
+    torch.manual_seed(0)
+    return build("compact").eval()
+
+
+@pytest.fixture
+def compact_file(compact, tmp_path):
+    path = tmp_path / "compact.safetensors"
+    save_file({key: value.contiguous() for key, value in compact.state_dict().items()}, path)
+    return path
+
+
+def ask(teacher, inputs):
+    with torch.no_grad():
+        return teacher.build().eval()(inputs)
+
+
+def test_embedded_network_answers_without_options():
+    teacher = DeepLabV3()
+    assert list(teacher.files()) == [EMBEDDED]
+    answer = ask(teacher, clips(2, 3))
+    assert answer.shape == (2, 3, 112, 112)
+    assert answer.dtype == torch.float32
+    assert answer.isfinite().all()
+
+
+def test_release_layout_with_optimiser_and_prefix(tmp_path):
+    torch.manual_seed(1)
+    network = build("resnet50").half()
+    path = tmp_path / "deeplabv3_resnet50_random.pt"
+    state = {f"module.{key}": value for key, value in network.state_dict().items()}
+    optimiser = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 1e-5, "params": [0]}]}
+    torch.save(
+        {
+            "epoch": 42,
+            "state_dict": state,
+            "best_loss": 0.1,
+            "loss": 0.1,
+            "opt_dict": optimiser,
+            "scheduler_dict": {"step_size": 15},
+        },
+        path,
+    )
+    loaded = DeepLabV3(options(weights=path)).build()
+    assert sum(weight.numel() for weight in loaded.parameters()) == 39_633_729
+    key = "classifier.4.bias"
+    assert torch.equal(loaded.network.state_dict()[key], network.state_dict()[key].float())
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("nested", [False, True])
+def test_torch_files_bare_or_nested_prefixed_or_not(compact, tmp_path, prefix, nested):
+    path = tmp_path / "weights.pt"
+    state = {prefix + key: value for key, value in compact.state_dict().items()}
+    torch.save({"state_dict": state} if nested else state, path)
+    inputs = clips()
+    expected = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)
+    answer = ask(DeepLabV3(options(weights=path, backbone="compact")), inputs)
+    assert torch.allclose(answer, expected, atol=1e-5)
+
+
+def test_normalisation_is_the_published_one(compact):
+    inputs = clips(1, 2)
+    grey = inputs[0].float()[:, None].repeat(1, 3, 1, 1)
+    mean = torch.tensor([32.085175, 32.591923, 33.37932])[:, None, None]
+    deviation = torch.tensor([50.129288, 50.487717, 51.34619])[:, None, None]
+    with torch.no_grad():
+        expected = compact((grey - mean) / deviation)["out"][:, 0]
+        answer = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)[0]
+    assert torch.allclose(answer, expected, atol=1e-5)
+
+
+def test_chunks_change_nothing(compact):
+    inputs = clips(2, 3)
+    with torch.no_grad():
+        together, apart = (Framewise(compact, MEAN, DEVIATION, 0, chunk)(inputs) for chunk in (100, 2))
+    assert torch.allclose(together, apart, atol=1e-4)
+
+
+def test_gradients_reach_the_inputs(compact):
+    inputs = clips().float().requires_grad_()
+    Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs).sum().backward()
+    assert inputs.grad is not None
+    assert inputs.grad.abs().sum() > 0
+
+
+def test_foreground_among_classes_is_its_softmax_probability(tmp_path):
+    torch.manual_seed(2)
+    network = build("compact", channels=4).eval()
+    path = tmp_path / "classes.safetensors"
+    save_file(network.state_dict(), path)
+    inputs = clips()
+    logits = ask(DeepLabV3(options(weights=path, backbone="compact", channels=4, foreground=2)), inputs)
+    grey = inputs[0].float()[:, None].expand(-1, 3, -1, -1)
+    normalised = (grey - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
+    with torch.no_grad():
+        expected = network(normalised)["out"].softmax(1)[:, 2]
+    assert torch.allclose(logits.sigmoid()[0], expected, atol=1e-5)
+
+
+def test_weights_of_another_architecture_name_the_keys(compact_file):
+    with pytest.raises(WeightsError) as caught:
+        DeepLabV3(options(weights=compact_file, backbone="mobilenet_v3_large")).build()
+    assert str(compact_file) in str(caught.value)
+    assert "missing: backbone." in str(caught.value)
+    assert "unexpected: backbone." in str(caught.value)
+
+
+def test_weights_with_other_channels_name_the_shape(compact_file):
+    with pytest.raises(WeightsError, match=r"classifier\.4\.weight is \(1, 64, 1, 1\), not \(2, 64, 1, 1\)"):
+        DeepLabV3(options(weights=compact_file, backbone="compact", channels=2)).build()
+
+
+class Malicious:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return Path.touch, (self.target,)
+
+
+@pytest.mark.parametrize("writer", ["torch", "pickle"])
+def test_malicious_pickle_is_not_executed(tmp_path, writer):
+    path, target = tmp_path / "weights.pt", tmp_path / "executed"
+    content = {"state_dict": Malicious(target)}
+    if writer == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content, protocol=2))
+    with pytest.raises(WeightsError, match=r"weights\.pt"):
+        DeepLabV3(options(weights=path)).build()
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"not weights at all\n" * 9, b"PK\x03\x04 half a zip"])
+def test_damaged_files_are_refused(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=name):
+        DeepLabV3(options(weights=path)).build()
+
+
+def test_truncated_weights_are_refused(compact_file):
+    compact_file.write_bytes(compact_file.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match=r"compact\.safetensors"):
+        DeepLabV3(options(weights=compact_file, backbone="compact")).build()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"weights": "/nowhere/weights.pt"},
+        {"backbone": "resnet50"},
+        {"channels": 2},
+        {"backbone": "vgg"},
+        {"foreground": 1},
+        {"weight": "x"},
+    ],
+)
+def test_options_that_cannot_be_meant(values):
+    with pytest.raises(ValidationError):
+        options(**values)
+
+
+def test_fingerprint_follows_the_content_of_the_weights(compact_file):
+    def fingerprint(path):
+        return DeepLabV3(options(weights=path, backbone="compact")).fingerprint()
+
+    moved = compact_file.with_name("moved.safetensors")
+    moved.write_bytes(compact_file.read_bytes())
+    assert fingerprint(moved) == fingerprint(compact_file)
+    content = bytearray(compact_file.read_bytes())
+    content[-1] ^= 1
+    moved.write_bytes(bytes(content))
+    assert fingerprint(moved) != fingerprint(compact_file)
