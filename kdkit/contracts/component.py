@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,6 +44,15 @@ class Component:
     def __init__(self, options: ComponentOptions | None = None) -> None:
         # Any: each subclass declares its own Options, and reads them by name.
         self.options: Any = self.Options() if options is None else options
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """Options to try the component out with: small, and done in seconds.
+
+        The contract suite and ``kdkit plugins verify`` use them. Files that the options name are written into
+        ``folder``, an empty one. The default gives none, which is enough where every option has a default.
+        """
+        return {}
 
     def files(self) -> Sequence[Path]:
         """Files whose content decides what this component does (weights, say); part of its fingerprint."""

@@ -78,6 +78,10 @@ class Domain(Component):
         """The sample in a file of a user's, ready for a student. Raises :class:`kdkit.DataError` if unreadable."""
         raise KdkitError(f"the domain {type(self).__name__} cannot read files, so it cannot predict on {path}")
 
+    def example_file(self, folder: Path) -> Path | None:
+        """A small file of the kind that :meth:`read` takes, written into ``folder`` to try the domain out with."""
+        return None
+
     def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
         """Write what belongs to one predicted file (``stem`` + suffix) and return its row of ``summary.csv``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,6 +49,8 @@ class Metric(Component, ABC):
             higher_is_better = True
 
             def measure(self, prediction, sample):
+                if "label" not in sample.truth:
+                    return []
                 return [(float(prediction.argmax() == sample.truth["label"]),)]
     """
 
@@ -63,8 +66,17 @@ class Metric(Component, ABC):
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         """The cases that one sample gives: tuples of equal length; an empty list when it cannot be measured.
 
+        A sample without the truth that is needed cannot be measured: recordings often have none.
+
         ``prediction``: float32, the model's answer after the domain's activation (a probability, say).
         """
+
+    def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
+        """Three or more predictions, float32, each with its sample, to try the metric out with.
+
+        Needed by ``kdkit plugins verify`` only where no domain's default recipe names the metric.
+        """
+        return []
 
     def summarize(self, cases: np.ndarray) -> float:
         """One number from all cases, float64 (cases, tuple length), cases >= 1. By default the mean of column 0."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 from kdkit.contracts.component import Component
+from kdkit.contracts.domain import Activation
 
 if TYPE_CHECKING:
     import torch
@@ -14,16 +15,21 @@ if TYPE_CHECKING:
 class Objective(Component, ABC):
     """A training loss between a student's logits and a teacher's targets.
 
+    ``activations``: those of the domains that it is meant for; all of them unless it says otherwise.
+
     Example::
 
         class MeanSquared(Objective):
             '''Mean squared difference.'''
+
+            activations = ("softmax", "identity")
 
             def loss(self, logits, targets):
                 return ((logits - targets) ** 2).mean()
     """
 
     kind: ClassVar[str] = "objective"
+    activations: ClassVar[tuple[Activation, ...]] = get_args(Activation)
 
     @abstractmethod
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from kdkit.contracts.component import Component
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -48,3 +49,10 @@ class Student(Component, ABC):
         Its ``forward`` takes a batch of raw inputs, (batch, \\*sample shape), normalises them itself, and returns
         logits in the teacher's shape, (batch, \\*answer shape), float.
         """
+
+    def example_inputs(self) -> np.ndarray | None:
+        """Two or more raw inputs, (batch, \\*sample shape), to try the network out with.
+
+        Needed by ``kdkit plugins verify`` only where no domain's default recipe says what the network is fed with.
+        """
+        return None

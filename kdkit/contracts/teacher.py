@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from kdkit.contracts.component import Component
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -44,3 +45,10 @@ class Teacher(Component, ABC):
         them itself, and returns logits, (batch, \\*answer shape), float. The engine puts it into evaluation mode,
         freezes it and moves it to a device. Raises :class:`kdkit.WeightsError` when the weights do not fit.
         """
+
+    def example_inputs(self) -> np.ndarray | None:
+        """Two or more raw inputs, (batch, \\*sample shape), to try the network out with.
+
+        Needed by ``kdkit plugins verify`` only where no domain's default recipe says what the network is fed with.
+        """
+        return None

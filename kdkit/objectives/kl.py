@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from kdkit.contracts.component import ComponentOptions
+from kdkit.contracts.domain import Activation
 from kdkit.contracts.objective import Objective
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ class KL(Objective):
     T² · KL(softmax(teacher / T) ‖ softmax(student / T)), mean over samples (Hinton, Vinyals & Dean 2015,
     arXiv:1503.02531). For domains with the activation "softmax"; classes on the last axis.
     """
+
+    activations: ClassVar[tuple[Activation, ...]] = ("softmax",)
 
     class Options(ComponentOptions):
         temperature: float = Field(4.0, gt=0, description="Softens both distributions; 1 leaves them as they are.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from kdkit.contracts.domain import Activation
 from kdkit.contracts.objective import Objective
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ class MSE(Objective):
 
     For domains with the activation "softmax" (the targets are then the teacher's logits) or "identity".
     """
+
+    activations: ClassVar[tuple[Activation, ...]] = ("softmax", "identity")
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         import torch.nn.functional as F

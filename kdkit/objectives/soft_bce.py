@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from kdkit.contracts.domain import Activation
 from kdkit.contracts.objective import Objective
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ class SoftBCE(Objective):
     For domains with the activation "sigmoid". The cross-entropy is smallest where both probabilities agree, so soft
     targets carry the teacher's doubt along an outline (Hinton, Vinyals & Dean 2015).
     """
+
+    activations: ClassVar[tuple[Activation, ...]] = ("sigmoid",)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         import torch.nn.functional as F
