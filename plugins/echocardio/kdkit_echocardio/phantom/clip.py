@@ -1,0 +1,93 @@
+"""One simulated clip: anatomy, motion, view and scanner put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .acoustics import Imager, draw_beam
+from .anatomy import draw_anatomy
+from .display import Monitor, draw_display
+from .geometry import move
+from .motion import draw_contraction, draw_cycle
+from .painting import Painter, draw_tissue
+from .texture import Scatterers
+from .view import draw_view
+
+
+@dataclass(frozen=True)
+class PhantomClip:
+    """A simulated apical four-chamber clip and what is known of it exactly."""
+
+    frames: np.ndarray
+    """Grey pictures: uint8 (T, H, W), 0 outside the sector unless the drawn display lifts it."""
+    mask: np.ndarray
+    """Left-ventricular cavity, trabeculae and papillary muscles inside, straight at the annulus: bool (T, H, W)."""
+    fps: float
+    ed: list[int]
+    """Frames nearest to every end-diastole that the clip shows."""
+    es: list[int]
+    """Frames nearest to every end-systole that the clip shows."""
+    ejection_fraction: float
+    """Percent, by the method of discs from the geometry of the nominal beat."""
+    area_ef: float
+    """Percent of the end-diastolic cavity area, same beat."""
+    spacing_mm: float
+    """Millimetres per pixel: the geometric mean where the picture is stretched (``params["aspect"]``)."""
+    params: dict[str, float | int | str | bool]
+    """Drawn parameters, ready for JSON."""
+
+
+def simulate(rng: np.random.Generator, *, frames: int = 32, size: int = 112, fps: float | None = None) -> PhantomClip:
+    """Simulate one clip: a pure function of the generator's state and the arguments.
+
+    Args:
+        rng: source of all randomness.
+        frames: number of frames, at least 1.
+        size: height and width in pixels.
+        fps: frames per second; drawn from 20 to 80 so that most clips show a whole beat when not given.
+    """
+    anatomy = draw_anatomy(rng)
+    cycle = draw_cycle(rng, frames, fps)
+    contraction, _ = draw_contraction(rng)
+    heart = move(anatomy, contraction, cycle)
+    view = draw_view(rng, heart, size)
+    tissue = draw_tissue(rng)
+    beam = draw_beam(rng, tissue, view)
+    display = draw_display(rng)
+    painter = Painter(anatomy, tissue, heart, view, cycle.opening())
+    imager = Imager(rng, tissue, beam, view, Scatterers(rng, heart, view, contraction.torsion))
+    monitor = Monitor(rng, display, view, cycle.fps, size)
+
+    pictures = np.empty((frames, size, size), np.uint8)
+    mask = np.empty((frames, size, size), bool)
+    for frame in range(frames):
+        pictures[frame] = monitor.show(imager.envelope(frame, painter.paint(frame)))
+        mask[frame] = view.rasterise(view.to_probe(heart.endocardium[frame]), size) & monitor.inside
+    return PhantomClip(
+        frames=pictures,
+        mask=mask,
+        fps=cycle.fps,
+        ed=cycle.frames_of(cycle.edges),
+        es=cycle.frames_of(cycle.systole_ends),
+        ejection_fraction=heart.ejection_fraction,
+        area_ef=heart.area_fraction,
+        spacing_mm=view.spacing,
+        params={
+            "heart_rate": cycle.heart_rate,
+            "end_diastolic_volume_ml": heart.end_diastolic_volume,
+            "length_mm": anatomy.length,
+            "half_width_mm": anatomy.half_width,
+            "wall_mm": float(anatomy.wall.mean()),
+            "wall_over_blood_db": float(np.mean(tissue.wall)) - tissue.blood,
+            "depth_mm": view.depth,
+            "sector_degrees": float(np.rad2deg(2.0 * view.half_angle)),
+            "tilt_degrees": float(np.rad2deg(view.tilt)),
+            "mirrored": view.mirrored,
+            "aspect": view.aspect,
+            "dynamic_range_db": monitor.white - monitor.black,
+            "gamma": display.gamma,
+            "persistence_s": display.persistence,
+        },
+    )

@@ -1,0 +1,247 @@
+"""Train the embedded teacher, a compact DeepLabV3, on simulated clips alone, and note its provenance.
+
+    python plugins/echocardio/scripts/train_teacher.py
+
+makes the shipped ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` with the
+defaults. A first pass simulates the training frames into the work folder, a second one trains on them; both
+go on where they were cut off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import datetime
+import json
+import math
+import multiprocessing
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torchvision
+from kdkit_echocardio.networks.deeplab import build
+from kdkit_echocardio.phantom import VERSION, simulate
+from safetensors.torch import save_file
+from torch.nn import functional
+
+WEIGHTS = Path(__file__).parent.parent / "kdkit_echocardio" / "weights"
+NAME = "deeplabv3_compact"
+SIZE = 112
+MEAN = (32.085175, 32.591923, 33.37932)
+STD = (50.129288, 50.487717, 51.34619)
+HELD_OUT_STREAM = 1
+TRAINING_STREAM = 0
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line; its defaults make the shipped file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=10000, help="simulated clips to train on")
+    parser.add_argument("--frames-per-clip", type=int, default=5, help="frames kept of each")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak of the one-cycle schedule")
+    parser.add_argument("--weight-decay", type=float, default=1e-2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--held-out", type=int, default=300, help="clips to score the finished network on")
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
+    parser.add_argument("--work", type=Path, help="folder for frames and checkpoint (default: a temporary one)")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the finished files")
+    return parser.parse_args(arguments)
+
+
+def default_work(options: argparse.Namespace) -> Path:
+    """A temporary folder that the same command finds again, to go on in; another command gets another one."""
+    key = [VERSION, options.seed, options.clips, options.frames_per_clip, options.epochs, options.batch]
+    key += [options.learning_rate, options.weight_decay]
+    return Path(tempfile.gettempdir()) / ("kdkit-teacher-" + "-".join(str(part) for part in key))
+
+
+def draw_frames(seed: int, stream: int, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures uint8 and cavities bool, both (count, SIZE, SIZE), of one simulated clip.
+
+    The clip is sampled sparsely in time, so that few frames show the whole beat.
+    """
+    rng = np.random.default_rng([seed, stream, index])
+    clip = simulate(rng, frames=count, size=SIZE, fps=float(rng.uniform(4.0, 30.0)))
+    return clip.frames, clip.mask
+
+
+def simulate_all(options: argparse.Namespace, work: Path) -> tuple[np.ndarray, np.ndarray]:
+    """All training frames, memory-mapped: pictures uint8 (N, SIZE, SIZE), cavities as bits (N, SIZE, SIZE / 8)."""
+    total, count = options.clips * options.frames_per_clip, options.frames_per_clip
+    progress = work / "simulated.txt"
+    done = int(progress.read_text()) if progress.exists() else 0
+    mode = "r+" if done else "w+"
+    pictures = np.lib.format.open_memmap(work / "pictures.npy", mode, np.uint8, (total, SIZE, SIZE))
+    cavities = np.lib.format.open_memmap(work / "cavities.npy", mode, np.uint8, (total, SIZE, SIZE // 8))
+    start, chunk = time.monotonic(), 64
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(options.workers, context, cv2.setNumThreads, (1,)) as pool:
+        for first in range(done, options.clips, chunk):
+            indices = range(first, min(first + chunk, options.clips))
+            jobs = [pool.submit(draw_frames, options.seed, TRAINING_STREAM, index, count) for index in indices]
+            for index, job in zip(indices, jobs, strict=True):
+                frames, mask = job.result()
+                pictures[index * count : (index + 1) * count] = frames
+                cavities[index * count : (index + 1) * count] = np.packbits(mask, axis=-1)
+            progress.write_text(str(indices[-1] + 1))
+            if (first // chunk) % 10 == 9:
+                rate = (indices[-1] + 1 - done) * count / (time.monotonic() - start)
+                print(f"simulated {indices[-1] + 1}/{options.clips} clips, {rate:.0f} frames/s", flush=True)
+    return pictures, cavities
+
+
+def augment(rng: np.random.Generator, picture: np.ndarray, cavity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slightly other framing and grey curve of one frame: uint8 picture and float32 cavity, (SIZE, SIZE) each."""
+    angle, stretch = rng.normal(0.0, 0.08), np.exp(rng.normal(0.0, 0.1, 2))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * stretch
+    centre = np.full(2, (SIZE - 1) / 2)
+    matrix = np.column_stack([turn, centre - turn @ centre + rng.normal(0.0, 3.0, 2)])
+    picture = cv2.warpAffine(picture, matrix, (SIZE, SIZE))
+    cavity = cv2.warpAffine(cavity.astype(np.float32), matrix, (SIZE, SIZE))
+    curve = np.linspace(0.0, 1.0, 256) ** np.exp(rng.normal(0.0, 0.2)) * np.exp(rng.normal(0.0, 0.15))
+    return cv2.LUT(picture, np.clip(255.0 * curve, 0, 255).astype(np.uint8)), cavity
+
+
+def normalise(pictures: torch.Tensor) -> torch.Tensor:
+    """Grey 0..255 (N, H, W) to the network's input (N, 3, H, W): EchoNet-Dynamic's channel means and deviations."""
+    grey = pictures.float()[:, None].expand(-1, 3, -1, -1)
+    return (grey - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+
+
+def batches(
+    options: argparse.Namespace, pictures: np.ndarray, cavities: np.ndarray, epoch: int, skip: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Augmented batches of one epoch from the given step on: uint8 pictures, float32 cavities (B, SIZE, SIZE)."""
+    order = np.random.default_rng([options.seed, 2, epoch]).permutation(len(pictures))
+    for step in range(skip, len(order) // options.batch):
+        rng = np.random.default_rng([options.seed, 3, epoch, step])
+        chosen = np.sort(order[step * options.batch : (step + 1) * options.batch])
+        pairs = [augment(rng, pictures[i], np.unpackbits(cavities[i], axis=-1)) for i in chosen]
+        yield (
+            torch.from_numpy(np.stack([p for p, _ in pairs])),
+            torch.from_numpy(np.stack([c for _, c in pairs])),
+        )
+
+
+def loss_of(logits: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy plus soft DICE loss (Milletari et al., arXiv:1606.04797), both (B, H, W)."""
+    probability = torch.sigmoid(logits)
+    overlap = (probability * cavity).sum(dim=(1, 2))
+    dice = (2.0 * overlap + 1.0) / (probability.sum(dim=(1, 2)) + cavity.sum(dim=(1, 2)) + 1.0)
+    return functional.binary_cross_entropy_with_logits(logits, cavity) + (1.0 - dice).mean()
+
+
+def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavities: np.ndarray) -> torch.nn.Module:
+    """The trained network in evaluation mode; a checkpoint every 200 steps lets a cut-off run go on."""
+    network = build("compact").to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    steps = len(pictures) // options.batch
+    total = steps * options.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total, pct_start=0.1)
+    checkpoint, step = work / "checkpoint.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        step = state["step"]
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+    start, first, smooth = time.monotonic(), step, math.nan
+    for epoch in range(step // steps, options.epochs):
+        for picture, cavity in batches(options, pictures, cavities, epoch, step % steps):
+            network.train()
+            inputs = normalise(picture).to(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(inputs)["out"]
+            loss = loss_of(logits[:, 0].float(), cavity)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            step += 1
+            smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
+            if step % 200 == 0:
+                left = (time.monotonic() - start) / (step - first) * (total - step) / 60
+                print(
+                    f"epoch {epoch + 1} step {step}/{total} loss {smooth:.4f}, {left:.1f} min left",
+                    flush=True,
+                )
+                state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
+                torch.save({**state, "schedule": schedule.state_dict()}, checkpoint)
+    return network.eval()
+
+
+@torch.inference_mode()
+def held_out_dice(options: argparse.Namespace, network: torch.nn.Module) -> tuple[float, float, int]:
+    """Mean and median DICE, and their count, over frames of clips never trained on."""
+    scores = []
+    for index in range(options.held_out):
+        frames, mask = draw_frames(options.seed, HELD_OUT_STREAM, index, 2)
+        predicted = (network(normalise(torch.from_numpy(frames)))["out"][:, 0] > 0).numpy()
+        overlap = (predicted & mask).sum(axis=(1, 2))
+        sizes = predicted.sum(axis=(1, 2)) + mask.sum(axis=(1, 2))
+        scores += list(2.0 * overlap / np.maximum(sizes, 1))
+    return float(np.mean(scores)), float(np.median(scores)), len(scores)
+
+
+def provenance(options: argparse.Namespace, network: torch.nn.Module, minutes: float) -> dict[str, object]:
+    """What the card beside the weights says, scores included."""
+    mean, median, count = held_out_dice(options, network)
+    return {
+        "architecture": "torchvision DeepLabV3, backbone compact, one output channel (logits)",
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "input": {"shape": ["N", 3, SIZE, SIZE], "range": [0, 255], "mean": MEAN, "std": STD, "colour": "grey"},
+        "trained_on": f"phantom version {VERSION}; no real image",
+        "clips": options.clips,
+        "frames": options.clips * options.frames_per_clip,
+        "epochs": options.epochs,
+        "seed": options.seed,
+        "held_out_phantoms": {"dice_mean": round(mean, 4), "dice_median": round(median, 4), "frames": count},
+        "script": "plugins/echocardio/scripts/train_teacher.py",
+        "options": {name: value for name, value in vars(options).items() if name not in ("work", "out")},
+        "minutes": round(minutes, 1),
+        "date": datetime.date.today().isoformat(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        },
+        "licence": "Apache-2.0",
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Simulate, train, round, score, save."""
+    options = parse(arguments)
+    torch.manual_seed(options.seed)
+    start = time.monotonic()
+    work = options.work or default_work(options)
+    work.mkdir(parents=True, exist_ok=True)
+    pictures, cavities = simulate_all(options, work)
+    network = train(options, work, pictures, cavities)
+    state = network.state_dict()
+    half = {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in state.items()}
+    # What is scored is what is shipped: the weights after rounding.
+    network.load_state_dict(half)
+    card = provenance(options, network, (time.monotonic() - start) / 60)
+    options.out.mkdir(parents=True, exist_ok=True)
+    save_file(half, options.out / f"{NAME}.safetensors", metadata={"format": "pt", "backbone": "compact"})
+    (options.out / f"{NAME}.json").write_text(json.dumps(card, indent=2) + "\n")
+    if options.work is None:
+        shutil.rmtree(work)
+    print(f"held-out phantoms: DICE {card['held_out_phantoms']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
