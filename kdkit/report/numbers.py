@@ -1,0 +1,87 @@
+"""How numbers are written for people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kdkit.contracts.metric import Score
+
+NOTHING = "–"
+MOST_DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Written:
+    """A score as text: its value, its interval, and both in one line."""
+
+    value: str
+    low: str
+    high: str
+
+    @property
+    def line(self) -> str:
+        """``0.934 (0.921 to 0.947)``."""
+        return f"{self.value} ({self.low} to {self.high})" if self.low != NOTHING else self.value
+
+
+def written(score: Score) -> Written:
+    """A score with two significant digits of its interval: what lies behind them is noise.
+
+    An interval of next to nothing does not call for more than four digits of the value.
+    """
+    if score.value is None:
+        return Written(NOTHING, NOTHING, NOTHING)
+    low, high = score.ci_low, score.ci_high
+    width = high - low if low is not None and high is not None else 0.0
+    decimals = _decimals(score.value, 3)
+    if width > 0:
+        decimals = min(_decimals(width, 2), _decimals(score.value, 4) if score.value else MOST_DECIMALS)
+    return Written(*(_fixed(number, decimals) for number in (score.value, low, high)))
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A plain decimal number with so many significant digits."""
+    return _fixed(value, _decimals(value, digits)) if value is not None else NOTHING
+
+
+def compact(count: int | None) -> str:
+    """``950``, ``195 k``, ``11 M``."""
+    if count is None:
+        return NOTHING
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # 999.6 k would be rounded to 1000 k: it is already 1 M.
+        if count >= 0.9995 * factor:
+            return f"{count / factor:.3g}\u00a0{letter}"
+    return str(count)
+
+
+def duration(seconds: float) -> str:
+    """``0.8 s``, ``41 s``, ``2 min 10 s``, ``3 h 5 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f}\u00a0s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest}\u00a0s"
+    if minutes < 60:
+        return f"{minutes}\u00a0min {rest}\u00a0s"
+    return f"{minutes // 60}\u00a0h {minutes % 60}\u00a0min"
+
+
+def with_unit(text: str, unit: str) -> str:
+    """The number and its unit, which must not part at the end of a line."""
+    return f"{text}\u00a0{unit}" if unit and text != NOTHING else text
+
+
+def _decimals(value: float, digits: int) -> int:
+    if value == 0 or not math.isfinite(value):
+        return 0
+    return min(MOST_DECIMALS, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+
+
+def _fixed(value: float | None, decimals: int) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value:,.{decimals}f}"
+    is_zero = not text.strip("-0.,")
+    return text.removeprefix("-") if is_zero else text.replace("-", "\u2212")

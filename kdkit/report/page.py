@@ -1,0 +1,109 @@
+"""The page: everything that was found, laid into the template."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdkit.contracts.domain import Figure
+from kdkit.recipe.schema import Recipe
+from kdkit.recipe.show import commented_yaml
+from kdkit.report import charts
+from kdkit.report.numbers import compact, duration, significant, with_unit
+from kdkit.report.outcome import Outcome, SampleValues
+from kdkit.report.ranking import best_first
+from kdkit.report.summary import DIRECTIONS, fact_rows, score_rows
+from kdkit.report.verdict import verdict
+from kdkit.run import Run
+from kdkit.run_folder import CONTROL, STUDENT, TEACHER
+
+TEMPLATE = "report.html"
+WORST_SAMPLES = 10
+# A manifest notes things as they happen: what no stage has noted yet is empty.
+_NOT_NOTED: dict[str, Any] = {
+    "identity": "",
+    "versions": {},
+    "hardware": {},
+    "seconds": {},
+    "fingerprints": {},
+    "stages": {},
+}
+
+
+@dataclass(frozen=True)
+class ShownCase:
+    """A chosen sample with the pictures that the domain drew of it."""
+
+    rank: str
+    sample: SampleValues
+    figures: Sequence[Figure]
+
+
+def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase]) -> str:
+    """The report as HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    experiment, recipe = run.experiment, run.experiment.recipe
+    metric = experiment.metrics[outcome.metric]
+    ordered = best_first(outcome.samples, metric.higher_is_better)
+    facts = fact_rows(outcome, experiment.domain.item)
+    environment = Environment(
+        loader=PackageLoader("kdkit"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "significant": significant,
+        "compact": compact,
+        "duration": duration,
+        "data_uri": data_uri,
+    }
+    return environment.get_template(TEMPLATE).render(
+        recipe=recipe,
+        name=run.folder.path.resolve().name,
+        models=_models(recipe, outcome),
+        verdict=verdict(outcome),
+        metric=outcome.metric,
+        unit=metric.unit,
+        direction=DIRECTIONS[metric.higher_is_better][1],
+        score_rows=score_rows(outcome, experiment.metrics),
+        fact_rows=facts,
+        gains=[f"{row.name} {cell.note}" for row in facts for cell in row.cells if cell.note],
+        training=charts.training_chart(outcome.histories, recipe.objective.name) if outcome.histories else None,
+        distribution=_distribution(outcome, with_unit(outcome.metric, metric.unit and f"({metric.unit})")),
+        cases=cases,
+        worst=ordered[: -WORST_SAMPLES - 1 : -1],
+        measured=len(ordered),
+        manifest=_NOT_NOTED | run.folder.manifest(),
+        resolved=commented_yaml(experiment),
+    )
+
+
+def data_uri(figure: Figure) -> str:
+    """A figure's data as an address that needs no file."""
+    return f"data:{figure.media_type};base64,{base64.b64encode(figure.data).decode('ascii')}"
+
+
+def _models(recipe: Recipe, outcome: Outcome) -> dict[str, str]:
+    """Each model's name with the component behind it."""
+    components = {TEACHER: recipe.teacher.name, STUDENT: recipe.student.name}
+    if recipe.control:
+        components[CONTROL] = f"{recipe.student.name} on {recipe.control.generator.name}"
+    return {model: components.get(model, "") for model in outcome.scores}
+
+
+def _distribution(outcome: Outcome, label: str) -> Any:
+    values = {model: _known(outcome.samples, model) for model in outcome.scores}
+    values = {model: numbers for model, numbers in values.items() if numbers}
+    if not values:
+        return None
+    scores = {model: outcome.scores[model][outcome.metric] for model in values}
+    return charts.distribution_chart(values, scores, label)
+
+
+def _known(samples: Iterable[SampleValues], model: str) -> list[float]:
+    return [value for sample in samples if (value := sample.values.get(model)) is not None]

@@ -1,0 +1,52 @@
+"""report: everything measured → one page."""
+
+from __future__ import annotations
+
+import time
+
+from kdkit.contracts.component import fingerprint_of
+from kdkit.contracts.domain import Case
+from kdkit.files import write_text
+from kdkit.report.outcome import Outcome, read_outcome
+from kdkit.report.page import ShownCase, render
+from kdkit.report.ranking import best_first, chosen
+from kdkit.run import Run
+from kdkit.run_folder import STUDENT
+from kdkit.stages import evaluate
+
+NAME = "report"
+# Raise it when the page changes, so that older reports are made anew.
+FORMAT = 1
+
+
+def fingerprint(run: Run) -> str:
+    """What the report depends on."""
+    return fingerprint_of(scores=evaluate.fingerprint(run), domain=run.experiment.domain.fingerprint(), format=FORMAT)
+
+
+def is_whole(run: Run) -> bool:
+    """Whether the report on these very scores is there."""
+    return run.folder.report_file.is_file() and run.folder.fingerprint(NAME) == fingerprint(run)
+
+
+def execute(run: Run) -> None:
+    """Choose the cases to show, have the domain draw them, and write the page."""
+    start = time.monotonic()
+    outcome = read_outcome(run)
+    write_text(run.folder.report_file, render(run, outcome, _shown_cases(run, outcome)))
+    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
+
+
+def _shown_cases(run: Run, outcome: Outcome) -> list[ShownCase]:
+    """The best, the median and the worst evaluation sample by the student's first metric, drawn by the domain."""
+    direction = run.experiment.metrics[outcome.metric].higher_is_better
+    answers = evaluate.answers(run)
+    shown = []
+    for rank, row in chosen(best_first(outcome.samples, direction)):
+        score = row.values[STUDENT]
+        assert score is not None
+        predictions = {model: answer(row.index) for model, answer in answers.items()}
+        case = Case(rank, score, run.evaluation.split.samples.sample(row.index), predictions)
+        # Asked case by case: a figure does not say which case it shows.
+        shown.append(ShownCase(rank, row, list(run.experiment.domain.figures([case]))))
+    return shown
