@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kdkit import Case
+from kdkit import Case, Sample
 
 from .drawing import colour_of
 from .events import predicted_areas, rate_of, true_areas
+from .metrics.truth import event_frames
 
 # Reads on white as on black, like the palette: the figure has no ground of its own.
 _INK = "#808080"
@@ -54,11 +55,12 @@ def area_figure(case: Case) -> bytes:
             curve = predicted_areas(prediction) * area_scale
             _draw(axes, name, np.arange(len(curve)) * time_scale, curve, dense=True)
         axes.set_ylim(0, _top(axes))
-        _mark_events(axes, sample.truth, time_scale)
+        _mark_events(axes, sample, time_scale)
         axes.set_xlabel("time (s)" if timed else "frame")
         axes.set_ylabel(f"LV area ({area_unit})")
         axes.margins(x=0.01)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        if axes.get_lines():
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
         target = io.BytesIO()
         figure.savefig(target, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return target.getvalue()
@@ -73,7 +75,7 @@ def _area_unit(spacing_mm: object) -> tuple[str, float]:
 def _top(axes: Any) -> float:
     """The upper end of the axis: a control that answers noise would press the other curves flat."""
     lines = [line for line in axes.get_lines() if line.get_label() != CONTROL] or axes.get_lines()
-    return 1.15 * max([float(line.get_ydata().max()) for line in lines]) or 1.0
+    return 1.15 * max((float(line.get_ydata().max()) for line in lines), default=0.0) or 1.0
 
 
 def _draw(axes: Any, name: str, x: np.ndarray, y: np.ndarray, dense: bool) -> None:
@@ -82,9 +84,9 @@ def _draw(axes: Any, name: str, x: np.ndarray, y: np.ndarray, dense: bool) -> No
     axes.plot(x, y, color=colour, label=name, linewidth=3.0 if name == "truth" else 1.6, **style)
 
 
-def _mark_events(axes: Any, truth: Any, time_scale: float) -> None:
+def _mark_events(axes: Any, sample: Sample, time_scale: float) -> None:
     for event in ("ed", "es"):
-        for frame in np.asarray(truth.get(event, []), np.int64):
+        for frame in event_frames(sample, event):
             axes.axvline(frame * time_scale, color=_INK, linewidth=0.8, linestyle=":")
             axes.annotate(
                 event.upper(), (frame * time_scale, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom"

@@ -25,7 +25,12 @@ class Echocardio(Domain):
     """
 
     activation = "sigmoid"
+    item = "frame"
     input_suffixes = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
+
+    def items(self, sample: Sample) -> int:
+        """The number of frames."""
+        return len(sample.inputs)
 
     def read(self, path: Path) -> Sample:
         """The clip in a file as uint8 (T, 112, 112).
@@ -41,6 +46,16 @@ class Echocardio(Domain):
         spacing = None if clip.spacing_mm is None else clip.spacing_mm * square.side / SIDE
         info = {"name": path.stem, "fps": clip.fps, "spacing_mm": spacing, "square": square.as_info()}
         return Sample(frames, info=info)
+
+    def example_file(self, folder: Path) -> Path:
+        """A simulated clip as ``example.mp4``."""
+        from .clips.encode import write_mp4
+        from .phantom import simulate
+
+        clip = simulate(np.random.default_rng(0))
+        path = folder / "example.mp4"
+        write_mp4(path, np.repeat(clip.frames[..., None], 3, axis=-1), clip.fps)
+        return path
 
     def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
         """Write ``<stem>.npz`` and ``<stem>.mp4`` and return the clip's row.

@@ -10,6 +10,7 @@ from kdkit import Sample
 
 from .beats import find_beats
 from .geometry import area_curve, binarize, clean
+from .metrics.truth import event_frames
 
 ASSUMED_RATE = 30.0
 """Frames per second where a clip does not say: the commonest rate of stored echocardiograms."""
@@ -46,7 +47,7 @@ def shown_beat(sample: Sample, predictions: Sequence[np.ndarray] = ()) -> tuple[
     From the truth; without it from the first of the ``predictions``, (T, H, W); without either the first frame and
     the middle one.
     """
-    ed, es = (np.asarray(sample.truth.get(name, []), np.int64) for name in ("ed", "es"))
+    ed, es = event_frames(sample, "ed"), event_frames(sample, "es")
     pairs = [(int(d), int(s)) for d in ed for s in es[es > d][:1]]
     if not pairs and predictions:
         pairs = find_beats(predicted_areas(predictions[0]), rate_of(sample)).pairs()

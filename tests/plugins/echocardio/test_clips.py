@@ -450,12 +450,12 @@ class TestOverlay:
         write_overlay(path, frames, probability, areas, Beats(np.array([0]), np.array([9])), 25.0)
         return path
 
-    @pytest.mark.parametrize("size", [(96, 120), (97, 121), (112, 112), (33, 500), (1, 1)])
+    @pytest.mark.parametrize("size", [(96, 120), (97, 121), (900, 30), (1, 1)])
     def test_plays_back(self, tmp_path, size):
         clip = read_clip(self.write(tmp_path / "overlay.mp4", *size))
         assert len(clip.frames) == 12
         assert clip.fps == pytest.approx(25.0)
-        assert max(clip.frames.shape[1:]) >= 512
+        assert clip.frames[0].size >= 160_000
         assert [path.name for path in tmp_path.iterdir()] == ["overlay.mp4"]
 
     def test_browsers_can_play_it(self, tmp_path):
@@ -468,7 +468,7 @@ class TestOverlay:
     def test_the_ventricle_is_tinted(self, tmp_path):
         capture = cv2.VideoCapture(str(self.write(tmp_path / "overlay.mp4", 112, 112)))
         _, picture = capture.read()
-        blue, green, red = picture[:512].astype(int).transpose(2, 0, 1)
+        blue, green, red = picture[:400].astype(int).transpose(2, 0, 1)
         assert ((red - blue) > 30).sum() > 1000
         assert (np.abs(red - green)[:40, :40] < 20).all()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from ..beats import Beats
 from ..drawing import FAINT, INK, blank, colour_of, enlarged, outline, write, write_parts
 from .encode import write_mp4
 
-# Pixels of the longer side: enough to see a contour, few enough to encode quickly.
-_LONGER_SIDE = 512
+# Pixels of a picture, about: enough to see a contour, few enough to encode quickly.
+_PIXELS = 400 * 400
+# Of the longer side: the strip needs some width, and codecs have limits.
+_NARROWEST, _LONGEST = 160, 1280
 _STRIP, _MARGIN = 96, 14
 
 
@@ -31,8 +34,7 @@ def write_overlay(
 def _pictures(
     frames: np.ndarray, probability: Sequence[np.ndarray], areas: np.ndarray, beats: Beats, fps: float
 ) -> Iterator[np.ndarray]:
-    zoom = _LONGER_SIDE / max(frames.shape[1:])
-    height, width = (max(2, round(zoom * side)) for side in frames.shape[1:])
+    height, width = _size(*frames.shape[1:])
     points = _curve(areas, width)
     strip = _strip(points, beats, width)
     for number, (frame, mask) in enumerate(zip(frames, probability, strict=True)):
@@ -45,6 +47,12 @@ def _pictures(
         yield np.concatenate([picture, below])
 
 
+def _size(height: int, width: int) -> tuple[int, int]:
+    """The picture's height and width for a clip of this size: the same shape, as far as that can be shown."""
+    zoom = min(math.sqrt(_PIXELS / (height * width)), _LONGEST / max(height, width))
+    return max(2, round(zoom * height)), max(_NARROWEST, round(zoom * width))
+
+
 def _curve(areas: np.ndarray, width: int) -> np.ndarray:
     """The area curve as columns and rows of the strip: int (T, 2)."""
     swing = float(np.ptp(areas)) or 1.0
@@ -55,8 +63,7 @@ def _curve(areas: np.ndarray, width: int) -> np.ndarray:
 
 def _strip(points: np.ndarray, beats: Beats, width: int) -> np.ndarray:
     strip = blank(_STRIP, width)
-    title = "area of the left ventricle"
-    write(strip, width - 150, 4, title, FAINT, 11)
+    write(strip, width - 58, 4, "LV area", FAINT, 11)
     for name, found in (("ED", beats.ed), ("ES", beats.es)):
         for frame in found:
             x, y = points[frame].tolist()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,10 @@ from kdkit import DataError
 
 from .clip import Clip, checked, plausible_rate
 from .container import missing_bytes
+
+# OpenCV 5 moved its logging functions here; OpenCV 4 has them at the top.
+_LOGGING: Any = getattr(cv2.utils, "logging", cv2)
+_SILENT = 0
 
 
 def read_video(path: Path) -> Clip:
@@ -69,9 +74,9 @@ def quiet() -> Iterator[None]:
     """Keep OpenCV and its FFmpeg from writing to stderr: their complaints become our exceptions."""
     # FFmpeg's own level is read from the environment when OpenCV first opens a video; -8 is AV_LOG_QUIET.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = _LOGGING.getLogLevel()
+    _LOGGING.setLogLevel(_SILENT)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _LOGGING.setLogLevel(level)

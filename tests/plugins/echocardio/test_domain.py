@@ -1,0 +1,217 @@
+"""The echocardiography domain: a user's files in and out, the teacher's check, and the pictures."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from kdkit_echocardio.beats import Beats
+from kdkit_echocardio.domain import Echocardio, _measured
+from kdkit_echocardio.generator import Phantom
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+from kdkit import Case, DataError, KdkitError, Sample
+
+REAL_CINE = Path(get_testdata_file("examples_ybr_color.dcm"))
+MODULES = ("domain", "generator", "teacher")
+
+
+def ellipse(count, swing=0.15, period=26, size=112):
+    """The probability of an ellipse that beats once in ``period`` frames: float32 (count, size, size)."""
+    rows, columns = np.mgrid[:size, :size]
+    scale = 1 + swing * np.cos(2 * np.pi * np.arange(count) / period)[:, None, None]
+    distance = np.hypot((columns - 60) / (14 * scale), (rows - 45) / (28 * scale))
+    return (1 / (1 + np.exp(20 * (distance - 1)))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def phantoms():
+    return list(Phantom(Phantom.Options(frames=16), seed=2).generate(range(4)))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A clip of 12 frames in the network's own size."""
+    path = tmp_path_factory.mktemp("clips") / "short.gif"
+    first, *others = [Image.fromarray((200 * frame).astype(np.uint8)) for frame in ellipse(12)]
+    first.save(path, save_all=True, append_images=others, duration=40)
+    return path
+
+
+@pytest.fixture
+def domain():
+    return Echocardio()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_checking_a_recipe_loads_nothing_heavy(module):
+    script = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        f"import kdkit_echocardio.{module}\n"
+        "print([name for name in ('torch', 'cv2', 'matplotlib', 'pydicom', 'pandas', 'PIL') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+class TestReadAndWrite:
+    def test_real_cine(self, domain, tmp_path):
+        sample = domain.read(REAL_CINE)
+        assert (sample.inputs.dtype, sample.inputs.shape) == (np.uint8, (30, 112, 112))
+        assert sample.info["name"] == "examples_ybr_color"
+        assert sample.info["fps"] == pytest.approx(30, abs=0.01)
+        assert domain.items(sample) == 30
+
+        prediction = ellipse(30)
+        row = domain.write(REAL_CINE, sample, prediction, tmp_path / "cine")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["cine.mp4", "cine.npz"]
+        with np.load(tmp_path / "cine.npz") as saved:
+            probability = saved["probability"]
+        assert (probability.dtype, probability.shape) == (np.float16, (30, 240, 320))
+        # As many pixels as in the fitted clip, by the square of the scale.
+        scale = sample.info["square"]["side"] / 112
+        assert (probability >= 0.5).sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
+        # An ellipse scaled by 1.15 at frames 0 and 26 and by 0.85 at frame 13.
+        assert list(row) == ["frames", "fps", "ed_frame", "es_frame", "beats", "area_ef", "discs_ef"]
+        assert row["frames"] == 30
+        assert row["fps"] == sample.info["fps"]
+        assert abs(row["ed_frame"]) <= 1
+        assert abs(row["es_frame"] - 13) <= 1
+        assert row["beats"] == 1
+        assert row["area_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2)
+        assert row["discs_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 3), abs=2)
+
+    def test_ejection_fraction_is_of_the_mean_sizes_over_beats(self):
+        masks = np.concatenate([ellipse(26), ellipse(26, swing=0.2), ellipse(22)]) >= 0.5
+        areas = masks.sum((1, 2))
+        row = _measured(masks, areas, Beats(np.array([0, 26, 52]), np.array([13, 39, 65])))
+        assert row["beats"] == 3
+        assert (row["ed_frame"], row["es_frame"]) == (26, 39)
+        ed, es = areas[[0, 26, 52]].mean(), areas[[13, 39, 65]].mean()
+        assert row["area_ef"] == pytest.approx(100 * (ed - es) / ed, abs=0.06)
+
+    @pytest.mark.parametrize("prediction", [np.zeros((12, 112, 112), np.float32), ellipse(12, swing=0)])
+    def test_without_a_beat_nothing_is_made_up(self, domain, tmp_path, clip, prediction):
+        row = domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
+        assert row["beats"] == 0
+        assert [row[name] for name in ("ed_frame", "es_frame", "area_ef", "discs_ef")] == [None] * 4
+        assert (tmp_path / "out.mp4").is_file()
+
+    def test_example_file_is_a_clip_that_passes_unchanged(self, domain, tmp_path):
+        path = domain.example_file(tmp_path)
+        assert path.parent == tmp_path
+        assert path.suffix in domain.input_suffixes
+        sample = domain.read(path)
+        assert sample.inputs.shape == (32, 112, 112)
+        assert sample.info["square"]["side"] == 112
+
+    def test_stem_with_a_dot(self, domain, tmp_path, clip):
+        domain.write(clip, domain.read(clip), ellipse(12), tmp_path / "clip.v2")
+        assert {path.name for path in tmp_path.iterdir()} == {"clip.v2.npz", "clip.v2.mp4"}
+
+    def test_spacing_is_that_of_the_fitted_clip(self, domain, tmp_path, monkeypatch):
+        from kdkit_echocardio import clips
+        from kdkit_echocardio.clips import Clip
+
+        frames = np.random.default_rng(0).integers(0, 255, (8, 224, 224), np.uint8)
+        monkeypatch.setattr(clips, "read_clip", lambda path: Clip(frames, 30.0, 0.5))
+        assert domain.read(tmp_path / "any").info["spacing_mm"] == pytest.approx(1.0)
+
+    def test_unreadable_file(self, domain, tmp_path):
+        path = tmp_path / "clip.avi"
+        path.write_text("no clip")
+        with pytest.raises(DataError, match=r"clip\.avi"):
+            domain.read(path)
+
+    def test_unwritable_place(self, domain, tmp_path, clip):
+        with pytest.raises(KdkitError, match=r"cannot write .*out\.npz"):
+            domain.write(clip, domain.read(clip), ellipse(12), tmp_path / "missing" / "out")
+
+
+class TestTeacherCheck:
+    def test_good_teacher(self, domain, phantoms):
+        answers = [sample.truth["mask"].astype(np.float32) for sample in phantoms]
+        verdict = domain.check_teacher(phantoms, answers)
+        share = np.mean([sample.truth["mask"].mean() for sample in phantoms])
+        assert verdict == f"DICE 1.00 on 4 clips, foreground {100 * share:.0f} %"
+
+    def test_masks_of_a_few_frames(self, domain):
+        mask = ellipse(30) >= 0.5
+        truth = {"mask": mask[[3, 9]].astype(np.uint8), "mask_frames": np.array([3, 9])}
+        sample = Sample(np.zeros((30, 112, 112), np.uint8), truth=truth)
+        answer = mask.astype(np.float32)
+        answer[9] = 0
+        expected = 2 * mask[3].sum() / (2 * mask[3].sum() + mask[9].sum())
+        assert domain.check_teacher([sample], [answer]).startswith(f"DICE {expected:.2f} on 1 clips")
+
+    def test_without_truth(self, domain):
+        assert domain.check_teacher([Sample(np.zeros((30, 112, 112), np.uint8))], [ellipse(30)]) == "foreground 10 %"
+
+    @pytest.mark.parametrize("level", [0.0, 1.0])
+    def test_implausible_teacher(self, domain, phantoms, level):
+        answers = [np.full(sample.inputs.shape, level, np.float32) for sample in phantoms]
+        with pytest.raises(KdkitError, match=f"calls {level:.1%} of the frames left ventricle"):
+            domain.check_teacher(phantoms, answers)
+
+
+class TestPictures:
+    def cases(self, samples, names=("teacher", "student", "control")):
+        ranks = ("best", "median", "worst")
+        return [
+            Case(rank, 0.9, sample, {name: ellipse(len(sample.inputs)) for name in names})
+            for rank, sample in zip(ranks, samples, strict=False)
+        ]
+
+    def test_sheet(self, domain, phantoms):
+        page = domain.sheet(phantoms)
+        assert page.dtype == np.uint8
+        assert page.ndim == 3
+        assert page.shape[2] == 3
+        assert page.std() > 10
+        with pytest.raises(KdkitError):
+            domain.sheet([])
+
+    def test_sheet_of_clips_without_truth(self, domain):
+        assert domain.sheet([domain.read(REAL_CINE)]).shape[2] == 3
+
+    def test_figures_of_phantoms(self, domain, phantoms):
+        figures = list(domain.figures(self.cases(phantoms)))
+        kinds = [figure.media_type for figure in figures]
+        assert kinds == ["image/png", "image/svg+xml"] * 2 + ["image/webp"] + ["image/png", "image/svg+xml"]
+        for figure in figures:
+            assert "phantom-0000" in figure.title
+            assert figure.caption.endswith(".")
+            if figure.media_type != "image/svg+xml":
+                with Image.open(io.BytesIO(figure.data)) as image:
+                    image.load()
+        moving = next(figure for figure in figures if figure.media_type == "image/webp")
+        assert len(moving.data) < 400_000
+        with Image.open(io.BytesIO(moving.data)) as image:
+            assert image.n_frames > 8
+
+    def test_curves_are_labelled(self, domain, phantoms):
+        (figure,) = [f for f in domain.figures(self.cases(phantoms)[:1]) if f.media_type == "image/svg+xml"]
+        words = {"".join(element.itertext()).strip() for element in ElementTree.fromstring(figure.data).iter()}
+        assert {"truth", "teacher", "student", "control", "time (s)", "LV area (cm²)"} <= words
+
+    def test_the_same_case_gives_the_same_bytes(self, domain, phantoms):
+        first, second = (list(domain.figures(self.cases(phantoms)[:2])) for _ in range(2))
+        assert first == second
+
+    @pytest.mark.parametrize("names", [(), ("teacher",), ("student", "other")])
+    def test_figures_of_clips_without_truth_and_of_any_models(self, domain, names):
+        sample = Sample(domain.read(REAL_CINE).inputs, info={"name": "clip"})
+        figures = list(domain.figures(self.cases([sample, sample], names)))
+        assert len(figures) == 4 + ("student" in names)
+        texts = " ".join(figure.caption for figure in figures)
+        assert "true" not in texts
+
+    def test_figures_where_only_two_frames_are_traced(self, domain):
+        mask = (ellipse(30) >= 0.5).astype(np.uint8)
+        truth = {"mask": mask[[0, 13]], "mask_frames": np.array([0, 13]), "ed": np.array([0]), "es": np.array([13])}
+        sample = Sample(domain.read(REAL_CINE).inputs, truth=truth, info={"name": "clip", "fps": 30.0})
+        assert len(list(domain.figures(self.cases([sample, sample])))) == 5
