@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from kdkit.contracts.component import Component, fingerprint_of
 from kdkit.contracts.domain import Domain
@@ -17,10 +19,14 @@ from kdkit.recipe.schema import Recipe
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that the stages need to know. Nothing is built yet: no weights are read, torch is not loaded."""
+    """Everything that the stages need to know. Nothing is built yet: no weights are read, torch is not loaded.
+
+    ``domain_file``: the Python file of a single-file domain; None when the domain is installed.
+    """
 
     recipe: Recipe
     domain: Domain
+    domain_file: Path | None
     generator: Generator
     teacher: Teacher
     student: Student
@@ -45,6 +51,20 @@ class Experiment:
         return placed
 
     def identity(self) -> str:
-        """16 hexadecimal digits of what is asked for, whatever it runs on: names the run."""
-        asked = self.recipe.model_dump(mode="json", exclude={"trainer"})
+        """16 hexadecimal digits of what is asked for, whatever it runs on and however it was said: names the run."""
+        asked = {key: value for key, value in self.resolved().items() if key != "trainer"}
         return fingerprint_of(recipe=asked, precision=self.recipe.trainer.precision)
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe with every default filled in, as plain values that YAML and JSON can hold."""
+        tree = self.recipe.model_dump(mode="json")
+        for path, component in self.placed().items():
+            parent, _, last = path.rpartition(".")
+            node: Any = tree
+            for key in filter(None, parent.split(".")):
+                node = node[key]
+            place: Any = int(last) if isinstance(node, list) else last
+            name = node[place] if isinstance(node[place], str) else node[place]["name"]
+            options = component.options.model_dump(mode="json")
+            node[place] = {"name": name, **options} if options or isinstance(place, str) else name
+        return tree

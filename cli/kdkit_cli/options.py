@@ -9,7 +9,14 @@ import typer
 
 HARDWARE = "Hardware (passed to Lightning)"
 
-DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="Name of a domain; see kdkit plugins list.")]
+DomainArgument = Annotated[
+    str,
+    typer.Argument(metavar="DOMAIN", help="Name of a domain (see kdkit plugins list), or a Python file with one."),
+]
+DomainFileOption = Annotated[
+    Path | None,
+    typer.Option("--domain-file", help="Python file of the student's domain, if it has one.", show_default=False),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="YAML recipe, laid over the domain's default.", show_default=False),

@@ -13,6 +13,7 @@ from kdkit_cli.options import (
     AcceleratorOption,
     ConfigOption,
     DevicesOption,
+    DomainFileOption,
     FreshOption,
     NodesOption,
     PrecisionOption,
@@ -33,6 +34,7 @@ def predict(
         list[Path] | None, typer.Argument(help="Files, or folders of them.", show_default=False)
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the results.", show_default=False)] = None,
+    domain_file: DomainFileOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     fresh: FreshOption = False,
@@ -54,18 +56,26 @@ def predict(
         return
     if out is None:
         raise typer.BadParameter("say where the results go, for example --out results", param_hint="--out")
-    _predict_files(Path(student), inputs, out, accelerator or "auto")
+    _predict_files(Path(student), inputs, out, domain_file, accelerator or "auto")
 
 
-def _predict_files(student_path: Path, inputs: list[Path], out: Path, accelerator: str) -> None:
+def _predict_files(
+    student_path: Path, inputs: list[Path], out: Path, domain_file: Path | None, accelerator: str
+) -> None:
     from kdkit.errors import DataError
     from kdkit.plugins import discover
     from kdkit.recipe.schema import Hardware
-    from kdkit.student_folder import read_student
+    from kdkit.single_file import load_domain_file
+    from kdkit.student_folder import has_changed, read_student
     from kdkit_cli import console
 
     start = time.monotonic()
-    student = read_student(discover(), student_path)
+    registry = discover()
+    if domain_file is not None:
+        load_domain_file(registry, domain_file)
+    student = read_student(registry, student_path)
+    if domain_file is not None and has_changed(student, domain_file):
+        console.err.print(f"  note: {domain_file} has changed since this student was trained")
 
     from kdkit.engine.files import SUMMARY, list_inputs, predict_files
 

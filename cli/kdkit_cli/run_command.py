@@ -124,17 +124,18 @@ def execute(
     from kdkit.run import Run
     from kdkit.run_folder import choose_folder
     from kdkit.stages.pipeline import run_stages
-    from kdkit_cli.console import RichProgress, err
+    from kdkit_cli.console import RichProgress, err, escape
 
     start = time.monotonic()
     experiment = load_experiment(discover(), domain, config, settings)
     root = Path(os.environ.get("KDKIT_HOME") or "runs")
-    folder = choose_folder(root, domain, experiment.identity(), out)
+    name = experiment.recipe.domain
+    folder = choose_folder(root, name, experiment.identity(), out)
     main = ranks.rank() == 0
     progress: Progress = RichProgress() if main else Silence()
     prepared = Run(experiment, folder, root / "store", progress)
     if main:
-        err.print(f"[bold]kdkit run {domain}[/]   {folder.path}")
+        err.print(f"[bold]kdkit run {name}[/]   {escape(str(folder.path))}")
     done = run_stages(prepared, first, last)
     if main:
         _conclude(prepared, done, time.monotonic() - start)
@@ -142,7 +143,7 @@ def execute(
 
 
 def _conclude(run: Run, done: list[str], seconds: float) -> None:
-    from kdkit_cli.console import err, out
+    from kdkit_cli.console import err, escape, out
     from kdkit_cli.scores_table import scores_table
 
     if not done:
@@ -154,7 +155,7 @@ def _conclude(run: Run, done: list[str], seconds: float) -> None:
         generators = (run.experiment.generator, run.experiment.evaluation_generator)
         synthetic = all(generator is None or generator.synthetic for generator in generators)
         claim = "No real data was used. " if synthetic else ""
-        out.print(f"  {claim}Report: {run.folder.report_file}")
+        out.print(f"  {claim}Report: {escape(str(run.folder.report_file))}")
 
 
 def _draw_sheet(run: Run, path: Path) -> None:
@@ -163,11 +164,11 @@ def _draw_sheet(run: Run, path: Path) -> None:
     from PIL import Image
 
     from kdkit.files import write_bytes
-    from kdkit_cli.console import out
+    from kdkit_cli.console import escape, out
 
     samples = run.evaluation.split.samples
     sheet = run.experiment.domain.sheet([samples.sample(i) for i in range(min(SHEET_SAMPLES, samples.count))])
     png = io.BytesIO()
     Image.fromarray(sheet).save(png, "PNG")
     write_bytes(path, png.getvalue())
-    out.print(f"  Sheet: {path}")
+    out.print(f"  Sheet: {escape(str(path))}")

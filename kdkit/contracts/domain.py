@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from kdkit.contracts.component import Component
 from kdkit.errors import KdkitError
+from kdkit.files import write_bytes
 from kdkit.sample import Sample
 
 Activation = Literal["sigmoid", "softmax", "identity"]
@@ -50,7 +52,8 @@ class Domain(Component):
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
 
-    The default recipe is the file ``recipe.yaml`` beside the module that defines the class.
+    ``recipe``: the default recipe as YAML text; without it, the file ``recipe.yaml`` beside the module that defines
+    the class.
 
     Example::
 
@@ -64,10 +67,11 @@ class Domain(Component):
     activation: ClassVar[Activation] = "sigmoid"
     item: ClassVar[str] = "sample"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
+    recipe: ClassVar[str] = ""
 
     @classmethod
-    def default_recipe(cls) -> Path:
-        """The YAML file of the default recipe."""
+    def recipe_file(cls) -> Path:
+        """The YAML file of the default recipe, for a domain that does not carry it as text."""
         return Path(sys.modules[cls.__module__].__file__ or "").with_name("recipe.yaml")
 
     def items(self, sample: Sample) -> int:
@@ -87,7 +91,9 @@ class Domain(Component):
 
         ``path`` and ``sample`` are those of :meth:`read`; ``prediction`` is float32, activated.
         """
-        np.savez_compressed(stem.with_name(f"{stem.name}.npz"), prediction=prediction)
+        whole = io.BytesIO()
+        np.savez_compressed(whole, prediction=prediction)
+        write_bytes(stem.with_name(f"{stem.name}.npz"), whole.getvalue())
         return {}
 
     def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:

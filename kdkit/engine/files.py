@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from kdkit.contracts.domain import Domain
 from kdkit.engine.answering import answers_of
-from kdkit.engine.trainer import make_trainer
-from kdkit.errors import DataError
+from kdkit.engine.trainer import interruptible, make_trainer
+from kdkit.errors import DataError, UsageError
 from kdkit.files import write_csv, write_text
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
@@ -50,15 +52,20 @@ def predict_files(
 ) -> FilesOutcome:
     """Predict each file and write the domain's files for it and ``summary.csv`` into ``out``.
 
-    A file that cannot be read is skipped with its reason. Raises :class:`kdkit.errors.StoreError` when ``out``
+    A file that cannot be read, or that the student cannot take, is skipped with its reason. Raises
+    :class:`kdkit.errors.UsageError` when ``out`` holds the files themselves, which its results could replace, and :class:`kdkit.errors.StoreError` when ``out``
     cannot be written.
     """
+    within = [path for path in paths if path.parent.resolve() == out.resolve()]
+    if within:
+        raise UsageError(f"the results would be written beside {within[0]}", "Choose another folder with --out.")
     write_text(out / SUMMARY, "")
     outcome = FilesOutcome()
     keep = _Keep(student.domain, _stems(paths, out), outcome, bar)
     trainer = make_trainer(hardware, out, [keep], enable_checkpointing=False)
     loader = DataLoader(_Inputs(student.domain, paths), batch_size=1, collate_fn=lambda items: items[0])
-    trainer.predict(_Answering(student), loader, return_predictions=False)
+    with interruptible(trainer):
+        trainer.predict(_Answering(student), loader, return_predictions=False)
     if outcome.rows:
         write_csv(out / SUMMARY, outcome.rows)
     else:
@@ -90,11 +97,19 @@ class _Answering(LightningModule):
         self.network = student.network
         self.activation = student.domain.activation
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave samples as they are (Lightning would look for tensors in them); their arrays are moved later."""
+        return batch
+
     def predict_step(self, batch: tuple[Path, Sample | str], batch_idx: int) -> Any:
         _, sample = batch
         if isinstance(sample, str):
-            return None
-        (logits,) = answers_of(self.network, [sample.inputs], self.device)
+            return sample
+        try:
+            (logits,) = answers_of(self.network, [sample.inputs], self.device)
+        except Exception as error:  # a network says in many ways that an input does not fit
+            lines = str(error).strip().splitlines()
+            return f"the student cannot take it: {lines[0] if lines else type(error).__name__}"
         return decode_answer(encode(logits, self.activation), self.activation)
 
 
@@ -109,8 +124,8 @@ class _Keep(Callback):
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
         path, sample = batch
-        if isinstance(sample, str):
-            self.outcome.skipped.append((path, sample))
+        if isinstance(outputs, str):
+            self.outcome.skipped.append((path, outputs))
         else:
             row = self.domain.write(path, sample, outputs, self.stems[path])
             self.outcome.rows.append({"file": str(path), **row})
@@ -120,10 +135,11 @@ class _Keep(Callback):
 
 def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each file's results go; files of the same name in different folders are numbered."""
-    taken: dict[str, int] = {}
-    stems = {}
+    stems: dict[Path, Path] = {}
+    taken = set()
     for path in paths:
-        taken[path.stem] = taken.get(path.stem, 0) + 1
-        number = taken[path.stem]
-        stems[path] = out / (path.stem if number == 1 else f"{path.stem}-{number}")
+        names = (path.stem if number == 1 else f"{path.stem}-{number}" for number in itertools.count(1))
+        stem = next(name for name in names if name not in taken)
+        taken.add(stem)
+        stems[path] = out / stem
     return stems

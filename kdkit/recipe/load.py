@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from kdkit.contracts.domain import Domain
 from kdkit.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
 from kdkit.experiment import Experiment
 from kdkit.plugins import Registry
-from kdkit.recipe.schema import Choice, Recipe
+from kdkit.recipe.schema import Choice, Recipe, part_of
+from kdkit.single_file import domain_name
 
 Tree = dict[str, Any]
 
@@ -24,18 +25,24 @@ def load_experiment(
 ) -> Experiment:
     """The experiment that the domain's default recipe, ``config`` and ``settings`` (``path.to.key=value``) describe.
 
+    ``domain``: the name of a domain, or the path of a Python file that holds one.
     Raises :class:`RecipeError` that lists every fault, or :class:`UsageError` for an unknown domain.
     """
+    domain = domain_name(registry, domain)
     domain_class = registry.component("domain", domain)
     assert issubclass(domain_class, Domain)
-    tree = _read_yaml(domain_class.default_recipe())
+    tree = _default_tree(domain_class, domain)
     if config is not None:
         tree = _merged(tree, _user_file(config, domain))
-    source = str(config) if config else ("--set" if settings else f"the default recipe of {domain}")
+    given = [str(config)] if config else []
+    source = " and ".join([*given, "--set"] if settings else given) or f"the default recipe of {domain}"
     problems: list[Problem] = []
-    for setting in settings:
+    # Names first: the options of a component that is chosen here belong to it, in whatever order they are set.
+    for setting in sorted(settings, key=lambda text: not text.partition("=")[0].strip().endswith(".name")):
         _apply_setting(tree, setting, problems)
-    tree["domain"] = domain
+    if tree.setdefault("domain", domain) != domain:
+        problems.append(Problem("domain", f"found {tree['domain']!r}, but the command asks for {domain!r}"))
+        tree["domain"] = domain
     recipe = _validated(Recipe, tree, "", problems)
     if recipe is None:
         # Faults of component options are looked for all the same, so that the user sees them in one go.
@@ -48,22 +55,34 @@ def load_experiment(
     return experiment
 
 
+def _default_tree(domain_class: type[Domain], domain: str) -> Tree:
+    if domain_class.recipe:
+        return _parsed(domain_class.recipe, f"the default recipe of {domain}")
+    return _read_yaml(domain_class.recipe_file())
+
+
 def _read_yaml(path: Path) -> Tree:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(str(path), [Problem("", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise RecipeError(str(path), [Problem("", "is not a text file in UTF-8")]) from error
-    except yaml.YAMLError as error:
+    return _parsed(text, str(path))
+
+
+def _parsed(text: str, source: str) -> Tree:
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist, say
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         what = getattr(error, "problem", None) or "cannot be parsed"
-        raise RecipeError(str(path), [Problem("", f"is not YAML: {where}{what}")]) from error
+        raise RecipeError(source, [Problem("", f"is not YAML: {where}{what}")]) from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise RecipeError(str(path), [Problem("", f"found {_kind_of(content)}, expected a mapping of options")])
+        raise RecipeError(source, [Problem("", f"found {_kind_of(content)}, expected a mapping of options")])
     return content
 
 
@@ -93,7 +112,7 @@ def _apply_setting(tree: Tree, setting: str, problems: list[Problem]) -> None:
         return
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         value = text
     over: Any = value
     for key in reversed(keys):
@@ -115,11 +134,14 @@ def _resolve(registry: Registry, domain_class: type[Domain], recipe: Recipe, pro
     evaluation = recipe.evaluation
     metrics = {}
     for i, metric in enumerate(evaluation.metrics):
-        name = metric if isinstance(metric, str) else metric.name
-        metrics[name] = made("metric", metric, f"evaluation.metrics.{i}")
+        name, path = metric if isinstance(metric, str) else metric.name, f"evaluation.metrics.{i}"
+        if name in metrics:
+            problems.append(Problem(path, f"{name} is listed twice"))
+        metrics[name] = made("metric", metric, path)
     return Experiment(
         recipe=recipe,
         domain=domain_class(),
+        domain_file=registry.find("domain", recipe.domain)[0].file,
         generator=made("generator", recipe.generator, "generator", seed=seed),
         teacher=made("teacher", recipe.teacher, "teacher"),
         student=made("student", recipe.student, "student"),
@@ -134,12 +156,15 @@ def _resolve(registry: Registry, domain_class: type[Domain], recipe: Recipe, pro
     )
 
 
-_PLACES = {"generator": "generator", "teacher": "teacher", "student": "student", "objective": "objective"}
-
-
 def _check_choices(registry: Registry, tree: Tree, problems: list[Problem]) -> None:
-    for path, kind in _PLACES.items():
-        choice = tree.get(path)
+    evaluation, control = (tree[key] if isinstance(tree.get(key), dict) else {} for key in ("evaluation", "control"))
+    metrics = evaluation.get("metrics")
+    places = [(kind, kind, tree.get(kind)) for kind in ("generator", "teacher", "student", "objective")]
+    for i, metric in enumerate(metrics if isinstance(metrics, list) else []):
+        places.append((f"evaluation.metrics.{i}", "metric", {"name": metric} if isinstance(metric, str) else metric))
+    places.append(("evaluation.generator", "generator", evaluation.get("generator")))
+    places.append(("control.generator", "generator", control.get("generator")))
+    for path, kind, choice in places:
         if isinstance(choice, dict) and isinstance(choice.get("name"), str):
             options = {k: v for k, v in choice.items() if k != "name"}
             _component(registry, kind, choice["name"], options, path, problems)
@@ -163,7 +188,8 @@ def _component(
     except PluginError as error:
         problems.append(Problem(path, str(error)))
         return None
-    options = _validated(cls.Options, given, path, problems, f"   (kdkit plugins info {name})")
+    installed = registry.find(kind, name)[0].file is None
+    options = _validated(cls.Options, given, path, problems, f"   (kdkit plugins info {name})" if installed else "")
     if options is None:
         return None
     assert isinstance(options, ComponentOptions)
@@ -176,34 +202,59 @@ def _validated(
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        problems.extend(_problem(model, fault, path, hint) for fault in error.errors(include_url=False))
+        problems.extend(_problems(model, error, given, path, hint))
         return None
 
 
-def _problem(model: type[BaseModel], fault: Any, path: str, hint: str) -> Problem:
-    # Members of unions appear in pydantic's location as type names; they mean nothing to the reader.
-    keys = [str(key) for key in fault["loc"] if isinstance(key, int) or str(key).isidentifier()]
-    where = ".".join(filter(None, [path, *keys]))
-    kind, found = fault["type"], fault.get("input")
-    if kind == "extra_forbidden":
-        known = list(_model_at(model, keys[:-1]).model_fields)
-        return Problem(where, f"unknown option; {did_you_mean(keys[-1], known)}{hint}")
-    if kind == "missing":
-        return Problem(where, f"missing{hint}")
-    if kind in ("path_not_file", "path_not_directory"):
-        wanted = "file" if kind == "path_not_file" else "folder"
-        exists = Path(str(found)).exists()
-        return Problem(where, f"{found} is not a {wanted}" if exists else f"{found} does not exist")
-    message = fault["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return Problem(where, f"found {_shown(found)}, expected {message}{hint}")
+def _problems(
+    model: type[BaseModel], error: ValidationError, given: Mapping[str, object], path: str, hint: str
+) -> Iterator[Problem]:
+    """One problem for each place; what each member of a union would have accepted is told together."""
+    expected: dict[str, tuple[object, list[str]]] = {}
+    for fault in error.errors(include_url=False):
+        keys = _keys_of(fault, given)
+        where = ".".join(filter(None, [path, *keys]))
+        kind, found = fault["type"], fault.get("input")
+        if kind == "extra_forbidden":
+            known = list(_model_at(model, keys[:-1]).model_fields)
+            near = did_you_mean(keys[-1], known) if known else "there are none here"
+            yield Problem(where, f"unknown option; {near}{hint}")
+        elif kind == "missing":
+            yield Problem(where, f"missing{hint}")
+        elif kind in ("path_not_file", "path_not_directory"):
+            wanted = "file" if kind == "path_not_file" else "folder"
+            exists = Path(str(found)).exists()
+            yield Problem(where, f"{found} is not a {wanted}" if exists else f"{found} does not exist")
+        else:
+            expected.setdefault(where, (found, []))[1].append(_expected(fault))
+    for where, (found, wanted_here) in expected.items():
+        yield Problem(where, f"found {_shown(found)}, expected {' or '.join(dict.fromkeys(wanted_here))}{hint}")
+
+
+def _keys_of(fault: Any, given: object) -> list[str]:
+    """A fault's place in what was given: pydantic's location without the names that it gives to members of unions."""
+    keys, at = [], given
+    for i, key in enumerate(fault["loc"]):
+        inside = key in at if isinstance(at, Mapping) else isinstance(at, list) and isinstance(key, int)
+        if inside:
+            at = at[key]  # type: ignore[index]
+        if inside or (fault["type"] == "missing" and i == len(fault["loc"]) - 1):
+            keys.append(str(key))
+    return keys
+
+
+def _expected(fault: Any) -> str:
+    if fault["type"] == "model_type" and fault["ctx"]["class_name"] == Choice.__name__:
+        found = fault.get("input")
+        return f"a mapping such as {{name: {found if isinstance(found, str) else '...'}}}"
+    if fault["type"] == "model_type":
+        return "a mapping of options"
+    return str(fault["msg"].removeprefix("Input should be ").removeprefix("Value error, "))
 
 
 def _model_at(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel]:
     for key in keys:
-        field = model.model_fields.get(key)
-        inner = getattr(field, "annotation", None)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
+        model = part_of(model.model_fields.get(key)) or model
     return model
 
 
