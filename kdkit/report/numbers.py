@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from statistics import median
 
 from kdkit.contracts.metric import Score
 
@@ -34,7 +36,7 @@ def written(score: Score) -> Written:
         return Written(NOTHING, NOTHING, NOTHING)
     low, high = score.ci_low, score.ci_high
     width = high - low if low is not None and high is not None else 0.0
-    decimals = _decimals(score.value, 3)
+    decimals = _decimals(_just_below(score.value), 3)
     if width > 0:
         decimals = min(_decimals(width, 2), _decimals(score.value, 4) if score.value else MOST_DECIMALS)
     return Written(*(_fixed(number, decimals) for number in (score.value, low, high)))
@@ -43,6 +45,13 @@ def written(score: Score) -> Written:
 def significant(value: float | None, digits: int = 3) -> str:
     """A plain decimal number with so many significant digits."""
     return _fixed(value, _decimals(value, digits)) if value is not None else NOTHING
+
+
+def alike(values: Iterable[float | None]) -> Callable[[float | None], str]:
+    """A way to write numbers of one kind below each other: as many decimals as suit a typical one of them."""
+    sizes = [abs(value) for value in values if value]
+    decimals = _decimals(_just_below(median(sizes)), 3) if sizes else 0
+    return lambda value: _fixed(value, decimals)
 
 
 def compact(count: int | None) -> str:
@@ -77,6 +86,11 @@ def _decimals(value: float, digits: int) -> int:
     if value == 0 or not math.isfinite(value):
         return 0
     return min(MOST_DECIMALS, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+
+
+def _just_below(value: float) -> float:
+    """A perfect 1 gets the decimals of the 0.999 beside it."""
+    return 0.999 * value
 
 
 def _fixed(value: float | None, decimals: int) -> str:

@@ -11,7 +11,7 @@ from kdkit.contracts.domain import Figure
 from kdkit.recipe.schema import Recipe
 from kdkit.recipe.show import commented_yaml
 from kdkit.report import charts
-from kdkit.report.numbers import compact, duration, significant, with_unit
+from kdkit.report.numbers import alike, duration, with_unit
 from kdkit.report.outcome import Outcome, SampleValues
 from kdkit.report.ranking import best_first
 from kdkit.report.summary import DIRECTIONS, fact_rows, score_rows
@@ -57,8 +57,7 @@ def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "significant": significant,
-        "compact": compact,
+        "alike": alike(_known(outcome.samples, STUDENT)),
         "duration": duration,
         "data_uri": data_uri,
     }

@@ -38,8 +38,8 @@ def verdict(outcome: Outcome) -> Verdict:
         return Verdict("bad", "The student was not scored.", text, [])
     level, headline = _judgement(student, outcome.first(TEACHER), control)
     remarks = []
-    if control is None:
-        remarks.append("There is no control, so nothing shows how much of this is easy.")
+    if control is None or control.value is None:
+        remarks.append("There is no control to compare with, so nothing shows how much of this is easy.")
     if student.n < FEW_SAMPLES:
         remarks.append(f"Only {student.n} samples were measured: do not lean on the intervals.")
     return Verdict(level, headline, _numbers(outcome), remarks)
@@ -102,5 +102,6 @@ def _share(student: Score, teacher: Score, control: Score | None) -> float | Non
     """How much of the way from the control to the teacher the student has gone."""
     if control is None or student.value is None or teacher.value is None or control.value is None:
         return None
-    at, goal, start = (badness(s.value, s.higher_is_better) for s in (student, teacher, control))  # type: ignore[arg-type]
+    values = (student.value, teacher.value, control.value)
+    at, goal, start = (badness(value, student.higher_is_better) for value in values)
     return (start - at) / (start - goal) if start > goal else None

@@ -18,7 +18,7 @@ from kdkit.experiment import Experiment
 from kdkit.files import write_csv, write_json
 from kdkit.progress import Silence
 from kdkit.recipe.schema import Recipe
-from kdkit.report.numbers import compact, duration, significant, written
+from kdkit.report.numbers import alike, compact, duration, significant, written
 from kdkit.report.outcome import Outcome, SampleValues
 from kdkit.report.ranking import best_first, chosen
 from kdkit.report.verdict import verdict
@@ -153,6 +153,7 @@ def measured_run(tmp_path, metrics=tuple(METRICS), control=True, evaluation=6):
     experiment = Experiment(
         recipe=recipe,
         domain=Squared(),
+        domain_file=None,
         generator=Squares(),
         teacher=Unbuilt(),
         student=UnbuiltStudent(),
@@ -332,7 +333,7 @@ def test_it_does_without_a_control(tmp_path):
     report.execute(run)
     page = Page(run.folder.report_file.read_text(encoding="utf-8"))
     assert page.cells.keys() == {(model, metric) for model in ("teacher", "student") for metric in METRICS}
-    assert "There is no control" in page.text
+    assert "There is no control to compare with" in page.text
 
 
 def test_a_metric_of_all_samples_together_ranks_none(tmp_path):
@@ -464,7 +465,7 @@ def test_the_verdict_warns_of_few_samples():
         ((0.93412, 0.9211, 0.9472), "0.934 (0.921 to 0.947)"),
         ((-12.34, -15.1, -9.9), "\u221212.3 (\u221215.1 to \u22129.9)"),
         ((-0.001, -1.2, 1.3), "0.0 (\u22121.2 to 1.3)"),
-        ((1.0, 1.0, 1.0), "1.00 (1.00 to 1.00)"),
+        ((1.0, 1.0, 1.0), "1.000 (1.000 to 1.000)"),
         ((0.99812, 0.99811999, 0.99812001), "0.9981 (0.9981 to 0.9981)"),
         ((12345.6, 12000.0, 12600.0), "12,346 (12,000 to 12,600)"),
         ((0.5, None, None), "0.500"),
@@ -480,6 +481,9 @@ def test_numbers_are_written_for_people():
         "0", "950", "195\u00a0k", "1\u00a0M", "11\u00a0M", "–",
     ]  # fmt: skip
     assert [significant(x, 2) for x in (310.4, 5.62, 0.0031, 0.0, None)] == ["310", "5.6", "0.0031", "0", "–"]
+    assert [alike([0.8, 1.0, 1.0, None])(x) for x in (0.81234, 0.0556, 1.0, -0.5, None)] == [
+        "0.812", "0.056", "1.000", "\u22120.500", "–",
+    ]  # fmt: skip
     assert [duration(x) for x in (0.84, 41.2, 130, 11_100)] == [
         "0.8\u00a0s", "41\u00a0s", "2\u00a0min 10\u00a0s", "3\u00a0h 5\u00a0min",
     ]  # fmt: skip
