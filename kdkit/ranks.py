@@ -24,7 +24,7 @@ def rank() -> int:
     return 0
 
 
-def wait_until(done: Callable[[], bool], what: str, seconds: float = 3600) -> None:
+def wait_until(done: Callable[[], bool], what: str, seconds: float = 24 * 3600) -> None:
     """Return when ``done()`` holds. Raises :class:`StoreError` after ``seconds`` without it."""
     end = time.monotonic() + seconds
     while not done():

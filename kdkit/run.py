@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kdkit.contracts.component import fingerprint_of
+from kdkit.contracts.generator import Generator
 from kdkit.experiment import Experiment
 from kdkit.progress import Progress
 from kdkit.run_folder import CONTROL, STUDENT, RunFolder
@@ -50,29 +51,20 @@ class Run:
     def evaluation(self) -> Labelled:
         """The samples that scores are measured on. Held apart at the front, so that more training samples can be
         appended later without touching them."""
-        counts = self.experiment.recipe.samples
-        own = self.experiment.evaluation_generator
-        samples = SampleSet.of(own, counts.evaluation, self.root) if own else self._main
-        return self._labelled(Split(samples, 0, counts.evaluation))
+        generator = self.experiment.evaluation_generator or self.experiment.generator
+        return self._labelled(Split(self._samples[generator.fingerprint()], 0, self._held_apart))
 
     @cached_property
     def arms(self) -> list[Arm]:
         """The student, and the control if there is one."""
-        counts = self.experiment.recipe.samples
-        first = 0 if self.experiment.evaluation_generator else counts.evaluation
-        arms = [self._arm(STUDENT, self._main, first)]
+        arms = [self._arm(STUDENT, self.experiment.generator)]
         if self.experiment.control_generator:
-            noise = SampleSet.of(self.experiment.control_generator, counts.validation + counts.train, self.root)
-            arms.append(self._arm(CONTROL, noise, 0))
+            arms.append(self._arm(CONTROL, self.experiment.control_generator))
         return arms
 
     def sample_sets(self) -> Iterator[SampleSet]:
         """Every set that has to be generated, once."""
-        seen = set()
-        for samples in (self.evaluation.split.samples, *(arm.training.split.samples for arm in self.arms)):
-            if samples.fingerprint not in seen:
-                seen.add(samples.fingerprint)
-                yield samples
+        yield from self._samples.values()
 
     def labelled(self) -> Iterator[Labelled]:
         """Every split that the teacher has to answer."""
@@ -82,12 +74,22 @@ class Run:
             yield arm.training
 
     @cached_property
-    def _main(self) -> SampleSet:
-        counts = self.experiment.recipe.samples
-        count = counts.validation + counts.train
-        if not self.experiment.evaluation_generator:
-            count += counts.evaluation
-        return SampleSet.of(self.experiment.generator, count, self.root)
+    def _samples(self) -> dict[str, SampleSet]:
+        """Every set by its fingerprint: what is asked of the same generator in several places lies in one set."""
+        counts, experiment = self.experiment.recipe.samples, self.experiment
+        evaluated = (experiment.evaluation_generator or experiment.generator).fingerprint()
+        sets = {}
+        for generator in (experiment.generator, experiment.evaluation_generator, experiment.control_generator):
+            if generator is not None and generator.fingerprint() not in sets:
+                trained = counts.validation + counts.train if generator is not experiment.evaluation_generator else 0
+                held_apart = counts.evaluation if generator.fingerprint() == evaluated else 0
+                samples = SampleSet.of(generator, held_apart + trained, self.root)
+                sets[samples.fingerprint] = samples
+        return sets
+
+    @property
+    def _held_apart(self) -> int:
+        return self.experiment.recipe.samples.evaluation
 
     @cached_property
     def _teacher_fingerprint(self) -> str:
@@ -98,11 +100,14 @@ class Run:
             samples=split.samples.fingerprint,
             teacher=self._teacher_fingerprint,
             activation=self.experiment.domain.activation,
+            precision=self.experiment.recipe.trainer.precision,
         )
         return Labelled(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
 
-    def _arm(self, name: str, samples: SampleSet, first: int) -> Arm:
+    def _arm(self, name: str, generator: Generator) -> Arm:
         recipe, experiment = self.experiment.recipe, self.experiment
+        samples = self._samples[generator.fingerprint()]
+        first = self._held_apart if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
         validation = self._labelled(Split(samples, first, middle))
         training = self._labelled(Split(samples, middle, middle + recipe.samples.train))

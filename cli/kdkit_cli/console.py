@@ -45,10 +45,8 @@ class RichProgress:
     def _plain(self, stage: str, what: str, total: int, unit: str) -> Iterator[Bar]:
         start, bar = time.monotonic(), _PlainBar()
         yield bar
-        seconds = time.monotonic() - start
-        err.print(
-            f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}} {total} {unit}  {seconds:.0f} s  {bar.note}".rstrip()
-        )
+        told = f"{total} {unit}  {time.monotonic() - start:.0f} s  {bar.note}".rstrip()
+        err.print(f"  {stage:<{STAGE_WIDTH}} {escape(what):<{WHAT_WIDTH}} {escape(told)}")
 
     def say(self, stage: str, what: str, text: str) -> None:
         """See :class:`kdkit.progress.Progress`."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 import kdkit
 from kdkit.errors import KdkitError
 from kdkit_cli import config_command, plugins_command, predict_command, run_command
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="kdkit",
@@ -49,13 +51,21 @@ def main() -> None:
         _print(error.message, error.remedy)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _print("stopped", "Run the same command again: it goes on where it stopped.")
-        sys.exit(130)
+        _stopped()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer ends so when it is interrupted, without a word
+            _stopped()
+        raise
     except OSError as error:
         # What a library could not read or write (a full disk in the middle of a checkpoint, say).
         where = f": {error.filename}" if error.filename else ""
         _print(f"{error.strerror or error}{where}", "What was made so far is kept.")
         sys.exit(1)
+
+
+def _stopped() -> NoReturn:
+    _print("stopped", "Run the same command again: it goes on where it stopped.")
+    sys.exit(INTERRUPTED)
 
 
 def _print(message: str, remedy: str) -> None:

@@ -50,17 +50,31 @@ def predict(
     """
     hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)
     if not inputs:
+        if any((Path(student) / name).is_file() for name in ("card.json", "manifest.json")):
+            raise typer.BadParameter(f"say which files {student} is to be applied to", param_hint="INPUTS")
         run_command.execute(
             student, config, [*(settings or []), *hardware], out, "predict" if fresh else None, "predict"
         )
         return
     if out is None:
         raise typer.BadParameter("say where the results go, for example --out results", param_hint="--out")
-    _predict_files(Path(student), inputs, out, domain_file, accelerator or "auto")
+    only_stage = {
+        "--config": config,
+        "--set": settings,
+        "--fresh": fresh,
+        "--devices": devices,
+        "--num-nodes": num_nodes,
+        "--strategy": strategy,
+    }
+    for option, value in only_stage.items():
+        if value:
+            raise typer.BadParameter("has no meaning when files are predicted, on one device", param_hint=option)
+    chosen = {"accelerator": accelerator, "precision": precision}
+    _predict_files(Path(student), inputs, out, domain_file, {k: v for k, v in chosen.items() if v is not None})
 
 
 def _predict_files(
-    student_path: Path, inputs: list[Path], out: Path, domain_file: Path | None, accelerator: str
+    student_path: Path, inputs: list[Path], out: Path, domain_file: Path | None, chosen: dict[str, str]
 ) -> None:
     from kdkit.errors import DataError
     from kdkit.plugins import discover
@@ -83,7 +97,7 @@ def _predict_files(
     if not paths:
         kinds = ", ".join(student.domain.input_suffixes)
         raise DataError(f"no files to predict in {', '.join(map(str, inputs))}", f"Looked for {kinds}.")
-    hardware = Hardware(accelerator=accelerator, devices=1)
+    hardware = Hardware.model_validate(chosen | {"devices": 1})
     with console.RichProgress().work("predict", student.card["component"], len(paths), "files") as bar:
         outcome = predict_files(student, paths, out, hardware, bar)
     for path, reason in outcome.skipped:
@@ -92,7 +106,7 @@ def _predict_files(
         raise DataError(f"none of {len(paths)} files could be read")
     console.out.print(
         f"  {_counted(len(outcome.rows), 'file')} · {_counted(outcome.items, student.domain.item)} · "
-        f"{time.monotonic() - start:.1f} s      {out / SUMMARY}"
+        f"{time.monotonic() - start:.1f} s      {console.escape(str(out / SUMMARY))}"
         + (f"      {_counted(len(outcome.skipped), 'file')} skipped" if outcome.skipped else "")
     )
 

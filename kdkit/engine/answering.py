@@ -12,7 +12,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from kdkit.contracts.domain import Activation
-from kdkit.engine.trainer import make_trainer
+from kdkit.engine.trainer import interruptible, make_trainer
+from kdkit.errors import KdkitError
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.store.answers import encode, to_record
@@ -48,10 +49,17 @@ def answer_samples(
     bar: Bar,
 ) -> None:
     """Write the network's encoded answers to these ranges of samples, a shard for each range."""
-    module = _Answering(freeze(network), activation)
-    loader = DataLoader(_Tasks(samples.store, ranges), batch_size=1, collate_fn=lambda tasks: tasks[0])
-    trainer = make_trainer(hardware, Path(answers.folder), [_Keep(answers, bar)], enable_checkpointing=False)
-    trainer.predict(module, loader, return_predictions=False)
+    module = _Answering(freeze(network), activation, samples.store, ranges)
+    trainer = make_trainer(
+        hardware,
+        Path(answers.folder),
+        [_Keep(answers, bar)],
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+    )
+    with interruptible(trainer):
+        trainer.predict(module, return_predictions=False)
+    trainer.strategy.barrier("answered")  # what the other processes write is part of the artifact
     answers.refresh()
 
 
@@ -71,16 +79,29 @@ class _Tasks(Dataset[tuple[Range, list[np.ndarray]]]):
 
 
 class _Answering(LightningModule):
-    """Runs a frozen network over ranges of raw inputs."""
+    """Runs a frozen network over ranges of raw inputs; each process takes its share of the ranges."""
 
-    def __init__(self, network: torch.nn.Module, activation: Activation) -> None:
+    def __init__(
+        self, network: torch.nn.Module, activation: Activation, store: ShardStore, ranges: Sequence[Range]
+    ) -> None:
         super().__init__()
         self.network = network
         self.activation = activation
+        self.store = store
+        self.ranges = ranges
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        own = self.ranges[self.trainer.global_rank :: self.trainer.world_size]
+        return DataLoader(_Tasks(self.store, own), batch_size=1, collate_fn=lambda tasks: tasks[0])
 
     def predict_step(self, batch: tuple[Range, list[np.ndarray]], batch_idx: int) -> list[np.ndarray]:
-        _, inputs = batch
-        return [encode(logits, self.activation) for logits in answers_of(self.network, inputs, self.device)]
+        (start, _), inputs = batch
+        answers = []
+        for index, logits in enumerate(answers_of(self.network, inputs, self.device), start):
+            if not bool(logits.isfinite().all()):
+                raise KdkitError(f"the answer to sample {index} is not finite", "What was answered so far is kept.")
+            answers.append(encode(logits, self.activation))
+        return answers
 
 
 class _Keep(Callback):

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from kdkit.contracts.objective import Objective
-from kdkit.engine.trainer import make_trainer
+from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.engine.windows import Shuffled, Windows
 from kdkit.errors import DataError, KdkitError
 from kdkit.experiment import Experiment
@@ -29,8 +30,9 @@ TRAIN_LOSS, VALIDATION_LOSS = "train_loss", "validation_loss"
 class Distillation(LightningModule):
     """The student under training. The teacher is not here: its answers come with the batches."""
 
-    def __init__(self, network: torch.nn.Module, objective: Objective, training: Training) -> None:
+    def __init__(self, network: torch.nn.Module, objective: Objective, training: Training, seed: int) -> None:
         super().__init__()
+        self.seed = seed
         self.network = network
         self.objective = objective
         self.training_options = training
@@ -46,6 +48,10 @@ class Distillation(LightningModule):
     def on_train_epoch_start(self) -> None:
         loader: Any = self.trainer.train_dataloader
         loader.dataset.epoch = self.current_epoch
+        # Dropout and the like: a resumed epoch draws what an uninterrupted one would have.
+        torch.manual_seed(
+            int(np.random.default_rng([self.seed, self.current_epoch, self.global_rank]).integers(2**63))
+        )
 
     def configure_optimizers(self) -> Any:
         options = self.training_options
@@ -92,7 +98,7 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     recipe = experiment.recipe
     lightning.seed_everything(recipe.seed, verbose=False)
     network = experiment.student.build()
-    module = Distillation(network, experiment.objective, recipe.training)
+    module = Distillation(network, experiment.objective, recipe.training, recipe.seed)
     folder = checkpoints / arm.fingerprint
     _drop_others(checkpoints, folder)
     newest = ModelCheckpoint(
@@ -101,7 +107,8 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     best = ModelCheckpoint(
         folder, filename="best-{epoch}", save_top_k=1, monitor=VALIDATION_LOSS, save_weights_only=True
     )
-    callbacks: list[Callback] = [newest, best, _History(history, bar)]
+    # The newest checkpoint keeps what the others have noted, so it comes last.
+    callbacks: list[Callback] = [_History(history, bar), best, newest]
     if recipe.training.patience is not None:
         callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=recipe.training.patience))
     resume = _newest_whole(folder)
@@ -110,9 +117,8 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     trainer = make_trainer(
         recipe.trainer, folder, callbacks, max_epochs=recipe.training.epochs, num_sanity_val_steps=0
     )
-    trainer.fit(module, *_loaders(experiment, arm), ckpt_path=resume and str(resume[0]), weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    with interruptible(trainer):
+        trainer.fit(module, *_loaders(experiment, arm), ckpt_path=resume and str(resume[0]), weights_only=True)
     _load_best(module, Path(best.best_model_path))
     loss = best.best_model_score
     return Outcome(network, trainer.current_epoch, float(loss) if loss is not None else float("nan"))
@@ -125,9 +131,20 @@ def _loaders(experiment: Experiment, arm: Arm) -> tuple[DataLoader[Any], DataLoa
     validation = Windows(arm.validation, activation, options.window, None)
     # Windows are cut from memory-mapped files: worker processes would only add their start-up time.
     return (
-        DataLoader(train, options.batch_size, sampler=Shuffled(len(train), recipe.seed)),
-        DataLoader(validation, options.batch_size),
+        DataLoader(train, options.batch_size, sampler=Shuffled(len(train), recipe.seed), collate_fn=_stacked),
+        DataLoader(validation, options.batch_size, collate_fn=_stacked),
     )
+
+
+def _stacked(items: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    first = items[0][0].shape
+    for inputs, _ in items:
+        if inputs.shape != first:
+            raise DataError(
+                f"samples of the shapes {tuple(first)} and {tuple(inputs.shape)} cannot share a batch",
+                "Set training.window to the length of the shortest sample, or training.batch_size=1.",
+            )
+    return torch.stack([inputs for inputs, _ in items]), torch.stack([targets for _, targets in items])
 
 
 def _load_best(module: Distillation, path: Path) -> None:

@@ -53,8 +53,8 @@ def predict_files(
     """Predict each file and write the domain's files for it and ``summary.csv`` into ``out``.
 
     A file that cannot be read, or that the student cannot take, is skipped with its reason. Raises
-    :class:`kdkit.errors.UsageError` when ``out`` holds the files themselves, which its results could replace, and :class:`kdkit.errors.StoreError` when ``out``
-    cannot be written.
+    :class:`kdkit.errors.UsageError` when ``out`` is the folder of a file itself, which its results could replace, and
+    :class:`kdkit.errors.StoreError` when ``out`` cannot be written.
     """
     within = [path for path in paths if path.parent.resolve() == out.resolve()]
     if within:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,18 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             f"this machine cannot run with {_told(options)}: {str(error).splitlines()[0]}",
             "Change the options under trainer in the recipe, or leave them at auto.",
         ) from error
+
+
+@contextmanager
+def interruptible(trainer: Trainer) -> Iterator[None]:
+    """Lightning ends the process when it is interrupted; here that is for the caller to do, and to tell."""
+    try:
+        yield
+    except SystemExit as end:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning left it ignored
+        raise KeyboardInterrupt from end
 
 
 def _told(options: dict[str, Any]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class Part(BaseModel):
@@ -78,7 +79,7 @@ class Hardware(Part):
     devices: int | list[int] | str = Field("auto", description="How many devices, which ones, or auto.")
     num_nodes: int = Field(1, ge=1, description="Machines.")
     strategy: str = Field("auto", description="ddp, fsdp, ... or auto.")
-    precision: str = Field("32-true", description="32-true, bf16-mixed, 16-mixed, ...")
+    precision: str = Field("32-true", coerce_numbers_to_str=True, description="32-true, bf16-mixed, 16-mixed, ...")
     workers: int | None = Field(
         None, ge=1, description="Processes that make samples; null takes one for each processor core."
     )
@@ -98,3 +99,12 @@ class Recipe(Part):
     evaluation: Evaluation
     control: Control | None = Field(None, description="A control to be trained beside the student, or null.")
     trainer: Hardware = Field(default_factory=Hardware)
+
+
+def part_of(field: FieldInfo | None) -> type[BaseModel] | None:
+    """The section that a field holds, or one that it may hold; None when it is a plain value."""
+    annotation = field.annotation if field else None
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None

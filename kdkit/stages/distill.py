@@ -29,6 +29,12 @@ def execute(run: Run) -> None:
             _distill(run, arm)
 
 
+def discard(run: Run) -> None:
+    """Drop the checkpoints of a training that was cut off."""
+    for arm in run.arms:
+        shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+
+
 def _arm_is_whole(run: Run, arm: Arm) -> bool:
     folder = run.folder.model(arm.name)
     files = all((folder / name).is_file() for name in (WEIGHTS, CARD))

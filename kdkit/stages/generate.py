@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import signal
+import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pickle import PicklingError
 
 from kdkit.contracts.generator import Generator
 from kdkit.errors import DataError, KdkitError
 from kdkit.run import Run
 from kdkit.store.samples import SampleSet, to_record
-from kdkit.store.shards import Range, ShardStore, shard_length, split
+from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 
 NAME = "generate"
 
@@ -62,8 +67,9 @@ def _check_count(samples: SampleSet, what: str) -> None:
 def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iterator[int]:
     """Make the missing ranges; yields the number of samples in each shard as it is done."""
     first = missing[0][0]
-    (sample,) = samples.generator.generate([first])
-    shards = split(missing, shard_length(to_record(sample)))
+    with _named(samples.generator, (first, first + 1)):
+        (record,) = _records(samples.generator, (first, first + 1))
+    shards = split(missing, shard_length(record))
     if workers == 1 or len(shards) < FEWEST_SHARDS_FOR_WORKERS:
         for shard in shards:
             yield make_shard(samples.generator, samples.store, shard)
@@ -73,6 +79,11 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except (PicklingError, TypeError, AttributeError) as error:  # all three say that something cannot be pickled
+            raise KdkitError(
+                f"the generator {type(samples.generator).__name__} cannot be sent to another process: {error}",
+                "Set trainer.workers=1.",
+            ) from error
         except BrokenProcessPool as error:
             raise KdkitError(
                 "a process that made samples was killed, perhaps for lack of memory",
@@ -84,14 +95,53 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
 
 def make_shard(generator: Generator, store: ShardStore, indices: Range) -> int:
     """Generate and write one shard; returns its number of samples."""
-    records = [to_record(sample) for sample in generator.generate(range(*indices))]
-    store.write(indices[0], records)
+    with _named(generator, indices):
+        records = _records(generator, indices)
+        store.write(indices[0], records)
     return len(records)
+
+
+def _records(generator: Generator, indices: Range) -> list[Record]:
+    records = [to_record(sample) for sample in generator.generate(range(*indices))]
+    if len(records) != indices[1] - indices[0]:
+        raise DataError(f"it made {len(records)} samples instead of {indices[1] - indices[0]}")
+    return records
+
+
+@contextmanager
+def _named(generator: Generator, indices: Range) -> Iterator[None]:
+    """Whatever goes wrong in a generator is told as one error that names it."""
+    told = f"the generator {type(generator).__name__} failed on samples {indices[0]} to {indices[1] - 1}"
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{told}: {error.message}", error.remedy) from error
+    except KdkitError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise KdkitError(
+            f"{told}: {type(error).__name__}: {error}",
+            f"It happened in {place.filename}, line {place.lineno}; the samples made so far are kept.",
+        ) from error
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # spawn: forking a process that has loaded torch or OpenCV can deadlock.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent)
+
+
+def _follow_parent() -> None:
+    """In a worker: leave interruptions to the parent, and end when the parent does, however it was ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 @contextmanager

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kdkit.errors import KdkitError
 from kdkit.run import Run
+from kdkit.sample import Sample
 from kdkit.store.answers import decode_answer, encode
 from kdkit.store.shards import Range
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "label"
 CHECKED_SAMPLES = 8
+SAME = 1e-6
 
 
 def is_whole(run: Run) -> bool:
@@ -72,8 +76,18 @@ def _check_teacher(run: Run, network: torch.nn.Module, name: str) -> None:
     remedy = "Check its weights and its preprocessing; nothing was labelled."
     if not bool(values.isfinite().all()):
         raise KdkitError(f"the teacher {name} answers with numbers that are not finite", remedy)
-    if float(values.max() - values.min()) < 1e-6:
+    if float(values.max() - values.min()) < SAME:
         raise KdkitError(f"the teacher {name} gives the same answer everywhere", remedy)
+    if len(logits) > 1 and all(_same(answer, logits[0]) for answer in logits) and _differ(samples):
+        raise KdkitError(f"the teacher {name} gives the same answer to every sample", remedy)
     answers = [decode_answer(encode(answer, domain.activation), domain.activation) for answer in logits]
     verdict = domain.check_teacher(samples, answers)
     run.progress.say("check", name, verdict or f"finite and not constant on {len(samples)} samples")
+
+
+def _same(answer: torch.Tensor, other: torch.Tensor) -> bool:
+    return answer.shape == other.shape and float((answer - other).abs().max()) < SAME
+
+
+def _differ(samples: list[Sample]) -> bool:
+    return any(not np.array_equal(sample.inputs, samples[0].inputs) for sample in samples)

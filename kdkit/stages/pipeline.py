@@ -16,19 +16,24 @@ from kdkit.stages import distill, evaluate, generate, label, predict, report
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the pipeline. ``collective``: every rank takes part; else rank 0 works and the others wait."""
+    """A step of the pipeline.
+
+    ``collective``: every rank takes part; else rank 0 works and the others wait.
+    ``discard``: drop what a cut-off attempt has left, so that the stage begins anew.
+    """
 
     name: str
     is_whole: Callable[[Run], bool]
     execute: Callable[[Run], None]
     collective: bool
+    discard: Callable[[Run], None] = lambda run: None
 
 
 STAGES = [
     Stage(generate.NAME, generate.is_whole, generate.execute, collective=False),
     Stage(label.NAME, label.is_whole, label.execute, collective=True),
-    Stage(distill.NAME, distill.is_whole, distill.execute, collective=True),
-    Stage(predict.NAME, predict.is_whole, predict.execute, collective=True),
+    Stage(distill.NAME, distill.is_whole, distill.execute, collective=True, discard=distill.discard),
+    Stage(predict.NAME, predict.is_whole, predict.execute, collective=True, discard=predict.discard),
     Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False),
     Stage(report.NAME, report.is_whole, report.execute, collective=False),
 ]
@@ -48,9 +53,13 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
         raise UsageError(f"--from {first} comes after --until {last}")
     for stage in STAGES[:begin]:
         if not stage.is_whole(run):
-            raise UsageError(f"{stage.name} is not done, so the run cannot start from {first}", "Leave --from out.")
+            raise UsageError(
+                f"{stage.name} is not done, so the run cannot start from {first}", "Leave --from and --fresh out."
+            )
     if first and ranks.rank() == 0:
         run.folder.forget(_keys(STAGES[begin:], run))
+        for stage in STAGES[begin:]:
+            stage.discard(run)
     _open(run)
     done = []
     for stage in STAGES[begin : end + 1]:
@@ -84,7 +93,7 @@ def _open(run: Run) -> None:
     if ranks.rank() != 0:
         return
     experiment = run.experiment
-    write_text(run.folder.recipe_file, commented_yaml(experiment))
+    # The manifest comes first: by it the folder is known as this run's, should anything go wrong from here on.
     run.folder.update_manifest(
         identity=experiment.identity(),
         domain=experiment.recipe.domain,
@@ -94,6 +103,7 @@ def _open(run: Run) -> None:
         fingerprints={path: component.fingerprint() for path, component in experiment.placed().items()},
         store=str(run.root),
     )
+    write_text(run.folder.recipe_file, commented_yaml(experiment))
 
 
 def _keys(stages: list[Stage], run: Run) -> list[str]:

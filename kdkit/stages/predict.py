@@ -73,6 +73,12 @@ def execute(run: Run) -> None:
         write_json(run.folder.models_file, models)
 
 
+def discard(run: Run) -> None:
+    """Drop every prediction."""
+    for arm in run.arms:
+        shutil.rmtree(run.folder.predictions(arm.name), ignore_errors=True)
+
+
 def _drop_others(run: Run, arm: Arm) -> None:
     for folder in run.folder.predictions(arm.name).glob("*"):
         if folder.name != fingerprint(run, arm):
