@@ -1,0 +1,100 @@
+"""What the tests share: a tiny domain, a store of their own, and the command line, called in this process or in one
+of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOY = Path(__file__).parent / "toy"
+KDKIT = Path(sys.executable).with_name("kdkit")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of runs and store, empty, and no setting of the machine's user."""
+    for name in [name for name in os.environ if name.startswith("KDKIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KDKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The distribution kdkit-toy is installed; returns the folder of runs and store."""
+    monkeypatch.syspath_prepend(str(TOY))
+    monkeypatch.setenv("PYTHONPATH", str(TOY))
+    return home
+
+
+@pytest.fixture
+def cli(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
+    """Run ``kdkit ARGUMENTS`` in this process."""
+    from kdkit_cli.main import main
+
+    def run(*arguments: object) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["kdkit", *map(str, arguments)])
+        capsys.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        printed = capsys.readouterr()
+        return Finished(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the installed command ``kdkit ARGUMENTS``; what still runs at the end of the test is stopped."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [str(KDKIT), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+        return started[-1]
+
+    yield start
+    for child in started:
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+def prepare(toy: Path) -> Callable[..., Any]:
+    """A run of the toy domain, with settings as ``--set`` takes them, ready for the stages."""
+    from kdkit.plugins import discover
+    from kdkit.progress import Silence
+    from kdkit.recipe.load import load_experiment
+    from kdkit.run import Run
+    from kdkit.run_folder import choose_folder
+
+    def prepared(*settings: str) -> Run:
+        experiment = load_experiment(discover(), "toy", None, settings)
+        return Run(experiment, choose_folder(toy, "toy", experiment.identity(), None), toy / "store", Silence())
+
+    return prepared

@@ -1,0 +1,270 @@
+"""Plugins are found, and a broken one, whatever is wrong with it, is named with its remedy and harms nothing else."""
+
+import json
+import sys
+
+import pytest
+
+from kdkit.errors import PluginError, UsageError
+from kdkit.plugins import discover
+
+GOOD = """
+from kdkit import Entry, hookimpl
+
+@hookimpl
+def kdkit_generators():
+    return [Entry("dots", "Dots", "good_parts:Dots")]
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Write a distribution as pip would leave it: a module, and a folder of metadata."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    before = set(sys.modules)
+
+    def write(name, code, entry_points=None, version="0.2", **modules):
+        module = f"{name.replace('-', '_')}_hooks"
+        for file, text in {module: code, **modules}.items():
+            (site / f"{file}.py").write_text(text)
+        info = site / f"kdkit_{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: kdkit-{name}\nVersion: {version}\n")
+        text = entry_points if entry_points is not None else f"[kdkit]\n{name} = {module}\n"
+        (info / "entry_points.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    yield write
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(site)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def good(toy, install):
+    """A sound plugin that comes before the others by name, and the toy that comes after."""
+    install("a-good", GOOD)
+
+
+def plugin(registry, name):
+    (found,) = [p for p in registry.plugins if p.name == name]
+    return found
+
+
+def hook(body, kind="metrics"):
+    return f"from kdkit import Entry, hookimpl\n\n@hookimpl\ndef kdkit_{kind}():\n    {body}\n"
+
+
+BROKEN = {
+    "import error": ("import theano_of_old\n", "ModuleNotFoundError: No module named 'theano_of_old'"),
+    "missing name": ("from kdkit import NoSuchThing\n", "ImportError: cannot import name 'NoSuchThing'"),
+    "syntax error": ("def broken(:\n", "SyntaxError: invalid syntax"),
+    "sys.exit": ("import sys\nsys.exit(3)\n", "sys.exit(3)"),
+    "unknown hook": (
+        hook("return []") + "\n@hookimpl\ndef kdkit_generatorz():\n    return []\n",
+        "no hook kdkit_generatorz; did you mean kdkit_generators?",
+    ),
+    "hook with arguments": (
+        "from kdkit import hookimpl\n\n@hookimpl\ndef kdkit_metrics(device):\n    return []\n",
+        "device",
+    ),
+    "not a list": (hook("return 5"), "kdkit_metrics must return a list of kdkit.Entry, not 5"),
+    "a list of other things": (hook("return ['dice']"), "must return a list of kdkit.Entry, not ['dice']"),
+    "forgotten return": (hook("[Entry('m', 'M', 'm:M')]"), "must return a list of kdkit.Entry, not None"),
+    "raises": (hook("raise ValueError('no licence found')"), "ValueError: no licence found"),
+    "invalid name": (hook("return [Entry('Dice Score', 'D', 'm:M')]"), "lower-case letters, digits and dashes"),
+    "invalid target": (hook("return [Entry('dice', 'D', 'm.M')]"), "not of the form package.module:Class"),
+    "no summary": (hook("return [Entry('dice', '', 'm:M')]"), "needs a summary"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_plugin_is_named_with_distribution_reason_and_remedy_and_offers_nothing(good, install, fault):
+    code, reason = BROKEN[fault]
+    sound = "\n@hookimpl\ndef kdkit_teachers():\n    return [Entry('half', 'H', 'm:H')]\n"
+    install("old-thing", code + (sound if "hookimpl" in code else ""))
+    registry = discover({})
+    broken = plugin(registry, "old-thing")
+    assert broken.state == "broken"
+    assert (broken.distribution, broken.version) == ("kdkit-old-thing", "0.2")
+    assert reason in broken.reason
+    assert "\n" not in broken.reason
+    assert "pip uninstall kdkit-old-thing" in broken.remedy
+    assert "KDKIT_DISABLE_PLUGINS=old-thing" in broken.remedy
+    assert not any(broken.entries.values())
+    assert "half" not in registry.names("teacher")
+    assert all(registry.find("metric", name)[0] is not broken for name in registry.names("metric"))
+    # The others are as if it were not there.
+    assert [plugin(registry, name).state for name in ("a-good", "toy")] == ["active", "active"]
+    assert "dots" in registry.names("generator")
+    assert registry.component("metric", "overlap").__name__ == "Overlap"
+
+
+def test_installed_plugins_are_found_through_their_entry_points(toy):
+    registry = discover({})
+    active = {p.name for p in registry.plugins if p.state == "active"}
+    assert active >= {"echocardio", "generators", "teachers", "toy"}
+    assert plugin(registry, "toy").distribution == "kdkit-toy"
+    assert plugin(registry, "generators").version
+    assert registry.component("generator", "noise").__name__ == "Noise"
+    assert registry.names("objective") == ["kl", "mse", "soft-bce"]
+
+
+def test_a_component_name_that_is_taken_names_both_owners_and_stays_with_the_first(good, install):
+    install("z-copy", hook("return [Entry('dots', 'Other dots', 'copy_parts:Dots')]", "generators"))
+    registry = discover({})
+    copy = plugin(registry, "z-copy")
+    assert copy.state == "broken"
+    assert "'dots'" in copy.reason and "a-good" in copy.reason and "kdkit-a-good" in copy.reason
+    assert copy.distribution == "kdkit-z-copy"
+    assert registry.find("generator", "dots")[0].name == "a-good"
+
+
+def test_the_same_plugin_name_in_two_distributions_is_refused_to_the_second(good, install):
+    install("a-good-fork", GOOD, "[kdkit]\na-good = a_good_fork_hooks\n", version="9")
+    registry = discover({})
+    first, second = sorted((p for p in registry.plugins if p.name == "a-good"), key=lambda p: p.state)
+    assert (first.state, second.state) == ("active", "broken")
+    assert {first.distribution, second.distribution} == {"kdkit-a-good", "kdkit-a-good-fork"}
+    assert first.distribution in second.reason
+    assert "dots" in registry.names("generator")
+
+
+def test_a_plugin_that_calls_itself_kdkit_does_not_displace_the_core(good, install):
+    install("usurper", hook("return []"), "[kdkit]\nkdkit = usurper_hooks\n")
+    registry = discover({})
+    assert "taken" in plugin(registry, "kdkit").reason
+    assert registry.component("objective", "mse").__name__ == "MSE"
+
+
+@pytest.mark.parametrize("text", ["old_thing..hooks", "not a module", ""])
+def test_an_entry_point_that_does_not_parse_is_a_broken_plugin(good, install, text):
+    install("old-thing", "", f"[kdkit]\nold-thing = {text}\n")
+    registry = discover({})
+    broken = plugin(registry, "old-thing")
+    assert broken.state == "broken"
+    assert repr(text) in broken.reason and "package.module" in broken.reason
+    assert "kdkit-old-thing" in broken.remedy
+    assert "dots" in registry.names("generator")
+
+
+@pytest.mark.parametrize("text", ["kdkit\nold = old_hooks\n", "[kdkit]\nold\n", b"[kdkit]\nold = \xff\xfe\n"])
+def test_an_entry_points_file_that_does_not_parse_is_a_broken_plugin(good, install, text):
+    install("old-thing", "", text)
+    registry = discover({})
+    (broken,) = [p for p in registry.plugins if p.distribution == "kdkit-old-thing"]
+    assert broken.state == "broken"
+    assert "entry_points.txt" in broken.reason
+    assert "dots" in registry.names("generator")
+    assert "toy" in registry.names("domain")
+
+
+def test_a_damaged_entry_points_file_of_another_project_is_none_of_our_business(good, install):
+    install("unrelated", "", "console_scripts\nx\n")
+    registry = discover({})
+    assert not [p for p in registry.plugins if "unrelated" in p.distribution]
+    assert "dots" in registry.names("generator")
+
+
+def test_a_plugin_that_is_disabled_is_not_even_imported(good, install):
+    install("old-thing", "raise SystemError('was imported')")
+    registry = discover({"KDKIT_DISABLE_PLUGINS": "old-thing, toy"})
+    assert plugin(registry, "old-thing").state == "disabled"
+    assert "KDKIT_DISABLE_PLUGINS" in plugin(registry, "old-thing").reason
+    assert plugin(registry, "toy").state == "disabled"
+    assert "toy" not in registry.names("domain")
+    assert "old_thing_hooks" not in sys.modules
+    assert plugin(registry, "a-good").state == "active"
+
+
+def test_strict_plugins_turns_a_broken_one_into_an_error(good, install, cli, monkeypatch):
+    install("old-thing", "import theano_of_old")
+    with pytest.raises(PluginError, match=r"(?s)old-thing.*kdkit-old-thing 0\.2.*theano_of_old.*pip uninstall"):
+        discover({"KDKIT_STRICT_PLUGINS": "1"})
+    monkeypatch.setenv("KDKIT_STRICT_PLUGINS", "1")
+    finished = cli("plugins", "list")
+    assert finished.code == 1
+    assert "theano_of_old" in finished.err and "Traceback" not in finished.err
+    monkeypatch.setenv("KDKIT_DISABLE_PLUGINS", "old-thing")
+    assert cli("plugins", "list").code == 0
+
+
+def test_what_plugins_print_does_not_spoil_json(good, install, cli):
+    noisy = "import sys\nprint('hello')\nprint('warning', file=sys.stderr)\n"
+    install(
+        "noisy",
+        noisy + hook("print('asked'); return [Entry('loud', 'Loud', 'noisy_parts:Loud')]"),
+        noisy_parts="from kdkit import Metric\nprint('parts')\nclass Loud(Metric):\n    'Loud.'\n",
+    )
+    listed = cli("plugins", "list", "--json")
+    assert listed.code == 0
+    assert {p["name"]: p["state"] for p in json.loads(listed.out)}["noisy"] == "active"
+    told = cli("plugins", "info", "loud", "--json")
+    assert told.code == 0
+    assert json.loads(told.out)[0]["kind"] == "metric"
+
+
+PARTS = {
+    "module that does not exist": ("missing_parts:Thing", "", "ModuleNotFoundError: No module named 'missing_parts'"),
+    "class that does not exist": ("parts:Missing", "", "has no attribute 'Missing'"),
+    "missing dependency": ("parts:Thing", "import theano_of_old\n", "No module named 'theano_of_old'"),
+    "sys.exit": ("parts:Thing", "import sys\nsys.exit(0)\n", "sys.exit(0)"),
+    "not a class": ("parts:Thing", "Thing = 5\n", "is not a class derived from kdkit.Metric"),
+    "class of another kind": (
+        "parts:Thing",
+        "from kdkit import Teacher\nclass Thing(Teacher):\n    pass\n",
+        "is not a class derived from kdkit.Metric",
+    ),
+    "options of another kind": (
+        "parts:Thing",
+        "from pydantic import BaseModel\nfrom kdkit import Metric\n"
+        "class Thing(Metric):\n    class Options(BaseModel):\n        pass\n",
+        "Options that do not derive from kdkit.ComponentOptions",
+    ),
+    "newer contract": (
+        "parts:Thing",
+        "from kdkit import Metric\nclass Thing(Metric):\n    contract_version = 99\n",
+        "written for contract version 99; this kdkit has 1: pip install --upgrade kdkit",
+    ),
+    "contract version that is none": (
+        "parts:Thing",
+        "from kdkit import Metric\nclass Thing(Metric):\n    contract_version = 'two'\n",
+        "contract version 'two'",
+    ),
+    "option called name": (
+        "parts:Thing",
+        "from kdkit import ComponentOptions, Metric\n"
+        "class Thing(Metric):\n    class Options(ComponentOptions):\n        name: str = 'x'\n",
+        "an option called name",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PARTS)
+def test_a_component_that_cannot_be_used_is_named_when_it_is_asked_for(good, install, cli, fault):
+    target, code, reason = PARTS[fault]
+    install("half", hook(f"return [Entry('thing', 'A thing', {target!r})]"), parts=code)
+    registry = discover({})
+    assert plugin(registry, "half").state == "active"
+    with pytest.raises(PluginError) as caught:
+        registry.component("metric", "thing")
+    for expected in ("metric 'thing'", "half", "kdkit-half 0.2", reason, "pip uninstall kdkit-half"):
+        assert expected in str(caught.value)
+    # Recipes that do not name it are not concerned; one that does says where.
+    assert cli("config", "show", "toy").code == 0
+    finished = cli("config", "show", "toy", "--set", "evaluation.metrics=[thing]")
+    assert finished.code == 2
+    assert "evaluation.metrics.0" in finished.err and reason in finished.err
+    assert "Traceback" not in finished.err
+
+
+def test_a_name_that_is_missing_because_its_plugin_is_broken_says_so(good, install):
+    install("old-thing", "import theano_of_old")
+    with pytest.raises(UsageError, match=r"(?s)there is no domain called 'leaves'.*old-thing.*theano_of_old"):
+        discover({}).component("domain", "leaves")
+
+
+def test_a_name_that_does_not_exist_suggests_the_nearest(toy):
+    with pytest.raises(UsageError, match="did you mean brightness?"):
+        discover({}).component("teacher", "brightnes")
