@@ -1,0 +1,227 @@
+"""The promises of a domain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from kdkit.contracts.domain import Activation, Case, Domain, Figure
+from kdkit.errors import DataError, PluginError
+from kdkit.experiment import Experiment
+from kdkit.plugins import Registry, discover
+from kdkit.recipe.load import load_experiment
+from kdkit.sample import Sample
+from kdkit.testing.component import ComponentContract
+from kdkit.testing.miniature import run_miniature
+from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, require, told
+
+MODELS = ("teacher", "student", "control")
+
+
+class DomainContract(ComponentContract):
+    """What a domain promises, tried with the samples and the teacher of its default recipe.
+
+    ::
+
+        class TestLeaves(DomainContract):
+            component = Leaves
+
+    ``registry``: where its components are found; the installed plugins unless it is given. ``file``: a small file
+    that the domain reads; without it, what the domain's own ``example_file`` writes, if anything.
+    """
+
+    registry: Registry | None = None
+    file: Path | None = None
+
+    @cached_property
+    def plugins(self) -> Registry:
+        """The components that recipes can name."""
+        return self.registry or discover()
+
+    @cached_property
+    def name(self) -> str:
+        """What the domain is called."""
+        for name in self.plugins.names("domain"):
+            try:
+                if self.plugins.component("domain", name) is self.component:
+                    return name
+            except PluginError:
+                continue
+        raise MissingExampleError(
+            f"no plugin offers {self.component.__name__} as a domain; install it with pip install -e ."
+        )
+
+    def check_examples(self) -> None:
+        """As in the base, and the domain is registered."""
+        super().check_examples()
+        _ = self.name
+
+    def test_activation_is_known(self) -> None:
+        """The activation is one that kdkit knows."""
+        activation = self.component.activation
+        require(
+            activation in get_args(Activation),
+            f"activation is {activation!r}",
+            "it decides how answers are kept and what metrics and objectives receive",
+            f"Set it to one of {', '.join(map(repr, get_args(Activation)))}.",
+        )
+
+    def test_default_recipe_resolves(self) -> None:
+        """The default recipe is valid and names components that exist."""
+        attempt(
+            lambda: self._experiment,
+            "the default recipe does not resolve",
+            f"kdkit run {self.name} begins with it",
+            "Correct recipe.yaml beside the domain's module; kdkit config show prints every fault.",
+        )
+
+    def test_items_are_counted(self) -> None:
+        """A sample holds a whole number of items."""
+        for sample in self._samples:
+            items = self.component().items(sample)
+            require(
+                isinstance(items, int) and items >= 1,
+                f"items() gives {items!r}",
+                "speeds are given in items per second",
+                "Return how many frames, images, ... a sample holds: an int, 1 or more.",
+            )
+
+    def test_suffixes_can_be_found(self) -> None:
+        """Suffixes of input files begin with a dot, in lower case."""
+        odd = [s for s in self.component.input_suffixes if not s.startswith(".") or s != s.lower()]
+        require(
+            not odd,
+            f"input_suffixes holds {', '.join(map(repr, odd))}",
+            "kdkit predict compares them with the lower-case suffix of each file, dot and all",
+            'Write them like ".png"; upper-case file names are found too.',
+        )
+
+    def test_a_damaged_file_is_refused(self) -> None:
+        """A file that cannot be read gives a DataError."""
+        if self.component.read is Domain.read:
+            does_not_apply("the domain reads no files")
+        for suffix in self.component.input_suffixes:
+            path = self.folder / f"damaged{suffix}"
+            path.write_bytes(b"\x00not what it seems" * 8)
+            found = "is read as if it were whole"
+            try:
+                self.component().read(path)
+            except DataError:
+                continue
+            except Exception as error:
+                found = f"raises {told(error)}"
+            require(
+                False,
+                f"a damaged {suffix} file {found}",
+                "kdkit predict skips a file with its reason when it gets a DataError; anything else ends it",
+                "Catch what the reading library raises and raise kdkit.DataError from it.",
+            )
+
+    def test_a_file_is_read_and_its_prediction_written(self) -> None:
+        """A file is read, and what is predicted for it is written beside its stem."""
+        path = self.file or self.component().example_file(self.folder)
+        if path is None:
+            does_not_apply("there is no example file")
+        why = "kdkit predict does this with every file of a user's"
+        remedy = "Try kdkit predict with this file; see the docstrings of Domain.read and Domain.write."
+        sample = attempt(lambda: self.component().read(path), f"{path.name} is not read", why, remedy)
+        require(isinstance(sample, Sample), f"read() gives {type(sample).__name__}, not a Sample", why, remedy)
+        (prediction,) = self._predictions([sample])
+        out = self.folder / "out"
+        out.mkdir()
+        row = attempt(
+            lambda: self.component().write(path, sample, prediction, out / "one"), "write() fails", why, remedy
+        )
+        strangers = [found.name for found in out.iterdir() if not found.name.startswith("one.")]
+        require(
+            not strangers,
+            f"write() makes {', '.join(strangers)}",
+            "results of different files would overwrite each other",
+            "Name every file after the stem that is given: stem.with_name(stem.name + '.png').",
+        )
+        attempt(
+            lambda: json.dumps(dict(row), allow_nan=False),
+            f"the row {row!r} is not plain",
+            "it becomes a line of summary.csv",
+            "Return text and Python numbers, None for what is unknown.",
+        )
+
+    def test_samples_are_shown(self) -> None:
+        """The contact sheet is an RGB picture."""
+        if self.component.sheet is Domain.sheet:
+            does_not_apply("the domain draws no contact sheets")
+        why, remedy = (
+            "kdkit generate --sheet saves it as PNG",
+            "Return a uint8 array (H, W, 3) for one sample or more.",
+        )
+        for samples in (self._samples, self._samples[:1]):
+            sheet = attempt(partial(self.component().sheet, samples), "sheet() fails", why, remedy)
+            shape: tuple[int, ...] = getattr(sheet, "shape", ())
+            kind = getattr(sheet, "dtype", None)
+            require(
+                kind == np.uint8 and len(shape) == 3 and shape[2] == 3,
+                f"sheet() gives {type(sheet).__name__} {kind} {shape}",
+                why,
+                remedy,
+            )
+
+    def test_cases_are_shown(self) -> None:
+        """The figures of a case are pictures, with and without a control."""
+        if self.component.figures is Domain.figures:
+            does_not_apply("the domain draws no figures")
+        sample = self._samples[0]
+        (prediction,) = self._predictions([sample])
+        why = "the report shows the best, the median and the worst case"
+        remedy = "Yield kdkit.Figure with an image's media type and its bytes for whatever models a case holds."
+        for models in (MODELS, MODELS[:2]):
+            case = Case("median", 0.5, sample, dict.fromkeys(models, prediction))
+            figures = attempt(lambda: list(self.component().figures([case])), "figures() fails", why, remedy)  # noqa: B023
+            for figure in figures:
+                require(_is_picture(figure), f"figures() yields {figure!r:.120}", why, remedy)
+
+    def test_a_miniature_run_ends_well(self) -> None:
+        """The default recipe runs from nothing to a report, in miniature."""
+        attempt(
+            lambda: run_miniature(self.plugins, self.name, self.folder),
+            "a miniature run fails",
+            f"kdkit run {self.name} would fail in the same place",
+            "Run it with few samples (--set samples.train=2 --set training.epochs=1) and read the error.",
+        )
+
+    @cached_property
+    def _experiment(self) -> Experiment:
+        return load_experiment(self.plugins, self.name)
+
+    @cached_property
+    def _samples(self) -> list[Sample]:
+        return list(self._experiment.generator.generate([0, 1]))
+
+    def _predictions(self, samples: Sequence[Sample]) -> list[np.ndarray]:
+        return predictions(self._experiment, samples)
+
+
+def predictions(experiment: Experiment, samples: Sequence[Sample]) -> list[np.ndarray]:
+    """The teacher's answers to samples, as metrics and figures receive them."""
+    import torch
+
+    from kdkit.engine.answering import answers_of, freeze
+    from kdkit.store.answers import decode_answer, encode
+
+    activation = experiment.domain.activation
+    logits = answers_of(freeze(experiment.teacher.build()), [s.inputs for s in samples], torch.device("cpu"))
+    return [decode_answer(encode(answer, activation), activation) for answer in logits]
+
+
+def _is_picture(figure: Any) -> bool:
+    return (
+        isinstance(figure, Figure)
+        and bool(figure.title.strip())
+        and figure.media_type.startswith("image/")
+        and isinstance(figure.data, bytes)
+        and len(figure.data) > 0
+    )

@@ -1,0 +1,209 @@
+"""The promises of a metric."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from kdkit.contracts.metric import Metric, Score
+from kdkit.sample import Sample
+from kdkit.testing.component import ComponentContract
+from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, require
+from kdkit.testing.samples import array_difference
+
+Case = tuple[np.ndarray, Sample]
+
+_SPLIT = "a score must not depend on how samples were split over processes, or on their order"
+_GATHER = "Gather in measure() what one sample gives and no more; make the number of all cases in summarize()."
+
+
+class MetricContract(ComponentContract):
+    """What a metric promises.
+
+    ``cases``: three or more predictions, float32, each with its sample; without them, what the component's own
+    ``example_cases`` gives::
+
+        class TestAccuracy(MetricContract):
+            component = Accuracy
+            cases = [(np.eye(10, dtype=np.float32)[i], Sample(IMAGE, {"label": np.array(i % 2)})) for i in range(4)]
+    """
+
+    cases: Any = None
+
+    @cached_property
+    def tried(self) -> list[Case]:
+        """The cases that the metric is tried with."""
+        given = list(self.make().example_cases() if self.cases is None else self.cases)
+        if len(given) < 3:
+            raise MissingExampleError(
+                f"needs three example cases; give them as {self.component.__name__}.example_cases, "
+                "or name the metric in a domain's default recipe"
+            )
+        return given
+
+    def check_examples(self) -> None:
+        """As in the base, and there are cases."""
+        super().check_examples()
+        _ = self.tried
+
+    def test_unit_and_direction_are_declared(self) -> None:
+        """The unit is a text, and it is said whether higher is better."""
+        unit = getattr(self.component, "unit", None)
+        direction = getattr(self.component, "higher_is_better", "missing")
+        require(
+            isinstance(unit, str) and (direction is None or isinstance(direction, bool)),
+            f"unit is {unit!r} and higher_is_better is {direction!r}",
+            "a number without its unit and direction cannot be read; the report ranks by them",
+            'Set unit ("" for a ratio) and higher_is_better (True, False, or None when zero is best).',
+        )
+
+    def test_cases_are_rows_of_numbers(self) -> None:
+        """One sample gives tuples of finite numbers, all of the same length."""
+        for place, (prediction, sample) in enumerate(self._copies()):
+            rows = self.make().measure(prediction, sample)
+            lengths = {len(row) for row in rows}
+            numbers = [value for row in rows for value in row]
+            require(
+                len(lengths) <= 1 and bool(np.isfinite(np.array(numbers, np.float64)).all()),
+                f"measure() gives {rows!r:.200} for case {place}",
+                "cases are gathered as a table; one NaN in it makes the score of all samples NaN",
+                "Return tuples of equal length; return [] when a sample cannot be measured.",
+            )
+
+    def test_something_is_measured(self) -> None:
+        """The examples give a score."""
+        score = self._gathered(self._copies()).compute()
+        require(
+            score.n > 0,
+            f"none of {len(self.tried)} example cases can be measured",
+            "the other promises are tried with them",
+            "Give examples with the truth that the metric compares with, or correct measure().",
+        )
+
+    def test_parts_add_up(self) -> None:
+        """Gathered in parts and merged, the score is that of the whole."""
+        cases = self._copies()
+        for cut in range(1, len(cases)):
+            first, second = self._gathered(cases[:cut]), self._gathered(cases[cut:])
+            first.merge(second)
+            self._same(first.compute(), f"merged from {cut} and {len(cases) - cut} samples")
+
+    def test_order_does_not_matter(self) -> None:
+        """The score is the same in any order of the samples."""
+        self._same(self._gathered(self._copies()[::-1]).compute(), "in reverse order")
+
+    def test_it_can_be_gathered_over_processes(self) -> None:
+        """What was gathered can be pickled and merged elsewhere."""
+        gathered = self._gathered(self._copies())
+        remedy = "Keep only plain values and arrays on self."
+        copy = attempt(
+            lambda: pickle.loads(pickle.dumps(gathered)),  # noqa: S301
+            "it cannot be pickled",
+            "processes send each other what they have gathered",
+            remedy,
+        )
+        self._same(copy.compute(), "after pickling", remedy)
+
+    def test_what_it_measures_is_left_unchanged(self) -> None:
+        """Neither prediction nor truth is written to."""
+        for (prediction, sample), (copied, copy) in zip(self.tried, self._copies(), strict=True):
+            self.make().measure(copied, copy)
+            change = array_difference(prediction, copied)
+            for name, array in sample.truth.items():
+                change = change or array_difference(array, copy.truth[name])
+            require(
+                not change,
+                f"measure() changes what it is given: {change}",
+                "the next metric measures the same arrays",
+                "Work on copies: x = x > 0.5, not x[x > 0.5] = 1.",
+            )
+
+    def test_the_score_is_plain(self) -> None:
+        """The score holds plain numbers that JSON can hold."""
+        score = self._gathered(self._copies()).compute()
+        attempt(
+            lambda: json.dumps(asdict(score), allow_nan=False),
+            f"the score {score} is no JSON",
+            "scores are kept as JSON",
+            "Leave compute() as it is inherited; return a float from summarize().",
+        )
+
+    def test_nothing_measured_gives_none(self) -> None:
+        """Without a single case the score is None, with n = 0."""
+        score = attempt(
+            lambda: self.make().compute(),
+            "without samples compute() fails",
+            "an evaluation without truth ends with no score, not with an error",
+            "Leave compute() as it is inherited.",
+        )
+        require(
+            score.value is None and score.n == 0,
+            f"without samples the score is {score.value!r} over {score.n}",
+            "a number that was not measured would be reported",
+            "Leave compute() as it is inherited.",
+        )
+
+    def test_a_sample_without_truth_is_left_out(self) -> None:
+        """A sample whose truth is not known is left out, or measured without it."""
+        for prediction, sample in self._copies():
+            attempt(
+                partial(self.make().measure, prediction, Sample(sample.inputs, {}, sample.info)),
+                "without truth measure() fails",
+                "recordings often have no label: the evaluation would break off at the first one",
+                'Begin measure() with: if "mask" not in sample.truth: return [].',
+            )
+
+    def test_half_precision_is_measured_alike(self) -> None:
+        """Predictions in half precision are measured like the same numbers in single precision."""
+        halves = [(prediction.astype(np.float16), sample) for prediction, sample in self._copies()]
+        if not all(np.isfinite(prediction).all() for prediction, _ in halves):
+            does_not_apply("the example predictions exceed half precision")
+        singles = [(prediction.astype(np.float32), sample) for prediction, sample in halves]
+        why = "with mixed precision, predictions come in half precision, where sums overflow at 65504"
+        remedy = "Begin with prediction.astype(np.float32), or compare before you add up."
+        score = attempt(lambda: self._gathered(halves).compute(), "half precision cannot be measured", why, remedy)
+        wanted = self._gathered(singles).compute()
+        require(
+            _close(score.value, wanted.value, 1e-3),
+            f"in half precision the score is {score.value}, in single precision {wanted.value}",
+            why,
+            remedy,
+        )
+
+    def _same(self, score: Score, how: str, remedy: str = _GATHER) -> None:
+        whole = self._gathered(self._copies()).compute()
+        require(
+            score.n == whole.n and _close(score.value, whole.value, 1e-9),
+            f"{how}, the score is {score.value} over {score.n}, not {whole.value} over {whole.n}",
+            _SPLIT,
+            remedy,
+        )
+
+    def _gathered(self, cases: Iterable[Case]) -> Metric:
+        metric: Metric = self.make()
+        for prediction, sample in cases:
+            metric.update(prediction, sample)
+        return metric
+
+    def _copies(self) -> Sequence[Case]:
+        """The cases anew, so that a metric that writes to them spoils no other promise."""
+        return [
+            (np.array(prediction), Sample(sample.inputs, _copied(sample.truth), sample.info))
+            for prediction, sample in self.tried
+        ]
+
+
+def _copied(arrays: Any) -> dict[str, np.ndarray]:
+    return {name: np.array(array) for name, array in arrays.items()}
+
+
+def _close(one: float | None, other: float | None, tolerance: float) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(np.isclose(one, other, rtol=tolerance, atol=tolerance))

@@ -1,0 +1,48 @@
+"""A whole run of a domain, as small as it can be."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdkit.plugins import Registry
+from kdkit.progress import Silence
+from kdkit.recipe.load import load_experiment
+from kdkit.run import Run
+from kdkit.run_folder import RunFolder
+from kdkit.stages.pipeline import run_stages
+
+# Two samples in one batch, twice: two steps of training.
+SETTINGS = (
+    "samples.train=2",
+    "samples.validation=1",
+    "samples.evaluation=2",
+    "training.epochs=2",
+    "training.batch_size=2",
+    "trainer.accelerator=cpu",
+    "trainer.devices=1",
+    "trainer.num_nodes=1",
+    "trainer.strategy=auto",
+    "trainer.precision=32-true",
+    "trainer.workers=1",
+)
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """A run that came to its end: its stages, and how long they took."""
+
+    stages: list[str]
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"miniature run: {', '.join(self.stages)} in {self.seconds:.0f} s"
+
+
+def run_miniature(registry: Registry, domain: str, folder: Path) -> Miniature:
+    """Run the domain's default recipe with two steps of training, on the CPU, in ``folder``."""
+    start = time.monotonic()
+    experiment = load_experiment(registry, domain, None, SETTINGS)
+    stages = run_stages(Run(experiment, RunFolder(folder / "run"), folder / "store", Silence()))
+    return Miniature(stages, time.monotonic() - start)

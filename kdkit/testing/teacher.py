@@ -1,0 +1,116 @@
+"""The promises of a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kdkit.contracts.component import ComponentOptions
+from kdkit.errors import WeightsError
+from kdkit.testing.network import NetworkContract, close, distance
+from kdkit.testing.promise import attempt, does_not_apply, require, told
+
+
+class TeacherContract(NetworkContract):
+    """What a teacher promises.
+
+    ::
+
+        class TestBrightness(TeacherContract):
+            component = Brightness
+            options = {"threshold": 0.4}
+            inputs = np.random.default_rng(0).integers(0, 256, (2, 32, 32), dtype=np.uint8)
+    """
+
+    def test_answers_depend_on_the_inputs(self) -> None:
+        """Answers are not the same everywhere."""
+        answers = self.ask(self.frozen())
+        values = answers[answers.isfinite()]
+        require(
+            values.numel() == 0 or float(values.max() - values.min()) > 1e-6,
+            "every answer has the same value",
+            "there is nothing to be learnt from such a teacher",
+            "Check that the weights are loaded and that forward scales the raw inputs as the network expects.",
+        )
+
+    def test_two_builds_agree(self) -> None:
+        """Two networks built from the same options give the same answers."""
+        one, other = self.ask(self.frozen(seed=1)), self.ask(self.frozen(seed=2))
+        require(
+            close(one, other),
+            f"two builds answer otherwise (by {distance(one, other)})",
+            "targets are stored under the teacher's fingerprint: they must be those of one and the same teacher",
+            "Load every weight from a file named by files(), or draw it from a seed among the options.",
+        )
+
+    def test_answering_changes_no_weight(self) -> None:
+        """Weights and buffers stay as they are while it answers."""
+        import torch
+
+        network = self.frozen()
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        self.ask(network)
+        after = network.state_dict()
+        changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
+        require(
+            not changed,
+            f"answering changes {', '.join(changed)}",
+            "a teacher that learns while it answers is another teacher at the end of labelling",
+            "Write to no parameter and no buffer in forward; normalise with stored statistics.",
+        )
+
+    def test_it_is_frozen(self) -> None:
+        """No gradient reaches anything of a frozen teacher."""
+        answers = self.raw_answers(self.frozen())
+        require(
+            not answers.requires_grad,
+            "answers of the frozen network still carry a gradient",
+            "the engine freezes parameters; whatever else has one would keep every activation in memory",
+            "Register tensors as buffers or parameters instead of keeping them as plain attributes with gradients.",
+        )
+
+    def test_it_answers_without_gradients(self) -> None:
+        """It answers in torch's inference mode."""
+        import torch
+
+        network, raw = self.frozen(), torch.from_numpy(np.array(self.batch))
+        with torch.inference_mode():
+            attempt(
+                lambda: network(raw),
+                "in inference mode forward fails",
+                "labelling runs in inference mode, which takes half the memory",
+                "Use no autograd in forward.",
+            )
+
+    def test_damaged_weights_are_refused(self) -> None:
+        """A damaged weights file gives a WeightsError."""
+        tried = 0
+        for name, options in self._with_damaged_files():
+            tried += 1
+            found = "is loaded without complaint"
+            try:
+                self.component(options).build()
+            except WeightsError:
+                continue
+            except Exception as error:
+                found = f"raises {told(error)}"
+            require(
+                False,
+                f"a damaged file as {name} {found}",
+                "a teacher with half its weights answers, and is silently wrong",
+                "Load with kdkit.load_weights, or raise kdkit.WeightsError when a file does not fit.",
+            )
+        if not tried:
+            does_not_apply("no option names a weights file")
+
+    def _with_damaged_files(self) -> Iterator[tuple[str, ComponentOptions]]:
+        options = self.read_options()
+        used = {Path(path) for path in self.make().files()}
+        for name in type(options).model_fields:
+            path = getattr(options, name)
+            if isinstance(path, Path) and path in used and path.is_file():
+                damaged = self.folder / f"damaged{path.suffix}"
+                damaged.write_bytes(b"not weights" * 10)
+                yield name, options.model_copy(update={name: damaged})
