@@ -287,6 +287,24 @@ class TestRefusing:
         assert "still image" in self.refused(write_gif(tmp_path / "one.gif", beating()[:1]))
         assert "still image" in self.refused(write_dicom(tmp_path / "one.dcm", beating()[:1]))
 
+    def test_a_size_that_nobody_can_mean(self, tmp_path):
+        """Refused before they are decoded: 10,000 x 10,000 pixels take 100 MB for each frame."""
+        gif = write_gif(tmp_path / "clip.gif", beating())
+        content = bytearray(gif.read_bytes())
+        content[6:10] = struct.pack("<HH", 10000, 10000)
+        gif.write_bytes(content)
+        assert "claims frames of 10000x10000 pixels" in self.refused(gif)
+        dicom = pydicom.dcmread(write_dicom(tmp_path / "cine.dcm", beating()))
+        dicom.Rows = dicom.Columns = 10000
+        dicom.save_as(tmp_path / "cine.dcm")
+        assert "claims frames of 10000x10000 pixels" in self.refused(tmp_path / "cine.dcm")
+
+    def test_frames_beyond_any_memory(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("kdkit_echocardio.clips.clip._MOST_BYTES", 10 * 96 * 120)
+        for path in (write_gif(tmp_path / "c.gif", beating()), write_dicom(tmp_path / "c.dcm", beating())):
+            assert "is too long" in self.refused(path)
+        assert "is too long" in self.refused(write_video(tmp_path / "c.avi", beating()))
+
     @pytest.mark.parametrize("share", [0.05, 0.5, 0.95, 0.999])
     def test_truncated_gif(self, tmp_path, share):
         path = write_gif(tmp_path / "clip.gif", beating())

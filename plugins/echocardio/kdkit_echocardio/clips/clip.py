@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ MIN_FRAMES = 2
 """A still image has no beat: no end-systole, no ejection fraction."""
 
 _SLOWEST, _FASTEST = 1.0, 1000.0
+
+# A damaged header can claim any size. No ultrasound picture is a tenth of this large, and no honest clip this long.
+_MOST_PIXELS = 4096 * 4096
+_MOST_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,22 @@ def checked(path: Path, frames: list[np.ndarray], **known: object) -> Clip:
             "A clip of at least one heart beat is needed.",
         )
     return Clip(np.stack(frames), **known)  # type: ignore[arg-type]
+
+
+def check_size(path: Path, width: float, height: float) -> None:
+    """Raise :class:`kdkit.DataError` before frames of a size are decoded that nobody can mean."""
+    if width * height > _MOST_PIXELS:
+        raise DataError(f"{path} claims frames of {width:.0f}x{height:.0f} pixels; at most 4096x4096 are read")
+
+
+def bounded(path: Path, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames; raises :class:`kdkit.DataError` when all of them would not fit into memory."""
+    total = 0
+    for frame in frames:
+        total += frame.nbytes
+        if total > _MOST_BYTES:
+            raise DataError(f"{path} is too long: its frames take more than 4 GiB", "Cut out some heart beats.")
+        yield frame
 
 
 def plausible_rate(fps: float | None) -> float | None:

@@ -19,7 +19,7 @@ from pydicom.pixels.utils import get_nr_frames
 
 from kdkit import DataError
 
-from .clip import Clip, checked, plausible_rate
+from .clip import Clip, bounded, check_size, checked, plausible_rate
 
 _SPATIAL_2D, _TISSUE, _CENTIMETRES = 1, 1, 3
 
@@ -38,9 +38,12 @@ def read_dicom(path: Path) -> Clip:
         frames: list[np.ndarray] = []
         try:
             declared = get_nr_frames(dataset, warn=False)
-            frames.extend(_grey_frames(dataset))
+            check_size(path, dataset.Columns, dataset.Rows)
+            frames.extend(bounded(path, _grey_frames(dataset)))
             fps, regions = _rate(dataset), _regions(dataset)
             spacing = _spacing(dataset, regions)
+        except DataError:
+            raise
         except Exception as error:
             raise _unreadable(path, dataset, len(frames), error) from error
     if len(frames) < declared:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kdkit import DataError
 
-from .clip import Clip, checked, plausible_rate
+from .clip import Clip, bounded, check_size, checked, plausible_rate
 from .container import missing_bytes
 
 # OpenCV 5 moved its logging functions here; OpenCV 4 has them at the top.
@@ -30,7 +30,9 @@ def read_video(path: Path) -> Clip:
                 raise DataError(f"{path} is not a video that can be decoded", _guess(path))
             declared = round(max(0.0, capture.get(cv2.CAP_PROP_FRAME_COUNT)))
             fps = plausible_rate(capture.get(cv2.CAP_PROP_FPS))
-            frames = list(_decoded(capture))
+            size = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+            check_size(path, *size)
+            frames = list(bounded(path, _decoded(capture)))
         except cv2.error as error:
             raise DataError(f"{path} cannot be decoded: {error}") from error
         finally:
