@@ -25,10 +25,10 @@ def commented_yaml(experiment: Experiment) -> str:
                 lines.extend(f"{indent}# {line}".rstrip() for line in field.description.splitlines())
             inner = placed[here].Options if here in placed else part_of(field)
             if isinstance(value, dict) and inner is not None:
-                lines.append(f"{indent}{key}:")
+                lines.append(f"{indent}{_inline(key)}:")
                 write(value, inner, indent + "  ", here)
             else:
-                lines.append(f"{indent}{key}: {_inline(value)}")
+                lines.append(f"{indent}{_inline(key)}: {_inline(value)}")
 
     write(experiment.resolved(), Recipe, "", "")
     return "\n".join(lines) + "\n"

@@ -1,0 +1,110 @@
+"""The metric contract: what one number over many samples means, and how sure it is."""
+
+import math
+
+import numpy as np
+import pytest
+
+from kdkit import Metric, Sample
+from kdkit.contracts.metric import RESAMPLES
+
+
+class Mean(Metric):
+    """Mean of the prediction's values; a sample without any cannot be measured."""
+
+    unit = "mm"
+    higher_is_better = None
+
+    def measure(self, prediction, sample):
+        return [(float(value),) for value in prediction]
+
+
+class Correlation(Metric):
+    """Pearson's r over all cases."""
+
+    unit = ""
+    higher_is_better = True
+
+    def measure(self, prediction, sample):
+        return [(float(prediction[0]), float(sample.truth["value"]))]
+
+    def summarize(self, cases):
+        with np.errstate(all="ignore"):
+            return float(np.corrcoef(cases.T)[0, 1]) if len(cases) > 1 else math.nan
+
+
+NOTHING = Sample(np.zeros(1))
+
+
+def gathered(values):
+    metric = Mean()
+    for value in values:
+        metric.update(np.atleast_1d(value), NOTHING)
+    return metric
+
+
+def test_the_interval_is_that_of_resampling_samples():
+    values = np.random.default_rng(1).normal(5, 2, 40)
+    score = gathered(values).compute(seed=3)
+    # An implementation of its own: 95 % between the percentiles of the means of resampled samples.
+    rng = np.random.default_rng(99)
+    means = [rng.choice(values, len(values)).mean() for _ in range(20_000)]
+    assert score.value == pytest.approx(values.mean())
+    assert score.ci_low == pytest.approx(np.percentile(means, 2.5), abs=0.1)
+    assert score.ci_high == pytest.approx(np.percentile(means, 97.5), abs=0.1)
+    assert score.ci_low < score.value < score.ci_high
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    scores = [gathered(rng.normal(0, 1, 30)).compute() for _ in range(60)]
+    held = sum(score.ci_low <= 0 <= score.ci_high for score in scores)
+    assert held >= 0.8 * 60
+
+
+def test_cases_of_one_sample_are_drawn_together():
+    # Ten samples of a hundred equal cases each know as little as ten cases; a thousand free cases know much more.
+    values = np.random.default_rng(0).normal(0, 1, 10)
+    together = gathered([np.full(100, value) for value in values]).compute()
+    alone = gathered(values).compute()
+    assert together.n == alone.n == 10
+    assert together.ci_high - together.ci_low == pytest.approx(alone.ci_high - alone.ci_low)
+
+
+def test_merging_gives_what_gathering_in_one_gives():
+    values = np.random.default_rng(2).normal(0, 1, 12)
+    first, second = gathered(values[:5]), gathered(values[5:])
+    first.merge(second)
+    assert first.compute(seed=4) == gathered(values).compute(seed=4)
+
+
+def test_n_counts_the_samples_that_could_be_measured():
+    assert gathered([[1.0, 2.0], [], [3.0]]).compute().n == 2
+    assert gathered([[1.0, 2.0], [], [3.0]]).compute().value == pytest.approx(2.0)
+
+
+def test_without_any_sample_there_is_no_number():
+    score = Mean().compute()
+    assert (score.value, score.ci_low, score.ci_high, score.n) == (None, None, None, 0)
+    assert (score.unit, score.higher_is_better) == ("mm", None)
+
+
+def test_a_number_that_means_nothing_is_none():
+    metric = Correlation()
+    metric.update(np.array([1.0]), Sample(np.zeros(1), {"value": np.array(2.0)}))
+    score = metric.compute()
+    assert (score.value, score.ci_low, score.ci_high, score.n) == (None, None, None, 1)
+
+
+def test_a_summary_over_all_cases_is_not_the_mean_of_samples():
+    metric = Correlation()
+    for x, y in [(0, 0.1), (1, 0.9), (2, 2.2), (3, 2.9)]:
+        metric.update(np.array([x]), Sample(np.zeros(1), {"value": np.array(y)}))
+    assert metric.compute().value == pytest.approx(np.corrcoef([0, 1, 2, 3], [0.1, 0.9, 2.2, 2.9])[0, 1])
+
+
+def test_the_interval_is_the_same_for_the_same_seed_and_is_drawn_often_enough():
+    values = np.random.default_rng(2).normal(0, 1, 12)
+    assert gathered(values).compute(seed=1) == gathered(values).compute(seed=1)
+    assert gathered(values).compute(seed=1) != gathered(values).compute(seed=2)
+    assert RESAMPLES >= 1000

@@ -1,0 +1,66 @@
+"""The core's objectives against values computed by other means."""
+
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from kdkit.objectives.kl import KL
+from kdkit.objectives.mse import MSE
+from kdkit.objectives.soft_bce import SoftBCE
+
+
+def test_soft_bce_of_known_values():
+    # p = 0.5: ln 2 whatever the target; p = 0.8 with target 0.25: -(0.25 ln 0.8 + 0.75 ln 0.2).
+    logits = torch.tensor([0.0, math.log(4)])
+    expected = (math.log(2) - (0.25 * math.log(0.8) + 0.75 * math.log(0.2))) / 2
+    assert SoftBCE().loss(logits, torch.tensor([0.9, 0.25])).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_soft_bce_is_smallest_where_student_and_teacher_agree():
+    target = torch.linspace(0.05, 0.95, 7)
+    logits = torch.logit(target).requires_grad_()
+    loss = SoftBCE().loss(logits, target)
+    loss.backward()
+    assert logits.grad.abs().max() < 1e-7
+    for shift in (-0.3, 0.3):
+        assert SoftBCE().loss(logits.detach() + shift, target) > loss
+
+
+def test_soft_bce_stays_finite_for_certain_answers():
+    loss = SoftBCE().loss(torch.tensor([200.0, -200.0]), torch.tensor([0.0, 1.0]))
+    assert loss.item() == pytest.approx(200.0)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize("shape", [(3, 5), (2, 3, 4, 5)])
+def test_kl_is_hintons_formula(temperature, shape):
+    torch.manual_seed(0)
+    student, teacher = torch.randn(shape), torch.randn(shape)
+    p = torch.softmax(teacher / temperature, -1)
+    q = torch.softmax(student / temperature, -1)
+    expected = temperature**2 * (p * (p.log() - q.log())).sum(-1).mean()
+    loss = KL(KL.Options(temperature=temperature)).loss(student, teacher)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_kl_of_known_values():
+    teacher, student = torch.log(torch.tensor([[0.75, 0.25]])), torch.log(torch.tensor([[0.5, 0.5]]))
+    expected = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    assert KL(KL.Options(temperature=1)).loss(student, teacher).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_kl_is_zero_where_student_and_teacher_agree_and_shifts_of_all_logits_mean_nothing():
+    logits = torch.randn(4, 6)
+    assert KL().loss(logits + 3, logits).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_mse_of_known_values():
+    assert MSE().loss(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0])).item() == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, math.inf, math.nan])
+def test_a_temperature_that_means_nothing_is_refused(temperature):
+    with pytest.raises(ValidationError):
+        KL.Options(temperature=temperature)

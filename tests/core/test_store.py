@@ -1,0 +1,214 @@
+"""The store: what is written is read back, what is damaged counts as missing, and a failing disk leaves no halves."""
+
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from kdkit.errors import StoreError
+from kdkit.files import write_bytes, write_json
+from kdkit.sample import Sample
+from kdkit.store.answers import decode_answer, decode_targets, encode, read_answer, to_record
+from kdkit.store.samples import to_record as sample_record
+from kdkit.store.samples import to_sample
+from kdkit.store.shards import Record, ShardStore, shard_length, split
+
+
+def records(start, stop, length=4):
+    return [Record({"inputs": np.full((length, 2), i, np.uint8)}, {"name": f"s{i}"}) for i in range(start, stop)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = ShardStore(tmp_path / "store")
+    store.write(0, records(0, 4))
+    store.write(4, records(4, 6))
+    store.write(10, records(10, 12))
+    return store
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mount a small disk of its own; the test is skipped where that is not permitted."""
+    folders = []
+
+    def mount(options):
+        folder = tmp_path / f"disk{len(folders)}"
+        folder.mkdir()
+        told = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
+        )
+        if told.returncode:
+            pytest.skip(f"mounting is not permitted here: {told.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_missing_ranges_are_those_that_no_shard_holds(store):
+    assert store.ranges() == [(0, 4), (4, 6), (10, 12)]
+    assert store.missing(0, 15) == [(6, 10), (12, 15)]
+    assert store.missing(2, 11) == [(6, 10)]
+    assert store.missing(7, 9) == [(7, 9)]
+    assert store.missing(1, 5) == []
+    assert store.holds(10, 12) and not store.holds(5, 7)
+    assert ShardStore(store.folder / "nowhere").missing(0, 3) == [(0, 3)]
+
+
+def test_a_record_that_is_not_there_is_named(store):
+    with pytest.raises(StoreError, match="holds no record 7"):
+        store.read(7, "inputs")
+
+
+def test_a_window_is_that_part_of_the_array(tmp_path):
+    store = ShardStore(tmp_path)
+    array = np.arange(60, dtype=np.float32).reshape(10, 3, 2)
+    store.write(3, [Record({"x": array}), Record({"x": -array})])
+    np.testing.assert_array_equal(store.read(4, "x", slice(2, 7)), -array[2:7])
+    np.testing.assert_array_equal(store.read(3, "x"), array)
+    assert store.length(3, "x") == 10
+
+
+def test_samples_come_back_as_they_were_with_truth_and_info(tmp_path):
+    store = ShardStore(tmp_path)
+    sample = Sample(
+        np.arange(12, dtype=np.uint8).reshape(3, 4),
+        truth={"ef": np.array(61.5), "mask": np.zeros((3, 4), bool), "none": np.zeros((0, 2), np.int64)},
+        info={"name": "clip é", "fps": 29.97, "spacing": None, "nested": {"a": [1, 2]}},
+    )
+    store.write(0, [sample_record(sample), sample_record(Sample(np.zeros((2, 2), np.float16)))])
+    back = to_sample(store.record(0))
+    np.testing.assert_array_equal(back.inputs, sample.inputs)
+    assert back.truth["ef"].shape == () and float(back.truth["ef"]) == 61.5
+    assert {k: (v.dtype, v.shape) for k, v in back.truth.items()} == {
+        k: (v.dtype, v.shape) for k, v in sample.truth.items()
+    }
+    assert back.info == sample.info
+    assert not to_sample(store.record(1)).truth
+
+
+def test_an_array_that_is_a_view_is_stored_as_it_looks(tmp_path):
+    store = ShardStore(tmp_path)
+    array = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    store.write(0, [Record({"x": array.T[::2], "y": array[:, ::-1]})])
+    np.testing.assert_array_equal(store.read(0, "x"), array.T[::2])
+    np.testing.assert_array_equal(store.read(0, "y"), array[:, ::-1])
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_a_damaged_shard_counts_as_missing_and_can_be_made_again(store, damage):
+    path = store.folder / "00000004-00000006.safetensors"
+    path.write_bytes(path.read_bytes()[:-3] if damage is None else damage)
+    again = ShardStore(store.folder)
+    assert again.missing(0, 6) == [(4, 6)]
+    again.write(4, records(4, 6))
+    assert again.record(5).info == {"name": "s5"}
+
+
+def test_files_that_are_no_shards_are_left_alone(store):
+    (store.folder / "notes.safetensors").write_bytes(b"mine")
+    (store.folder / ".00000006-00000008.safetensors.123.partial").write_bytes(b"half")
+    assert ShardStore(store.folder).missing(0, 12) == [(6, 10)]
+
+
+def test_shards_are_cut_by_size():
+    small, large = Record({"x": np.zeros(10, np.uint8)}), Record({"x": np.zeros(3_000_000, np.uint8)})
+    assert (shard_length(small), shard_length(large)) == (1024, 2)
+    assert split([(0, 5), (9, 10)], 2) == [(0, 2), (2, 4), (4, 5), (9, 10)]
+
+
+def test_probabilities_are_rounded_not_floored():
+    logits = torch.linspace(-8, 8, 10_001)
+    kept = encode(logits, "sigmoid")
+    assert kept.dtype == np.uint8
+    error = decode_targets(kept, "sigmoid") - torch.sigmoid(logits).numpy()
+    assert np.abs(error).max() <= 1 / 510 + 1e-6
+    assert abs(error.mean()) < 1e-4
+
+
+def test_class_logits_are_kept_so_that_any_temperature_can_follow():
+    logits = torch.randn(7, 10) * 5
+    kept = encode(logits, "softmax")
+    np.testing.assert_allclose(decode_targets(kept, "softmax"), logits.numpy(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(decode_answer(kept, "softmax"), torch.softmax(logits, -1).numpy(), atol=2e-3)
+    huge = decode_answer(np.array([[60000.0, -60000.0]], np.float16), "softmax")
+    np.testing.assert_array_equal(huge, [[1.0, 0.0]])
+
+
+def test_values_are_kept_exactly(tmp_path):
+    values = torch.randn(3, 4)
+    store = ShardStore(tmp_path)
+    store.write(0, [to_record(encode(values, "identity"))])
+    np.testing.assert_array_equal(read_answer(store, 0, "identity"), values.numpy())
+
+
+def test_a_full_disk_gives_one_clear_error_and_leaves_nothing_half_written(mounted):
+    disk = mounted("size=1m")
+    store = ShardStore(disk / "samples")
+    store.write(0, records(0, 2))
+    large = [Record({"inputs": np.random.default_rng(0).integers(0, 255, 3_000_000).astype(np.uint8)})]
+    with pytest.raises(StoreError, match=r"(?s)cannot write .*00000002-00000003.*No space left.*--out or KDKIT_HOME"):
+        store.write(2, large)
+    assert [p.name for p in (disk / "samples").iterdir()] == ["00000000-00000002.safetensors"]
+    assert store.missing(0, 3) == [(2, 3)]
+
+
+def test_a_full_disk_leaves_the_former_file_whole(mounted):
+    disk = mounted("size=1m")
+    write_json(disk / "scores.json", {"a": 1})
+    with pytest.raises(StoreError):
+        write_bytes(disk / "scores.json", bytes(3_000_000))
+    assert (disk / "scores.json").read_text() == '{\n  "a": 1\n}\n'
+    assert len(list(disk.iterdir())) == 1
+
+
+def test_a_read_only_disk_gives_one_clear_error(mounted):
+    disk = mounted("size=1m,ro")
+    with pytest.raises(StoreError, match=r"cannot write .*Read-only"):
+        ShardStore(disk / "samples").write(0, records(0, 1))
+
+
+def test_a_file_in_the_folders_place_gives_one_clear_error(tmp_path):
+    (tmp_path / "store").write_text("mine")
+    with pytest.raises(StoreError, match="cannot write .*store"):
+        ShardStore(tmp_path / "store").write(0, records(0, 1))
+    with pytest.raises(StoreError, match="cannot write .*store"):
+        write_bytes(tmp_path / "store" / "deeper" / "file", b"x")
+    assert (tmp_path / "store").read_text() == "mine"
+
+
+def test_a_run_on_a_full_disk_says_so_in_one_message(mounted, toy, cli, monkeypatch):
+    monkeypatch.setenv("KDKIT_HOME", str(mounted("size=1m")))
+    finished = cli("run", "toy", "--set", "generator.size=256")
+    assert finished.code == 1
+    assert finished.err.count("error:") == 1 and "No space left" in finished.err
+    assert "Traceback" not in finished.err + finished.out
+
+
+def test_a_run_whose_folder_cannot_be_made_says_so_in_one_message(toy, cli, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    finished = cli("run", "toy", "--out", tmp_path / "taken" / "run")
+    assert finished.code == 1
+    assert "cannot write" in finished.err and "Traceback" not in finished.err
+
+
+def test_readers_never_see_half_a_file(tmp_path):
+    path, small, large = tmp_path / "f", b"a" * 1000, b"b" * 5_000_000
+    write_bytes(path, small)
+    seen = set()
+
+    def write():
+        for _ in range(20):
+            write_bytes(path, large)
+            write_bytes(path, small)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        seen.add(path.read_bytes())
+    assert seen <= {small, large}
