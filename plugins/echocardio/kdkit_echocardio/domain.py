@@ -62,10 +62,11 @@ class Echocardio(Domain):
 
         ``.npz``: ``probability`` float16 (T, H, W) at the file's own frame size, 0 outside what the network saw.
         ``.mp4``: the clip with the ventricle tinted and outlined, and its area curve.
-        The row: ``frames``; ``fps``; ``ed_frame`` and ``es_frame`` of the beat with the largest end-diastolic area;
-        ``beats``, the number of whole systoles; ``area_ef`` and ``discs_ef``, percent, from the mean sizes at ED
-        and at ES of those systoles. Without a beat the frames and fractions are None. Where the file has no frame
-        rate, 30 frames per second are assumed for finding beats, and ``fps`` is None.
+        The row: ``frames``; ``fps``; ``ed_frame``, the ED frame with the largest area, and ``es_frame``, the ES frame
+        that follows it, or, in a clip that ends before, the last one; ``beats``, the number of such pairs;
+        ``area_ef`` and ``discs_ef``, percent, from the mean sizes at all ED and all ES frames. Where no ED or no ES
+        is found they are None, and ``beats`` is 0. Where the file has no frame rate, 30 frames per second are assumed
+        for finding beats, and ``fps`` is None.
         Raises :class:`kdkit.KdkitError` when the files cannot be written.
         """
         from .beats import find_beats
@@ -124,15 +125,15 @@ def _measured(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, A
     """What a row of the summary says of the beats."""
     from .geometry import area_ejection_fraction, discs_ejection_fraction
 
-    pairs = beats.pairs()
-    if not pairs:
+    ed, es = beats
+    if len(ed) == 0 or len(es) == 0:
         return {"ed_frame": None, "es_frame": None, "beats": 0, "area_ef": None, "discs_ef": None}
-    ed, es = (np.array(frames) for frames in zip(*pairs, strict=True))
-    largest = int(areas[ed].argmax())
+    largest = ed[areas[ed].argmax()]
+    following = es[es > largest]
     return {
-        "ed_frame": int(ed[largest]),
-        "es_frame": int(es[largest]),
-        "beats": len(pairs),
+        "ed_frame": int(largest),
+        "es_frame": int(following[0] if len(following) else es[-1]),
+        "beats": min(len(ed), len(es)),
         "area_ef": round(area_ejection_fraction(masks, ed, es), 1),
         "discs_ef": round(discs_ejection_fraction(masks, ed, es), 1),
     }

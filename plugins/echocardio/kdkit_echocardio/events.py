@@ -42,18 +42,20 @@ def predicted_areas(prediction: np.ndarray) -> np.ndarray:
 
 
 def shown_beat(sample: Sample, predictions: Sequence[np.ndarray] = ()) -> tuple[int, int]:
-    """One ED frame and the ES frame that follows it where there is one.
+    """One ED and one ES frame: the ES frame follows, unless the clip shows none that does.
 
     From the truth; without it from the first of the ``predictions``, (T, H, W); without either the first frame and
     the middle one.
     """
     ed, es = event_frames(sample, "ed"), event_frames(sample, "es")
-    pairs = [(int(d), int(s)) for d in ed for s in es[es > d][:1]]
-    if not pairs and predictions:
-        pairs = find_beats(predicted_areas(predictions[0]), rate_of(sample)).pairs()
-    if pairs:
-        return pairs[0]
     frames, areas = true_areas(sample)
-    if len(areas):
-        return int(ed[0] if len(ed) else frames[areas.argmax()]), int(es[0] if len(es) else frames[areas.argmin()])
-    return 0, len(sample.inputs) // 2
+    if len(ed) == 0 and len(areas):
+        ed = frames[[areas.argmax()]]
+    if len(es) == 0 and len(areas):
+        es = frames[[areas.argmin()]]
+    if len(ed) == 0 and len(es) == 0 and predictions:
+        ed, es = find_beats(predicted_areas(predictions[0]), rate_of(sample))
+    if len(ed) == 0 or len(es) == 0:
+        return 0, len(sample.inputs) // 2
+    pairs = [(d, s) for d in ed for s in es[es > d][:1]] or [(ed[0], es[0])]
+    return int(pairs[0][0]), int(pairs[0][1])

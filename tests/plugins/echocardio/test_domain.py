@@ -94,6 +94,22 @@ class TestReadAndWrite:
         ed, es = areas[[0, 26, 52]].mean(), areas[[13, 39, 65]].mean()
         assert row["area_ef"] == pytest.approx(100 * (ed - es) / ed, abs=0.06)
 
+    @pytest.mark.parametrize(
+        ("ed", "es", "expected"),
+        [
+            ([0, 26], [13], (0, 13, 1)),
+            ([26], [13, 39], (26, 39, 1)),
+            ([26], [13], (26, 13, 1)),  # the clip ends before the next end-systole
+            ([26], [], (None, None, 0)),
+            ([], [13], (None, None, 0)),
+        ],
+    )
+    def test_clips_that_show_part_of_a_beat(self, ed, es, expected):
+        masks = ellipse(48) >= 0.5
+        row = _measured(masks, masks.sum((1, 2)), Beats(np.array(ed, int), np.array(es, int)))
+        assert (row["ed_frame"], row["es_frame"], row["beats"]) == expected
+        assert row["area_ef"] == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
+
     @pytest.mark.parametrize("prediction", [np.zeros((12, 112, 112), np.float32), ellipse(12, swing=0)])
     def test_without_a_beat_nothing_is_made_up(self, domain, tmp_path, clip, prediction):
         row = domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
