@@ -1,0 +1,1 @@
+"""Handwritten digits, distilled without a single digit."""

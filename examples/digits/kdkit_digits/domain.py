@@ -1,0 +1,74 @@
+"""The domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdkit import Case, Domain, Figure, KdkitError, Sample
+from kdkit_digits.halves import CLASSES
+
+
+class Digits(Domain):
+    """Handwritten digits: images uint8 (8, 8), bright on dark, to the probabilities of ten classes.
+
+    Reads PNG files and ``.npy`` arrays, square and of any size from 8 x 8.
+    """
+
+    activation = "softmax"
+    item = "image"
+    input_suffixes = (".png", ".npy")
+
+    def read(self, path: Path) -> Sample:
+        from kdkit_digits.reading import read_image
+
+        return Sample(read_image(path), info={"name": path.stem})
+
+    def example_file(self, folder: Path) -> Path:
+        from kdkit_digits.strokes import Strokes
+
+        path = folder / "example.npy"
+        (sample,) = Strokes().generate([0])
+        np.save(path, sample.inputs)
+        return path
+
+    def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
+        """Write the ten probabilities, and return the most probable digit with its own."""
+        super().write(path, sample, prediction, stem)
+        digit = int(prediction.argmax())
+        return {"digit": digit, "probability": round(float(prediction[digit]), 4)}
+
+    def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:
+        """How many of the real digits among them it knows; fewer than half is implausible."""
+        if any(answer.shape != (CLASSES,) for answer in answers):
+            raise KdkitError(f"the teacher does not answer with {CLASSES} classes, but {answers[0].shape}")
+        known = [
+            answer.argmax() == int(sample.truth["label"])
+            for sample, answer in zip(samples, answers, strict=True)
+            if "label" in sample.truth
+        ]
+        if known and sum(known) < len(known) / 2:
+            raise KdkitError(
+                f"the teacher knows {sum(known)} of {len(known)} real digits",
+                "Check its weights, and that it was trained on images bright on dark, 0..255.",
+            )
+        return f"{sum(known)} of {len(known)} real digits right" if known else ""
+
+    def sheet(self, samples: Sequence[Sample]) -> np.ndarray:
+        from kdkit_digits.pictures import contact_sheet
+
+        return contact_sheet(samples)
+
+    def figures(self, cases: Sequence[Case]) -> Iterator[Figure]:
+        """Each case's image beside what every model says of it."""
+        from kdkit_digits.pictures import case_svg
+
+        for case in cases:
+            label = case.sample.truth.get("label")
+            caption = "The image, and the probability that each model gives each digit."
+            true = "" if label is None else f", a {int(label)}"
+            title = f"{case.rank.capitalize()} case: {case.sample.info.get('name', 'image')}{true}"
+            yield Figure(title, caption, "image/svg+xml", case_svg(case))
