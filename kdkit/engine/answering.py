@@ -89,6 +89,8 @@ class _Answering(LightningModule):
         self.activation = activation
         self.store = store
         self.ranges = ranges
+        # With fewer ranges than processes some have nothing to do, which Lightning otherwise takes for a mistake.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
 
     def predict_dataloader(self) -> DataLoader[Any]:
         own = self.ranges[self.trainer.global_rank :: self.trainer.world_size]
