@@ -77,15 +77,12 @@ class Run:
     def _samples(self) -> dict[str, SampleSet]:
         """Every set by its fingerprint: what is asked of the same generator in several places lies in one set."""
         counts, experiment = self.experiment.recipe.samples, self.experiment
-        evaluated = (experiment.evaluation_generator or experiment.generator).fingerprint()
-        sets = {}
-        for generator in (experiment.generator, experiment.evaluation_generator, experiment.control_generator):
-            if generator is not None and generator.fingerprint() not in sets:
-                trained = counts.validation + counts.train if generator is not experiment.evaluation_generator else 0
-                held_apart = counts.evaluation if generator.fingerprint() == evaluated else 0
-                samples = SampleSet.of(generator, held_apart + trained, self.root)
-                sets[samples.fingerprint] = samples
-        return sets
+        trained = [g for g in (experiment.generator, experiment.control_generator) if g]
+        evaluated = experiment.evaluation_generator or experiment.generator
+        wanted = {g.fingerprint(): counts.validation + counts.train for g in trained}
+        wanted[evaluated.fingerprint()] = wanted.get(evaluated.fingerprint(), 0) + self._held_apart
+        generators = {g.fingerprint(): g for g in (evaluated, *reversed(trained))}
+        return {key: SampleSet.of(generators[key], count, self.root) for key, count in wanted.items()}
 
     @property
     def _held_apart(self) -> int:

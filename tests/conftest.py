@@ -8,10 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from kdkit.run import Run
 
 TOY = Path(__file__).parent / "toy"
 KDKIT = Path(sys.executable).with_name("kdkit")
@@ -84,17 +88,23 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         child.communicate()
 
 
-@pytest.fixture
-def prepare(toy: Path) -> Callable[..., Any]:
-    """A run of the toy domain, with settings as ``--set`` takes them, ready for the stages."""
+@pytest.fixture(scope="session")
+def toy_run() -> Callable[..., Run]:
+    """Prepare a run of the toy domain, which must be installed, with settings as ``--set`` takes them."""
     from kdkit.plugins import discover
     from kdkit.progress import Silence
     from kdkit.recipe.load import load_experiment
     from kdkit.run import Run
     from kdkit.run_folder import choose_folder
 
-    def prepared(*settings: str) -> Run:
-        experiment = load_experiment(discover(), "toy", None, settings)
-        return Run(experiment, choose_folder(toy, "toy", experiment.identity(), None), toy / "store", Silence())
+    def prepared(home: Path, *settings: str) -> Run:
+        experiment = load_experiment(discover({}), "toy", None, settings)
+        return Run(experiment, choose_folder(home, "toy", experiment.identity(), None), home / "store", Silence())
 
     return prepared
+
+
+@pytest.fixture
+def prepare(toy: Path, toy_run: Callable[..., Run]) -> Callable[..., Run]:
+    """A run of the toy domain, with settings as ``--set`` takes them, ready for the stages."""
+    return partial(toy_run, toy)

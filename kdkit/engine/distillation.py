@@ -48,10 +48,11 @@ class Distillation(LightningModule):
     def on_train_epoch_start(self) -> None:
         loader: Any = self.trainer.train_dataloader
         loader.dataset.epoch = self.current_epoch
-        # Dropout and the like: a resumed epoch draws what an uninterrupted one would have.
-        torch.manual_seed(
-            int(np.random.default_rng([self.seed, self.current_epoch, self.global_rank]).integers(2**63))
-        )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # Dropout and the like: a resumed training draws what an uninterrupted one would have.
+        place = [self.seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.default_rng(place).integers(2**63)))
 
     def configure_optimizers(self) -> Any:
         options = self.training_options

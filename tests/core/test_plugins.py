@@ -266,5 +266,5 @@ def test_a_name_that_is_missing_because_its_plugin_is_broken_says_so(good, insta
 
 
 def test_a_name_that_does_not_exist_suggests_the_nearest(toy):
-    with pytest.raises(UsageError, match="did you mean brightness?"):
+    with pytest.raises(UsageError, match=r"did you mean brightness\?"):
         discover({}).component("teacher", "brightnes")

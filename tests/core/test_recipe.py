@@ -134,7 +134,7 @@ def test_a_file_that_is_no_recipe_is_refused_in_one_message(load, recipe, text, 
 def test_a_file_that_does_not_exist_or_is_a_folder_is_named(load, tmp_path):
     with pytest.raises(RecipeError, match=r"(?s)none\.yaml.*No such file"):
         load(config=tmp_path / "none.yaml")
-    with pytest.raises(RecipeError, match="(?s)cannot be read.*[Dd]irectory"):
+    with pytest.raises(RecipeError, match=r"(?s)cannot be read.*[Dd]irectory"):
         load(config=tmp_path)
 
 
@@ -194,7 +194,7 @@ def test_a_precision_may_be_given_as_a_number(load):
 
 
 def test_an_unknown_domain_suggests_the_nearest(toy):
-    with pytest.raises(UsageError, match="no domain called 'toys'; did you mean toy?"):
+    with pytest.raises(UsageError, match=r"no domain called 'toys'; did you mean toy\?"):
         load_experiment(discover({}), "toys")
 
 

@@ -175,9 +175,9 @@ def test_a_read_only_disk_gives_one_clear_error(mounted):
 
 def test_a_file_in_the_folders_place_gives_one_clear_error(tmp_path):
     (tmp_path / "store").write_text("mine")
-    with pytest.raises(StoreError, match="cannot write .*store"):
+    with pytest.raises(StoreError, match=r"cannot write .*store"):
         ShardStore(tmp_path / "store").write(0, records(0, 1))
-    with pytest.raises(StoreError, match="cannot write .*store"):
+    with pytest.raises(StoreError, match=r"cannot write .*store"):
         write_bytes(tmp_path / "store" / "deeper" / "file", b"x")
     assert (tmp_path / "store").read_text() == "mine"
 

@@ -1,0 +1,602 @@
+"""The stages: what is whole is kept, what was cut off goes on, what changed is made anew."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from safetensors.torch import load_file
+
+from kdkit import KdkitError
+from kdkit.engine.distillation import Distillation
+from kdkit.errors import DataError, UsageError
+from kdkit.stages import generate
+from kdkit.stages.pipeline import STAGE_NAMES, run_stages
+from kdkit.store.answers import NAME
+
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=2", "control=null")
+
+
+TOY = Path(__file__).parents[1] / "toy"
+
+
+def content(folder):
+    """{relative path: bytes} of every file below a folder."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def arrays(store, indices, name):
+    return [store.read(index, name) for index in indices]
+
+
+def weights(run, arm="student"):
+    return load_file(run.folder.model(arm) / "weights.safetensors")
+
+
+def assert_equal_weights(first, second):
+    assert first.keys() == second.keys()
+    for key in first:
+        torch.testing.assert_close(first[key], second[key], rtol=0, atol=0)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory, toy_run):
+    """The folder of a small run, whole to the end."""
+    home = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(TOY))
+        assert run_stages(toy_run(home, *SMALL)) == STAGE_NAMES
+    return home
+
+
+@pytest.fixture
+def finished(template, prepare, toy):
+    """A small run, whole to the end."""
+    shutil.copytree(template, toy)
+    return prepare(*SMALL)
+
+
+def test_a_whole_run_leaves_every_artifact(prepare):
+    run = prepare(*SMALL[:4])
+    run_stages(run)
+    scores = json.loads(run.folder.scores_file.read_text())
+    assert set(scores) == {"teacher", "student", "control"}
+    for by_name in scores.values():
+        assert set(by_name["overlap"]) == {"value", "ci_low", "ci_high", "n", "unit", "higher_is_better"}
+        assert by_name["overlap"]["n"] == 3
+    assert scores["student"]["overlap"]["value"] > scores["control"]["overlap"]["value"]
+    assert run.folder.report_file.is_file() and run.folder.recipe_file.is_file()
+    with run.folder.cases_file.open() as file:
+        assert len(list(csv.DictReader(file))) == 9
+    with run.folder.history("student").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+    assert not list(run.folder.path.rglob("*.ckpt"))
+    assert not list(run.folder.path.rglob("*.partial")) + list(run.root.rglob("*.partial"))
+
+
+def test_a_second_run_does_nothing(finished, prepare):
+    before = times(finished.folder.path) | times(finished.root)
+    assert run_stages(prepare(*SMALL)) == []
+    after = times(finished.folder.path) | times(finished.root)
+    changed = {path.name for path in after if after[path] != before.get(path)}
+    assert changed <= {"recipe.yaml", "manifest.json"}
+    assert after.keys() == before.keys()
+
+
+def test_a_second_run_loads_no_torch(finished, toy):
+    code = textwrap.dedent(
+        f"""
+        import sys
+        sys.argv = ["kdkit", "run", "toy", {", ".join(f"'--set', {s!r}" for s in SMALL)}]
+        from kdkit_cli.main import main
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, end.code
+        assert not {{"torch", "lightning", "torchvision", "cv2", "pandas"}} & set(sys.modules), sorted(sys.modules)
+        """
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert "nothing to do" in told.stderr
+
+
+def test_more_training_samples_only_add_new_ones(finished, prepare):
+    before = times(finished.root)
+    old = arrays(finished.arms[0].training.split.samples.store, range(11), "inputs")
+    more = prepare("samples.train=9", *SMALL[1:])
+    assert run_stages(more) == STAGE_NAMES
+    after = times(more.root)
+    assert {path: after[path] for path in before} == before
+    assert more.arms[0].training.split.samples.store.ranges()[-1] == (11, 14)
+    for was, now in zip(old, arrays(more.arms[0].training.split.samples.store, range(11), "inputs"), strict=True):
+        np.testing.assert_array_equal(was, now)
+    # The new ones are what they would have been in one go.
+    np.testing.assert_array_equal(
+        more.arms[0].training.split.samples.sample(13).inputs, next(more.experiment.generator.generate([13])).inputs
+    )
+
+
+def test_another_option_of_the_teacher_labels_anew_and_generates_nothing(finished, prepare):
+    other = prepare("teacher.threshold=0.4", *SMALL)
+    assert run_stages(other, last="evaluate") == ["label", "distill", "predict", "evaluate"]
+    old = finished.evaluation.targets.read(0, NAME)
+    assert (other.evaluation.targets.read(0, NAME) != old).any()
+    assert finished.evaluation.targets.folder != other.evaluation.targets.folder
+
+
+def test_another_content_of_the_teachers_file_labels_anew_in_the_same_run(prepare, tmp_path):
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"one")
+    settings = (f"teacher.weights={path}", *SMALL)
+    run_stages(prepare(*settings), last="label")
+    assert run_stages(prepare(*settings), last="label") == []
+    path.write_bytes(b"two")
+    assert run_stages(prepare(*settings), last="label") == ["label"]
+
+
+def test_another_objective_only_trains_anew(finished, prepare):
+    other = prepare("objective.name=mse", *SMALL)
+    assert run_stages(other, last="evaluate") == ["distill", "predict", "evaluate"]
+
+
+def test_labels_of_another_precision_are_other_labels(finished, prepare):
+    assert prepare("trainer.precision=bf16-true", *SMALL).evaluation.fingerprint != finished.evaluation.fingerprint
+
+
+def test_a_change_of_hardware_changes_nothing(finished, prepare):
+    assert run_stages(prepare("trainer.workers=2", "trainer.num_nodes=1", *SMALL)) == []
+
+
+def test_generating_goes_on_where_it_was_cut_off(prepare):
+    run = prepare(*SMALL)
+    samples = run.evaluation.split.samples
+    generate.make_shard(samples.generator, samples.store, (2, 5))
+    before = times(run.root)
+    assert run_stages(run, last="generate") == ["generate"]
+    assert samples.store.ranges() == [(0, 2), (2, 5), (5, 11)]
+    assert {path: times(run.root)[path] for path in before} == before
+
+
+def test_labelling_goes_on_where_it_was_cut_off(finished, prepare):
+    targets = finished.evaluation.targets
+    kept = {path: path.stat().st_mtime_ns for path in targets.folder.iterdir()}
+    expected = content(targets.folder)
+    lost, damaged = sorted(kept)[:2]
+    lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    again = prepare(*SMALL)
+    assert run_stages(again, last="distill") == ["label"]
+    assert content(targets.folder) == expected
+    untouched = [path for path in kept if path not in (lost, damaged)]
+    assert untouched and all(path.stat().st_mtime_ns == kept[path] for path in untouched)
+
+
+def test_two_processes_generate_the_same_bytes_as_one(prepare, monkeypatch):
+    monkeypatch.setattr(generate, "shard_length", lambda record: 3)
+    one = prepare(*SMALL, "trainer.workers=1")
+    run_stages(one, last="generate")
+    expected = content(one.root)
+    for path in one.root.rglob("*.safetensors"):
+        path.unlink()
+    two = prepare(*SMALL, "trainer.workers=2")
+    assert run_stages(two, last="generate") == ["generate"]
+    assert content(two.root) == expected
+    assert len(expected) == 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_generator_that_fails_is_named_and_what_was_made_is_kept(prepare, monkeypatch, workers):
+    monkeypatch.setattr(generate, "shard_length", lambda record: 3)
+    run = prepare(*SMALL, f"trainer.workers={workers}", "generator.fail_at=10")
+    with pytest.raises(DataError, match="generator Discs failed on samples 9 to 10: disc 10 is broken"):
+        run_stages(run, last="generate")
+    run.evaluation.split.samples.store.refresh()
+    assert (0, 3) in run.evaluation.split.samples.store.ranges()
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda indices: iter([]), "it made 0 samples instead of 1"),
+        (lambda indices: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda indices: iter(["text"]), "AttributeError"),
+    ],
+)
+def test_a_generator_that_breaks_its_contract_is_named(prepare, monkeypatch, made, message):
+    run = prepare(*SMALL)
+    monkeypatch.setattr(type(run.experiment.generator), "generate", lambda self, indices: made(indices))
+    with pytest.raises(KdkitError, match=f"generator Discs failed on samples 0 to 0: .*{message}"):
+        run_stages(run, last="generate")
+
+
+def test_a_generator_that_cannot_be_sent_to_workers_says_what_to_do(prepare, monkeypatch):
+    monkeypatch.setattr(generate, "shard_length", lambda record: 3)
+    run = prepare(*SMALL, "trainer.workers=2")
+    run.experiment.generator.lock = threading.Lock()
+    with pytest.raises(KdkitError, match=r"(?s)Discs cannot be sent to another process.*trainer.workers=1"):
+        run_stages(run, last="generate")
+
+
+def test_a_finite_generator_with_too_few_samples_is_refused_before_it_begins(prepare):
+    run = prepare(*SMALL, "generator.limit=10")
+    with pytest.raises(DataError, match=r"(?s)asks for 11 samples of discs, but it has 10.*samples\.train"):
+        run_stages(run)
+    assert not run.root.exists()
+    assert run_stages(prepare(*SMALL, "generator.limit=11"), last="generate") == ["generate"]
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"), [("not-finite", "not finite"), ("constant", "the same answer everywhere")]
+)
+def test_a_teacher_that_is_silently_wrong_stops_the_run_before_anything_is_labelled(prepare, teacher, message):
+    run = prepare(*SMALL, f"teacher.name={teacher}")
+    with pytest.raises(KdkitError, match=f"teacher {teacher} .*{message}"):
+        run_stages(run)
+    assert not (run.root / "targets").exists()
+
+
+class Blind(torch.nn.Module):
+    """Answers every sample with the same picture."""
+
+    def forward(self, inputs):
+        return torch.arange(inputs[0].numel()).reshape(inputs.shape[1:]).expand(inputs.shape).float()
+
+
+class LateNaN(torch.nn.Module):
+    """Answers well at first."""
+
+    calls = 0
+
+    def forward(self, inputs):
+        LateNaN.calls += 1
+        answers = inputs.float() / 255
+        return answers if LateNaN.calls == 1 else answers * torch.nan
+
+
+def test_a_teacher_that_ignores_its_input_stops_the_run(prepare, monkeypatch):
+    run = prepare(*SMALL)
+    monkeypatch.setattr(type(run.experiment.teacher), "build", lambda self: Blind())
+    with pytest.raises(KdkitError, match="teacher brightness gives the same answer to every sample"):
+        run_stages(run)
+    assert not (run.root / "targets").exists()
+
+
+def test_an_answer_that_is_not_finite_is_never_stored(prepare, monkeypatch):
+    run = prepare(*SMALL)
+    monkeypatch.setattr(type(run.experiment.teacher), "build", lambda self: LateNaN())
+    with pytest.raises(KdkitError, match="answer to sample 0 is not finite"):
+        run_stages(run)
+    assert not list((run.root / "targets").rglob("*.safetensors"))
+
+
+def test_without_a_control_there_is_none(finished):
+    assert set(json.loads(finished.folder.scores_file.read_text())) == {"teacher", "student"}
+    assert not finished.folder.model("control").exists()
+
+
+def test_the_weights_file_holds_the_student_alone(finished):
+    state = weights(finished)
+    own = finished.experiment.student.build().state_dict()
+    assert {key: value.shape for key, value in state.items()} == {key: value.shape for key, value in own.items()}
+    card = json.loads((finished.folder.model("student") / "card.json").read_text())
+    assert card["weights"] == sum(value.numel() for value in state.values()) == 10
+    assert (card["component"], card["domain"], card["activation"]) == ("pixelwise", "toy", "sigmoid")
+    assert card["provenance"]["teacher"] == "brightness"
+
+
+def test_tied_weights_can_be_kept(finished, tmp_path):
+    from kdkit.student_folder import write_student
+
+    network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+    network[1].weight = network[0].weight
+    write_student(tmp_path / "tied", network, finished.experiment, {})
+    assert len(load_file(tmp_path / "tied" / "weights.safetensors")) == 4
+
+
+def test_truth_never_reaches_training(finished, prepare, monkeypatch, toy):
+    generator = type(finished.experiment.generator)
+    honest = generator.generate
+
+    def scrambled(self, indices):
+        for sample in honest(self, indices):
+            wrong = np.random.default_rng(0).integers(0, 2, sample.truth["mask"].shape).astype(np.uint8)
+            yield type(sample)(sample.inputs, {"mask": wrong}, sample.info)
+
+    monkeypatch.setattr(generator, "generate", scrambled)
+    monkeypatch.setenv("KDKIT_HOME", str(toy / "other"))
+    other = prepare(*SMALL)
+    other.root = toy / "other"
+    other.folder = type(other.folder)(toy / "other-run")
+    run_stages(other, last="evaluate")
+    assert (other.evaluation.split.samples.sample(0).truth["mask"]).mean() > 0.4
+    assert_equal_weights(weights(finished), weights(other))
+    scores = [json.loads(run.folder.scores_file.read_text())["student"]["overlap"] for run in (finished, other)]
+    assert scores[0] != scores[1]
+
+
+def test_training_is_the_same_every_time(finished, prepare):
+    before = weights(finished)
+    again = prepare(*SMALL)
+    assert run_stages(again, first="distill") == STAGE_NAMES[2:]
+    assert_equal_weights(before, weights(again))
+
+
+def test_evaluation_samples_are_never_trained_on_wherever_they_come_from(prepare):
+    for settings in (
+        (),
+        ("evaluation.generator={name: discs}",),
+        ("evaluation.generator={name: discs, size: 12}",),
+        ("control.generator={name: discs}",),
+        ("evaluation.generator={name: noise, shape: [4, 16, 16]}",),
+    ):
+        run = prepare("samples.train=6", "samples.validation=2", "samples.evaluation=3", *settings)
+        held_apart = run.evaluation.split
+        for arm in run.arms:
+            for part in (arm.training.split, arm.validation.split):
+                if part.samples.fingerprint == held_apart.samples.fingerprint:
+                    assert not set(part.indices) & set(held_apart.indices), (settings, arm.name)
+            assert len(arm.training.split) == 6 and len(arm.validation.split) == 2
+            assert not set(arm.training.split.indices) & set(arm.validation.split.indices)
+        # Whatever is needed of a set is asked of it.
+        counts = {samples.fingerprint: samples.count for samples in run.sample_sets()}
+        assert len(counts) == len(list(run.sample_sets()))
+        for part in run.labelled():
+            assert part.split.stop <= counts[part.split.samples.fingerprint], settings
+
+
+def test_the_evaluation_may_come_from_the_same_generator_as_the_training(prepare):
+    run = prepare(*SMALL, "evaluation.generator={name: discs}")
+    assert run_stages(run, last="evaluate") == STAGE_NAMES[:-1]
+
+
+def test_from_makes_that_stage_and_what_follows_anew(finished, prepare):
+    before = times(finished.root)
+    trained = (finished.folder.model("student") / "weights.safetensors").stat().st_mtime_ns
+    again = prepare(*SMALL)
+    assert run_stages(again, first="predict", last="evaluate") == ["predict", "evaluate"]
+    assert (finished.folder.model("student") / "weights.safetensors").stat().st_mtime_ns == trained
+    assert times(finished.root) == before
+    assert run_stages(prepare(*SMALL)) == ["report"]
+
+
+def test_from_predict_does_not_trust_predictions_that_are_there(finished, prepare):
+    store = next(finished.folder.predictions("student").rglob("*.safetensors"))
+    right = store.read_bytes()
+    store.write_bytes(right[:-8] + bytes(8 - len(right[-8:])) + bytes(x ^ 255 for x in right[-8:]))
+    run_stages(prepare(*SMALL), first="predict")
+    assert store.read_bytes() == right
+
+
+def test_until_stops_after_the_stage(prepare):
+    run = prepare(*SMALL)
+    assert run_stages(run, last="label") == ["generate", "label"]
+    assert not run.folder.model("student").exists()
+    assert run_stages(prepare(*SMALL), last="distill") == ["distill"]
+
+
+def test_stages_that_cannot_be_are_refused(prepare):
+    with pytest.raises(UsageError, match=r"no stage 'destill'; did you mean distill\?"):
+        run_stages(prepare(*SMALL), first="destill")
+    with pytest.raises(UsageError, match="--from label comes after --until generate"):
+        run_stages(prepare(*SMALL), first="label", last="generate")
+    run = prepare(*SMALL)
+    with pytest.raises(UsageError, match="generate is not done, so the run cannot start from distill"):
+        run_stages(run, first="distill")
+    assert not run.folder.path.exists()
+
+
+def test_a_damaged_weights_file_of_a_run_is_named(finished, prepare):
+    path = finished.folder.model("student") / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(KdkitError, match=r"weights\.safetensors is not a whole safetensors file"):
+        run_stages(prepare(*SMALL), first="predict")
+
+
+def test_samples_of_several_lengths_say_what_to_do(prepare, monkeypatch):
+    run = prepare(*SMALL, "training.window=null")
+    honest = type(run.experiment.generator).generate
+
+    def uneven(self, indices):
+        for index, sample in zip(indices, honest(self, indices), strict=True):
+            keep = 3 + index % 2
+            yield type(sample)(sample.inputs[:keep], {"mask": sample.truth["mask"][:keep]}, sample.info)
+
+    monkeypatch.setattr(type(run.experiment.generator), "generate", uneven)
+    with pytest.raises(DataError, match=r"(?s)cannot share a batch.*training\.window.*training\.batch_size=1"):
+        run_stages(run)
+    # The teacher has answered all of them, and a window makes them alike.
+    assert run_stages(prepare(*SMALL, "training.window=3"), last="evaluate")[0] == "distill"
+
+
+def test_a_student_that_answers_in_another_shape_is_refused(prepare, monkeypatch):
+    class Flat(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(1, 1)
+
+        def forward(self, inputs):
+            return self.layer(inputs.float().flatten(1).mean(1, keepdim=True))
+
+    run = prepare(*SMALL)
+    monkeypatch.setattr(type(run.experiment.student), "build", lambda self: Flat())
+    with pytest.raises(DataError, match=r"the student answers \(4, 1\) where the teacher answered \(4, 3, 16, 16\)"):
+        run_stages(run)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(prepare):
+    with pytest.raises(KdkitError, match=r"(?s)loss is not finite in epoch 0.*learning_rate"):
+        run_stages(prepare(*SMALL, "student.gain=1e38"))
+
+
+LONG = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=4", "control=null")
+
+
+class CutOffError(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, toy_run):
+    """The weights and losses of a training that nobody disturbed."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(TOY))
+        run = toy_run(tmp_path_factory.mktemp("uninterrupted"), *LONG)
+        run_stages(run, last="distill")
+        return weights(run), run.folder.history("student").read_text()
+
+
+def assert_resumes_to(uninterrupted, run):
+    assert run_stages(run, last="distill") == ["distill"]
+    assert_equal_weights(uninterrupted[0], weights(run))
+    assert run.folder.history("student").read_text() == uninterrupted[1]
+    assert not list(run.folder.path.rglob("*.ckpt"))
+
+
+def epochs_begun(monkeypatch):
+    begun = []
+    began = Distillation.on_train_epoch_start
+    monkeypatch.setattr(
+        Distillation, "on_train_epoch_start", lambda self: (begun.append(self.current_epoch), began(self))[1]
+    )
+    return begun
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(uninterrupted, prepare, monkeypatch):
+    # The process kills itself when the third epoch begins, as kill -9 would.
+    code = textwrap.dedent(
+        f"""
+        import os, signal, sys
+        from kdkit.engine.distillation import Distillation
+        began = Distillation.on_train_epoch_start
+        def strike(self):
+            if self.current_epoch == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            began(self)
+        Distillation.on_train_epoch_start = strike
+        sys.argv = ["kdkit", "run", "toy", "--until", "distill", {", ".join(f"'--set', {s!r}" for s in LONG)}]
+        from kdkit_cli.main import main
+        main()
+        """
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.returncode == -signal.SIGKILL, told.stderr
+    run = prepare(*LONG)
+    assert list(run.folder.checkpoints("student").rglob("epoch-1.ckpt"))
+    begun = epochs_begun(monkeypatch)
+    assert_resumes_to(uninterrupted, run)
+    assert begun == [2, 3]
+
+
+@pytest.mark.parametrize("saved", range(1, 9))
+def test_wherever_a_training_is_cut_off_it_ends_with_the_same_student(uninterrupted, prepare, monkeypatch, saved):
+    """Two checkpoints are written in each epoch, the best and the newest: cut off after each of these."""
+    real, count = ModelCheckpoint._save_checkpoint, []
+
+    def strike(self, trainer, path):
+        real(self, trainer, path)
+        count.append(path)
+        if len(count) == saved:
+            raise CutOffError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ModelCheckpoint, "_save_checkpoint", strike)
+        with pytest.raises(CutOffError):
+            run_stages(prepare(*LONG), last="distill")
+    assert_resumes_to(uninterrupted, prepare(*LONG))
+
+
+def cut_off_in_epoch(number, prepare, monkeypatch):
+    began = Distillation.on_train_epoch_start
+
+    def strike(self):
+        if self.current_epoch == number:
+            raise CutOffError
+        began(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Distillation, "on_train_epoch_start", strike)
+        with pytest.raises(CutOffError):
+            run_stages(prepare(*LONG), last="distill")
+    return next(prepare(*LONG).folder.checkpoints("student").rglob("epoch-*.ckpt"))
+
+
+@pytest.mark.parametrize("keep", [0, 100, -10])
+def test_a_checkpoint_that_was_cut_off_is_dropped(uninterrupted, prepare, monkeypatch, keep):
+    checkpoint = cut_off_in_epoch(2, prepare, monkeypatch)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:keep])
+    begun = epochs_begun(monkeypatch)
+    assert_resumes_to(uninterrupted, prepare(*LONG))
+    assert begun == [0, 1, 2, 3]
+
+
+def test_a_checkpoint_that_would_execute_code_is_not_executed(uninterrupted, prepare, monkeypatch, tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "executed",)
+
+    torch.save({"state_dict": Attack()}, cut_off_in_epoch(2, prepare, monkeypatch))
+    assert_resumes_to(uninterrupted, prepare(*LONG))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_fresh_does_not_go_on_from_the_checkpoint_of_a_cut_off_training(uninterrupted, prepare, monkeypatch):
+    cut_off_in_epoch(2, prepare, monkeypatch)
+    begun = epochs_begun(monkeypatch)
+    run_stages(prepare(*LONG), first="generate", last="distill")
+    assert begun == [0, 1, 2, 3]
+
+
+def test_checkpoints_of_other_inputs_are_not_used(prepare, monkeypatch, tmp_path):
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"one")
+    settings = (f"teacher.weights={path}", *LONG)
+    cut_off_in_epoch(2, lambda *_: prepare(*settings), monkeypatch)
+    path.write_bytes(b"two")
+    begun = epochs_begun(monkeypatch)
+    run_stages(prepare(*settings), last="distill")
+    assert begun == [0, 1, 2, 3]
+
+
+class Dropping(torch.nn.Module):
+    """A student whose training draws at random."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, inputs):
+        frames = torch.nn.functional.dropout(inputs.flatten(0, 1).unsqueeze(1).float() / 255, 0.5, self.training)
+        return self.layer(frames).squeeze(1).unflatten(0, inputs.shape[:2])
+
+
+def test_a_resumed_training_with_dropout_draws_what_it_would_have_drawn(prepare, monkeypatch):
+    monkeypatch.setattr(type(prepare(*LONG).experiment.student), "build", lambda self: Dropping())
+    run = prepare(*LONG)
+    run_stages(run, last="distill")
+    expected = weights(run)
+    shutil.rmtree(run.folder.path)
+    cut_off_in_epoch(2, prepare, monkeypatch)
+    again = prepare(*LONG)
+    run_stages(again, last="distill")
+    assert_equal_weights(expected, weights(again))
+
+
+def test_patience_ends_a_training_that_does_not_get_better(prepare):
+    run = prepare(*SMALL, "training.epochs=50", "training.learning_rate=1e-30", "training.patience=2")
+    run_stages(run, last="distill")
+    card = json.loads((run.folder.model("student") / "card.json").read_text())
+    assert card["provenance"]["epochs"] == 3
