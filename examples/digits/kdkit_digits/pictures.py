@@ -11,34 +11,26 @@ from kdkit_digits.halves import CLASSES, SIDE
 
 PIXEL = 16
 IMAGE = SIDE * PIXEL
+LEFT = IMAGE + 30
 ROW, LABEL, BAR = 26, 70, 14
 COLORS = {"teacher": "#4a5568", "student": "#2b6cb0", "control": "#a0aec0"}
 
 
 def case_svg(case: Case) -> bytes:
     """A digit beside the probability that each model gives each class: SVG."""
-    left = IMAGE + 30
     height = max(IMAGE, ROW * (len(case.predictions) + 1)) + 10
-    width = left + LABEL + CLASSES * ROW + 10
-    parts = [
+    width = LEFT + LABEL + CLASSES * ROW + 10
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'font-family="system-ui, sans-serif" font-size="13">',
-        *_pixels(case.sample.inputs),
+        'font-family="system-ui, sans-serif" font-size="13">'
+    )
+    digits = [_text(_column(digit) + BAR // 2, 16, str(digit), "middle") for digit in range(CLASSES)]
+    rows = [
+        part
+        for row, (model, prediction) in enumerate(case.predictions.items(), start=1)
+        for part in _row(row * ROW, model, prediction)
     ]
-    for digit in range(CLASSES):
-        parts.append(_text(left + LABEL + digit * ROW + ROW // 2, 16, str(digit), "middle"))
-    for row, (model, prediction) in enumerate(case.predictions.items(), start=1):
-        top = row * ROW
-        parts.append(_text(left, top + 16, model))
-        color = COLORS.get(model, "#718096")
-        for digit, probability in enumerate(prediction):
-            x = left + LABEL + digit * ROW + (ROW - BAR) // 2
-            # A trace remains of a probability of zero, so that the column is seen.
-            full = max(1.0, 20 * float(probability))
-            parts.append(
-                f'<rect x="{x}" y="{top + 21 - full:.1f}" width="{BAR}" height="{full:.1f}" fill="{color}"/>'
-            )
-    return "".join([*parts, "</svg>"]).encode()
+    return "".join([head, *_pixels(case.sample.inputs), *digits, *rows, "</svg>"]).encode()
 
 
 def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:
@@ -51,6 +43,22 @@ def contact_sheet(samples: Sequence[Sample]) -> np.ndarray:
         top, left = place // columns * cell, place % columns * cell
         page[top : top + IMAGE, left : left + IMAGE] = sample.inputs.repeat(PIXEL, axis=0).repeat(PIXEL, axis=1)
     return np.repeat(page[..., None], 3, axis=-1)
+
+
+def _row(top: int, model: str, prediction: np.ndarray) -> list[str]:
+    color = COLORS.get(model, "#718096")
+    # A trace remains of a probability of zero, so that its column is seen.
+    heights = [max(1.0, (ROW - 6) * float(probability)) for probability in prediction]
+    foot = top + ROW - 5
+    bars = [
+        f'<rect x="{_column(digit)}" y="{foot - full:.1f}" width="{BAR}" height="{full:.1f}" fill="{color}"/>'
+        for digit, full in enumerate(heights)
+    ]
+    return [_text(LEFT, top + 16, model), *bars]
+
+
+def _column(digit: int) -> int:
+    return LEFT + LABEL + digit * ROW + (ROW - BAR) // 2
 
 
 def _pixels(image: np.ndarray) -> list[str]:

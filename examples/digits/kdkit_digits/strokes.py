@@ -49,9 +49,8 @@ class Strokes(Generator):
         rate = rng.normal(0, turning) + np.interp(np.linspace(0, KNOTS - 1, POINTS), np.arange(KNOTS), knots)
         direction = rng.uniform(0, 2 * np.pi) + np.cumsum(rate) / POINTS
         while rng.random() < self.options.corners:
-            direction[rng.integers(POINTS // 5, POINTS - POINTS // 5) :] += rng.choice([-1, 1]) * rng.uniform(
-                1.2, 2.8
-            )
+            corner = rng.integers(POINTS // 5, POINTS - POINTS // 5)
+            direction[corner:] += rng.choice([-1, 1]) * rng.uniform(1.2, 2.8)
         steps = np.stack([np.cos(direction), np.sin(direction)], axis=1)
         return np.cumsum(steps, axis=0) * rng.uniform(0.4, 1.0) / POINTS
 
