@@ -175,8 +175,8 @@ class ComponentContract:
         heavy = look_at(self.make()).heavy
         if heavy:
             warnings.warn(
-                f"importing {self.component.__module__} loads {', '.join(heavy)}, which takes seconds even when a recipe "
-                "is only checked. Import them inside methods, or put the networks into a module of their own.",
+                f"importing {self.component.__module__} loads {', '.join(heavy)}, which takes seconds even when "
+                "a recipe is only checked. Import that inside methods, or put networks into a module of their own.",
                 ContractAdvice,
                 stacklevel=1,
             )

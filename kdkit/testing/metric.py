@@ -88,8 +88,8 @@ class MetricContract(ComponentContract):
 
     def test_parts_add_up(self) -> None:
         """Gathered in parts and merged, the score is that of the whole."""
-        cases = self._copies()
-        for cut in range(1, len(cases)):
+        for cut in range(1, len(self.tried)):
+            cases = self._copies()
             first, second = self._gathered(cases[:cut]), self._gathered(cases[cut:])
             first.merge(second)
             self._same(first.compute(), f"merged from {cut} and {len(cases) - cut} samples")
@@ -164,7 +164,9 @@ class MetricContract(ComponentContract):
         halves = [(prediction.astype(np.float16), sample) for prediction, sample in self._copies()]
         if not all(np.isfinite(prediction).all() for prediction, _ in halves):
             does_not_apply("the example predictions exceed half precision")
-        singles = [(prediction.astype(np.float32), sample) for prediction, sample in halves]
+        singles = [
+            (half.astype(np.float32), sample) for (half, _), (_, sample) in zip(halves, self._copies(), strict=True)
+        ]
         why = "with mixed precision, predictions come in half precision, where sums overflow at 65504"
         remedy = "Begin with prediction.astype(np.float32), or compare before you add up."
         score = attempt(lambda: self._gathered(halves).compute(), "half precision cannot be measured", why, remedy)

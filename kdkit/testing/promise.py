@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 from unittest import SkipTest
 
+SHOWN = 240
+
 
 class BrokenPromiseError(AssertionError):
     """A component does not do what its contract says."""
@@ -49,5 +51,6 @@ def does_not_apply(reason: str) -> NoReturn:
 
 def told(error: BaseException) -> str:
     """An exception in one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    text = " ".join(str(error).split())
+    text = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
