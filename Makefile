@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-all lint bench weights clean
+.PHONY: run test test-all lint bench docs weights clean
 
 run: $(INSTALLED)
 	@$(BIN)/kdkit run echocardio
@@ -23,6 +23,11 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/echocardio.py
+
+# The site, into site/; a warning, a link that leads nowhere say, is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -b html -n -W --keep-going -q -d build/doctrees docs site
+	@echo "site/index.html"
 
 # Trains the embedded teacher anew from simulated hearts; the script's own help says what it takes.
 weights: $(INSTALLED)

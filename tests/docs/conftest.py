@@ -1,0 +1,23 @@
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Write a distribution kdkit-old-thing 0.2 with these modules into a folder of the import path."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+
+    def write(entry_point="old-thing = old_hooks", **modules):
+        for name, text in modules.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        info = tmp_path / "kdkit_old_thing-0.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: kdkit-old-thing\nVersion: 0.2\n")
+        (info / "entry_points.txt").write_text(f"[kdkit]\n{entry_point}\n")
+
+    yield write
+    for name in set(sys.modules) - before:
+        if name.startswith("old_"):
+            del sys.modules[name]
