@@ -1,7 +1,7 @@
 """Looking at a component from a fresh process, as a worker or tomorrow's run sees it.
 
-The other process runs :func:`answer`: it reads a question as JSON from its standard input and answers with the last
-line of its output.
+The other process runs :func:`tell_component` or :func:`tell_module`: it reads a question as JSON from its standard
+input and answers with the last line of its output.
 """
 
 from __future__ import annotations
@@ -43,15 +43,21 @@ def look_at(component: Component) -> Sight:
         "options": component.options.model_dump(mode="json"),
         "arguments": {"seed": component.seed} if hasattr(component, "seed") else {},
     }
-    return _ask(json.dumps(question))
+    return Sight(**_asked("tell_component", json.dumps(question)))
+
+
+def heavy_imports(module: str) -> list[str]:
+    """The heavy libraries that importing this module loads."""
+    found: list[str] = _asked("tell_module", json.dumps(module))
+    return found
 
 
 @cache
-def _ask(question: str) -> Sight:
+def _asked(function: str, question: str) -> Any:
     # Whatever this process can import, the other one must find too, installed or not.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(  # noqa: S603  # this interpreter, a module of ours
-        [sys.executable, "-c", f"from {__name__} import answer; answer()"],
+    done = subprocess.run(  # noqa: S603  # this interpreter, a function of this module
+        [sys.executable, "-c", f"from {__name__} import {function}; {function}()"],
         input=question,
         capture_output=True,
         text=True,
@@ -61,21 +67,31 @@ def _ask(question: str) -> Sight:
     )
     if done.returncode:
         raise BrokenPromiseError(
-            f"in a fresh process the component cannot be made: {done.stderr.strip().splitlines()[-1]}",
+            f"in a fresh process it cannot be made: {done.stderr.strip().splitlines()[-1]}",
             "worker processes and later runs import it by its module and name",
             "Define the class at the top level of an importable module, and read nothing that only this process has.",
         )
-    return Sight(**json.loads(done.stdout.splitlines()[-1]))
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def answer() -> None:
-    """What the other process does."""
+def tell_component() -> None:
+    """What the other process does for :func:`look_at`."""
     question = json.load(sys.stdin)
     cls = _found(question["module"], question["name"], question["file"])
-    heavy = [name for name in HEAVY if name in sys.modules]
+    heavy = _heavy()
     component = cls(cls.Options.model_validate(question["options"]), **question["arguments"])
     component.version = question["version"]  # that of a single-file domain holds a digest of the file
     print(json.dumps(vars(Sight(component.fingerprint(), heavy))))
+
+
+def tell_module() -> None:
+    """What the other process does for :func:`heavy_imports`."""
+    import_module(json.load(sys.stdin))
+    print(json.dumps(_heavy()))
+
+
+def _heavy() -> list[str]:
+    return [name for name in HEAVY if name in sys.modules]
 
 
 def _found(module: str, name: str, file: str | None) -> Any:

@@ -1,0 +1,90 @@
+"""``kdkit plugins verify``: does a plugin keep its promises?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from kdkit.plugins import Plugin, Registry
+    from kdkit.testing.verify import Finding
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the group ``plugins``."""
+    app.command("verify")(verify)
+
+
+def verify(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|PATH",
+            help="Name of an installed plugin, folder of a plugin's project, or file of a single-file domain.",
+        ),
+    ],
+) -> None:
+    """Try every promise of every component, and run every domain in miniature, on the CPU.
+
+    A plugin that is only being written is loaded from its folder; it need not be installed.
+    """
+    from kdkit.errors import PluginError
+    from kdkit.testing.verify import verify as findings_of
+
+    registry, plugins = _load(target)
+    broken = 0
+    for plugin in plugins:
+        if plugin.state == "broken":
+            raise PluginError(f"{plugin.title} is broken: {plugin.reason}", plugin.remedy)
+        width = max((len(entry.name) for entries in plugin.entries.values() for entry in entries), default=0)
+        for finding in findings_of(registry, plugin):
+            _print(finding, width)
+            broken += len(finding.verdict.broken)
+    if broken:
+        count = "1 promise is" if broken == 1 else f"{broken} promises are"
+        raise PluginError(f"{count} broken", "Each line above says what to do.")
+
+
+def _load(target: str) -> tuple[Registry, list[Plugin]]:
+    from kdkit.errors import UsageError, did_you_mean
+    from kdkit.plugins import discover
+
+    path = Path(target)
+    if path.suffix == ".py":
+        from kdkit.single_file import load_domain_file
+
+        registry = discover()
+        load_domain_file(registry, path)
+        return registry, [plugin for plugin in registry.plugins if plugin.file == path.absolute()]
+    if path.name != target or target in (".", ".."):
+        return _project(path)
+    registry = discover()
+    named = [plugin for plugin in registry.plugins if plugin.name == target]
+    if not named and path.is_dir():
+        return _project(path)
+    if not named:
+        known = [plugin.name for plugin in registry.plugins]
+        raise UsageError(f"no plugin is called {target!r}; {did_you_mean(target, known)}")
+    if named[0].state == "disabled":
+        raise UsageError(f"the plugin {target} is disabled: {named[0].reason}")
+    return registry, named
+
+
+def _project(folder: Path) -> tuple[Registry, list[Plugin]]:
+    from kdkit.testing.project import load_project
+
+    return load_project(folder)
+
+
+def _print(finding: Finding, width: int) -> None:
+    from kdkit_cli.console import escape, out
+
+    verdict = finding.verdict
+    color = "red" if verdict.broken else "yellow" if verdict.unverified else "green"
+    out.print(f"  {finding.name:<{width}}   [{color}]{escape(str(finding))}[/]")
+    for broken in verdict.broken:
+        out.print(f"    broken: {escape(broken.what)} [dim]→ {escape(broken.remedy)}[/]")
+    for advice in verdict.advice:
+        out.print(f"    advice: {escape(advice)}")

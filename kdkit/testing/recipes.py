@@ -1,0 +1,69 @@
+"""Examples from the default recipes of domains: they say with what options and on what each component is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from kdkit.contracts.component import Component
+from kdkit.errors import KdkitError
+from kdkit.experiment import Experiment
+from kdkit.plugins import Plugin, Registry
+from kdkit.recipe.load import load_experiment
+from kdkit.sample import Sample
+from kdkit.testing.domain import predictions
+
+INPUTS, CASES = 2, 4
+
+
+class Use:
+    """An experiment in which a component is used, and what it meets there."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """A small batch of raw inputs, such as the networks get."""
+        inputs = [sample.inputs for sample in self.experiment.generator.generate(range(INPUTS))]
+        # Where samples differ in shape, the first one and its reflection make a batch.
+        return np.stack(inputs if inputs[0].shape == inputs[1].shape else [inputs[0], inputs[0][::-1]])
+
+    @cached_property
+    def cases(self) -> list[tuple[np.ndarray, Sample]]:
+        """Samples of the evaluation with the teacher's answers to them, such as the metrics get."""
+        generator = self.experiment.evaluation_generator or self.experiment.generator
+        samples = list(generator.generate(range(CASES)))
+        return list(zip(predictions(self.experiment, samples), samples, strict=True))
+
+
+class Recipes:
+    """The default recipes of every domain that has a valid one."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._uses = list(_uses(registry))
+
+    def find(self, component: type[Component], plugin: Plugin) -> tuple[Use, Mapping[str, Any]] | None:
+        """A use of this class with the options that it has there.
+
+        One that no default recipe names is tried in the domain of its own plugin, if that has just one. None when
+        there is no such use.
+        """
+        for use in self._uses:
+            for placed in use.experiment.placed().values():
+                if type(placed) is component:
+                    return use, placed.options.model_dump()
+        names = [entry.name for entry in plugin.entries["domain"]]
+        near = [use for use in self._uses if [use.experiment.recipe.domain] == names]
+        return (near[0], {}) if near else None
+
+
+def _uses(registry: Registry) -> Iterator[Use]:
+    for name in registry.names("domain"):
+        try:
+            yield Use(load_experiment(registry, name))
+        except KdkitError:
+            continue  # told when that domain itself is verified

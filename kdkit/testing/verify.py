@@ -1,0 +1,120 @@
+"""Verifying a whole plugin: the contract of every component, and a miniature run of every domain."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdkit.contracts.component import Component
+from kdkit.errors import KdkitError, PluginError
+from kdkit.plugins import Plugin, Registry
+from kdkit.testing.component import ComponentContract
+from kdkit.testing.domain import DomainContract
+from kdkit.testing.generator import GeneratorContract
+from kdkit.testing.metric import MetricContract
+from kdkit.testing.miniature import run_miniature
+from kdkit.testing.network import NetworkContract
+from kdkit.testing.objective import ObjectiveContract
+from kdkit.testing.probe import heavy_imports
+from kdkit.testing.promise import told
+from kdkit.testing.recipes import Recipes, Use
+from kdkit.testing.student import StudentContract
+from kdkit.testing.suite import Broken, Verdict, run_contract
+from kdkit.testing.teacher import TeacherContract
+
+CONTRACTS: dict[str, type[ComponentContract]] = {
+    "generator": GeneratorContract,
+    "teacher": TeacherContract,
+    "student": StudentContract,
+    "metric": MetricContract,
+    "objective": ObjectiveContract,
+    "domain": DomainContract,
+}
+MINIATURE = "test_a_miniature_run_ends_well"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of what was found: of a component's promises, or of a domain's miniature run (then ``told``)."""
+
+    name: str
+    verdict: Verdict
+    told: str = ""
+
+    def __str__(self) -> str:
+        return self.told or str(self.verdict)
+
+
+def verify(registry: Registry, plugin: Plugin) -> Iterator[Finding]:
+    """Try every component of the plugin, yielding what was found as soon as it is known."""
+    yield from _hook_module(plugin)
+    recipes = Recipes(registry)
+    for kind, entries in plugin.entries.items():
+        for entry in entries:
+            try:
+                component = registry.component(kind, entry.name)
+            except PluginError as error:
+                yield Finding(entry.name, Verdict(broken=[Broken("import", error.message, error.remedy)]))
+                continue
+            contract = _contract(kind, component, registry, recipes.find(component, plugin))
+            yield Finding(entry.name, run_contract(contract, leave_out=(MINIATURE,)))
+    for entry in plugin.entries["domain"]:
+        yield _miniature(registry, entry.name)
+
+
+def _hook_module(plugin: Plugin) -> Iterator[Finding]:
+    """A finding when the hook module is slow to import, which is felt in every command."""
+    module = plugin.module.partition(":")[0]
+    heavy = [] if plugin.file else heavy_imports(module)
+    if heavy:
+        what = f"importing {module} loads {', '.join(heavy)}: every command of kdkit would wait for that"
+        remedy = "Return entries from its hooks and import nothing else; the classes belong into other modules."
+        yield Finding(plugin.name, Verdict(broken=[Broken("hook module", what, remedy)]))
+
+
+def _contract(
+    kind: str, component: type[Component], registry: Registry, use: tuple[Use, Mapping[str, Any]] | None
+) -> type[ComponentContract]:
+    """The suite of this component: with its own examples where it has some, else with those of a recipe."""
+    base = CONTRACTS[kind]
+    found: dict[str, Any] = {"component": component}
+    if kind == "domain":
+        found["registry"] = registry
+    if use is not None:
+        where, options = use
+        if not _has_own(component, "example_options"):
+            found["options"] = options
+        if issubclass(base, NetworkContract) and not _has_own(component, "example_inputs"):
+            found["inputs"] = _Late(lambda: where.inputs)
+        if issubclass(base, MetricContract) and not _has_own(component, "example_cases"):
+            found["cases"] = _Late(lambda: where.cases)
+    return type(base.__name__, (base,), found)
+
+
+class _Late:
+    """An attribute that is made when it is first needed: examples from a recipe may take a while."""
+
+    def __init__(self, make: Any) -> None:
+        self.make = make
+
+    def __get__(self, instance: object, owner: type[object]) -> Any:
+        return self.make()
+
+
+def _has_own(component: type[Component], example: str) -> bool:
+    """Whether the class gives this example itself, and does not inherit the contract's empty one."""
+    return not getattr(component, example).__module__.startswith("kdkit.contracts.")
+
+
+def _miniature(registry: Registry, domain: str) -> Finding:
+    with tempfile.TemporaryDirectory(prefix="kdkit-verify-") as folder:
+        try:
+            return Finding(domain, Verdict(), str(run_miniature(registry, domain, Path(folder))))
+        except KdkitError as error:
+            what, remedy = error.message, error.remedy
+        except Exception as error:
+            what, remedy = told(error), "Run it with --set samples.train=2 --set training.epochs=1 to see where."
+    return Finding(domain, Verdict(broken=[Broken(MINIATURE, what, remedy)]), "miniature run: broken")
