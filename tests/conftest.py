@@ -4,9 +4,11 @@ of its own."""
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -70,21 +72,22 @@ def cli(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 
 @pytest.fixture
 def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the installed command ``kdkit ARGUMENTS``; what still runs at the end of the test is stopped."""
+    """Start the installed command ``kdkit ARGUMENTS`` in a process group of its own, ended with the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:
+        command = [str(KDKIT), *map(str, arguments)]
         started.append(
             subprocess.Popen(
-                [str(KDKIT), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
             )
         )
         return started[-1]
 
     yield start
     for child in started:
-        if child.poll() is None:
-            child.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
 
 

@@ -35,8 +35,10 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             **more,
         )
     except (
-        ValueError,
+        ImportError,  # what a strategy or an accelerator needs is not installed
         RuntimeError,
+        TypeError,
+        ValueError,
         lightning.fabric.utilities.exceptions.MisconfigurationException,
     ) as error:
         raise UsageError(

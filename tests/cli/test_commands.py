@@ -1,0 +1,244 @@
+"""The commands as people type them: what they print, and how they end when something is wrong."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "lightning", "cv2", "pandas", "torchvision", "matplotlib", "scipy"}
+COMMANDS = ["run", "generate", "label", "distill", "predict", "evaluate", "report", "config", "plugins"]
+
+
+def one_message(finished, code):
+    assert finished.code == code, finished
+    assert "Traceback" not in finished.err + finished.out
+    assert finished.err.count("error:") + len(re.findall(r"─ Error ─", finished.err)) == 1, finished.err
+
+
+def test_help_names_every_command(cli):
+    for option in ("--help", "-h"):
+        finished = cli(option)
+        assert finished.code == 0
+        for command in COMMANDS:
+            assert re.search(rf"\b{command}\b", finished.out), command
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "config show", "plugins list", "plugins info"])
+def test_every_command_has_help(cli, command):
+    finished = cli(*command.split(), "--help")
+    assert finished.code == 0
+    assert re.search(rf"Usage: .*\b{command}\b", finished.out)
+
+
+@pytest.mark.parametrize("command", ["run", "label", "distill", "evaluate", "report", "predict"])
+def test_hardware_options_are_there_for_every_stage_that_uses_it(cli, command):
+    told = cli(command, "--help").out
+    for option in ("--accelerator", "--devices", "--num-nodes", "--strategy", "--precision", "--set", "--config"):
+        assert option in told
+
+
+def test_the_version_is_printed(cli):
+    import kdkit
+
+    assert cli("--version").out == f"kdkit {kdkit.__version__}\n"
+
+
+def test_plugins_list_shows_state_version_and_components(cli, toy):
+    told = cli("plugins", "list").out
+    line = next(line for line in told.splitlines() if " toy " in line)
+    assert "kdkit-toy" in line and "0.1" in line and "active" in line
+    assert "1 generator, 3 teachers, 1 student, 1 metric, 1 domain" in line
+
+
+def test_plugins_list_as_json_holds_the_same(cli, toy):
+    listed = {plugin["name"]: plugin for plugin in json.loads(cli("plugins", "list", "--json").out)}
+    assert {"echocardio", "generators", "teachers", "toy"} <= set(listed)
+    mine = listed["toy"]
+    assert (mine["distribution"], mine["version"], mine["state"]) == ("kdkit-toy", "0.1", "active")
+    assert {"kind": "teacher", "name": "constant"}.items() <= mine["components"][2].items()
+
+
+def test_a_broken_plugin_is_listed_with_reason_and_remedy(cli, toy, tmp_path, monkeypatch):
+    info = tmp_path / "site" / "kdkit_old-0.2.dist-info"
+    info.mkdir(parents=True)
+    (info / "entry_points.txt").write_text("[kdkit]\nold = no_module_of_this_name\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    finished = cli("plugins", "list")
+    assert finished.code == 0
+    assert "broken" in finished.out and "no_module_of_this_name" in finished.out
+    assert "→ pip uninstall kdkit-old, or set KDKIT_DISABLE_PLUGINS=old" in finished.out
+    assert "kdkit-toy" in finished.out
+    told = cli("plugins", "info", "old")
+    assert told.code == 0 and "no_module_of_this_name" in told.out
+
+
+def test_plugins_info_tells_options_with_type_default_and_meaning(cli, toy):
+    told = cli("plugins", "info", "brightness").out
+    assert re.search(r"threshold\s+\S*float|threshold.*number", told)
+    assert "default 0.5" in told and "Share of full brightness." in told and "kdkit_toy.models:Brightness" in told
+    (facts,) = json.loads(cli("plugins", "info", "brightness", "--json").out)
+    assert {option["name"]: option["default"] for option in facts["options"]} == {"threshold": 0.5, "weights": None}
+    assert facts["plugin"] == "toy"
+
+
+def test_plugins_info_of_a_required_option_says_required(cli, toy):
+    assert "required" in cli("plugins", "info", "noise").out
+
+
+def test_plugins_info_of_a_name_in_two_roles_tells_both(cli, toy):
+    assert [facts["kind"] for facts in json.loads(cli("plugins", "info", "toy", "--json").out)] == [
+        "plugin",
+        "domain",
+    ]
+
+
+WRONG = {
+    "unknown command": (["runn"], "runn"),
+    "unknown domain": (["run", "toyy"], "did you mean toy?"),
+    "unknown plugin": (["plugins", "info", "brightnes"], "did you mean brightness?"),
+    "unknown component": (["run", "toy", "--set", "teacher.name=brightnes"], "did you mean brightness?"),
+    "unknown option": (["run", "toy", "--set", "teacher.treshold=1"], "did you mean threshold?"),
+    "unknown section": (["run", "toy", "--set", "trainings.epochs=1"], "did you mean training?"),
+    "unknown stage": (["run", "toy", "--until", "lable"], "did you mean label?"),
+    "unknown stage to begin with": (["run", "toy", "--from", "lable"], "did you mean label?"),
+    "stages the wrong way round": (["run", "toy", "--from", "predict", "--until", "label"], "comes after"),
+    "earlier stage missing": (["run", "toy", "--from", "predict"], "generate is not done"),
+    "unknown flag": (["run", "toy", "--bogus"], "--bogus"),
+    "missing domain": (["run"], "DOMAIN"),
+    "config that is not there": (["run", "toy", "--config", "none.yaml"], "none.yaml"),
+    "setting without a value": (["run", "toy", "--set", "seed"], "path.to.key=value"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_typed_wrong_is_told_in_one_message_and_exits_with_2(cli, toy, what):
+    arguments, message = WRONG[what]
+    finished = cli(*arguments)
+    one_message(finished, 2)
+    assert message in finished.err
+    assert not toy.exists()
+
+
+def test_a_folder_that_is_no_run_is_not_written_into(cli, toy, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear")
+    finished = cli("run", "toy", "--out", tmp_path / "mine", "--until", "generate")
+    one_message(finished, 2)
+    assert "exists and is not a run's folder" in finished.err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_the_run_of_another_recipe_is_not_overwritten(cli, toy, tmp_path):
+    assert cli("generate", "toy", "--out", tmp_path / "run").code == 0
+    assert cli("generate", "toy", "--out", tmp_path / "run", "--set", "trainer.workers=2").code == 0
+    finished = cli("generate", "toy", "--out", tmp_path / "run", "--set", "seed=1")
+    one_message(finished, 2)
+    assert "another recipe" in finished.err
+
+
+def test_a_run_that_failed_before_it_began_can_be_repeated_in_its_folder(cli, toy, tmp_path, monkeypatch):
+    from kdkit.stages import pipeline
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "write_text", full)
+        finished = cli("generate", "toy", "--out", tmp_path / "run")
+    one_message(finished, 1)
+    assert "No space left on device" in finished.err
+    assert cli("generate", "toy", "--out", tmp_path / "run").code == 0
+
+
+def test_a_folder_whose_name_looks_like_markup_is_shown_as_it_is(cli, toy, tmp_path):
+    finished = cli("generate", "toy", "--out", tmp_path / "[bold]run[/x]")
+    assert finished.code == 0, finished.err
+    assert "[bold]run[/x]" in finished.err.replace("\n", "")
+
+
+def test_the_name_of_a_run_is_chosen_and_found_again(cli, toy):
+    first, second = cli("generate", "toy"), cli("generate", "toy")
+    (folder,) = (toy / "toy").iterdir()
+    assert re.fullmatch(r"[a-z]+-[a-z]+", folder.name)
+    assert folder.name in first.err and folder.name in second.err
+    assert "nothing to do" in second.err and "--fresh" in second.err
+    assert cli("generate", "toy", "--set", "seed=1").code == 0
+    assert len(list((toy / "toy").iterdir())) == 2
+
+
+def test_a_contact_sheet_is_drawn(cli, toy, tmp_path):
+    from PIL import Image
+
+    finished = cli("generate", "toy", "--sheet", tmp_path / "sheet.png")
+    assert finished.code == 0, finished.err
+    assert Image.open(tmp_path / "sheet.png").size == (16 * 16, 16)
+
+
+def test_a_domain_that_draws_no_sheet_says_so(cli, toy, tmp_path, monkeypatch):
+    from kdkit.plugins import discover
+
+    monkeypatch.delattr(discover({}).component("domain", "toy"), "sheet")
+    finished = cli("generate", "toy", "--sheet", tmp_path / "sheet.png")
+    one_message(finished, 1)
+    assert "draws no contact sheets" in finished.err
+
+
+def test_hardware_that_is_not_there_is_told(cli, toy):
+    finished = cli("label", "toy", "--accelerator", "tpu", "--set", "control=null")
+    one_message(finished, 2)
+    assert "accelerator=tpu" in finished.err and "trainer" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting"),
+    [
+        (["--devices", "2"], 2),
+        (["--devices", "0,1"], [0, 1]),
+        (["--devices", "1,"], [1]),
+        (["--devices", "auto"], "auto"),
+    ],
+)
+def test_devices_may_be_a_number_or_a_list(arguments, setting):
+    import yaml
+    from kdkit_cli.options import hardware_settings
+
+    from kdkit.recipe.schema import Hardware
+
+    (told,) = hardware_settings(None, arguments[1], None, None, None)
+    assert Hardware(devices=yaml.safe_load(told.partition("=")[2])).devices == setting
+
+
+@pytest.mark.parametrize("arguments", ["--help", "plugins list", "plugins list --json", "run --help"])
+def test_starting_loads_nothing_heavy(toy, arguments):
+    code = f"""
+import sys
+sys.argv = ["kdkit", *{arguments.split()!r}]
+from kdkit_cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+loaded = sorted({{name.partition(".")[0] for name in sys.modules}} & {HEAVY!r})
+print("LOADED", loaded, file=sys.stderr)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    assert told.returncode == 0, told.stderr
+    assert "LOADED []" in told.stderr
+
+
+def test_the_installed_command_works(process):
+    command = process("--version")
+    out, _ = command.communicate(timeout=60)
+    assert command.returncode == 0 and out.startswith("kdkit ")
+
+
+def test_output_that_is_cut_off_by_a_pipe_is_no_crash(toy):
+    """kdkit config show toy | head -1"""
+    told = subprocess.run(
+        f"{sys.executable} -m kdkit_cli.main config show toy | head -c 5", shell=True, capture_output=True, text=True
+    )
+    assert told.stdout == "# The"
+    assert "Traceback" not in told.stderr

@@ -1,0 +1,210 @@
+"""``kdkit predict`` on files: each answered or skipped with its reason, and never a half result."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdkit.stages.pipeline import run_stages
+
+TOY = Path(__file__).parents[1] / "toy"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory, toy_run):
+    """The folder of a run whose student is trained."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(TOY))
+        settings = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "control=null")
+        run = toy_run(tmp_path_factory.mktemp("trained"), *settings)
+        run_stages(run, last="distill")
+        return run.folder.path
+
+
+@pytest.fixture
+def trained(template, toy, tmp_path):
+    return shutil.copytree(template, tmp_path / "run")
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """A folder of inputs: three clips of different sizes, and everything that can be wrong with one."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, shape in {"a": (4, 16, 16), "b": (7, 20, 12), "c": (1, 16, 16)}.items():
+        np.save(folder / f"{name}.npy", rng.integers(0, 256, shape).astype(np.uint8))
+    return folder
+
+
+def rows(out):
+    with (out / "summary.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_file_gets_its_answer_and_its_row(trained, clips, cli, tmp_path):
+    out = tmp_path / "out"
+    finished = cli("predict", trained, clips / "b.npy", clips / "a.npy", "--out", out)
+    assert finished.code == 0, finished.err
+    assert "2 files · 11 frames" in finished.out and "summary.csv" in finished.out
+    assert [(Path(row["file"]).name, row["frames"]) for row in rows(out)] == [("b.npy", "7"), ("a.npy", "4")]
+    answer = np.load(out / "b.npz")["prediction"]
+    assert answer.shape == (7, 20, 12) and 0 <= answer.min() < answer.max() <= 1
+    assert sorted(path.name for path in out.iterdir()) == ["a.npz", "b.npz", "summary.csv"]
+
+
+def test_a_folder_means_the_files_of_the_domain_in_it(trained, clips, cli, tmp_path):
+    (clips / "notes.txt").write_text("not an input")
+    (clips / "deeper").mkdir()
+    shutil.copy(clips / "a.npy", clips / "deeper" / "d.NPY")
+    finished = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert finished.code == 0
+    assert {Path(row["file"]).name for row in rows(tmp_path / "out")} == {"a.npy", "b.npy", "c.npy", "d.NPY"}
+
+
+def test_the_students_own_folder_is_enough(trained, clips, cli, tmp_path):
+    alone = shutil.copytree(trained / "student", tmp_path / "elsewhere")
+    assert cli("predict", alone, clips, "--out", tmp_path / "out").code == 0
+    assert cli("predict", trained, clips, "--out", tmp_path / "out2").code == 0
+    for name in ("a", "b", "c"):
+        first, second = (np.load(tmp_path / out / f"{name}.npz")["prediction"] for out in ("out", "out2"))
+        np.testing.assert_array_equal(first, second)
+
+
+def test_what_cannot_be_read_is_skipped_with_its_reason_and_a_count(trained, clips, cli, tmp_path):
+    whole = (clips / "a.npy").read_bytes()
+    (clips / "cut.npy").write_bytes(whole[:-10])
+    (clips / "empty.npy").write_bytes(b"")
+    (clips / "text.npy").write_text("no array")
+    np.save(clips / "flat.npy", np.zeros(5, np.uint8))
+    np.save(clips / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    finished = cli("predict", trained, clips, clips / "missing.npy", "--out", tmp_path / "out")
+    assert finished.code == 0
+    skipped = [line for line in finished.err.splitlines() if line.strip().startswith("skipped:")]
+    named = {Path(line.split()[1]).name: line for line in skipped}
+    assert set(named) == {"cut.npy", "empty.npy", "text.npy", "flat.npy", "objects.npy", "missing.npy"}
+    assert "No such file" in named["missing.npy"] and "cannot take it" in named["flat.npy"]
+    assert all("(" in line for line in skipped)
+    assert "3 files" in finished.out and "6 files skipped" in finished.out
+    assert [Path(row["file"]).stem for row in rows(tmp_path / "out")] == ["a", "b", "c"]
+    assert "Traceback" not in finished.err
+
+
+def test_when_no_file_can_be_read_the_exit_code_is_1(trained, cli, tmp_path):
+    (tmp_path / "x.npy").write_bytes(b"")
+    finished = cli("predict", trained, tmp_path / "x.npy", tmp_path / "y.npy", "--out", tmp_path / "out")
+    assert finished.code == 1
+    assert "none of 2 files could be read" in finished.err and finished.err.count("skipped:") == 2
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_folder_without_inputs_is_named(trained, cli, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    finished = cli("predict", trained, tmp_path / "nothing", "--out", tmp_path / "out")
+    assert finished.code == 1
+    assert "nothing" in finished.err and ".npy" in finished.err
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(trained, clips, cli, tmp_path):
+    for folder, name in (("one", "a"), ("two", "a"), ("two", "a-2")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        shutil.copy(clips / "a.npy", tmp_path / folder / f"{name}.npy")
+    out = tmp_path / "out"
+    finished = cli("predict", trained, tmp_path / "one", tmp_path / "two", "--out", out)
+    assert finished.code == 0
+    assert len(list(out.glob("*.npz"))) == len(rows(out)) == 3
+
+
+def test_results_are_not_written_beside_the_inputs_that_they_could_replace(trained, clips, cli):
+    before = {path: path.read_bytes() for path in clips.iterdir()}
+    finished = cli("predict", trained, clips / "a.npy", "--out", clips)
+    assert finished.code == 2
+    assert "--out" in finished.err and "a.npy" in finished.err
+    assert {path: path.read_bytes() for path in clips.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_predicted(trained, clips, cli, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    finished = cli("predict", trained, clips, "--out", tmp_path / "file")
+    assert finished.code == 1
+    assert "cannot write" in finished.err and "Traceback" not in finished.err
+
+
+@pytest.mark.parametrize(("place", "message"), [("clips", "holds no student"), ("nowhere", "nowhere does not exist")])
+def test_a_folder_that_is_no_student_is_named(toy, clips, cli, tmp_path, place, message):
+    finished = cli("predict", tmp_path / place, clips / "a.npy", "--out", tmp_path / "out")
+    assert finished.code == 2
+    assert message in finished.err and "card.json" in finished.err
+    assert not (tmp_path / "out").exists()
+
+
+def damaged_card(change):
+    def damage(student):
+        card = json.loads((student / "card.json").read_text())
+        change(card)
+        (student / "card.json").write_text(json.dumps(card))
+
+    return damage
+
+
+DAMAGE = {
+    "cut weights": (lambda s: cut(s / "weights.safetensors", 60), 1, "not a whole safetensors file"),
+    "no weights": (lambda s: (s / "weights.safetensors").unlink(), 1, "weights.safetensors does not exist"),
+    "cut card": (lambda s: cut(s / "card.json", 60), 1, "is not a student's card"),
+    "list for a card": (lambda s: (s / "card.json").write_text("[1]"), 1, "is not a student's card"),
+    "options missing": (damaged_card(lambda c: c.pop("options")), 1, "is not a student's card"),
+    "options of another kind": (damaged_card(lambda c: c.update(options=[1])), 1, "is not a student's card"),
+    "newer format": (damaged_card(lambda c: c.update(format=99)), 1, "newer kdkit"),
+    "unknown option": (damaged_card(lambda c: c["options"].update(gone=1)), 1, "options that this pixelwise"),
+    "unknown student": (damaged_card(lambda c: c.update(component="pixelwize")), 2, "did you mean pixelwise?"),
+    "unknown domain": (damaged_card(lambda c: c.update(domain="toyz")), 2, "did you mean toy?"),
+}
+
+
+def cut(path, length):
+    path.write_bytes(path.read_bytes()[:length])
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_student_is_told_in_one_message(trained, clips, cli, tmp_path, damage):
+    strike, code, message = DAMAGE[damage]
+    strike(trained / "student")
+    finished = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert finished.code == code
+    assert message in finished.err
+    assert finished.err.count("error:") == 1 and "Traceback" not in finished.err
+
+
+def test_weights_of_another_architecture_name_the_first_keys_that_differ(trained, clips, cli, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    state = {"layer.weight": torch.zeros(2, 1, 3, 3), "head.bias": torch.zeros(1)}
+    save_file(state, trained / "student" / "weights.safetensors")
+    finished = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert finished.code == 1
+    assert "holds the weights of another architecture" in finished.err
+    for told in ("missing: layer.bias", "unexpected: head.bias", "layer.weight is (2, 1, 3, 3), not (1, 1, 3, 3)"):
+        assert told in finished.err
+
+
+def test_options_that_mean_nothing_for_files_are_refused(trained, clips, cli, tmp_path):
+    for option in (["--devices", "2"], ["--strategy", "ddp"], ["--set", "seed=1"], ["--fresh"]):
+        finished = cli("predict", trained, clips, "--out", tmp_path / "out", *option)
+        assert finished.code == 2 and option[0] in finished.err
+
+
+def test_a_run_without_files_asks_for_them_and_files_without_a_place_ask_for_it(trained, clips, cli):
+    finished = cli("predict", trained)
+    assert finished.code == 2 and "which files" in finished.err
+    finished = cli("predict", trained, clips)
+    assert finished.code == 2 and "--out" in finished.err
+
+
+def test_a_machine_without_the_hardware_says_so(trained, clips, cli, tmp_path):
+    finished = cli("predict", trained, clips, "--out", tmp_path / "out", "--accelerator", "tpu")
+    assert finished.code == 2
+    assert "this machine cannot run with accelerator=tpu" in finished.err and "Traceback" not in finished.err

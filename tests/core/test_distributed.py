@@ -1,0 +1,43 @@
+"""Several processes do what one does."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kdkit.store.answers import NAME
+
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1")
+
+
+@pytest.mark.slow
+def test_two_devices_make_the_artifacts_that_one_makes(toy, prepare, process, tmp_path):
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    two = process(
+        "run", "toy", *settings, "--accelerator", "cpu", "--devices", 2, "--strategy", "ddp", "--out", tmp_path / "two"
+    )
+    _, told = two.communicate(timeout=300)
+    assert two.returncode == 0, told
+    assert "Traceback" not in told
+    scores = json.loads((tmp_path / "two" / "scores.json").read_text())
+    assert set(scores) == {"teacher", "student", "control"}
+    assert (tmp_path / "two" / "report.html").is_file()
+    for arm in ("student", "control"):
+        card = json.loads((tmp_path / "two" / arm / "card.json").read_text())
+        assert card["provenance"]["epochs"] == 1
+    by_two = prepare(*SMALL)
+    assert all(part.is_whole() for part in by_two.labelled())
+
+    from kdkit.stages.pipeline import run_stages
+
+    expected = type(by_two)(by_two.experiment, by_two.folder, tmp_path / "alone", by_two.progress)
+    run_stages(expected, last="label")
+    for mine, theirs in zip(expected.labelled(), by_two.labelled(), strict=True):
+        assert mine.split.indices == theirs.split.indices
+        for index in mine.split.indices:
+            np.testing.assert_array_equal(mine.targets.read(index, NAME), theirs.targets.read(index, NAME))
+    # One process finds everything whole that two have made.
+    assert run_stages(expected, last="evaluate")[0] == "distill"
+    alone = process("run", "toy", *settings, "--out", tmp_path / "two")
+    _, told = alone.communicate(timeout=120)
+    assert "nothing to do" in told
