@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from kdkit.contracts.domain import Activation, Case, Domain, Figure
-from kdkit.errors import DataError, PluginError
+from kdkit.errors import DataError, KdkitError, PluginError
 from kdkit.experiment import Experiment
 from kdkit.plugins import Registry, discover
 from kdkit.recipe.load import load_experiment
@@ -74,7 +74,7 @@ class DomainContract(ComponentContract):
     def test_default_recipe_resolves(self) -> None:
         """The default recipe is valid and names components that exist."""
         attempt(
-            lambda: self._experiment,
+            lambda: load_experiment(self.plugins, self.name),
             "the default recipe does not resolve",
             f"kdkit run {self.name} begins with it",
             "Correct recipe.yaml beside the domain's module; kdkit config show prints every fault.",
@@ -186,6 +186,7 @@ class DomainContract(ComponentContract):
 
     def test_a_miniature_run_ends_well(self) -> None:
         """The default recipe runs from nothing to a report, in miniature."""
+        _ = self._experiment
         attempt(
             lambda: run_miniature(self.plugins, self.name, self.folder),
             "a miniature run fails",
@@ -195,7 +196,10 @@ class DomainContract(ComponentContract):
 
     @cached_property
     def _experiment(self) -> Experiment:
-        return load_experiment(self.plugins, self.name)
+        try:
+            return load_experiment(self.plugins, self.name)
+        except KdkitError:
+            does_not_apply("the default recipe does not resolve, which is a promise of its own")
 
     @cached_property
     def _samples(self) -> list[Sample]:

@@ -1,0 +1,257 @@
+"""The promises of a domain, each against one that breaks it."""
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+from breaking import check_each_has_a_breaker, check_only, verdict_on
+
+from kdkit import (
+    ComponentOptions,
+    DataError,
+    Domain,
+    Entry,
+    Field,
+    Figure,
+    Generator,
+    KdkitError,
+    Metric,
+    Sample,
+    Student,
+    Teacher,
+    hookimpl,
+)
+from kdkit.plugins import Plugin, Registry
+from kdkit.testing import DomainContract
+
+
+class Ramps(Generator):
+    """Rising lines, uint8 (8,)."""
+
+    def generate(self, indices):
+        for index in indices:
+            rise = int(self.rng(index).integers(1, 30))
+            yield Sample(np.arange(8, dtype=np.uint8) * rise, {"rise": np.array(rise)})
+
+
+class Scaler(Teacher):
+    """Says how bright each value is."""
+
+    class Options(ComponentOptions):
+        gain: float = Field(4.0, description="Logit of full brightness.")
+
+    def build(self):
+        import torch
+
+        gain = self.options.gain
+
+        class Network(torch.nn.Module):
+            def forward(self, inputs):
+                return gain * (inputs.float() / 255 - 0.5)
+
+        return Network()
+
+
+class Layer(Student):
+    """One layer."""
+
+    inputs = "(batch, 8) uint8, 0..255"
+
+    def build(self):
+        import torch
+
+        class Network(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Linear(8, 8)
+
+            def forward(self, inputs):
+                return self.layer(inputs.float() / 255)
+
+        return Network()
+
+
+class Mean(Metric):
+    """Mean answer."""
+
+    unit = ""
+    higher_is_better = None
+
+    def measure(self, prediction, sample):
+        return [(float(prediction.mean()),)]
+
+
+class Lines(Domain):
+    """Lines."""
+
+    activation = "sigmoid"
+    input_suffixes = (".npy",)
+    recipe = """
+generator: {name: ramps}
+teacher: {name: scaler}
+student: {name: layer}
+objective: {name: soft-bce}
+samples: {train: 8, validation: 2, evaluation: 2}
+training: {epochs: 3, batch_size: 4}
+evaluation: {metrics: [mean]}
+"""
+
+    def read(self, path):
+        try:
+            return Sample(np.load(path))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} cannot be read") from error
+
+    def example_file(self, folder):
+        np.save(folder / "line.npy", np.arange(8, dtype=np.uint8))
+        return folder / "line.npy"
+
+    def sheet(self, samples):
+        return np.stack([np.stack([s.inputs] * 3, -1) for s in samples])
+
+    def figures(self, cases):
+        for case in cases:
+            yield Figure(case.rank, ", ".join(case.predictions), "image/svg+xml", b"<svg/>")
+
+
+class OtherActivation(Lines):
+    """Names an activation that does not exist."""
+
+    activation = "argmax"
+
+
+class OtherRecipe(Lines):
+    """Its recipe names a teacher that does not exist."""
+
+    recipe = Lines.recipe.replace("scaler", "unheard-of")
+
+
+class NoItems(Lines):
+    """Counts nothing."""
+
+    def items(self, sample):
+        return 0
+
+
+class ShoutedSuffix(Lines):
+    """Its suffix cannot be found."""
+
+    input_suffixes = (".npy", "NPZ")
+
+
+class Credulous(Lines):
+    """Makes something of every file."""
+
+    def read(self, path):
+        return Sample(np.frombuffer(path.read_bytes()[:8], np.uint8))
+
+
+class Helpless(Lines):
+    """Passes on what the reading library raises."""
+
+    def read(self, path):
+        return Sample(np.load(path))
+
+
+class Stranger(Lines):
+    """Writes under a name of its own."""
+
+    def write(self, path, sample, prediction, stem):
+        (stem.parent / "result.txt").write_text("done")
+        return {}
+
+
+class NumpyRow(Lines):
+    """Its row holds a number of numpy's."""
+
+    def write(self, path, sample, prediction, stem):
+        return {"mean": prediction.mean()}
+
+
+class GreySheet(Lines):
+    """Its sheet is no colour picture."""
+
+    def sheet(self, samples):
+        return super().sheet(samples)[..., 0]
+
+
+class ControlAssumed(Lines):
+    """Its figures need a control."""
+
+    def figures(self, cases):
+        for case in cases:
+            assert case.predictions["control"] is not None
+            yield from super().figures([case])
+
+
+class TextFigure(Lines):
+    """Its figures are text."""
+
+    def figures(self, cases):
+        yield Figure("", "", "text/plain", b"")
+
+
+class Doubting(Lines):
+    """Believes no teacher."""
+
+    def check_teacher(self, samples, answers):
+        raise KdkitError("implausible")
+
+
+BROKEN = [
+    (OtherActivation, "test_activation_is_known"),
+    (OtherRecipe, "test_default_recipe_resolves"),
+    (NoItems, "test_items_are_counted"),
+    (ShoutedSuffix, "test_suffixes_can_be_found"),
+    (Credulous, "test_a_damaged_file_is_refused"),
+    (Helpless, "test_a_damaged_file_is_refused"),
+    (Stranger, "test_a_file_is_read_and_its_prediction_written"),
+    (NumpyRow, "test_a_file_is_read_and_its_prediction_written"),
+    (GreySheet, "test_samples_are_shown"),
+    (ControlAssumed, "test_cases_are_shown"),
+    (TextFigure, "test_cases_are_shown"),
+    (Doubting, "test_a_miniature_run_ends_well"),
+]
+
+
+def registry_with(domain):
+    """A registry with the components above and this domain."""
+
+    def entry(name, cls):
+        return [Entry(name, cls.__doc__, f"{__name__}:{cls.__name__}")]
+
+    parts = {"generator": ("ramps", Ramps), "teacher": ("scaler", Scaler), "student": ("layer", Layer)}
+    parts |= {"metric": ("mean", Mean), "domain": ("lines", domain)}
+    module = ModuleType("lines_plugin")
+    for kind, part in parts.items():
+
+        def hook(part=part):
+            return entry(*part)
+
+        hook.__name__ = f"kdkit_{kind}s"
+        setattr(module, hook.__name__, hookimpl(hook))
+    registry = Registry()
+    plugin = Plugin("lines", "kdkit-lines", "1", "lines_plugin")
+    registry.add(plugin, lambda: module)
+    assert plugin.state == "active", plugin.reason
+    return registry
+
+
+@pytest.mark.parametrize(("component", "test"), BROKEN, ids=lambda value: getattr(value, "__name__", value))
+def test_exactly_the_broken_promise_is_noticed(component, test):
+    check_only(test, DomainContract, component, registry=registry_with(component))
+
+
+def test_every_promise_has_a_breaker():
+    check_each_has_a_breaker(DomainContract, [test for _, test in BROKEN])
+
+
+def test_a_good_domain_keeps_all_promises():
+    verdict = verdict_on(DomainContract, Lines, registry=registry_with(Lines))
+    assert verdict.broken == []
+    assert len(verdict.kept) == 17  # it has no options to change
+
+
+def test_a_domain_that_no_plugin_offers_is_not_verified():
+    verdict = verdict_on(DomainContract, NoItems, registry=registry_with(Lines))
+    assert verdict.unverified == "no plugin offers NoItems as a domain; install it with pip install -e ."
