@@ -7,20 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kdkit_cli import new_command, verify_command
+
 if TYPE_CHECKING:
     from kdkit.plugins import Plugin, Registry
 
 app = typer.Typer(help="See what is installed, and what it offers.", no_args_is_help=True)
+new_command.register(app)
+verify_command.register(app)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RequirementsOption = Annotated[bool, typer.Option("--requirements", help="Print lines for pip.")]
 
 
 @app.command("list")
-def list_(as_json: JsonOption = False) -> None:
+def list_(as_json: JsonOption = False, requirements: RequirementsOption = False) -> None:
     """List the installed plugins with their state and components."""
     from kdkit.plugins import discover
 
     plugins = discover().plugins
-    if as_json:
+    if requirements:
+        typer.echo("\n".join(_requirements(plugins)))
+    elif as_json:
         typer.echo(json.dumps([_plugin_facts(plugin) for plugin in plugins], indent=2))
     elif plugins:
         _print_table(plugins)
@@ -50,6 +57,17 @@ def info(
         return
     for facts in found:
         _print_facts(facts)
+
+
+def _requirements(plugins: list[Plugin]) -> list[str]:
+    """A line for each distribution, kdkit's own first; a broken one as a remark, lest it be installed again."""
+    import kdkit
+
+    lines = [f"kdkit=={kdkit.__version__}"]
+    for plugin in plugins:
+        pinned = f"{plugin.distribution}=={plugin.version}"
+        lines.append(f"# {pinned}  broken: {plugin.reason}" if plugin.state == "broken" else pinned)
+    return list(dict.fromkeys(lines))
 
 
 def _print_table(plugins: list[Plugin]) -> None:
