@@ -85,6 +85,10 @@ def _print(finding: Finding, width: int) -> None:
     color = "red" if verdict.broken else "yellow" if verdict.unverified else "green"
     out.print(f"  {finding.name:<{width}}   [{color}]{escape(str(finding))}[/]")
     for broken in verdict.broken:
-        out.print(f"    broken: {escape(broken.what)} [dim]→ {escape(broken.remedy)}[/]")
+        out.print(f"    broken: {escape(_line(broken.what))} [dim]→ {escape(_line(broken.remedy))}[/]")
     for advice in verdict.advice:
         out.print(f"    advice: {escape(advice)}")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -13,8 +13,8 @@ def difference(one: Sample, other: Sample) -> str:
     """The first thing in which two samples differ; empty when they are equal."""
     if told := array_difference(one.inputs, other.inputs):
         return f"inputs: {told}"
-    if list(one.truth) != list(other.truth):
-        return f"truth holds {list(one.truth)} and {list(other.truth)}"
+    if set(one.truth) != set(other.truth):
+        return f"truth holds {sorted(one.truth)} and {sorted(other.truth)}"
     for name, array in one.truth.items():
         if told := array_difference(array, other.truth[name]):
             return f"truth {name!r}: {told}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,10 @@ class Noise(Generator):
     class Options(ComponentOptions):
         shape: tuple[int, ...] = Field(min_length=1, description="Shape of a sample, for example [32, 112, 112].")
         grain: int = Field(1, ge=1, description="Side of the blocks of equal value, in array elements.")
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        return {"shape": (4, 8, 8), "grain": 2}
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         shape, grain = self.options.shape, self.options.grain

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import FilePath
 
 from kdkit import ComponentOptions, Field, KdkitError, Teacher, load_weights
@@ -31,6 +32,21 @@ class Torchvision(Teacher):
         classes: int = Field(1000, ge=1, description="Number of output classes of the weights.")
         mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="Mean of each channel, of 0..1.")
         std: tuple[float, float, float] = Field(IMAGENET_STD, description="Deviation of each channel, of 0..1.")
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """A small network with weights drawn at random."""
+        import torch
+        from safetensors.torch import save_file
+
+        model, weights, classes = "shufflenet_v2_x0_5", folder / "weights.safetensors", 3
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            save_file(_builder(model)(num_classes=classes).state_dict(), weights)
+        return {"model": model, "weights": weights, "classes": classes}
+
+    def example_inputs(self) -> np.ndarray:
+        return np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 
     def files(self) -> Sequence[Path]:
         return [self.options.weights]

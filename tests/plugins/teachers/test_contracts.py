@@ -1,0 +1,35 @@
+"""The contracts, kept by the teachers for any domain."""
+
+from functools import cached_property
+
+import numpy as np
+import pytest
+from kdkit_teachers.torchvision import Torchvision
+
+from kdkit.testing import TeacherContract
+
+pytestmark = pytest.mark.filterwarnings("error::kdkit.testing.ContractAdvice")
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
+
+
+class TestClassifier(TeacherContract):
+    component = Torchvision
+    answer_shape = (3,)
+
+
+class TestSegmenter(TeacherContract):
+    component = Torchvision
+    inputs = IMAGES
+    answer_shape = (48, 48, 2)
+
+    @cached_property
+    def options(self):
+        import torch
+        from torchvision.models.segmentation import lraspp_mobilenet_v3_large
+
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
+        torch.save({"state_dict": network.state_dict()}, self.folder / "weights.pt")
+        return {"model": "lraspp_mobilenet_v3_large", "weights": self.folder / "weights.pt", "classes": 2}
