@@ -30,7 +30,6 @@ html_title = f"kdkit {release}"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
-pygments_style = "sphinx"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -52,7 +51,6 @@ def setup(app: Any) -> None:
     """Called by Sphinx: the generated pages are written before anything is read."""
     app.connect("builder-inited", lambda app: generate.write(Path(app.srcdir)))
     app.connect("missing-reference", _public_name)
-    app.connect("autodoc-process-docstring", _without_examples_of_bases)
 
 
 def _public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -67,9 +65,3 @@ def _public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
         if found is not None:
             return found
     return None
-
-
-def _without_examples_of_bases(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """``Options`` without an own docstring would show pydantic's."""
-    if name.endswith(".Options") and lines and lines[0].startswith("Base of every component"):
-        lines.clear()

@@ -12,7 +12,7 @@ import logging
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from kdkit_cli.main import app
 from kdkit_cli.type_names import type_in_words
@@ -138,7 +138,7 @@ def api_page() -> str:
     for name in names:
         value = getattr(kdkit, name)
         link = f"{{py:obj}}`~kdkit.{name}`"
-        lines.append(f"| {link} | {_cell(_PLAIN.get(name) or _first_line(value))} |")
+        lines.append(f"| {link} | {_cell(_PLAIN.get(name) or first_line(value))} |")
     lines += ["", "`kdkit.__version__` is the version as text.", ""]
     for name in names:
         if name in elsewhere:
@@ -191,7 +191,7 @@ def _recipe_rows(model: type[BaseModel], path: str) -> Iterator[str]:
         meaning = field.description or ""
         if part is not None and part is not Choice:
             kind, default = "section", "" if field.is_required() else _default(field)
-            meaning = meaning or _first_line(part)
+            meaning = meaning or first_line(part)
         else:
             kind = type_in_words(field.annotation, field.metadata).replace("Choice", "component")
             default = "required" if field.is_required() else _default(field)
@@ -282,12 +282,12 @@ def command_line_page() -> str:
             for word, sub in command.commands.items():
                 if not sub.hidden:
                     full = f"{name} {word}"
-                    lines.append(f"| [`{full}`](#{_anchor(full)}) | {_cell(_first(sub.help))} |")
+                    lines.append(f"| [`{full}`](#{_anchor(full)}) | {_cell(first(sub.help))} |")
             lines.append("")
         shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
         shown = [parameter for parameter in shown if parameter.name != "help"]
         if shown:
-            lines += ["| Argument or option | Meaning |", "|---|---|", *map(_parameter, shown), ""]
+            lines += ["| Argument or option | Meaning |", "|---|---|", *map(parameter_row, shown), ""]
     return _text(
         [
             *lines,
@@ -323,7 +323,7 @@ def _group_type() -> type[Any]:
     return TyperGroup
 
 
-def _parameter(parameter: Any) -> str:
+def parameter_row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         shown = parameter.metavar or parameter.name.upper()
         shown = f"`{shown}`" if parameter.required else f"`[{shown}]`"
@@ -331,13 +331,16 @@ def _parameter(parameter: Any) -> str:
         names = ", ".join([*parameter.opts, *parameter.secondary_opts])
         value = "" if parameter.is_flag else f" {parameter.metavar or _value_name(parameter)}"
         shown = f"`{names}{value}`"
-    return f"| {shown} | {_cell(parameter.help or '')} |"
+    needed = "Required. " if parameter.required and parameter.param_type_name != "argument" else ""
+    return f"| {_cell(shown)} | {needed}{_cell(parameter.help or '')} |"
 
 
 def _value_name(parameter: Any) -> str:
     kind = getattr(parameter, "type", None)  # typer before 0.20 stands on click, whose types have names
     if kind is None:
         annotation = parameter.type_descriptor.annotation
+        if get_origin(annotation) is Literal:
+            return "|".join(get_args(annotation))
         return {str: "TEXT", int: "INTEGER", float: "FLOAT"}.get(annotation, "PATH" if annotation is Path else "TEXT")
     return str(kind.name).upper()
 
@@ -377,7 +380,7 @@ def _testing_directive(name: str, value: Any) -> str:
 def _promises(contract: type[ComponentContract], left_out: set[str]) -> Iterator[str]:
     for name in promises(contract):
         if name not in left_out:
-            yield f"- {_first_line(getattr(contract, name))}"
+            yield f"- {first_line(getattr(contract, name))}"
 
 
 # --- text
@@ -387,11 +390,11 @@ def _rst(text: str) -> str:
     return f"```{{eval-rst}}\n{text}\n```"
 
 
-def _first_line(value: Any) -> str:
-    return _first(inspect.getdoc(value))
+def first_line(value: Any) -> str:
+    return first(inspect.getdoc(value))
 
 
-def _first(text: str | None) -> str:
+def first(text: str | None) -> str:
     """The first sentence or paragraph, in one line, reST markup taken away."""
     paragraph = " ".join((text or "").strip().partition("\n\n")[0].split())
     return paragraph.replace("``", "`").replace(":class:", "").replace(":data:", "").replace(":meth:", "")

@@ -22,7 +22,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-WIDTH = 100
+WIDTH = 120
 SECONDS = 300
 
 _FENCE = re.compile(r"^(?P<fence>`{3,})(?P<language>\S+)(?P<rest>[^\n]*)\n(?P<body>.*?)^(?P=fence)$", re.M | re.S)
@@ -132,6 +132,8 @@ class Workplace:
             check=False,
         )
         printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.strip("\n").splitlines())
+        if done.returncode and "error:" not in printed:
+            printed += f"(exit code {done.returncode})\n"  # a page shows failures on purpose, and then their message
         return printed.replace(f"{self.folder}/", "").replace(str(self.folder), ".")
 
 
@@ -145,6 +147,8 @@ def normalised(output: str) -> str:
         line = re.sub(r"(runs/\w+)/[a-z]+-[a-z]+", r"\1/#", line)
         line = re.sub(r"\d+\.\d+( [kMG]\b)?", "#", line)
         line = re.sub(r"\b\d+ s\b", "# s", line)
+        line = re.sub(r"\b\d+ (passed|skipped)", r"# \1", line)
+        line = re.sub(r"\b(\d+) of \1 promises", "all promises", line)
         line = re.sub(r"\s+", " ", line).strip()
         if line:
             lines.append(line)
