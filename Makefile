@@ -33,7 +33,7 @@ docs: $(INSTALLED)
 weights: $(INSTALLED)
 	$(BIN)/python plugins/echocardio/scripts/train_teacher.py
 
-$(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+$(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and neither python3.11 nor python3 is on the path"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; say which with make PYTHON=/path/to/python"; exit 1; }
 	"$(PYTHON)" -m venv .venv
@@ -41,4 +41,4 @@ $(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.tom
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info plugins/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info plugins/*/*.egg-info examples/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,39 @@
+"""From nothing to scores: the student has seen no digit, and reads them better than the control."""
+
+import json
+import re
+from pathlib import Path
+
+import kdkit
+from kdkit.plugins import discover
+from kdkit.progress import Silence
+from kdkit.recipe.load import load_experiment
+from kdkit.run import Run
+from kdkit.run_folder import RunFolder
+from kdkit.stages.pipeline import run_stages
+
+PACKAGE = Path(__file__).parents[3] / "examples" / "digits" / "kdkit_digits"
+SETTINGS = ("samples.train=1500", "samples.validation=100", "training.epochs=10", "training.batch_size=32")
+
+
+def test_the_student_beats_the_control(tmp_path):
+    experiment = load_experiment(discover({}), "digits", settings=SETTINGS)
+    run_stages(Run(experiment, RunFolder(tmp_path / "run"), tmp_path / "store", Silence()))
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    teacher, student, control = (scores[model]["accuracy"] for model in ("teacher", "student", "control"))
+    assert teacher["value"] > 0.98
+    assert student["n"] == 899
+    assert student["value"] > 0.9
+    assert student["ci_low"] > control["ci_high"]
+
+
+def test_only_public_names_are_used():
+    imported = [
+        (path.name, module, name.strip())
+        for path in PACKAGE.glob("*.py")
+        for module, names in re.findall(r"^\s*from (kdkit[\w.]*) import (.+)$", path.read_text(), re.MULTILINE)
+        for name in names.split(",")
+        if not module.startswith("kdkit_digits")
+    ]
+    assert imported
+    assert [use for use in imported if use[1] != "kdkit" or use[2] not in kdkit.__all__] == []
