@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import threading
 import traceback
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from pickle import PicklingError
 
 from kdkit.contracts.generator import Generator
 from kdkit.errors import DataError, KdkitError
@@ -74,16 +74,12 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
         for shard in shards:
             yield make_shard(samples.generator, samples.store, shard)
         return
+    _check_sendable(samples.generator)
     with _single_threaded(), _pool(min(workers, len(shards))) as pool:
         futures = [pool.submit(make_shard, samples.generator, samples.store, shard) for shard in shards]
         try:
             for future in as_completed(futures):
                 yield future.result()
-        except (PicklingError, TypeError, AttributeError) as error:  # all three say that something cannot be pickled
-            raise KdkitError(
-                f"the generator {type(samples.generator).__name__} cannot be sent to another process: {error}",
-                "Set trainer.workers=1.",
-            ) from error
         except BrokenProcessPool as error:
             raise KdkitError(
                 "a process that made samples was killed, perhaps for lack of memory",
@@ -91,6 +87,17 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _check_sendable(generator: Generator) -> None:
+    # Tried before a pool is made: one that fails to send a task waits for ever when it is closed.
+    try:
+        pickle.dumps(generator)
+    except Exception as error:  # a plugin's object may refuse in any way
+        raise KdkitError(
+            f"the generator {type(generator).__name__} cannot be sent to another process: {error}",
+            "Set trainer.workers=1.",
+        ) from error
 
 
 def make_shard(generator: Generator, store: ShardStore, indices: Range) -> int:
