@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
 from pydantic import FilePath, model_validator
 
 from kdkit import ComponentOptions, Field, Teacher, load_weights
@@ -58,6 +59,12 @@ class DeepLabV3(Teacher):
             if self.foreground >= self.channels:
                 raise ValueError(f"foreground is {self.foreground}, but channels are numbered 0..{self.channels - 1}")
             return self
+
+    def example_inputs(self) -> np.ndarray:
+        """Two short simulated clips."""
+        from .generator import Phantom
+
+        return np.stack([clip.inputs for clip in Phantom(Phantom.Options(frames=8)).generate(range(2))])
 
     def files(self) -> Sequence[Path]:
         """The weights file, also when it is the embedded one."""

@@ -1,0 +1,55 @@
+"""The contracts, kept by every component of the echocardiography plugin."""
+
+from functools import cached_property
+
+import numpy as np
+import pytest
+import torch
+from kdkit_echocardio.generator import Phantom
+from kdkit_echocardio.networks.deeplab import build
+from kdkit_echocardio.teacher import DeepLabV3
+from safetensors.torch import save_file
+
+from kdkit.plugins import discover
+from kdkit.testing import GeneratorContract, MetricContract, TeacherContract
+
+pytestmark = pytest.mark.filterwarnings("error::kdkit.testing.ContractAdvice")
+
+FRAMES = 8
+
+
+class TestPhantom(GeneratorContract):
+    component = Phantom
+    options = {"frames": FRAMES, "size": 64}
+    tried = 3
+
+
+class TestDeepLabV3(TeacherContract):
+    component = DeepLabV3
+    answer_shape = (FRAMES, 112, 112)
+
+    @cached_property
+    def options(self):
+        path = self.folder / "weights.safetensors"
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            save_file({name: value.contiguous() for name, value in build("compact").state_dict().items()}, path)
+        return {"weights": path, "backbone": "compact"}
+
+
+def cases():
+    """Phantoms with predictions that are nearly their masks."""
+    rng = np.random.default_rng(0)
+    for number, sample in enumerate(Phantom(Phantom.Options(frames=48)).generate(range(4))):
+        shifted = np.roll(sample.truth["mask"], number, axis=0)
+        doubt = rng.normal(0, 0.05, shifted.shape)
+        yield np.clip(0.1 + 0.8 * shifted + doubt, 0, 1).astype(np.float32), sample
+
+
+REGISTRY, CASES = discover({}), list(cases())
+(PLUGIN,) = (plugin for plugin in REGISTRY.plugins if plugin.name == "echocardio")
+
+for entry in PLUGIN.entries["metric"]:
+    metric = REGISTRY.component("metric", entry.name)
+    name = f"Test{metric.__name__}"
+    globals()[name] = type(name, (MetricContract,), {"component": metric, "cases": CASES})
