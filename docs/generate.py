@@ -364,7 +364,8 @@ def testing_page() -> str:
         "",
     ]
     common = set(promises(ComponentContract))
-    for name in kdkit.testing.__all__:
+    # The suites first, then what they raise.
+    for name in sorted(kdkit.testing.__all__, key=lambda name: (not name.endswith("Contract"), name)):
         value = getattr(kdkit.testing, name)
         lines += [f"## {name}", "", _rst(_testing_directive(name, value)), ""]
         if issubclass(value, ComponentContract):

@@ -1,8 +1,8 @@
 """Run what a page shows: write its files, run its commands in a fresh folder, compare what they print.
 
-A file is a ``code-block`` with a ``:caption:``, which is its path. A command is a line after ``$`` in a ``console``
-block; the lines up to the next command are what it prints, both streams together. Files and commands are taken in the
-order of the page. Numbers that differ from machine to machine are not compared.
+A file is a ``code-block`` with a ``:caption:``, which is its path between backticks. A command is a line after ``$``
+in a ``console`` block; the lines up to the next command are what it prints, both streams together. Files and commands
+are taken in the order of the page. Numbers that differ from machine to machine are not compared.
 
     python docs/run_page.py docs/tutorials/first-plugin.md           compare
     python docs/run_page.py docs/tutorials/first-plugin.md --write   put what was printed into the page
@@ -26,7 +26,7 @@ WIDTH = 120
 SECONDS = 300
 
 _FENCE = re.compile(r"^(?P<fence>`{3,})(?P<language>\S+)(?P<rest>[^\n]*)\n(?P<body>.*?)^(?P=fence)$", re.M | re.S)
-_CAPTION = re.compile(r"^:caption: (?P<path>\S+)\n\n?", re.M)
+_CAPTION = re.compile(r'^:caption: "`(?P<path>[^`]+)`"\n\n?', re.M)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def test_every_public_name_is_described(site):
     names = [name for name in kdkit.__all__ if not name.startswith("__")]
     assert [name for name in names if f"kdkit.{name}" not in found] == []
     assert [name for name in kdkit.testing.__all__ if f"kdkit.testing.{name}" not in found] == []
+    classes = [name for name in names if inspect.isclass(getattr(kdkit, name))]
+    assert [name for name in classes if not (vars(getattr(kdkit, name)).get("__doc__") or "").strip()] == []
 
 
 def test_every_public_method_says_what_it_does():

@@ -29,7 +29,7 @@ def test_no_page_with_commands_is_left_out():
 
 def test_files_and_commands_are_read_from_a_page_in_order():
     page = (
-        "Text.\n\n```{code-block} python\n:caption: a/b.py\n\nx = 1\n\n\ny = 2\n```\n\n"
+        'Text.\n\n```{code-block} python\n:caption: "`a/b.py`"\n\nx = 1\n\n\ny = 2\n```\n\n'
         "```console\n$ one\nprinted\n  more\n$ two\n```\n\n```shell\nnot run\n```\n"
     )
     file, one, two = run_page.steps(page)
