@@ -28,8 +28,9 @@ import torch
 import torchvision
 from kdkit_echocardio.networks.deeplab import build
 from kdkit_echocardio.phantom import VERSION, simulate
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 WEIGHTS = Path(__file__).parent.parent / "kdkit_echocardio" / "weights"
 NAME = "deeplabv3_compact"
@@ -45,10 +46,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=10000, help="simulated clips to train on")
     parser.add_argument("--frames-per-clip", type=int, default=5, help="frames kept of each")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak of the one-cycle schedule")
     parser.add_argument("--weight-decay", type=float, default=1e-2)
+    parser.add_argument("--average", type=float, default=0.995, help="decay of the running average of the weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=int, default=300, help="clips to score the finished network on")
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
@@ -60,7 +62,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def default_work(options: argparse.Namespace) -> Path:
     """A temporary folder that the same command finds again, to go on in; another command gets another one."""
     key = [VERSION, options.seed, options.clips, options.frames_per_clip, options.epochs, options.batch]
-    key += [options.learning_rate, options.weight_decay]
+    key += [options.learning_rate, options.weight_decay, options.average]
     return Path(tempfile.gettempdir()) / ("kdkit-teacher-" + "-".join(str(part) for part in key))
 
 
@@ -146,7 +148,11 @@ def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavitie
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     steps = len(pictures) // options.batch
     total = steps * options.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total, pct_start=0.1)
+    # The average of the weights along the way carries over to other pictures better than the last ones do.
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average), use_buffers=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, options.learning_rate, total, pct_start=0.1, final_div_factor=0.4
+    )
     checkpoint, step = work / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -154,6 +160,7 @@ def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavitie
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
+        average.load_state_dict(state["average"])
     start, first, smooth = time.monotonic(), step, math.nan
     for epoch in range(step // steps, options.epochs):
         for picture, cavity in batches(options, pictures, cavities, epoch, step % steps):
@@ -167,6 +174,7 @@ def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavitie
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
+            average.update_parameters(network)
             step += 1
             smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
             if step % 200 == 0:
@@ -176,8 +184,9 @@ def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavitie
                     flush=True,
                 )
                 state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
-                torch.save({**state, "schedule": schedule.state_dict()}, checkpoint)
-    return network.eval()
+                state |= {"schedule": schedule.state_dict(), "average": average.state_dict()}
+                torch.save(state, checkpoint)
+    return average.module.eval()
 
 
 @torch.inference_mode()
@@ -236,7 +245,8 @@ def main(arguments: list[str] | None = None) -> None:
     network.load_state_dict(half)
     card = provenance(options, network, (time.monotonic() - start) / 60)
     options.out.mkdir(parents=True, exist_ok=True)
-    save_file(half, options.out / f"{NAME}.safetensors", metadata={"format": "pt", "backbone": "compact"})
+    weights = save(half, metadata={"format": "pt", "backbone": "compact"})
+    (options.out / f"{NAME}.safetensors").write_bytes(weights)
     (options.out / f"{NAME}.json").write_text(json.dumps(card, indent=2) + "\n")
     if options.work is None:
         shutil.rmtree(work)

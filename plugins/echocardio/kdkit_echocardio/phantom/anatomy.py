@@ -43,6 +43,10 @@ class Anatomy:
     atrial_septum: float
     atrial_wall: float
     leaflet_tenting: float
+    leaflet_length: float
+    """Relative to the leaflets that just meet in the middle of the annulus."""
+    leaflet_opening: float
+    """Angle between annulus and leaflet when wide open, radians."""
     leaflet_thickness: float
 
 
@@ -84,7 +88,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     wall[:CONTOUR_STEPS] *= rng.uniform(0.9, 1.25)
     roughness = rng.uniform(0.0, 2.6) * (0.35 + rng.uniform(0.3, 1.3) * np.exp(-((side / 0.45) ** 2)))
     roughness[:CONTOUR_STEPS] *= rng.uniform(0.3, 1.0)
-    trabecula = roughness * np.abs(smooth_profile(rng, side.size, 22))
+    trabecula = roughness * smooth_profile(rng, side.size, 22)
 
     papillary = []
     if rng.random() < 0.5:
@@ -115,5 +119,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         atrial_septum=rng.uniform(1.5, 5.0),
         atrial_wall=rng.uniform(1.5, 4.0),
         leaflet_tenting=rng.uniform(-1.0, 8.0),
+        leaflet_length=rng.uniform(0.95, 1.4),
+        leaflet_opening=float(np.deg2rad(rng.uniform(55.0, 95.0))),
         leaflet_thickness=rng.uniform(1.0, 3.0),
     )

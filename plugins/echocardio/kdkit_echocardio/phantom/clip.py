@@ -23,7 +23,7 @@ class PhantomClip:
     frames: np.ndarray
     """Grey pictures: uint8 (T, H, W), 0 outside the sector unless the drawn display lifts it."""
     mask: np.ndarray
-    """Left-ventricular cavity, trabeculae and papillary muscles inside, straight at the annulus: bool (T, H, W)."""
+    """Left ventricle as people trace it, papillary muscles inside, straight at the annulus: bool (T, H, W)."""
     fps: float
     ed: list[int]
     """Frames nearest to every end-diastole that the clip shows."""
@@ -60,6 +60,8 @@ def simulate(rng: np.random.Generator, *, frames: int = 32, size: int = 112, fps
     imager = Imager(rng, tissue, beam, view, Scatterers(rng, heart, view, contraction.torsion))
     monitor = Monitor(rng, display, view, cycle.fps, size)
 
+    for _ in range(monitor.warm_up):
+        monitor.show(imager.envelope(0, painter.paint(0)))
     pictures = np.empty((frames, size, size), np.uint8)
     mask = np.empty((frames, size, size), bool)
     for frame in range(frames):

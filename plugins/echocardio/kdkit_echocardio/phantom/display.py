@@ -69,6 +69,8 @@ class Monitor:
         self.memory: np.ndarray | None = None
         self.white = self.black = 0.0
         self.keep = float(np.exp(-1.0 / (fps * display.persistence))) if display.persistence > 0 else 0.0
+        self.warm_up = min(5, round(self.keep / (1.0 - self.keep)))
+        """Envelopes of the first frame to show beforehand, so that persistence has settled when the clip begins."""
         # Anti-aliased edge of the sector, then nothing outside.
         self.edge = (
             cv2.blur(self.inside.astype(np.float32), (2, 2)) if rng.random() < 0.5 else self.inside.astype(np.float32)
