@@ -13,9 +13,8 @@ SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "tra
 @pytest.mark.slow
 def test_two_devices_make_the_artifacts_that_one_makes(toy, prepare, process, tmp_path):
     settings = [part for setting in SMALL for part in ("--set", setting)]
-    two = process(
-        "run", "toy", *settings, "--accelerator", "cpu", "--devices", 2, "--strategy", "ddp", "--out", tmp_path / "two"
-    )
+    hardware = ("--accelerator", "cpu", "--devices", 2, "--strategy", "ddp")
+    two = process("run", "toy", *settings, *hardware, "--out", tmp_path / "two")
     _, told = two.communicate(timeout=300)
     assert two.returncode == 0, told
     assert "Traceback" not in told
