@@ -1,0 +1,128 @@
+"""Agreement of the predicted with the true ejection fraction.
+
+The predicted one is taken at the reference's ED and ES frames, so that it judges the masks and not the timing, which
+has metrics of its own; several frames of one kind are averaged. Only the largest component of each mask counts.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from kdkit import Metric, Sample
+
+from ..geometry import area_ejection_fraction, binarize, clean, discs_ejection_fraction
+from .truth import event_frames
+
+# A correlation of two points is always 1 or -1.
+LEAST_CASES = 3
+
+
+class EjectionFraction(Metric):
+    """Gathers (predicted, true) ejection fractions in percent, one case per clip.
+
+    A prediction without a ventricle at end-diastole counts as 0 %: left out, a model that finds nothing in the
+    difficult clips would be rewarded.
+    """
+
+    @abstractmethod
+    def estimate(self, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> float:
+        """The ejection fraction in percent of masks (T, H, W); NaN when the ventricle is empty at ED."""
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        ed, es = event_frames(sample, "ed"), event_frames(sample, "es")
+        if "ejection_fraction" not in sample.truth or len(ed) == 0 or len(es) == 0:
+            return []
+        masks = clean(binarize(prediction[np.concatenate([ed, es])]))
+        estimate = self.estimate(masks, np.arange(len(ed)), np.arange(len(es)) + len(ed))
+        return [(float(np.nan_to_num(estimate)), float(sample.truth["ejection_fraction"]))]
+
+
+class OfAreas(EjectionFraction):
+    """Ejection fraction of cavity areas."""
+
+    def estimate(self, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> float:
+        return area_ejection_fraction(masks, ed, es)
+
+
+class OfDiscs(EjectionFraction):
+    """Ejection fraction of volumes by the method of discs."""
+
+    def estimate(self, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> float:
+        return discs_ejection_fraction(masks, ed, es)
+
+
+class Correlation(EjectionFraction):
+    """Pearson's r of predicted and true values; NaN with fewer than three clips or without any spread."""
+
+    unit = ""
+    higher_is_better = True
+
+    def summarize(self, cases: np.ndarray) -> float:
+        if len(cases) < LEAST_CASES or (np.ptp(cases, axis=0) == 0).any():
+            return float("nan")
+        return float(np.corrcoef(cases.T)[0, 1])
+
+
+class MeanAbsoluteError(EjectionFraction):
+    """Mean of |predicted - true|, in points of ejection fraction."""
+
+    unit = "%"
+    higher_is_better = False
+
+    def summarize(self, cases: np.ndarray) -> float:
+        return float(np.abs(cases[:, 0] - cases[:, 1]).mean())
+
+
+class Bias(EjectionFraction):
+    """Mean of predicted - true, in points of ejection fraction."""
+
+    unit = "%"
+    higher_is_better = None
+
+    def summarize(self, cases: np.ndarray) -> float:
+        return float((cases[:, 0] - cases[:, 1]).mean())
+
+
+class AreaCorrelation(OfAreas, Correlation):
+    """Pearson's r between ``100 (A_ED - A_ES) / A_ED`` and the true ejection fraction (Petit et al. 2025).
+
+    None with fewer than three clips, or when all predicted or all true values are the same.
+    """
+
+
+class AreaError(OfAreas, MeanAbsoluteError):
+    """Mean of ``|100 (A_ED - A_ES) / A_ED - EF|`` in points of ejection fraction.
+
+    Areas shrink less than volumes, so a perfect mask has an error too; compare with the teacher's.
+    """
+
+
+class AreaBias(OfAreas, Bias):
+    """Mean of ``100 (A_ED - A_ES) / A_ED - EF`` in points of ejection fraction (Bland and Altman 1986).
+
+    Areas shrink less than volumes, so a perfect mask has a negative bias.
+    """
+
+
+class DiscsCorrelation(OfDiscs, Correlation):
+    """Pearson's r between ``100 (V_ED - V_ES) / V_ED`` and the true ejection fraction.
+
+    V is the single-plane method of discs (Lang et al. 2015). None with fewer than three clips, or when all predicted
+    or all true values are the same.
+    """
+
+
+class DiscsError(OfDiscs, MeanAbsoluteError):
+    """Mean of ``|100 (V_ED - V_ES) / V_ED - EF|`` in points of ejection fraction.
+
+    V is the single-plane method of discs (Lang et al. 2015).
+    """
+
+
+class DiscsBias(OfDiscs, Bias):
+    """Mean of ``100 (V_ED - V_ES) / V_ED - EF`` in points of ejection fraction (Bland and Altman 1986).
+
+    V is the single-plane method of discs (Lang et al. 2015).
+    """

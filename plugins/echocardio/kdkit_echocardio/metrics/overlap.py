@@ -1,0 +1,69 @@
+"""Overlap of the predicted with the true cavity at end-diastole and end-systole."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from kdkit import Metric, Sample
+
+from ..geometry import binarize
+from .truth import traced_events
+
+
+class Overlap(Metric):
+    """Mean over the clip's ED and ES frames that have a mask; one case per clip."""
+
+    unit = ""
+    higher_is_better = True
+    events: ClassVar[tuple[str, ...]] = ("ed", "es")
+
+    @abstractmethod
+    def overlap(self, shared: int, predicted: int, true: int) -> float:
+        """The overlap of two masks, not both empty, from the pixels that they share and that each has."""
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        values = [
+            self._compare(binarize(prediction[frame]), mask)
+            for frame, mask in traced_events(sample, prediction, self.events)
+        ]
+        return [(float(np.mean(values)),)] if values else []
+
+    def _compare(self, predicted: np.ndarray, true: np.ndarray) -> float:
+        if not predicted.any() and not true.any():
+            return 1.0
+        return self.overlap(int((predicted & true).sum()), int(predicted.sum()), int(true.sum()))
+
+
+class Dice(Overlap):
+    """``2 |P & T| / (|P| + |T|)``, mean over the clip's ED and ES frames (Dice 1945).
+
+    1 when both masks are empty, 0 when one is.
+    """
+
+    def overlap(self, shared: int, predicted: int, true: int) -> float:
+        return 2 * shared / (predicted + true)
+
+
+class DiceED(Dice):
+    """``2 |P & T| / (|P| + |T|)`` at end-diastole (Dice 1945); 1 when both masks are empty, 0 when one is."""
+
+    events = ("ed",)
+
+
+class DiceES(Dice):
+    """``2 |P & T| / (|P| + |T|)`` at end-systole (Dice 1945); 1 when both masks are empty, 0 when one is."""
+
+    events = ("es",)
+
+
+class IoU(Overlap):
+    """``|P & T| / |P | T|``, mean over the clip's ED and ES frames (Jaccard 1912).
+
+    1 when both masks are empty, 0 when one is.
+    """
+
+    def overlap(self, shared: int, predicted: int, true: int) -> float:
+        return shared / (predicted + true - shared)

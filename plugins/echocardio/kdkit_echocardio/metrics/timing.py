@@ -1,0 +1,160 @@
+"""Distance in time of the predicted from the true end-diastole and end-systole.
+
+The predicted events are those of the area curve of the masks' largest components, found without a look at the
+reference (:func:`kdkit_echocardio.beats.find_beats`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kdkit import Metric, Sample
+
+from ..beats import find_beats
+from ..geometry import area_curve, binarize, clean
+from .truth import event_frames
+
+# Half a beat at 60 per minute: an event that is further off belongs to another beat. It is also what a missed event
+# costs, so that finding nothing is never better than finding something wrong.
+REACH_SECONDS = 0.5
+
+
+class Comparison(NamedTuple):
+    """The events of one clip beside the reference's.
+
+    ``distances``: frames from each reference event to the found one, float64; NaN for a missed event.
+    ``extra``: how many found events belong to no reference event. A clip may be annotated in part, so they are
+    counted only from the first to the last reference event.
+    ``fps``: frames per second.
+    """
+
+    distances: np.ndarray
+    extra: int
+    fps: float
+
+
+def match(found: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Match events one to one, the nearest pair first, up to ``reach`` frames apart.
+
+    Returns the distance of each reference event, float64, NaN without a match; and the found events left over.
+    """
+    distances = np.full(len(reference), np.nan)
+    left = np.ones(len(found), bool)
+    apart = np.abs(np.subtract.outer(reference, found)).astype(np.float64)
+    while apart.size and apart.min() <= reach:
+        i, j = np.unravel_index(apart.argmin(), apart.shape)
+        distances[i], left[j] = apart[i, j], False
+        apart[i, :] = apart[:, j] = np.inf
+    return distances, found[left]
+
+
+def compare(prediction: np.ndarray, sample: Sample) -> Comparison | None:
+    """The events of a predicted clip beside the reference's; None without reference events or a frame rate."""
+    references = event_frames(sample, "ed"), event_frames(sample, "es")
+    together = np.concatenate(references)
+    fps = sample.info.get("fps")
+    if len(together) == 0 or not fps:
+        return None
+    beats = find_beats(area_curve(clean(binarize(prediction))), fps)
+    distances, extra = [], 0
+    for found, reference in zip(beats, references, strict=True):
+        distance, left = match(found, reference, REACH_SECONDS * fps)
+        distances.append(distance)
+        extra += int(((left >= together.min()) & (left <= together.max())).sum())
+    return Comparison(np.concatenate(distances), extra, float(fps))
+
+
+class AverageFrameDistance(Metric):
+    """Mean distance in frames from each reference ED and ES to the event found for it without seeing the reference.
+
+    Found events are matched one to one, the nearest first; a missed event costs half a second, the reach of a match
+    (after the average frame difference of Dezaki et al. 2019; Petit et al. 2025 score with a rule that searches
+    around the reference, here ``afd-original``).
+    """
+
+    unit = "frames"
+    higher_is_better = False
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        found = compare(prediction, sample)
+        if found is None:
+            return []
+        return [
+            (float(d) * self.scale(found.fps),) for d in np.nan_to_num(found.distances, nan=REACH_SECONDS * found.fps)
+        ]
+
+    def scale(self, fps: float) -> float:
+        """The metric's unit in one frame."""
+        return 1.0
+
+
+class AverageTimeDistance(AverageFrameDistance):
+    """``afd`` in milliseconds, which clips of different frame rates have in common."""
+
+    unit = "ms"
+
+    def scale(self, fps: float) -> float:
+        return 1000 / fps
+
+
+class MissedBeats(Metric):
+    """Share of the reference's ED and ES events for which none was found within half a second."""
+
+    unit = ""
+    higher_is_better = False
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        found = compare(prediction, sample)
+        return [] if found is None else [(float(missed),) for missed in np.isnan(found.distances)]
+
+
+class ExtraBeats(Metric):
+    """ED and ES events found without a reference event to match, as a share of the number of reference events.
+
+    Counted from the first to the last reference event of each clip.
+    """
+
+    unit = ""
+    higher_is_better = False
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        found = compare(prediction, sample)
+        return [] if found is None else [(float(found.extra), float(len(found.distances)))]
+
+    def summarize(self, cases: np.ndarray) -> float:
+        return float(cases[:, 0].sum() / cases[:, 1].sum())
+
+
+def select_by_reference(areas: np.ndarray, reference: int) -> int:
+    """The ES frame that EchoDFKD's published rule selects; of the negative curve, the ED frame.
+
+    Of the stretches in which the curve lies below its median (at most at it, where no frame lies below), take the one
+    nearest to the reference frame, the earlier of two, and in it the first minimum.
+    """
+    below = areas < np.median(areas)
+    if not below.any():
+        below = areas <= np.median(areas)
+    frames = np.flatnonzero(below)
+    stretches = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+    nearest = min(stretches, key=lambda stretch: np.abs(stretch - reference).min())
+    return int(nearest[areas[nearest].argmin()])
+
+
+class OriginalFrameDistance(Metric):
+    """Mean distance in frames by EchoDFKD's published rule (Petit et al. 2025), to compare with published figures.
+
+    The rule searches around the very frame that it is scored against, so white noise scores well: judge by ``afd``.
+    """
+
+    unit = "frames"
+    higher_is_better = False
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        areas = area_curve(binarize(prediction))
+        return [
+            (float(abs(select_by_reference(sign * areas, int(frame)) - frame)),)
+            for sign, event in ((1, "es"), (-1, "ed"))
+            for frame in event_frames(sample, event)
+        ]

@@ -1,0 +1,33 @@
+"""Reading a clip's truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kdkit import DataError, Sample
+
+
+def event_frames(sample: Sample, event: str) -> np.ndarray:
+    """The frames of ``event`` ("ed" or "es"), int64 (n,); empty when none is known."""
+    return np.atleast_1d(np.asarray(sample.truth.get(event, []), np.int64))
+
+
+def traced_events(
+    sample: Sample, prediction: np.ndarray, events: tuple[str, ...]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(frame, mask bool (H, W)) of each frame of these events that has a mask.
+
+    Raises :class:`kdkit.DataError` when the masks are not of the prediction's frame size.
+    """
+    if "mask" not in sample.truth:
+        return
+    masks, frames = sample.truth["mask"], sample.truth["mask_frames"]
+    if masks.shape[1:] != prediction.shape[1:]:
+        name = sample.info.get("name", "a clip")
+        raise DataError(f"{name}: masks of {masks.shape[1:]} pixels, but a prediction of {prediction.shape[1:]}")
+    for event in events:
+        for frame in event_frames(sample, event):
+            for mask in masks[frames == frame][:1]:
+                yield int(frame), mask.astype(bool)

@@ -1,0 +1,1 @@
+"""The plugin's networks, as torch modules."""

@@ -1,0 +1,78 @@
+"""The default ConvLSTM network: a U-Net whose coarse levels remember."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .convlstm import ConvLSTMLayer, Layers, PerFrame, clips_of, frames_of, pad_to_multiple
+from .views import RandomView
+
+# EchoNet-Dynamic's grey mean and deviation (Ouyang et al. 2020), rounded: ultrasound clips of any source come near.
+MEAN, DEVIATION = 32.0, 50.0
+
+# The ventricle covers about a twelfth of a frame: starting from there saves the first steps of training.
+FIRST_LOGIT = -2.5
+
+
+class ConvLSTMUNet(nn.Module):
+    """A U-Net whose coarse levels remember (Ronneberger et al. 2015; Shi et al. 2015).
+
+    ``blocks`` levels, at 1/2, 1/4, 1/8 and 1/16 of the frame size, with ``width`` times 1, 2, 3 and 4 channels. The
+    two coarsest levels, but never the finest of several, have ``layers`` ConvLSTM layers: there the ventricle is a
+    few pixels wide, so a 3x3 recurrence sees its surroundings and costs little. The decoder ends at 1/4, where a skip
+    still brings the wall's position, and the logits are interpolated: the cavity's outline is smooth.
+
+    In training each clip is seen in a :class:`RandomView`, without which a few hundred clips are soon learnt by
+    heart. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
+    """
+
+    def __init__(self, blocks: int, layers: int, width: int = 12) -> None:
+        super().__init__()
+        channels = [width * (level + 1) for level in range(blocks)]
+        finest = min(1, blocks - 1)
+        self.stride = 2**blocks
+        self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
+        features, found = 1, []
+        for level, wide in enumerate(channels):
+            convolution = _convolution(features, wide, kernel=3 if level else 5, stride=2)
+            block: list[nn.Module] = [PerFrame(convolution)]
+            features, hidden = wide, max(1, 2 * wide // 3)
+            for _ in range(layers if level >= max(blocks - 2, finest) else 0):
+                block.append(ConvLSTMLayer(features, hidden))
+                features = hidden
+            self.encoder.append(Layers(block))
+            found.append(features)
+        for level in reversed(range(finest, blocks - 1)):
+            self.decoder.append(_convolution(features + found[level], channels[level]))
+            features = channels[level]
+        self.head = nn.Conv2d(features, 1, 1)
+        nn.init.constant_(self.head.bias, FIRST_LOGIT)  # type: ignore[arg-type]
+
+    def forward(self, clips: Tensor) -> Tensor:
+        if not self.training:
+            return self._segment(clips)
+        view = RandomView(clips)
+        return view.undo(self._segment(view.apply(clips)))
+
+    def _segment(self, clips: Tensor) -> Tensor:
+        steps = clips.shape[1]
+        frames = (pad_to_multiple(frames_of(clips), self.stride) - MEAN) / DEVIATION
+        frames = frames.contiguous(memory_format=torch.channels_last)
+        padded = frames.shape[2:]
+        levels = []
+        for block in self.encoder:
+            frames = block(frames, steps)
+            levels.append(frames)
+        for convolution, skip in zip(self.decoder, levels[-2::-1], strict=False):
+            frames = F.interpolate(frames, size=skip.shape[2:], mode="nearest")
+            frames = convolution(torch.cat([frames, skip], 1))
+        frames = F.interpolate(self.head(frames).float(), size=padded, mode="bilinear", align_corners=False)
+        return clips_of(frames, clips)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )

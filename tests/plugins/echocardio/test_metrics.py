@@ -1,0 +1,297 @@
+"""Every metric against hand-computed values, torchmetrics, or the published cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from kdkit_echocardio.metrics.ejection import (
+    AreaBias,
+    AreaCorrelation,
+    AreaError,
+    DiscsBias,
+    DiscsCorrelation,
+    DiscsError,
+)
+from kdkit_echocardio.metrics.overlap import Dice, DiceED, DiceES, IoU
+from kdkit_echocardio.metrics.timing import (
+    AverageFrameDistance,
+    AverageTimeDistance,
+    ExtraBeats,
+    MissedBeats,
+    OriginalFrameDistance,
+    match,
+    select_by_reference,
+)
+from torchmetrics.classification import BinaryF1Score, BinaryJaccardIndex
+from torchmetrics.regression import PearsonCorrCoef
+
+from kdkit import DataError, Metric, Sample
+
+GOLDEN = Path(__file__).parent / "golden"
+OVERLAP = [Dice, DiceED, DiceES, IoU]
+EJECTION = [AreaCorrelation, AreaError, AreaBias, DiscsCorrelation, DiscsError, DiscsBias]
+TIMING = [AverageFrameDistance, AverageTimeDistance, MissedBeats, ExtraBeats, OriginalFrameDistance]
+
+
+def sample(frames: int = 4, side: int = 16, fps: float | None = 50.0, **truth: object) -> Sample:
+    info = {} if fps is None else {"fps": fps}
+    return Sample(np.zeros((frames, side, side), np.uint8), {k: np.asarray(v) for k, v in truth.items()}, info)
+
+
+def discs_of(areas: np.ndarray, side: int = 48) -> np.ndarray:
+    """A prediction whose frames are round masks of these areas, to the pixel: float32 (T, side, side)."""
+    rows, columns = np.mgrid[:side, :side]
+    order = np.argsort((rows - side / 2) ** 2 + (columns - side / 2.1) ** 2, axis=None, kind="stable")
+    prediction = np.full((len(areas), side * side), 0.2, np.float32)
+    for frame, area in zip(prediction, areas, strict=True):
+        frame[order[: int(area)]] = 0.8
+    return prediction.reshape(len(areas), side, side)
+
+
+def value(metric: Metric, *pairs: tuple[np.ndarray, Sample]) -> float | None:
+    for prediction, known in pairs:
+        metric.update(prediction, known)
+    return metric.compute().value
+
+
+# --- overlap -----------------------------------------------------------------------------------------------------
+
+
+def test_overlap_by_hand() -> None:
+    masks = np.zeros((2, 4, 4), np.uint8)
+    masks[0, :2] = 1  # 8 pixels
+    masks[1, 0] = 1  # 4 pixels
+    prediction = np.zeros((3, 4, 4), np.float32)
+    prediction[0, 1:3] = 0.5  # 8 pixels, 4 shared
+    prediction[2, 0, :3] = 0.9  # 3 pixels, 3 shared
+    known = sample(3, 4, mask=masks, mask_frames=[0, 2], ed=[0], es=[2])
+    dice_ed, dice_es = 2 * 4 / 16, 2 * 3 / 7
+    assert value(DiceED(), (prediction, known)) == pytest.approx(dice_ed)
+    assert value(DiceES(), (prediction, known)) == pytest.approx(dice_es)
+    assert value(Dice(), (prediction, known)) == pytest.approx((dice_ed + dice_es) / 2)
+    assert value(IoU(), (prediction, known)) == pytest.approx((4 / 12 + 3 / 4) / 2)
+
+
+@pytest.mark.parametrize(("metric", "reference"), [(Dice, BinaryF1Score), (IoU, BinaryJaccardIndex)])
+def test_overlap_against_torchmetrics(metric: type[Metric], reference: type) -> None:
+    rng = np.random.default_rng(0)
+    pairs, expected = [], []
+    for _ in range(5):
+        prediction = rng.random((6, 12, 12)).astype(np.float32)
+        masks = rng.integers(0, 2, (6, 12, 12)).astype(np.uint8)
+        ed, es = [1, 5], [3]
+        pairs.append((prediction, sample(6, 12, mask=masks, mask_frames=np.arange(6), ed=ed, es=es)))
+        frames = [
+            float(reference()(torch.from_numpy(prediction[f] >= 0.5).int(), torch.from_numpy(masks[f]).int()))
+            for f in ed + es
+        ]
+        expected.append(np.mean(frames))
+    assert value(metric(), *pairs) == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", OVERLAP)
+@pytest.mark.parametrize(("predicted", "true", "expected"), [(0, 0, 1), (1, 0, 0), (0, 1, 0), (1, 1, 1)])
+def test_overlap_of_empty_masks(metric: type[Metric], predicted: int, true: int, expected: float) -> None:
+    prediction = np.full((2, 4, 4), predicted, np.float32)
+    known = sample(2, 4, mask=np.full((2, 4, 4), true, np.uint8), mask_frames=[0, 1], ed=[0], es=[1])
+    assert value(metric(), (prediction, known)) == expected
+
+
+def test_a_frame_without_a_mask_is_left_out() -> None:
+    prediction = np.ones((4, 4, 4), np.float32)
+    known = sample(4, 4, mask=np.ones((1, 4, 4), np.uint8), mask_frames=[3], ed=[0], es=[3])
+    assert value(Dice(), (prediction, known)) == 1
+    assert DiceED().measure(prediction, known) == []
+
+
+def test_masks_of_another_size_are_refused() -> None:
+    known = sample(2, 4, mask=np.ones((1, 8, 8), np.uint8), mask_frames=[0], ed=[0])
+    with pytest.raises(DataError, match=r"\(8, 8\).*\(4, 4\)"):
+        Dice().measure(np.ones((2, 4, 4), np.float32), known)
+
+
+# --- ejection fraction -------------------------------------------------------------------------------------------
+
+
+def clip_with(end_diastolic: int, end_systolic: int, fraction: float) -> tuple[np.ndarray, Sample]:
+    prediction = discs_of(np.array([end_systolic, end_diastolic, 500, end_systolic]))
+    return prediction, sample(4, 48, ed=[1], es=[0, 3], ejection_fraction=fraction)
+
+
+def test_area_ejection_fraction_by_hand() -> None:
+    clips = [clip_with(1000, 700, 40), clip_with(800, 400, 60), clip_with(900, 810, 20)]  # 30, 50, 10 %
+    assert value(AreaBias(), *clips) == pytest.approx(-10)
+    assert value(AreaError(), *clips) == pytest.approx(10)
+    assert value(AreaCorrelation(), *clips) == pytest.approx(1)
+    opposed = [clip_with(1000, 700, 25), clip_with(800, 400, 60)]
+    assert value(AreaBias(), *opposed) == pytest.approx((5 - 10) / 2)
+    assert value(AreaError(), *opposed) == pytest.approx((5 + 10) / 2)
+
+
+def test_discs_ejection_fraction_of_balls() -> None:
+    # The volume of a ball goes with area to the power 3/2.
+    truth = [100 * (1 - (s / d) ** 1.5) for d, s in ((1000, 600), (1200, 500), (800, 700))]
+    clips = [clip_with(d, s, f) for (d, s), f in zip(((1000, 600), (1200, 500), (800, 700)), truth, strict=True)]
+    assert value(DiscsError(), *clips) == pytest.approx(0, abs=1.5)
+    assert value(DiscsBias(), *clips) == pytest.approx(0, abs=1.5)
+    assert value(DiscsCorrelation(), *clips) == pytest.approx(1, abs=1e-2)
+
+
+def test_correlation_against_torchmetrics() -> None:
+    rng = np.random.default_rng(0)
+    cases = rng.normal(50, 15, (40, 2))
+    expected = PearsonCorrCoef()(torch.from_numpy(cases[:, 0]), torch.from_numpy(cases[:, 1]))
+    assert AreaCorrelation().summarize(cases) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_correlation_needs_three_clips_and_some_spread() -> None:
+    two = [clip_with(1000, 700, 40), clip_with(800, 400, 60)]
+    assert value(AreaCorrelation(), *two) is None
+    score = AreaCorrelation()
+    for prediction, known in [clip_with(1000, 700, fraction) for fraction in (30, 40, 50, 60)]:
+        score.update(prediction, known)
+    assert score.compute().value is None
+    assert score.compute().n == 4
+
+
+@pytest.mark.parametrize("metric", [AreaBias, DiscsBias])
+def test_a_ventricle_that_is_not_found_counts_as_zero(metric: type[Metric]) -> None:
+    assert value(metric(), clip_with(0, 0, 55)) == -55
+
+
+@pytest.mark.parametrize("metric", [AreaBias, DiscsBias])
+def test_specks_do_not_count(metric: type[Metric]) -> None:
+    prediction, known = clip_with(1000, 600, 50)
+    clean = value(metric(), (prediction, known))
+    prediction[1, 0, ::2] = 1
+    assert value(metric(), (prediction, known)) == clean
+
+
+# --- timing ------------------------------------------------------------------------------------------------------
+
+
+def heart(frames: int, beat: float, start: float = 5.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    curve = 700 + 300 * np.cos(2 * np.pi * (np.arange(frames) - start) / beat)
+    events = [np.arange(start + shift, frames, beat).round().astype(np.int64) for shift in (0, beat / 2)]
+    return curve, *events
+
+
+def test_matching_is_one_to_one_and_nearest_first() -> None:
+    distances, left = match(np.array([10, 13, 90]), np.array([12, 40, 88]), reach=25)
+    assert distances.tolist() == [1, np.nan, 2] or np.array_equal(distances, [1, np.nan, 2], equal_nan=True)
+    assert left.tolist() == [10]
+    distances, left = match(np.array([], np.int64), np.array([12]), reach=25)
+    assert np.isnan(distances).tolist() == [True] and len(left) == 0
+
+
+def test_distances_by_hand() -> None:
+    curve, ed, es = heart(150, 40)
+    prediction = discs_of(curve)
+    known = sample(150, 48, fps=40.0, ed=ed + 2, es=es - 1)
+    count = len(ed) + len(es)
+    expected = (2 * len(ed) + len(es)) / count
+    assert value(AverageFrameDistance(), (prediction, known)) == pytest.approx(expected, abs=0.3)
+    assert value(AverageTimeDistance(), (prediction, known)) == pytest.approx(expected * 25, abs=8)
+    assert value(MissedBeats(), (prediction, known)) == 0
+    assert value(ExtraBeats(), (prediction, known)) == 0
+
+
+def test_missed_and_extra_beats() -> None:
+    curve, ed, es = heart(150, 40)  # ED 5 45 85 125, ES 25 65 105 145
+    prediction = discs_of(curve)
+    sparse = sample(150, 48, fps=40.0, ed=ed[[0, 3]], es=es[[0, 3]])
+    assert value(MissedBeats(), (prediction, sparse)) == 0
+    assert value(ExtraBeats(), (prediction, sparse)) == pytest.approx(4 / 4)
+    part = sample(150, 48, fps=40.0, ed=ed[[1]], es=es[[1]])
+    assert value(ExtraBeats(), (prediction, part)) == 0, "nobody looked for events beyond the annotated ones"
+    dense = sample(150, 48, fps=40.0, ed=np.sort([*ed, *(ed + 10)]), es=es)
+    assert value(MissedBeats(), (prediction, dense)) == pytest.approx(4 / 12)
+    assert value(AverageFrameDistance(), (prediction, dense)) == pytest.approx(4 * 20 / 12, abs=0.6)
+
+
+def test_a_constant_curve_misses_everything_at_full_cost() -> None:
+    _, ed, es = heart(100, 40)
+    known = sample(100, 48, fps=40.0, ed=ed, es=es)
+    for areas in (np.full(100, 700), np.zeros(100)):
+        prediction = discs_of(areas)
+        assert value(AverageFrameDistance(), (prediction, known)) == 20  # half a second
+        assert value(MissedBeats(), (prediction, known)) == 1
+        assert value(ExtraBeats(), (prediction, known)) == 0
+        assert value(OriginalFrameDistance(), (prediction, known)) == np.mean([*ed, *es])
+
+
+def golden_cases() -> list[dict]:
+    return json.loads((GOLDEN / "afd_original.json").read_text())
+
+
+@pytest.mark.parametrize("case", golden_cases(), ids=lambda case: f"{case['kind']}-{len(case['area'])}")
+def test_the_published_selection_is_reproduced(case: dict) -> None:
+    areas = np.array(case["area"])
+    assert select_by_reference(areas, case["reference_frame"]) == case["selected_ES"]
+    assert select_by_reference(-areas, case["reference_frame"]) == case["selected_ED"]
+
+
+def test_the_published_rule_is_measured_against_the_reference() -> None:
+    case = next(case for case in golden_cases() if case["kind"] == "sine")
+    areas, reference = np.array(case["area"]), case["reference_frame"]
+    known = sample(len(areas), 48, ed=[reference], es=[reference])
+    expected = (abs(case["selected_ES"] - reference) + abs(case["selected_ED"] - reference)) / 2
+    assert value(OriginalFrameDistance(), (discs_of(areas), known)) == expected
+
+
+def test_noise_games_the_published_rule_and_not_ours() -> None:
+    rng = np.random.default_rng(0)
+    metrics = {kind: (OriginalFrameDistance(), AverageFrameDistance()) for kind in ("noise", "heart")}
+    for _ in range(12):
+        curve, ed, es = heart(120, 45, start=float(rng.integers(5, 15)))
+        known = sample(120, 48, fps=50.0, ed=ed, es=es)
+        curves = {"noise": rng.integers(300, 1200, 120), "heart": curve + rng.normal(0, 15, 120)}
+        for kind, areas in curves.items():
+            for metric in metrics[kind]:
+                metric.update(discs_of(areas), known)
+    scores = {kind: [metric.compute().value for metric in pair] for kind, pair in metrics.items()}
+    assert scores["noise"][0] < 2 and scores["noise"][1] > 20
+    assert scores["heart"][0] < 3 and scores["heart"][1] < 3
+
+
+# --- all of them -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", OVERLAP + EJECTION + TIMING)
+def test_nothing_known_is_not_counted(metric: type[Metric]) -> None:
+    score = metric()
+    score.update(np.ones((4, 16, 16), np.float32), sample())
+    assert score.compute().n == 0 and score.compute().value is None
+
+
+@pytest.mark.parametrize("metric", TIMING[:4])
+def test_timing_needs_a_frame_rate(metric: type[Metric]) -> None:
+    assert metric().measure(np.ones((4, 16, 16), np.float32), sample(fps=None, ed=[0], es=[2])) == []
+
+
+@pytest.mark.parametrize("metric", OVERLAP + EJECTION + TIMING)
+def test_scores_carry_unit_direction_and_interval(metric: type[Metric]) -> None:
+    rng = np.random.default_rng(0)
+    score = metric()
+    for _ in range(5):
+        areas = rng.uniform(0.7, 1.3) * heart(60, 30)[0] * (1 + 0.02 * rng.normal(size=60))
+        prediction = discs_of(areas)
+        truth = {"mask": discs_of(heart(60, 30)[0]) > 0.5, "mask_frames": np.arange(60)}
+        score.update(
+            prediction, sample(60, 48, ed=[5, 35], es=[20, 50], ejection_fraction=rng.uniform(30, 70), **truth)
+        )
+    result = score.compute()
+    assert result.n == 5 and result.value is not None
+    assert result.ci_low is not None and result.ci_high is not None
+    assert result.ci_low <= result.value <= result.ci_high
+    assert result.unit == metric.unit and result.higher_is_better is metric.higher_is_better
+
+
+@pytest.mark.parametrize("metric", OVERLAP + EJECTION + TIMING)
+def test_every_metric_says_what_it_computes(metric: type[Metric]) -> None:
+    assert metric.__doc__ and metric.unit in {"", "%", "frames", "ms"}
+    assert metric.higher_is_better in {True, False, None}
