@@ -202,6 +202,13 @@ def held_out_dice(options: argparse.Namespace, network: torch.nn.Module) -> tupl
     return float(np.mean(scores)), float(np.median(scores)), len(scores)
 
 
+def command_of(options: argparse.Namespace) -> str:
+    """The command line that does the same again, with every option that matters spelt out."""
+    chosen = {name: value for name, value in vars(options).items() if name not in ("work", "out")}
+    spelt = [f"--{name.replace('_', '-')} {value}" for name, value in chosen.items()]
+    return " ".join(["python plugins/echocardio/scripts/train_teacher.py", *spelt])
+
+
 def provenance(options: argparse.Namespace, network: torch.nn.Module, minutes: float) -> dict[str, object]:
     """What the card beside the weights says, scores included."""
     mean, median, count = held_out_dice(options, network)
@@ -215,8 +222,7 @@ def provenance(options: argparse.Namespace, network: torch.nn.Module, minutes: f
         "epochs": options.epochs,
         "seed": options.seed,
         "held_out_phantoms": {"dice_mean": round(mean, 4), "dice_median": round(median, 4), "frames": count},
-        "script": "plugins/echocardio/scripts/train_teacher.py",
-        "options": {name: value for name, value in vars(options).items() if name not in ("work", "out")},
+        "command": command_of(options),
         "minutes": round(minutes, 1),
         "date": datetime.date.today().isoformat(),
         "versions": {

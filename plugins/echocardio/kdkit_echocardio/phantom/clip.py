@@ -50,7 +50,7 @@ def simulate(rng: np.random.Generator, *, frames: int = 32, size: int = 112, fps
     """
     anatomy = draw_anatomy(rng)
     cycle = draw_cycle(rng, frames, fps)
-    contraction, _ = draw_contraction(rng)
+    contraction = draw_contraction(rng)
     heart = move(anatomy, contraction, cycle)
     view = draw_view(rng, heart, size)
     tissue = draw_tissue(rng)

@@ -31,7 +31,7 @@ class Display:
 
 
 def draw_display(rng: np.random.Generator) -> Display:
-    """Draw a display: gain set by the brightest echoes, as a sonographer would, and a range of 28 to 62 dB."""
+    """Draw a display: gain set by the brightest echoes, as a sonographer would, and a range of 31 to 66 dB."""
     marks = []
     if rng.random() < 0.12:
         for _ in range(int(rng.integers(1, 14))):
@@ -46,7 +46,7 @@ def draw_display(rng: np.random.Generator) -> Display:
             marks.append(mark)
     return Display(
         white_percentile=rng.uniform(96.0, 99.95),
-        dynamic_range=rng.uniform(28.0, 62.0),
+        dynamic_range=rng.uniform(31.0, 66.0),
         shown=rng.uniform(20.0, 55.0),
         gamma=float(np.exp(rng.normal(0.12, 0.25))),
         curve=rng.uniform(0.0, 0.7),

@@ -27,7 +27,7 @@ class Contraction:
 
 @dataclass(frozen=True)
 class Cycle:
-    """Events and phases of a clip: times in seconds; ``systole`` and ``opening`` run from 0 to 1 over the beat."""
+    """Events and phases of a clip; times in seconds."""
 
     times: np.ndarray
     fps: float
@@ -108,8 +108,8 @@ def draw_cycle(rng: np.random.Generator, frames: int, fps: float | None) -> Cycl
     )
 
 
-def draw_contraction(rng: np.random.Generator) -> tuple[Contraction, float]:
-    """Draw a contraction that ejects about 10 to 80 % of the volume; returns it with the fraction aimed at.
+def draw_contraction(rng: np.random.Generator) -> Contraction:
+    """Draw a contraction that ejects about 10 to 80 % of the volume.
 
     The long axis takes 18 to 30 % of the ejection fraction, as mitral annular excursion does (about 14 mm at
     an ejection fraction of 60 %, Lang et al. 2015); the short axes take the rest: 1 - EF = (1 - longitudinal)
@@ -130,7 +130,7 @@ def draw_contraction(rng: np.random.Generator) -> tuple[Contraction, float]:
     delay = rng.uniform(0.0, 0.02) * smooth_profile(rng, points, 3)
     if rng.random() < 0.1:
         delay = delay + rng.uniform(0.02, 0.07) * np.linspace(-1.0, 1.0, points)
-    contraction = Contraction(
+    return Contraction(
         radial=np.clip(radial * pattern, -0.06, 0.62),
         delay=delay,
         longitudinal=along,
@@ -141,7 +141,6 @@ def draw_contraction(rng: np.random.Generator) -> tuple[Contraction, float]:
         drift=(rng.normal(0.0, 1.5), rng.normal(0.0, 1.0)),
         torsion=rng.uniform(0.2, 1.5),
     )
-    return contraction, fraction
 
 
 def discs_volume(half_widths: np.ndarray, height: np.ndarray) -> np.ndarray:

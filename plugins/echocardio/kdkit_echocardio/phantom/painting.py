@@ -30,6 +30,10 @@ class Tissue:
     endocardium: list[float]
     pericardium: list[float]
     pericardium_width: float
+    septum: list[float]
+    """Interface of the septum with the right ventricle."""
+    midwall: list[float]
+    """Stripe where the fibres of the septum turn."""
     outside: float
     right_wall: float
     atrial_wall: float
@@ -68,12 +72,20 @@ def draw_tissue(rng: np.random.Generator) -> Tissue:
         max(wall, blood + 6.0) + rng.uniform(0.0, 18.0) + rng.uniform(2.0, 9.0) * smooth_profile(rng, points, 8)
     )
     pericardium[: CONTOUR_STEPS - 4] = DB_FLOOR
+    # The septum is a layered structure: bright on both faces, often with a bright stripe between.
+    septum = profile + rng.uniform(-2.0, 14.0) + rng.uniform(1.0, 6.0) * smooth_profile(rng, points, 12)
+    septum[CONTOUR_STEPS:] = DB_FLOOR
+    midwall = profile + rng.uniform(1.0, 10.0) + rng.uniform(1.0, 6.0) * smooth_profile(rng, points, 12)
+    midwall[CONTOUR_STEPS:] = DB_FLOOR
+    absent = [DB_FLOOR] * points
     return Tissue(
         blood=blood,
         wall=profile.tolist(),
-        endocardium=line.tolist() if rng.random() < 0.75 else [DB_FLOOR] * points,
-        pericardium=pericardium.tolist() if rng.random() < 0.85 else [DB_FLOOR] * points,
+        endocardium=line.tolist() if rng.random() < 0.75 else absent,
+        pericardium=pericardium.tolist() if rng.random() < 0.85 else absent,
         pericardium_width=rng.uniform(1.5, 6.0),
+        septum=septum.tolist() if rng.random() < 0.65 else absent,
+        midwall=midwall.tolist() if rng.random() < 0.3 else absent,
         outside=wall + rng.uniform(-10.0, 8.0) if rng.random() < 0.5 else blood + rng.uniform(-6.0, 24.0),
         right_wall=wall + rng.uniform(-8.0, 8.0),
         atrial_wall=wall + rng.uniform(-8.0, 8.0),
@@ -155,10 +167,12 @@ class Painter:
 
         for index, quad in enumerate(_quads(endo, epi)):
             cv2.fillPoly(canvas, [quad], level(tissue.wall[index]), cv2.LINE_8, _BITS)
+        self._profile(canvas, (endo + epi) // 2, 1.5, tissue.midwall)
         for cavity in (right, left_atrium, right_atrium):
             cv2.fillPoly(canvas, [cavity], (0,), cv2.LINE_8, _BITS)
         if anatomy.moderator_band > 0:
             self._moderator_band(canvas, right)
+        self._profile(canvas, epi, 2.0, tissue.septum)
         self._trabeculated_cavity(canvas, frame, endo)
         self._profile(canvas, self._fixed(self.lumen[frame]), 1.2, self.endocardial_line)
         self._papillaries(canvas, frame)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .anatomy import CONTOUR_STEPS
 from .geometry import HeartMotion
 
 LINES = 120
@@ -79,7 +80,8 @@ def draw_view(rng: np.random.Generator, heart: HeartMotion, size: int) -> View:
     """
     length = float(heart.endocardium[0, :, 1].max())
     cavity = heart.endocardium[int(np.argmin(heart.activation))]
-    view = _draw_pose(rng, length, size)
+    cap = float(np.linalg.norm(heart.epicardium[0, CONTOUR_STEPS] - heart.endocardium[0, CONTOUR_STEPS]))
+    view = _draw_pose(rng, length, cap, size)
     for _ in range(12):
         points = view.to_probe(cavity)
         radius, angle = np.hypot(points[:, 0], points[:, 1]), np.arctan2(points[:, 0], points[:, 1])
@@ -88,13 +90,14 @@ def draw_view(rng: np.random.Generator, heart: HeartMotion, size: int) -> View:
         outside |= (pixel < -0.5).any(axis=1) | (pixel > size - 0.5).any(axis=1)
         if outside.mean() < 0.08:
             break
-        view = _draw_pose(rng, length, size)
+        view = _draw_pose(rng, length, cap, size)
     return view
 
 
-def _draw_pose(rng: np.random.Generator, length: float, size: int) -> View:
-    apex_y = rng.uniform(14.0, 38.0)
-    below = rng.uniform(0.1, 1.0) if rng.random() < 0.85 else rng.uniform(0.0, 0.1)
+def _draw_pose(rng: np.random.Generator, length: float, cap: float, size: int) -> View:
+    # Skin, fat and intercostal muscle, then the apical wall, lie between the probe and the cavity.
+    apex_y = rng.uniform(8.0, 26.0) + cap
+    below = rng.uniform(0.1, 1.0) if rng.random() < 0.78 else rng.uniform(0.0, 0.1)
     depth = float(np.clip(apex_y + length * (1.05 + below), 85.0, 220.0))
     half_angle = np.deg2rad(rng.uniform(30.0, 52.0))
     aspect = float(np.exp(rng.uniform(np.log(0.72), np.log(1.15)))) if rng.random() < 0.35 else 1.0
@@ -111,7 +114,7 @@ def _draw_pose(rng: np.random.Generator, length: float, size: int) -> View:
         half_angle=float(half_angle),
         apex_x=rng.normal(3.0, 11.0),
         apex_y=apex_y,
-        tilt=float(np.deg2rad(np.clip(rng.normal(3.0, 11.0), -28.0, 32.0))),
+        tilt=float(np.deg2rad(np.clip(rng.normal(4.0, 12.5), -28.0, 38.0))),
         mirrored=bool(rng.random() < 0.125),
         spacing=float(spacing),
         aspect=aspect,
