@@ -33,6 +33,32 @@ def kdkit_students() -> list[Entry]:
 
 
 @hookimpl
+def kdkit_metrics() -> list[Entry]:
+    overlap, ejection, timing = (f"kdkit_echocardio.metrics.{name}" for name in ("overlap", "ejection", "timing"))
+    return [
+        Entry("dice", "Dice coefficient at end-diastole and end-systole", f"{overlap}:Dice"),
+        Entry("dice-ed", "Dice coefficient at end-diastole", f"{overlap}:DiceED"),
+        Entry("dice-es", "Dice coefficient at end-systole", f"{overlap}:DiceES"),
+        Entry("iou", "Intersection over union at end-diastole and end-systole", f"{overlap}:IoU"),
+        Entry("ef-area-r", "Ejection fraction from areas: correlation with the truth", f"{ejection}:AreaCorrelation"),
+        Entry("ef-area-mae", "Ejection fraction from areas: mean absolute error", f"{ejection}:AreaError"),
+        Entry("ef-area-bias", "Ejection fraction from areas: mean difference", f"{ejection}:AreaBias"),
+        Entry(
+            "ef-discs-r", "Ejection fraction from discs: correlation with the truth", f"{ejection}:DiscsCorrelation"
+        ),
+        Entry("ef-discs-mae", "Ejection fraction from discs: mean absolute error", f"{ejection}:DiscsError"),
+        Entry("ef-discs-bias", "Ejection fraction from discs: mean difference", f"{ejection}:DiscsBias"),
+        Entry("afd", "Distance of ED and ES found without the reference, frames", f"{timing}:AverageFrameDistance"),
+        Entry("afd-ms", "Distance of ED and ES found without the reference, ms", f"{timing}:AverageTimeDistance"),
+        Entry("missed-beats", "Share of reference ED and ES that were not found", f"{timing}:MissedBeats"),
+        Entry("extra-beats", "Found ED and ES that the reference does not have", f"{timing}:ExtraBeats"),
+        Entry(
+            "afd-original", "Distance of ED and ES by EchoDFKD's own rule, frames", f"{timing}:OriginalFrameDistance"
+        ),
+    ]
+
+
+@hookimpl
 def kdkit_domains() -> list[Entry]:
     return [
         Entry(
