@@ -8,6 +8,8 @@ import numpy as np
 
 from kdkit import ComponentOptions, Field, Generator, Sample
 
+MOST_FRAMES = 1000
+
 
 class Phantom(Generator):
     """Simulated apical four-chamber clips of a beating heart: uint8 (T, H, W), grey, 0..255.
@@ -24,15 +26,18 @@ class Phantom(Generator):
     class Options(ComponentOptions):
         """What is simulated."""
 
-        frames: int = Field(32, ge=8, le=1000, description="Frames of each clip.")
+        frames: int = Field(32, ge=8, le=MOST_FRAMES, description="Frames of each clip.")
         size: int = Field(112, ge=32, le=512, description="Height and width of each frame in pixels.")
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         """Yield the clips with these indices, each simulated from its own random stream."""
         from .phantom import simulate
 
+        frames = self.options.frames
         for index in indices:
-            clip = simulate(self.rng(index), frames=self.options.frames, size=self.options.size)
+            # Clips of another length show other hearts: a recipe may train on short clips and measure on long ones.
+            rng = self.rng(index * (MOST_FRAMES + 1) + frames)
+            clip = simulate(rng, frames=frames, size=self.options.size)
             yield Sample(
                 clip.frames,
                 truth={

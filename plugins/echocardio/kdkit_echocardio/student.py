@@ -18,7 +18,7 @@ class ConvLSTM(Student):
     """A U-shaped network of convolutional LSTM layers that reads a clip forward in time.
 
     "paper" is the student of EchoDFKD (Petit et al., WACV 2025); "default" learns faster and generalises better from
-    few clips. See :mod:`kdkit_echocardio.networks.convlstm` for both.
+    few clips: a U-Net with skips whose coarse levels are recurrent.
     """
 
     inputs = "(batch, time, H, W) uint8, 0..255, grayscale ultrasound clips; any length and frame size"

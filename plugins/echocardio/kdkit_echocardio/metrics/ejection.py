@@ -23,7 +23,8 @@ class EjectionFraction(Metric):
     """Gathers (predicted, true) ejection fractions in percent, one case per clip.
 
     A prediction without a ventricle at end-diastole counts as 0 %: left out, a model that finds nothing in the
-    difficult clips would be rewarded.
+    difficult clips would be rewarded. Likewise a ventricle that grows counts as 0 %: no heart has less, and the ratio
+    has no lower bound, so a single clip would outweigh all others.
     """
 
     @abstractmethod
@@ -36,7 +37,7 @@ class EjectionFraction(Metric):
             return []
         masks = clean(binarize(prediction[np.concatenate([ed, es])]))
         estimate = self.estimate(masks, np.arange(len(ed)), np.arange(len(es)) + len(ed))
-        return [(float(np.nan_to_num(estimate)), float(sample.truth["ejection_fraction"]))]
+        return [(float(np.clip(np.nan_to_num(estimate), 0, 100)), float(sample.truth["ejection_fraction"]))]
 
 
 class OfAreas(EjectionFraction):
