@@ -104,7 +104,7 @@ class StudentContract(NetworkContract):
                         weight.sub_(gradient, alpha=step / length)
                 losses.append(float(self._loss(network)))
         require(
-            min(losses) < float(first),
+            min(losses) < float(first.detach()),
             f"the loss is {float(first):.6g}, and after one step {', '.join(f'{loss:.6g}' for loss in losses)}",
             "what does not go downhill on one batch will not be trained by many",
             "Check what forward does to its result: gradients must be those of the answers that it returns.",

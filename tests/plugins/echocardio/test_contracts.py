@@ -5,13 +5,15 @@ from functools import cached_property
 import numpy as np
 import pytest
 import torch
+from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.generator import Phantom
 from kdkit_echocardio.networks.deeplab import build
+from kdkit_echocardio.student import ConvLSTM
 from kdkit_echocardio.teacher import DeepLabV3
 from safetensors.torch import save_file
 
 from kdkit.plugins import discover
-from kdkit.testing import GeneratorContract, MetricContract, TeacherContract
+from kdkit.testing import DomainContract, GeneratorContract, MetricContract, StudentContract, TeacherContract
 
 pytestmark = pytest.mark.filterwarnings("error::kdkit.testing.ContractAdvice")
 
@@ -35,6 +37,26 @@ class TestDeepLabV3(TeacherContract):
             torch.manual_seed(0)
             save_file({name: value.contiguous() for name, value in build("compact").state_dict().items()}, path)
         return {"weights": path, "backbone": "compact"}
+
+
+CLIPS = np.stack([sample.inputs for sample in Phantom(Phantom.Options(frames=FRAMES, size=64)).generate(range(3))])
+
+
+class TestConvLSTM(StudentContract):
+    component = ConvLSTM
+    inputs = CLIPS
+    answer_shape = (FRAMES, 64, 64)
+
+
+class TestPaperConvLSTM(StudentContract):
+    component = ConvLSTM
+    options = {"variant": "paper", "blocks": 2, "layers": 2}
+    inputs = CLIPS
+    answer_shape = (FRAMES, 64, 64)
+
+
+class TestEchocardio(DomainContract):
+    component = Echocardio
 
 
 def cases():
