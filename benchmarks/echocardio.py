@@ -29,7 +29,7 @@ def frames_a_second(answer: Callable[[], object]) -> float:
 
 def main() -> None:
     generator = Phantom(Phantom.Options(frames=FRAMES))
-    print(f"{os.cpu_count()} cores, torch {torch.__version__} with {torch.get_num_threads()} threads; frames a second")
+    print(f"{os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads; frames a second")
     print(f"phantom, one process   {frames_a_second(lambda: list(generator.generate([0]))):8.0f}")
     clip = torch.from_numpy(np.stack([sample.inputs for sample in generator.generate([0])]))
     for name, component in (("deeplabv3, embedded", DeepLabV3()), ("convlstm, default", ConvLSTM())):
