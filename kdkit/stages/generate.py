@@ -10,9 +10,10 @@ import signal
 import threading
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 
 from kdkit.contracts.generator import Generator
 from kdkit.errors import DataError, KdkitError
@@ -76,10 +77,8 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
         return
     _check_sendable(samples.generator)
     with _single_threaded(), _pool(min(workers, len(shards))) as pool:
-        futures = [pool.submit(make_shard, samples.generator, samples.store, shard) for shard in shards]
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            yield from _in_processes(pool, samples, shards, min(workers, len(shards)))
         except BrokenProcessPool as error:
             raise KdkitError(
                 "a process that made samples was killed, perhaps for lack of memory",
@@ -87,6 +86,36 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _in_processes(pool: ProcessPoolExecutor, samples: SampleSet, shards: list[Range], workers: int) -> Iterator[int]:
+    """Each shard's number of samples as it is done; only a few shards wait in the pool at any time."""
+    todo = iter(shards)
+
+    def submitted(count: int) -> set[Future[int]]:
+        return {pool.submit(make_shard, samples.generator, samples.store, shard) for shard in islice(todo, count)}
+
+    with _interruptions_ignored():
+        running = submitted(workers)
+    running |= submitted(workers)
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        running |= submitted(len(done))
+        for future in done:
+            yield future.result()
+
+
+@contextmanager
+def _interruptions_ignored() -> Iterator[None]:
+    """While worker processes start: they inherit it, and one interrupted half-way would break the whole pool."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_sendable(generator: Generator) -> None:

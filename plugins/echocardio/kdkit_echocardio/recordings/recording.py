@@ -1,0 +1,87 @@
+"""One shape for every layout: recordings, their labels, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..clips import Clip
+
+
+@dataclass(frozen=True)
+class Contour:
+    """One annotator's outline of the left ventricle in one frame.
+
+    ``points``: float64 (N, 2), x and y in the recording's own pixels, closed from the last point to the first; points
+    may lie outside the frame. ``mask``: bool (H, W) where the source draws pixels instead of points; exactly one of
+    the two is given. ``axis``: float64 (2, 2), the two ends of the annotated long axis, where it is known.
+    ``chords``: float64 (N, 2, 2), both ends of each annotated disc, where they are known.
+    """
+
+    frame: int
+    points: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    axis: np.ndarray | None = None
+    chords: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What people said of a recording; None or empty where nothing is known.
+
+    ``ejection_fraction`` in percent, volumes in millilitres, frames from 0. ``contours``: all of them, several for a
+    frame where several people annotated it.
+    """
+
+    ejection_fraction: float | None = None
+    end_diastolic_volume: float | None = None
+    end_systolic_volume: float | None = None
+    ed: int | None = None
+    es: int | None = None
+    contours: Sequence[Contour] = ()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A clip on disk, decoded only when :attr:`load` is called.
+
+    ``load`` raises :class:`kdkit.DataError`, which names the file. ``patient``: whoever shares one must not be split;
+    the recording's own name where the source names nobody. ``split``: "train", "val", "test", a fold, or None.
+    ``view``: "A4C", "A2C", "PSAX" or None. ``info``: JSON-able facts of the source (image quality, sex, age ...).
+    """
+
+    name: str
+    path: Path
+    load: Callable[[], Clip]
+    patient: str
+    split: str | None = None
+    view: str | None = None
+    labels: Labels = field(default_factory=Labels)
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong with a recording.
+
+    ``kind``: a short name, the same for the same fault; ``dropped``: whether a run leaves the recording out.
+    """
+
+    kind: str
+    name: str
+    detail: str
+    dropped: bool
+
+
+@dataclass(frozen=True)
+class Study:
+    """A folder of recordings: those that a run would use, in a fixed order, and every defect that was found."""
+
+    layout: str
+    path: Path
+    recordings: Sequence[Recording]
+    defects: Sequence[Defect]
