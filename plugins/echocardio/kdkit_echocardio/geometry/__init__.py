@@ -1,0 +1,30 @@
+"""The left ventricle's shape: tracings, areas, long axis, discs, volumes and ejection fractions.
+
+Unless a function says otherwise, lengths are in pixels, areas in square pixels and volumes in cubic pixels: ejection
+fractions are ratios, so pixels need no calibration as long as they are square.
+"""
+
+from __future__ import annotations
+
+from .discs import DISCS, LongAxis, discs, long_axis, volume
+from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
+from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
+from .polygons import chords_polygon, polygon_mask
+
+__all__ = [
+    "DISCS",
+    "THRESHOLD",
+    "LongAxis",
+    "area_curve",
+    "area_ejection_fraction",
+    "binarize",
+    "chords_polygon",
+    "clean",
+    "discs",
+    "discs_ejection_fraction",
+    "ejection_fraction",
+    "largest_component",
+    "long_axis",
+    "polygon_mask",
+    "volume",
+]
