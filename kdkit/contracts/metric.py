@@ -39,6 +39,9 @@ class Metric(Component, ABC):
 
     ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
     ``higher_is_better``: None when zero is best (a bias).
+    ``group_key``: the entry of ``sample.info`` that says which samples belong together ("patient", say). The bootstrap
+    draws such groups, as ten clips of one patient tell less than ten patients; a sample without the entry is drawn by
+    itself, and so is every sample where the key is None.
 
     Example::
 
@@ -57,10 +60,12 @@ class Metric(Component, ABC):
     kind: ClassVar[str] = "metric"
     unit: ClassVar[str]
     higher_is_better: ClassVar[bool | None]
+    group_key: ClassVar[str | None] = None
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         super().__init__(options)
         self._samples: list[np.ndarray] = []
+        self._groups: dict[int, str] = {}  # of those samples that say one
 
     @abstractmethod
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
@@ -88,15 +93,21 @@ class Metric(Component, ABC):
         if not measured:
             return None
         cases = np.asarray(measured, np.float64)
+        if self.group_key is not None and (group := sample.info.get(self.group_key)) is not None:
+            self._groups[len(self._samples)] = str(group)
         self._samples.append(cases)
         return cases
 
     def merge(self, other: Metric) -> None:
         """Take into account what another instance (of another process, say) has gathered."""
+        self._groups |= {len(self._samples) + number: group for number, group in other._groups.items()}
         self._samples.extend(other._samples)
 
     def compute(self, seed: int = 0) -> Score:
-        """The score over everything gathered, its interval by resampling samples with replacement (Efron 1979)."""
+        """The score over everything gathered, its interval by resampling samples with replacement (Efron 1979).
+
+        Samples of one group are drawn together (:attr:`group_key`).
+        """
         n = len(self._samples)
         if n == 0:
             return Score(None, None, None, 0, self.unit, self.higher_is_better)
@@ -105,14 +116,22 @@ class Metric(Component, ABC):
         return Score(_number(value), low, high, n, self.unit, self.higher_is_better)
 
     def _interval(self, rng: np.random.Generator) -> tuple[float | None, float | None]:
-        n = len(self._samples)
+        units = self._units()
+        n = len(units)
         draws = rng.integers(0, n, (RESAMPLES, n))
-        values = np.array([self.summarize(np.concatenate([self._samples[i] for i in draw])) for draw in draws])
+        values = np.array([self.summarize(np.concatenate([units[i] for i in draw])) for draw in draws])
         values = values[np.isfinite(values)]
         if values.size == 0:
             return None, None
         low, high = np.percentile(values, [2.5, 97.5])
         return float(low), float(high)
+
+    def _units(self) -> list[np.ndarray]:
+        """The cases of each group, and of each sample without one."""
+        units: dict[str | int, list[np.ndarray]] = {}
+        for number, cases in enumerate(self._samples):
+            units.setdefault(self._groups.get(number, number), []).append(cases)
+        return [np.concatenate(parts) for parts in units.values()]
 
 
 def _number(value: float) -> float | None:

@@ -71,6 +71,47 @@ def test_cases_of_one_sample_are_drawn_together():
     assert together.ci_high - together.ci_low == pytest.approx(alone.ci_high - alone.ci_low)
 
 
+class MeanByPatient(Mean):
+    """As Mean; the samples of a patient belong together."""
+
+    group_key = "patient"
+
+
+def of_patients(values, patients):
+    metric = MeanByPatient()
+    for value, patient in zip(values, patients, strict=True):
+        info = {} if patient is None else {"patient": patient}
+        metric.update(np.atleast_1d(value), Sample(np.zeros(1), info=info))
+    return metric
+
+
+def test_samples_of_one_group_are_drawn_together():
+    # Ten patients with a hundred equal clips each know as little as ten clips.
+    values = np.random.default_rng(0).normal(0, 1, 10)
+    grouped = of_patients(np.tile(values, 100), list(range(10)) * 100).compute()
+    alone = gathered(values).compute()
+    assert grouped.n == 1000
+    assert grouped.value == pytest.approx(alone.value)
+    assert (grouped.ci_low, grouped.ci_high) == pytest.approx((alone.ci_low, alone.ci_high))
+    assert gathered(np.tile(values, 100)).compute().ci_low > grouped.ci_low + 0.1
+
+
+def test_a_sample_without_a_group_is_drawn_by_itself():
+    values = np.random.default_rng(3).normal(0, 1, 12)
+    score, alone = of_patients(values, [None] * 12).compute(), gathered(values).compute()
+    assert (score.n, score.value, score.ci_low, score.ci_high) == (12, alone.value, alone.ci_low, alone.ci_high)
+    # A patient may be called like a sample's place: 0 is somebody, and not the first sample.
+    mixed = of_patients([0.0, 1.0, 2.0], [None, 0, "0"]).compute()
+    assert mixed.ci_low == 0.0 and mixed.ci_high == pytest.approx(1.5)
+
+
+def test_groups_are_kept_when_processes_merge():
+    values, patients = np.random.default_rng(4).normal(0, 1, 20), [i // 2 for i in range(20)]
+    first, second = of_patients(values[:7], patients[:7]), of_patients(values[7:], patients[7:])
+    first.merge(second)
+    assert first.compute(seed=4) == of_patients(values, patients).compute(seed=4)
+
+
 def test_merging_gives_what_gathering_in_one_gives():
     values = np.random.default_rng(2).normal(0, 1, 12)
     first, second = gathered(values[:5]), gathered(values[5:])
