@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
 import os
 import pickle
-import signal
-import threading
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
 
 from kdkit.contracts.generator import Generator
+from kdkit.contracts.inspection import told_dropped
 from kdkit.errors import DataError, KdkitError
 from kdkit.run import Run
+from kdkit.stages.workers import in_processes
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 
@@ -49,6 +45,8 @@ def _make(run: Run, samples: SampleSet, what: str) -> None:
     if not missing:
         return
     _check_count(samples, what)
+    if told := told_dropped(samples.generator.left_out()):
+        run.progress.say(NAME, what, told)
     todo = sum(stop - start for start, stop in missing)
     with run.progress.work(NAME, what, samples.count, "samples", samples.count - todo) as bar:
         for made in _shards_made(samples, missing, run.experiment.recipe.trainer.workers or os.cpu_count() or 1):
@@ -76,46 +74,14 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
             yield make_shard(samples.generator, samples.store, shard)
         return
     _check_sendable(samples.generator)
-    with _single_threaded(), _pool(min(workers, len(shards))) as pool:
-        try:
-            yield from _in_processes(pool, samples, shards, min(workers, len(shards)))
-        except BrokenProcessPool as error:
-            raise KdkitError(
-                "a process that made samples was killed, perhaps for lack of memory",
-                "Set trainer.workers lower; the samples made so far are kept.",
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _in_processes(pool: ProcessPoolExecutor, samples: SampleSet, shards: list[Range], workers: int) -> Iterator[int]:
-    """Each shard's number of samples as it is done; only a few shards wait in the pool at any time."""
-    todo = iter(shards)
-
-    def submitted(count: int) -> set[Future[int]]:
-        return {pool.submit(make_shard, samples.generator, samples.store, shard) for shard in islice(todo, count)}
-
-    with _interruptions_ignored():
-        running = submitted(workers)
-    running |= submitted(workers)
-    while running:
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        running |= submitted(len(done))
-        for future in done:
-            yield future.result()
-
-
-@contextmanager
-def _interruptions_ignored() -> Iterator[None]:
-    """While worker processes start: they inherit it, and one interrupted half-way would break the whole pool."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    calls = ((samples.generator, samples.store, shard) for shard in shards)
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        yield from in_processes(make_shard, calls, min(workers, len(shards)))
+    except BrokenProcessPool as error:
+        raise KdkitError(
+            "a process that made samples was killed, perhaps for lack of memory",
+            "Set trainer.workers lower; the samples made so far are kept.",
+        ) from error
 
 
 def _check_sendable(generator: Generator) -> None:
@@ -160,41 +126,3 @@ def _named(generator: Generator, indices: Range) -> Iterator[None]:
             f"{told}: {type(error).__name__}: {error}",
             f"It happened in {place.filename}, line {place.lineno}; the samples made so far are kept.",
         ) from error
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: forking a process that has loaded torch or OpenCV can deadlock.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent)
-
-
-def _follow_parent() -> None:
-    """In a worker: leave interruptions to the parent, and end when the parent does, however it was ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Each worker keeps to one core: numeric libraries read these variables when they are first loaded."""
-    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(dict.fromkeys(variables, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            _restore(name, value)
-
-
-def _restore(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value

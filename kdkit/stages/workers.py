@@ -1,0 +1,115 @@
+"""Work in several processes that ends well: by itself, when it is interrupted, and when its parent is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+# Seconds until an interruption is noticed while every worker is busy.
+PATIENCE = 0.2
+
+
+def in_processes(call: Callable[..., Result], arguments: Iterable[Any], workers: int) -> Iterator[Result]:
+    """``call(*argument)`` for each argument, in ``workers`` processes; yields results as they come.
+
+    Only a few arguments wait in the pool at any time. Raises whatever a call raises,
+    :class:`concurrent.futures.process.BrokenProcessPool` when a worker was killed, and :class:`KeyboardInterrupt`,
+    each after the calls under way have ended.
+    """
+    todo = iter(arguments)
+    with _single_threaded(), _interruptions_noted() as (starting, check), _pool(workers) as pool:
+
+        def submitted(count: int) -> set[Future[Result]]:
+            return {pool.submit(call, *argument) for argument in islice(todo, count)}
+
+        try:
+            with starting():
+                running = submitted(workers)
+            running |= submitted(workers)
+            while running:
+                check()
+                done, running = wait(running, PATIENCE, return_when=FIRST_COMPLETED)
+                running |= submitted(len(done))
+                for future in done:
+                    yield future.result()
+            check()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # spawn: forking a process that has loaded torch or OpenCV can deadlock.
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent)
+
+
+def _follow_parent() -> None:
+    """In a worker: leave interruptions to the parent, and end when the parent does, however it was ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+@contextmanager
+def _interruptions_noted() -> Iterator[tuple[Callable[[], Any], Callable[[], None]]]:
+    """Turn an interruption into a note, and hand out two functions: ``starting`` and ``check``.
+
+    Raised anywhere inside the pool's own code, KeyboardInterrupt can leave a lock closed for ever; ``check`` raises
+    it where that is safe. Under ``starting`` interruptions are ignored, which new processes inherit: one interrupted
+    while it starts would break the whole pool.
+    """
+    noted = threading.Event()
+
+    def check() -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+
+    # Only the main thread is interrupted, and only it may say what then happens.
+    here = threading.current_thread() is threading.main_thread()
+
+    @contextmanager
+    def handled(handler: Any) -> Iterator[None]:
+        before = signal.signal(signal.SIGINT, handler) if here else None
+        try:
+            yield
+        finally:
+            if here:
+                signal.signal(signal.SIGINT, before)
+
+    with handled(lambda *_: noted.set()):
+        yield lambda: handled(signal.SIG_IGN), check
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Each worker keeps to one core: numeric libraries read these variables when they are first loaded."""
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(dict.fromkeys(variables, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            _restore(name, value)
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
