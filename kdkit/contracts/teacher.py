@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 class Teacher(Component, ABC):
     """A trained model that is asked for answers and never trained.
 
+    ``gradients``: whether the network that :meth:`build` gives runs in this very process, so that gradients flow from
+    its answers back to its inputs, and what its modules give out can be looked at. False for a model that only
+    answers (behind a network connection, in another runtime). Adversaries, inversion and objectives on features need
+    one that does, and refuse any other before anything runs.
+
     Example::
 
         class Brightness(Teacher):
@@ -36,6 +41,7 @@ class Teacher(Component, ABC):
     """
 
     kind: ClassVar[str] = "teacher"
+    gradients: ClassVar[bool] = True
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
@@ -43,7 +49,9 @@ class Teacher(Component, ABC):
 
         Its ``forward`` takes a batch of raw inputs as the generator made them, (batch, \\*sample shape), normalises
         them itself, and returns logits, (batch, \\*answer shape), float. The engine puts it into evaluation mode,
-        freezes it and moves it to a device. Raises :class:`kdkit.WeightsError` when the weights do not fit.
+        freezes it and moves it to a device. Where it has ``gradients``, ``forward`` takes float inputs in the range of
+        the raw ones, too, and is differentiable in them. Raises :class:`kdkit.WeightsError` when the weights do not
+        fit.
         """
 
     def example_inputs(self) -> np.ndarray | None:
