@@ -36,7 +36,7 @@ BESIDE = {
     "component": ["ComponentOptions"],
     "generator": ["Sample"],
     "metric": ["Score"],
-    "domain": ["Case", "Figure"],
+    "domain": ["Case", "Figure", "Inspection", "Table", "Defect"],
 }
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kdkit.contracts.domain import Domain as Domain
     from kdkit.contracts.domain import Figure as Figure
     from kdkit.contracts.generator import Generator as Generator
+    from kdkit.contracts.inspection import Defect as Defect
+    from kdkit.contracts.inspection import Inspection as Inspection
+    from kdkit.contracts.inspection import Table as Table
     from kdkit.contracts.metric import Metric as Metric
     from kdkit.contracts.metric import Score as Score
     from kdkit.contracts.objective import Objective as Objective
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from kdkit.errors import KdkitError as KdkitError
     from kdkit.errors import WeightsError as WeightsError
     from kdkit.hookspecs import hookimpl as hookimpl
+    from kdkit.progress import Progress as Progress
     from kdkit.sample import Sample as Sample
     from kdkit.weights import load_weights as load_weights
 
@@ -41,6 +45,9 @@ _HOMES = {
     "Domain": "kdkit.contracts.domain",
     "Figure": "kdkit.contracts.domain",
     "Generator": "kdkit.contracts.generator",
+    "Defect": "kdkit.contracts.inspection",
+    "Inspection": "kdkit.contracts.inspection",
+    "Table": "kdkit.contracts.inspection",
     "Metric": "kdkit.contracts.metric",
     "Score": "kdkit.contracts.metric",
     "Objective": "kdkit.contracts.objective",
@@ -51,6 +58,7 @@ _HOMES = {
     "KdkitError": "kdkit.errors",
     "WeightsError": "kdkit.errors",
     "hookimpl": "kdkit.hookspecs",
+    "Progress": "kdkit.progress",
     "Sample": "kdkit.sample",
     "load_weights": "kdkit.weights",
 }

@@ -9,7 +9,7 @@ import typer
 
 import kdkit
 from kdkit.errors import KdkitError
-from kdkit_cli import config_command, plugins_command, predict_command, run_command
+from kdkit_cli import check_command, config_command, evaluate_command, plugins_command, predict_command, run_command
 
 INTERRUPTED = 130
 
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 run_command.register(app)
 predict_command.register(app)
+evaluate_command.register(app)
+check_command.register(app)
 app.add_typer(config_command.app, name="config")
 app.add_typer(plugins_command.app, name="plugins")
 

@@ -27,6 +27,9 @@ SetOption = Annotated[
         "--set", metavar="PATH.TO.KEY=VALUE", help="Change one option; may be repeated.", show_default=False
     ),
 ]
+LayoutOption = Annotated[
+    str, typer.Option("--layout", help="How the data lies in its folder, by a name that the domain knows.")
+]
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", help="Folder of the run.  [default: runs/DOMAIN/NAME]", show_default=False),
@@ -65,3 +68,8 @@ def hardware_settings(
         "precision": precision,
     }
     return [f"trainer.{name}={value}" for name, value in given.items() if value is not None]
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """Whether a path lies in a folder, or is the folder itself."""
+    return path.resolve().is_relative_to(folder.resolve())

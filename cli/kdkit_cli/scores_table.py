@@ -15,7 +15,8 @@ def scores_table(scores: dict[str, Any], models: dict[str, Any], item: str) -> T
         table.add_column(model if model != "control" else "control (noise)", justify="right")
     for metric in next(iter(scores.values())):
         unit = next(iter(scores.values()))[metric]["unit"]
-        table.add_row(f"{metric} [dim]{unit}[/]".rstrip(), *(_score(by_name[metric]) for by_name in scores.values()))
+        cells = (score_text(by_name[metric]) for by_name in scores.values())
+        table.add_row(f"{metric} [dim]{unit}[/]".rstrip(), *cells)
     table.add_section()
     rows = {
         "weights": lambda m: compact(m["weights"]),
@@ -35,7 +36,8 @@ def compact(number: int) -> str:
     return str(number)
 
 
-def _score(score: dict[str, Any]) -> str:
+def score_text(score: dict[str, Any]) -> str:
+    """The value and half the width of its interval; a dash where nothing could be measured."""
     value, low, high = score["value"], score["ci_low"], score["ci_high"]
     if value is None:
         return "–"

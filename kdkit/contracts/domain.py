@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -12,11 +12,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from kdkit.contracts.component import Component
+from kdkit.contracts.generator import Generator
+from kdkit.contracts.inspection import Inspection
 from kdkit.errors import KdkitError
 from kdkit.files import write_bytes
+from kdkit.progress import Progress
 from kdkit.sample import Sample
 
 Activation = Literal["sigmoid", "softmax", "identity"]
+Ask = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Domain(Component):
     "identity": values are answers as they are, kept in single precision.
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
+    ``data_metrics``: what ``kdkit evaluate --data`` measures unless it is told otherwise, the first one ranking the
+    cases; without any, the metrics of the default recipe.
 
     ``recipe``: the default recipe as YAML text; without it, the file ``recipe.yaml`` beside the module that defines
     the class.
@@ -67,12 +73,22 @@ class Domain(Component):
     activation: ClassVar[Activation] = "sigmoid"
     item: ClassVar[str] = "sample"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
+    data_metrics: ClassVar[tuple[str, ...]] = ()
     recipe: ClassVar[str] = ""
 
     @classmethod
     def recipe_file(cls) -> Path:
         """The YAML file of the default recipe, for a domain that does not carry it as text."""
         return Path(sys.modules[cls.__module__].__file__ or "").with_name("recipe.yaml")
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> Sequence[str]:
+        """Settings (``path.to.key=value``) that make the default recipe run, to try the domain out with.
+
+        For a recipe that names files of the user's: small ones are written into ``folder``, an empty one. The default
+        gives none, which is enough for a recipe that runs as it is.
+        """
+        return []
 
     def items(self, sample: Sample) -> int:
         """How many items a sample holds: the frames of a clip, say."""
@@ -102,6 +118,36 @@ class Domain(Component):
         The core has already checked that they are finite and not constant.
         """
         return ""
+
+    def check_data(self, path: Path, layout: str, progress: Progress) -> Inspection:
+        """What is found in a folder of a user's data, everything in it read once; nothing is written there.
+
+        ``layout``: one that the domain knows, or "auto". Raises :class:`kdkit.DataError` when it is no folder that
+        the domain can read.
+        """
+        raise KdkitError(f"the domain {type(self).__name__} cannot examine data, so there is nothing to check")
+
+    def source(self, path: Path, layout: str, split: str | None) -> Generator:
+        """The generator of the samples in a folder of a user's data, labels as their truth.
+
+        ``layout``: one that the domain knows, or "auto"; ``split``: only the samples of this part of the data.
+        Raises :class:`kdkit.DataError` when it is no folder that the domain can read.
+        """
+        raise KdkitError(f"the domain {type(self).__name__} cannot read folders of data")
+
+    def answer(self, sample: Sample, ask: Ask) -> np.ndarray:
+        """A network's answer to a sample of :meth:`source`, activated: how such a sample is put to a network.
+
+        ``ask`` takes raw inputs and gives the activated answers, in their order.
+        """
+        return ask([sample.inputs])[0]
+
+    def strata(self, sample: Sample) -> Mapping[str, Sample]:
+        """The groups that scores on a user's data are also given for, each with the sample as it counts in the group.
+
+        That is the sample itself, or the sample with only that part of its truth that belongs to the group.
+        """
+        return {}
 
     def sheet(self, samples: Sequence[Sample]) -> np.ndarray:
         """A contact sheet of samples: uint8 RGB (H, W, 3)."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from kdkit.contracts.component import Component, ComponentOptions, fingerprint_of
+from kdkit.contracts.inspection import Defect
 from kdkit.sample import Sample
 
 
@@ -55,6 +56,10 @@ class Generator(Component, ABC):
     def count(self) -> int | None:
         """How many samples there are; None (the default) when there is no end to them."""
         return None
+
+    def left_out(self) -> Sequence[Defect]:
+        """What keeps items of a source of recordings out of the samples; the generate stage tells how many."""
+        return []
 
     def rng(self, index: int) -> np.random.Generator:
         """The random generator of sample ``index``: independent of every other sample's."""

@@ -1,0 +1,200 @@
+"""``kdkit check``: look at a user's data, or at a teacher, before anything is run with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kdkit_cli.options import ConfigOption, DomainArgument, LayoutOption, SetOption, inside
+
+if TYPE_CHECKING:
+    from kdkit.contracts.domain import Domain, Figure
+    from kdkit.contracts.inspection import Inspection
+
+SHOWN_DEFECTS = 5
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("check")(check)
+
+
+def check(
+    domain: DomainArgument,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of recordings; it is only read.", show_default=False)
+    ] = None,
+    layout: LayoutOption = "auto",
+    teacher: Annotated[
+        bool, typer.Option("--teacher", help="Ask the teacher of the recipe about a few samples.")
+    ] = False,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for what was found, and for pictures.", show_default=False),
+    ] = None,
+) -> None:
+    """Check data or a teacher: kdkit check DOMAIN --data FOLDER, or kdkit check DOMAIN --teacher
+
+    With --data: what is there, and what is wrong with it; the exit code is 1 when a run would leave something out.
+    With --teacher: whether its answers are plausible, on the recipe's own samples or, with --data, on those there.
+    """
+    if data is None and not teacher:
+        raise typer.BadParameter("say what to check: --data FOLDER, or --teacher", param_hint="--data / --teacher")
+    if not teacher and (config or settings):
+        raise typer.BadParameter("has a meaning only with --teacher", param_hint="--config / --set")
+    if data is not None and out is not None and inside(out, data):
+        raise typer.BadParameter(f"{out} lies in the data, where nothing is written", param_hint="--out")
+    if teacher:
+        _check_teacher(domain, config, settings or [], data, layout, as_json, out)
+    elif data is not None:
+        _check_data(domain, data, layout, as_json, out)
+
+
+def _check_data(domain: str, data: Path, layout: str, as_json: bool, out: Path | None) -> None:
+    from kdkit.files import write_json
+    from kdkit_cli import console
+
+    examiner, name = _domain(domain)
+    inspection = examiner.check_data(data, layout, console.RichProgress())
+    found = _as_json(inspection)
+    if out is not None:
+        write_json(out / "check.json", found)
+        _write_pictures(out, inspection.pictures)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        _print_inspection(name, data, inspection)
+        if out is not None:
+            console.out.print(f"  {console.escape(str(out / 'check.json'))}")
+    if inspection.dropped:
+        raise typer.Exit(1)
+
+
+def _check_teacher(
+    domain: str,
+    config: Path | None,
+    settings: list[str],
+    data: Path | None,
+    layout: str,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    from kdkit.contracts.domain import Case
+    from kdkit.engine.answering import freeze
+    from kdkit.errors import DataError
+    from kdkit.files import write_bytes
+    from kdkit.measure.page import contact_sheet
+    from kdkit.plugins import discover
+    from kdkit.recipe.load import load_experiment
+    from kdkit.teacher_check import CHECKED_SAMPLES, check_teacher, first_samples
+    from kdkit_cli import console
+
+    experiment = load_experiment(discover(), domain, config, settings)
+    recipe, examiner = experiment.recipe, experiment.domain
+    source = examiner.source(data, layout, None) if data else experiment.evaluation_generator or experiment.generator
+    samples = first_samples(source, CHECKED_SAMPLES, labelled=data is not None)
+    if not samples:
+        raise DataError(f"{data or source} holds no sample to ask the teacher about")
+    verdict, answers = check_teacher(examiner, recipe.teacher.name, freeze(experiment.teacher.build()), samples)
+    cases = [Case("median", 0.0, s, {"teacher": a}) for s, a in zip(samples, answers, strict=True)]
+    sheet = contact_sheet([figure for case in cases for figure in examiner.figures([case])])
+    root = Path(os.environ.get("KDKIT_HOME") or "runs")
+    picture = (out or root / recipe.domain / "check") / "teacher.png" if sheet else None
+    if sheet and picture:
+        write_bytes(picture, sheet)
+    if as_json:
+        found = {"teacher": recipe.teacher.name, "samples": len(samples), "verdict": verdict}
+        typer.echo(json.dumps(found | {"picture": str(picture) if picture else None}, indent=2))
+        return
+    console.out.print(f"  [bold]{console.escape(recipe.teacher.name)}[/]   {console.escape(verdict)}")
+    console.out.print(
+        f"  asked about {len(samples)} samples" + (f"      {console.escape(str(picture))}" * bool(picture))
+    )
+
+
+def _domain(domain: str) -> tuple[Domain, str]:
+    from kdkit.plugins import discover
+    from kdkit.single_file import domain_name
+
+    registry = discover()
+    name = domain_name(registry, domain)
+    found: Any = registry.component("domain", name)
+    return found(), name
+
+
+def _as_json(inspection: Inspection) -> dict[str, Any]:
+    return {
+        "used": inspection.used,
+        "dropped": inspection.dropped,
+        "facts": dict(inspection.facts),
+        "tables": [asdict(table) for table in inspection.tables],
+        "defects": [asdict(defect) for defect in inspection.defects],
+    }
+
+
+def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
+    from rich.table import Table
+
+    from kdkit.contracts.inspection import told_dropped
+    from kdkit_cli import console
+
+    out = console.out
+    out.print(f"[bold]kdkit check {name}[/]   {console.escape(str(data))}")
+    for key, value in inspection.facts.items():
+        out.print(f"  {console.escape(key):<14} {console.escape(_shown(value))}")
+    for table in inspection.tables:
+        drawn = Table(title=table.title, title_justify="left", padding=(0, 1))
+        for i, column in enumerate(table.columns):
+            drawn.add_column(column, justify="right" if i else "left")
+        for row in table.rows:
+            drawn.add_row(*(console.escape(_shown(value)) for value in row))
+        out.print(drawn)
+    if inspection.defects:
+        out.print(_defect_table(inspection))
+    out.print(f"  A run uses {inspection.used}. {told_dropped(inspection.defects) or 'Nothing is left out.'}")
+
+
+def _defect_table(inspection: Inspection) -> Any:
+    from rich.table import Table
+
+    from kdkit_cli import console
+
+    drawn = Table(title="What is wrong", title_justify="left", padding=(0, 1))
+    for column, justify in (("fault", "left"), ("how many", "right"), ("left out", "right"), ("for example", "left")):
+        drawn.add_column(column, justify=justify)  # type: ignore[arg-type]
+    counts = Counter(defect.kind for defect in inspection.defects)
+    for kind, count in counts.most_common():
+        these = [defect for defect in inspection.defects if defect.kind == kind]
+        examples = "\n".join(f"{defect.name}: {defect.detail}" for defect in these[:SHOWN_DEFECTS])
+        more = f"\n… {count - SHOWN_DEFECTS} more (--json lists all)" if count > SHOWN_DEFECTS else ""
+        dropped = len({defect.name for defect in these if defect.dropped})
+        drawn.add_row(kind, str(count), str(dropped or "–"), console.escape(examples + more))
+    return drawn
+
+
+def _write_pictures(out: Path, pictures: Any) -> None:
+    from kdkit.files import write_bytes
+
+    for number, picture in enumerate(pictures, 1):
+        write_bytes(out / f"picture-{number}.{_suffix(picture)}", picture.data)
+
+
+def _suffix(picture: Figure) -> str:
+    return picture.media_type.partition("/")[2].partition("+")[0]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

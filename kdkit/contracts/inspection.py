@@ -1,0 +1,71 @@
+"""What a domain finds in a folder of a user's data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kdkit.contracts.domain import Figure
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong with one item of a user's data.
+
+    ``kind``: a short name, the same for the same fault (``missing-file``). ``name``: the item. ``detail``: what was
+    found. ``dropped``: whether a run leaves the item out because of it.
+    """
+
+    kind: str
+    name: str
+    detail: str
+    dropped: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table for people and programs: text, numbers, or None for what is unknown."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What :meth:`kdkit.Domain.check_data` found.
+
+    ``facts``: JSON-able, in the order in which they are shown. ``used``: how many items a run would use; together
+    with :attr:`dropped` that is all of them.
+    """
+
+    used: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    tables: Sequence[Table] = ()
+    defects: Sequence[Defect] = ()
+    pictures: Sequence[Figure] = ()
+
+    @property
+    def dropped(self) -> int:
+        """How many items a run leaves out: an item with several faults counts once."""
+        return len(dropped_kinds(self.defects))
+
+
+def dropped_kinds(defects: Sequence[Defect]) -> dict[str, str]:
+    """For each item that is left out, the first kind of fault that leaves it out."""
+    kinds: dict[str, str] = {}
+    for defect in defects:
+        if defect.dropped:
+            kinds.setdefault(defect.name, defect.kind)
+    return kinds
+
+
+def told_dropped(defects: Sequence[Defect]) -> str:
+    """``3 left out: 2 undecodable, 1 wrong-size``; empty when nothing is. The numbers add up."""
+    kinds = dropped_kinds(defects)
+    if not kinds:
+        return ""
+    return f"{len(kinds)} left out: {', '.join(f'{n} {kind}' for kind, n in Counter(kinds.values()).most_common())}"

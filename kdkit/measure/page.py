@@ -1,0 +1,138 @@
+"""The scores on a user's data, written down: tables, worst cases, and one page with both."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kdkit.contracts.domain import Case, Domain, Figure
+from kdkit.contracts.generator import Generator
+from kdkit.contracts.metric import Metric
+from kdkit.files import write_bytes, write_csv, write_json, write_text
+from kdkit.report.page import data_uri
+
+if TYPE_CHECKING:
+    from kdkit.measure.scoring import Measured, Networks, Scores
+
+TEMPLATE = "data.html"
+WORST = 8
+SCORES, CASES, PAGE, SHEET = "scores.json", "cases.csv", "report.html", "worst.png"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One of the worst cases with the pictures that the domain drew of it."""
+
+    title: str
+    figures: Sequence[Figure]
+
+
+def worst_rows(measured: Measured, model: str, metric: str, higher_is_better: bool | None) -> list[dict[str, Any]]:
+    """The rows of this model's worst samples by this metric, the worst first."""
+    rows = [row for row in measured.rows if row["model"] == model and row[metric] is not None]
+    badness = {True: lambda value: -value, False: lambda value: value, None: abs}[higher_is_better]
+    return sorted(rows, key=lambda row: badness(row[metric]), reverse=True)[:WORST]
+
+
+def show_worst(
+    networks: Networks, domain: Domain, source: Generator, rows: Sequence[Mapping[str, Any]], metric: str
+) -> list[Shown]:
+    """The domain's pictures of these samples. They are read and answered anew: keeping all answers takes too much."""
+    import torch
+
+    from kdkit.measure.scoring import answers_to
+
+    shown = []
+    for row in rows:
+        (sample,) = source.generate([row["index"]])
+        answers = answers_to(_on_cpu(networks), domain, sample, torch.device("cpu"))
+        case = Case("worst", row[metric], sample, answers)
+        shown.append(Shown(f"{row['sample']}: {metric} {row[metric]:.3f}", list(domain.figures([case]))))
+    return shown
+
+
+def contact_sheet(figures: Sequence[Figure]) -> bytes | None:
+    """The PNG pictures among the figures, one below the other, as PNG; None when there are none."""
+    from PIL import Image
+
+    pictures = [np.asarray(_rgb(figure.data)) for figure in figures if figure.media_type == "image/png"]
+    if not pictures:
+        return None
+    width = max(picture.shape[1] for picture in pictures)
+    padded = [np.pad(p, ((0, 8), (0, width - p.shape[1]), (0, 0)), constant_values=16) for p in pictures]
+    page = io.BytesIO()
+    Image.fromarray(np.concatenate(padded)).save(page, "PNG", optimize=True)
+    return page.getvalue()
+
+
+def write_outcome(
+    out: Path,
+    facts: Mapping[str, Any],
+    measured: Measured,
+    metrics: Mapping[str, Metric],
+    worst: Sequence[Shown],
+) -> list[Path]:
+    """Write scores, cases, the page and the contact sheet into ``out``; returns the paths written."""
+    write_json(out / SCORES, as_json(facts, measured))
+    write_csv(out / CASES, measured.rows)
+    sheet = contact_sheet([figure for shown in worst for figure in shown.figures])
+    if sheet:
+        write_bytes(out / SHEET, sheet)
+    write_text(out / PAGE, _page(facts, measured, metrics, worst))
+    return [path for name in (SCORES, CASES, SHEET, PAGE) if (path := out / name).is_file()]
+
+
+def as_json(facts: Mapping[str, Any], measured: Measured) -> dict[str, Any]:
+    """Everything that was measured as plain values."""
+    return {
+        **facts,
+        "unlabelled": measured.unlabelled,
+        "skipped": [{"sample": name, "reason": reason} for name, reason in measured.skipped],
+        "scores": {
+            model: {
+                group: {name: asdict(score) for name, score in by_name.items()} for group, by_name in groups.items()
+            }
+            for model, groups in measured.scores.items()
+        },
+    }
+
+
+def measured_names(scores: Scores) -> list[str]:
+    """The metrics that could be measured at all."""
+    names = dict.fromkeys(name for groups in scores.values() for by_name in groups.values() for name in by_name)
+    return [n for n in names if any(by[n].n for groups in scores.values() for by in groups.values())]
+
+
+def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Metric], worst: Sequence[Shown]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("kdkit"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = data_uri
+    return environment.get_template(TEMPLATE).render(
+        facts=facts,
+        measured=measured,
+        names=measured_names(measured.scores),
+        metrics=metrics,
+        worst=worst,
+    )
+
+
+def _rgb(data: bytes) -> Any:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def _on_cpu(networks: Networks) -> Networks:
+    return {model: network.cpu() for model, network in networks.items()}

@@ -1,0 +1,192 @@
+"""Models and labelled samples → scores, for everything and for each group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, Dataset
+
+from kdkit.contracts.domain import Domain
+from kdkit.contracts.generator import Generator
+from kdkit.contracts.metric import Metric, Score
+from kdkit.engine.answering import answers_of, freeze
+from kdkit.engine.trainer import interruptible, make_trainer
+from kdkit.errors import DataError, KdkitError
+from kdkit.progress import Bar
+from kdkit.recipe.schema import Hardware
+from kdkit.sample import Sample
+from kdkit.store.answers import decode_answer, encode
+
+ALL = "all"
+
+Networks = Mapping[str, torch.nn.Module]
+Scores = dict[str, dict[str, dict[str, Score]]]
+
+
+@dataclass
+class Measured:
+    """What came of the data.
+
+    ``scores``: model, group, metric to score; the group "all" comes first. ``rows``: one for each sample and model,
+    with each metric on that sample alone. ``unlabelled``: samples without any truth, which no model was asked about.
+    ``skipped``: (sample, reason) of what could not be read.
+    """
+
+    scores: Scores = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    unlabelled: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def measure(
+    networks: Networks,
+    domain: Domain,
+    source: Generator,
+    metrics: Mapping[str, Metric],
+    hardware: Hardware,
+    seed: int,
+    folder: Path,
+    bar: Bar,
+) -> Measured:
+    """Ask every network about every labelled sample of the source, and measure the answers.
+
+    Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when an
+    answer is not finite.
+    """
+    measured, gathered = Measured(), _Gathered(networks, metrics)
+    module = _Answering(networks, domain)
+    trainer = make_trainer(hardware, folder, [_Keep(domain, gathered, measured, bar)], enable_checkpointing=False)
+    loader = DataLoader(_Labelled(source), batch_size=1, collate_fn=lambda items: items[0])
+    with interruptible(trainer):
+        trainer.predict(module, loader, return_predictions=False)
+    measured.scores = gathered.scores(seed)
+    if not measured.rows:
+        raise DataError(
+            f"nothing could be measured: {measured.unlabelled} samples have no label, "
+            f"{len(measured.skipped)} could not be read",
+        )
+    return measured
+
+
+def answers_to(networks: Networks, domain: Domain, sample: Sample, device: torch.device) -> dict[str, np.ndarray]:
+    """Each network's activated answer to a sample, asked as the domain asks. Raises :class:`KdkitError`."""
+    found = {}
+    for model, network in networks.items():
+
+        def ask(inputs: Sequence[np.ndarray], model: str = model, network: torch.nn.Module = network) -> list[Any]:
+            logits = answers_of(network, inputs, device)
+            if not all(bool(answer.isfinite().all()) for answer in logits):
+                raise KdkitError(f"the {model}'s answer to {sample.info.get('name', 'a sample')} is not finite")
+            return [decode_answer(encode(answer, domain.activation), domain.activation) for answer in logits]
+
+        found[model] = domain.answer(sample, ask)
+    return found
+
+
+class _Gathered:
+    """A metric of its own for each model and group."""
+
+    def __init__(self, models: Networks, metrics: Mapping[str, Metric]) -> None:
+        self.models = list(models)
+        self.metrics = metrics
+        self.groups: dict[str, dict[str, dict[str, Metric]]] = {}
+        self.of(ALL)
+
+    def of(self, group: str) -> dict[str, dict[str, Metric]]:
+        if group not in self.groups:
+            self.groups[group] = {
+                model: {name: type(metric)(metric.options) for name, metric in self.metrics.items()}
+                for model in self.models
+            }
+        return self.groups[group]
+
+    def scores(self, seed: int) -> Scores:
+        ordered = [ALL, *sorted(set(self.groups) - {ALL})]
+        return {
+            model: {
+                group: {name: metric.compute(seed) for name, metric in self.groups[group][model].items()}
+                for group in ordered
+            }
+            for model in self.models
+        }
+
+
+class _Labelled(Dataset[tuple[int, "Sample | str"]]):
+    """Each sample of the source, or the reason why it cannot be read."""
+
+    def __init__(self, source: Generator) -> None:
+        self.source = source
+        self.count = source.count() or 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, item: int) -> tuple[int, Sample | str]:
+        try:
+            return item, next(iter(self.source.generate([item])))
+        except DataError as error:
+            return item, error.message
+
+
+class _Answering(LightningModule):
+    def __init__(self, networks: Networks, domain: Domain) -> None:
+        super().__init__()
+        self.networks = torch.nn.ModuleDict({model: freeze(network) for model, network in networks.items()})
+        self.domain = domain
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave samples as they are (Lightning would look for tensors in them); their arrays are moved later."""
+        return batch
+
+    def predict_step(self, batch: tuple[int, Sample | str], batch_idx: int) -> dict[str, np.ndarray] | None:
+        _, sample = batch
+        if isinstance(sample, str) or not sample.truth:
+            return None
+        return answers_to(dict(self.networks.items()), self.domain, sample, self.device)
+
+
+class _Keep(Callback):
+    """Measures each answer as soon as it is there: answers are too large to be kept."""
+
+    def __init__(self, domain: Domain, gathered: _Gathered, measured: Measured, bar: Bar) -> None:
+        self.domain = domain
+        self.gathered = gathered
+        self.measured = measured
+        self.bar = bar
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        index, sample = batch
+        self.bar.advance()
+        if isinstance(sample, str):
+            self.measured.skipped.append((str(index), sample))
+        elif outputs is None:
+            self.measured.unlabelled += 1
+        else:
+            self._measure(index, sample, outputs)
+
+    def _measure(self, index: int, sample: Sample, answers: Mapping[str, np.ndarray]) -> None:
+        strata = self.domain.strata(sample)
+        for model, answer in answers.items():
+            row: dict[str, Any] = {"sample": sample.info.get("name", index), "index": index, "model": model}
+            for name, metric in self.gathered.of(ALL)[model].items():
+                row[name] = _alone(metric, metric.update(answer, sample))
+            self.measured.rows.append(row)
+            for group, part in strata.items():
+                for metric in self.gathered.of(group)[model].values():
+                    metric.update(answer, part)
+
+
+def _alone(metric: Metric, cases: np.ndarray | None) -> float | None:
+    """The metric on one sample; None where it means nothing for one (a correlation)."""
+    if cases is None:
+        return None
+    value = metric.summarize(cases)
+    return round(value, 6) if np.isfinite(value) else None
