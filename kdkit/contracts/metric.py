@@ -39,7 +39,7 @@ class Metric(Component, ABC):
 
     ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
     ``higher_is_better``: None when zero is best (a bias).
-    ``group_key``: the entry of ``sample.info`` that says which samples belong together ("patient", say). The bootstrap
+    ``group_key``: the entry of ``sample.info`` that says which samples belong together ("patient"). The bootstrap
     draws such groups, as ten clips of one patient tell less than ten patients; a sample without the entry is drawn by
     itself, and so is every sample where the key is None.
 

@@ -10,6 +10,7 @@ from .discs import DISCS, LongAxis, discs, long_axis, volume
 from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
 from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
 from .polygons import chords_polygon, polygon_mask
+from .surfaces import hausdorff95, mean_surface_distance, surface_distances
 
 __all__ = [
     "DISCS",
@@ -23,8 +24,11 @@ __all__ = [
     "discs",
     "discs_ejection_fraction",
     "ejection_fraction",
+    "hausdorff95",
     "largest_component",
     "long_axis",
+    "mean_surface_distance",
     "polygon_mask",
+    "surface_distances",
     "volume",
 ]
