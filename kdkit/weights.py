@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 SHOWN_KEYS = 3
 
 
-def load_weights(network: torch.nn.Module, path: Path) -> None:
+def load_weights(network: torch.nn.Module, path: Path, ignored: str = "") -> None:
     """Load ``path`` (``.safetensors``, or a torch file read with ``weights_only``) into ``network``.
 
     Accepted: a bare state dict, or a dict that carries one under ``state_dict`` (as training checkpoints do), with or
     without the prefix ``module.`` of data-parallel training. Floating weights of any precision are converted.
+    ``ignored``: a prefix of keys that are passed over, where files hold parts that the network does not have.
     Raises :class:`WeightsError` when the file is missing or unreadable, would have to execute code, or holds the
     weights of another architecture; the first keys that differ are named.
     """
     state = read_state(path)
+    if ignored:
+        state = {key: value for key, value in state.items() if not key.startswith(ignored)}
     fit_state(network, state, str(path))
 
 

@@ -12,18 +12,25 @@ class Framewise(nn.Module):
     """Wraps a network of torchvision's segmentation layout, (N, 3, H, W) to ``{"out": (N, channels, H, W)}``.
 
     Takes grey clips (B, T, H, W), 0..255, any real dtype, normalises them, and returns the foreground's logits,
-    (B, T, H, W). With several channels, which exclude each other, that is the foreground's log-odds under softmax.
+    (B, T, H, W). With several channels that exclude each other (``exclusive``), that is the foreground's log-odds
+    under softmax; with channels that do not, the foreground's own logit.
     """
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(
-        self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float], foreground: int, chunk: int
+        self,
+        network: nn.Module,
+        mean: Sequence[float],
+        deviation: Sequence[float],
+        foreground: int,
+        chunk: int,
+        exclusive: bool = True,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # faster on CPUs and tensor cores
-        self.foreground, self.chunk = foreground, chunk
+        self.foreground, self.chunk, self.exclusive = foreground, chunk, exclusive
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1), persistent=False)
 
@@ -38,7 +45,7 @@ class Framewise(nn.Module):
         normalised = ((colour - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
         scores = self.network(normalised)["out"]
         wanted = scores[:, self.foreground]
-        if scores.shape[1] == 1:
+        if scores.shape[1] == 1 or not self.exclusive:
             return wanted
         others = torch.cat([scores[:, : self.foreground], scores[:, self.foreground + 1 :]], 1)
         return wanted - others.logsumexp(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from pydantic import FilePath, model_validator
+from pydantic import FilePath, field_validator, model_validator
 
 from kdkit import ComponentOptions, Field, Teacher, load_weights
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import torch
 
+Colour = tuple[float, float, float]
 Backbone = Literal["resnet50", "resnet101", "mobilenet_v3_large", "compact"]
 
 EMBEDDED = Path(__file__).parent / "weights" / "deeplabv3_compact.safetensors"
@@ -33,6 +34,8 @@ class DeepLabV3(Teacher):
 
     Without ``weights`` it is the embedded compact network, trained on simulated clips alone. With ``weights`` it is a
     network of torchvision's layout; the defaults fit EchoNet-Dynamic's release file ``deeplabv3_resnet50_random.pt``.
+    Published models of the same family differ in backbone, number and meaning of channels, and normalisation: each is
+    an option.
     """
 
     class Options(ComponentOptions):
@@ -47,10 +50,26 @@ class DeepLabV3(Teacher):
             None,
             description=f"Backbone: {', '.join(get_args(Backbone))}. None: compact without weights, resnet50 with.",
         )
-        channels: int = Field(
-            1, ge=1, le=256, description="Output channels: 1 for a mask, more for classes that exclude each other."
-        )
+        channels: int = Field(1, ge=1, le=256, description="Output channels: 1 for a mask, more for classes.")
         foreground: int = Field(0, ge=0, description="The output channel that means left ventricle, from 0.")
+        activation: Literal["softmax", "sigmoid"] = Field(
+            "softmax",
+            description="How several channels are meant: softmax where classes exclude each other, sigmoid where each "
+            "is a mask of its own.",
+        )
+        mean: Colour = Field(
+            MEAN,
+            description="Subtracted from red, green and blue, 0..255; EchoNet-Dynamic's. For a network trained on "
+            "0..1, multiply its own by 255.",
+        )
+        deviation: Colour = Field(DEVIATION, description="What red, green and blue are then divided by, as for mean.")
+
+        @field_validator("deviation")
+        @classmethod
+        def _positive(cls, deviation: Colour) -> Colour:
+            if min(deviation) <= 0:
+                raise ValueError("numbers above 0")
+            return deviation
 
         @model_validator(mode="after")
         def _fit_together(self) -> Self:
@@ -80,5 +99,8 @@ class DeepLabV3(Teacher):
 
         backbone = self.options.backbone or ("resnet50" if self.options.weights else "compact")
         network = build(backbone, self.options.channels)
-        load_weights(network, self.files()[0])
-        return Framewise(network, MEAN, DEVIATION, self.options.foreground, CHUNK)
+        # Some are published with the auxiliary head of their training, which answers nothing.
+        load_weights(network, self.files()[0], ignored="aux_classifier.")
+        chosen = self.options
+        exclusive = chosen.activation == "softmax"
+        return Framewise(network, chosen.mean, chosen.deviation, chosen.foreground, CHUNK, exclusive)

@@ -199,3 +199,52 @@ def test_fingerprint_follows_the_content_of_the_weights(compact_file):
     content[-1] ^= 1
     moved.write_bytes(bytes(content))
     assert fingerprint(moved) != fingerprint(compact_file)
+
+
+def normalised(inputs, mean=MEAN, deviation=DEVIATION):
+    grey = inputs[0].float()[:, None].expand(-1, 3, -1, -1)
+    return (grey - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(deviation).view(3, 1, 1)
+
+
+@pytest.mark.parametrize("backbone", ["resnet101", "mobilenet_v3_large"])
+def test_published_backbones_load_from_half_precision_safetensors(tmp_path, backbone):
+    torch.manual_seed(3)
+    network = build(backbone, channels=2).half()
+    path = tmp_path / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, path)
+    loaded = DeepLabV3(options(weights=path, backbone=backbone, channels=2, foreground=1)).build()
+    own = loaded.network.state_dict()
+    assert all(torch.equal(own[key], value.to(own[key].dtype)) for key, value in network.state_dict().items())
+
+
+def test_masks_of_their_own_are_each_a_sigmoid(tmp_path):
+    torch.manual_seed(2)
+    network = build("compact", channels=3).eval()
+    path = tmp_path / "masks.safetensors"
+    save_file(network.state_dict(), path)
+    inputs = clips()
+    chosen = options(weights=path, backbone="compact", channels=3, foreground=1, activation="sigmoid")
+    logits = ask(DeepLabV3(chosen), inputs)
+    with torch.no_grad():
+        expected = network(normalised(inputs))["out"][:, 1]
+    assert torch.allclose(logits[0], expected, atol=1e-5)
+
+
+def test_normalisation_is_an_option(compact, compact_file):
+    mean, deviation = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)
+    inputs = clips()
+    chosen = options(weights=compact_file, backbone="compact", mean=mean, deviation=deviation)
+    with torch.no_grad():
+        expected = compact(normalised(inputs, mean, deviation))["out"][:, 0]
+    assert torch.allclose(ask(DeepLabV3(chosen), inputs)[0], expected, atol=1e-5)
+    with pytest.raises(ValidationError, match="above 0"):
+        options(deviation=(1, 0, 1))
+
+
+def test_the_auxiliary_head_of_the_training_is_passed_over(compact, tmp_path):
+    path = tmp_path / "weights.pt"
+    head = {"aux_classifier.0.weight": torch.zeros(3), "aux_classifier.4.bias": torch.zeros(1)}
+    torch.save({"state_dict": {f"module.{key}": v for key, v in (compact.state_dict() | head).items()}}, path)
+    inputs = clips()
+    expected = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)
+    assert torch.allclose(ask(DeepLabV3(options(weights=path, backbone="compact")), inputs), expected, atol=1e-5)
