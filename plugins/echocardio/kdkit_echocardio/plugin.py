@@ -34,20 +34,54 @@ def kdkit_students() -> list[Entry]:
 
 @hookimpl
 def kdkit_metrics() -> list[Entry]:
-    overlap, ejection, timing = (f"kdkit_echocardio.metrics.{name}" for name in ("overlap", "ejection", "timing"))
+    overlap, surfaces, ejection, timing, stability, calibration = (
+        f"kdkit_echocardio.metrics.{name}"
+        for name in ("overlap", "surfaces", "ejection", "timing", "stability", "calibration")
+    )
     return [
         Entry("dice", "Dice coefficient at end-diastole and end-systole", f"{overlap}:Dice"),
         Entry("dice-ed", "Dice coefficient at end-diastole", f"{overlap}:DiceED"),
         Entry("dice-es", "Dice coefficient at end-systole", f"{overlap}:DiceES"),
         Entry("iou", "Intersection over union at end-diastole and end-systole", f"{overlap}:IoU"),
+        Entry("dice-pooled", "Dice coefficient of all clips' pixels as one set (EchoNet)", f"{overlap}:PooledDice"),
+        Entry("hd95", "95 % Hausdorff distance of the border, pixels", f"{surfaces}:Hausdorff95"),
+        Entry("hd95-mm", "95 % Hausdorff distance of the border, mm", f"{surfaces}:Hausdorff95Millimetres"),
+        Entry("msd", "Mean distance of the border, pixels", f"{surfaces}:MeanSurfaceDistance"),
+        Entry("msd-mm", "Mean distance of the border, mm", f"{surfaces}:MeanSurfaceDistanceMillimetres"),
         Entry("ef-area-r", "Ejection fraction from areas: correlation with the truth", f"{ejection}:AreaCorrelation"),
         Entry("ef-area-mae", "Ejection fraction from areas: mean absolute error", f"{ejection}:AreaError"),
         Entry("ef-area-bias", "Ejection fraction from areas: mean difference", f"{ejection}:AreaBias"),
+        Entry(
+            "ef-area-r2",
+            "Ejection fraction from areas: coefficient of determination",
+            f"{ejection}:AreaDetermination",
+        ),
+        Entry(
+            "ef-area-rmse",
+            "Ejection fraction from areas: root mean square error",
+            f"{ejection}:AreaRootMeanSquareError",
+        ),
+        Entry(
+            "ef-area-auc", "Ejection fraction from areas: AUC for a true one below 50 %", f"{ejection}:AreaReduced"
+        ),
         Entry(
             "ef-discs-r", "Ejection fraction from discs: correlation with the truth", f"{ejection}:DiscsCorrelation"
         ),
         Entry("ef-discs-mae", "Ejection fraction from discs: mean absolute error", f"{ejection}:DiscsError"),
         Entry("ef-discs-bias", "Ejection fraction from discs: mean difference", f"{ejection}:DiscsBias"),
+        Entry(
+            "ef-discs-r2",
+            "Ejection fraction from discs: coefficient of determination",
+            f"{ejection}:DiscsDetermination",
+        ),
+        Entry(
+            "ef-discs-rmse",
+            "Ejection fraction from discs: root mean square error",
+            f"{ejection}:DiscsRootMeanSquareError",
+        ),
+        Entry(
+            "ef-discs-auc", "Ejection fraction from discs: AUC for a true one below 50 %", f"{ejection}:DiscsReduced"
+        ),
         Entry("afd", "Distance of ED and ES found without the reference, frames", f"{timing}:AverageFrameDistance"),
         Entry("afd-ms", "Distance of ED and ES found without the reference, ms", f"{timing}:AverageTimeDistance"),
         Entry("missed-beats", "Share of reference ED and ES that were not found", f"{timing}:MissedBeats"),
@@ -55,6 +89,9 @@ def kdkit_metrics() -> list[Entry]:
         Entry(
             "afd-original", "Distance of ED and ES by EchoDFKD's own rule, frames", f"{timing}:OriginalFrameDistance"
         ),
+        Entry("flicker", "Trembling of the area from frame to frame; needs no truth", f"{stability}:Flicker"),
+        Entry("brier", "Mean squared error of the probability at ED and ES", f"{calibration}:Brier"),
+        Entry("ece", "Expected calibration error of the probability at ED and ES", f"{calibration}:CalibrationError"),
     ]
 
 

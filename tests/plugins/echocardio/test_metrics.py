@@ -8,15 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kdkit_echocardio.metrics.calibration import Brier, CalibrationError
 from kdkit_echocardio.metrics.ejection import (
     AreaBias,
     AreaCorrelation,
+    AreaDetermination,
     AreaError,
+    AreaReduced,
+    AreaRootMeanSquareError,
     DiscsBias,
     DiscsCorrelation,
+    DiscsDetermination,
     DiscsError,
+    DiscsReduced,
+    DiscsRootMeanSquareError,
 )
-from kdkit_echocardio.metrics.overlap import Dice, DiceED, DiceES, IoU
+from kdkit_echocardio.metrics.overlap import Dice, DiceED, DiceES, IoU, PooledDice
+from kdkit_echocardio.metrics.stability import Flicker
+from kdkit_echocardio.metrics.surfaces import (
+    Hausdorff95,
+    Hausdorff95Millimetres,
+    MeanSurfaceDistance,
+    MeanSurfaceDistanceMillimetres,
+)
 from kdkit_echocardio.metrics.timing import (
     AverageFrameDistance,
     AverageTimeDistance,
@@ -26,19 +40,28 @@ from kdkit_echocardio.metrics.timing import (
     match,
     select_by_reference,
 )
-from torchmetrics.classification import BinaryF1Score, BinaryJaccardIndex
+from sklearn.metrics import brier_score_loss, f1_score, r2_score, roc_auc_score, root_mean_squared_error
+from torchmetrics.classification import BinaryCalibrationError, BinaryF1Score, BinaryJaccardIndex
 from torchmetrics.regression import PearsonCorrCoef
 
 from kdkit import DataError, Metric, Sample
 
 GOLDEN = Path(__file__).parent / "golden"
-OVERLAP = [Dice, DiceED, DiceES, IoU]
-EJECTION = [AreaCorrelation, AreaError, AreaBias, DiscsCorrelation, DiscsError, DiscsBias]
+OVERLAP = [Dice, DiceED, DiceES, IoU, PooledDice]
+SURFACES = [Hausdorff95, Hausdorff95Millimetres, MeanSurfaceDistance, MeanSurfaceDistanceMillimetres]
+EJECTION = [
+    *[AreaCorrelation, AreaError, AreaBias, AreaDetermination, AreaRootMeanSquareError, AreaReduced],
+    *[DiscsCorrelation, DiscsError, DiscsBias, DiscsDetermination, DiscsRootMeanSquareError, DiscsReduced],
+]
 TIMING = [AverageFrameDistance, AverageTimeDistance, MissedBeats, ExtraBeats, OriginalFrameDistance]
+CALIBRATION = [Brier, CalibrationError]
+NEED_TRUTH = OVERLAP + SURFACES + EJECTION + TIMING + CALIBRATION
 
 
-def sample(frames: int = 4, side: int = 16, fps: float | None = 50.0, **truth: object) -> Sample:
-    info = {} if fps is None else {"fps": fps}
+def sample(
+    frames: int = 4, side: int = 16, fps: float | None = 50.0, spacing_mm: float | None = 2.0, **truth: object
+) -> Sample:
+    info = {name: fact for name, fact in (("fps", fps), ("spacing_mm", spacing_mm)) if fact is not None}
     return Sample(np.zeros((frames, side, side), np.uint8), {k: np.asarray(v) for k, v in truth.items()}, info)
 
 
@@ -114,6 +137,70 @@ def test_masks_of_another_size_are_refused() -> None:
         Dice().measure(np.ones((2, 4, 4), np.float32), known)
 
 
+def random_clips(count: int, frames: int = 6, side: int = 12) -> list[tuple[np.ndarray, Sample]]:
+    """Predictions and masks of noise, the second half of the clips larger; frames 1, 3 and 5 are labelled."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for number in range(count):
+        share = 0.2 if number < count / 2 else 0.7
+        prediction = rng.random((frames, side, side)).astype(np.float32)
+        masks = (rng.random((frames, side, side)) < share * prediction).astype(np.uint8)
+        clips.append((prediction, sample(frames, side, mask=masks, mask_frames=np.arange(frames), ed=[1, 5], es=[3])))
+    return clips
+
+
+def labelled(clips: list[tuple[np.ndarray, Sample]]) -> tuple[np.ndarray, np.ndarray]:
+    """All labelled pixels: their probability and truth."""
+    frames = [1, 5, 3]
+    predictions = np.concatenate([prediction[frames].ravel() for prediction, _ in clips])
+    return predictions, np.concatenate([known.truth["mask"][frames].ravel() for _, known in clips])
+
+
+def test_pooled_overlap_is_that_of_all_pixels_together() -> None:
+    clips = random_clips(6)
+    probability, true = labelled(clips)
+    assert value(PooledDice(), *clips) == pytest.approx(f1_score(true, probability >= 0.5))
+    assert value(PooledDice(), *clips) != pytest.approx(value(Dice(), *clips), abs=1e-3)
+
+
+# --- surfaces ----------------------------------------------------------------------------------------------------
+
+
+def lines(*rows: int) -> np.ndarray:
+    """Masks, one a frame, of a horizontal line in this row; none where it is negative."""
+    masks = np.zeros((len(rows), 16, 16), np.float32)
+    for mask, row in zip(masks, rows, strict=True):
+        if row >= 0:
+            mask[row, 2:14] = 1
+    return masks
+
+
+@pytest.mark.parametrize(("pixels", "millimetres"), [SURFACES[:2], SURFACES[2:]])
+def test_distances_of_borders_by_hand(pixels: type[Metric], millimetres: type[Metric]) -> None:
+    truth = {"mask": lines(4, 4, 4).astype(np.uint8), "mask_frames": [0, 1, 2], "ed": [0], "es": [2]}
+    clips = [
+        (lines(6, 15, 9), sample(3, spacing_mm=0.5, **truth)),
+        (lines(4, 4, 4), sample(3, spacing_mm=2, **truth)),
+    ]
+    assert value(pixels(), *clips) == pytest.approx(((2 + 5) / 2 + 0) / 2)
+    assert value(millimetres(), *clips) == pytest.approx(((1 + 2.5) / 2 + 0) / 2)
+
+
+@pytest.mark.parametrize("metric", SURFACES)
+def test_a_ventricle_that_is_missed_is_as_far_as_can_be(metric: type[Metric]) -> None:
+    truth = {"mask": lines(4, -1).astype(np.uint8), "mask_frames": [0, 1], "ed": [0], "es": [1]}
+    pixel = 2.0 if metric.unit == "mm" else 1.0
+    diagonal = 16 * np.sqrt(2) * pixel
+    assert value(metric(), (lines(-1, -1), sample(2, **truth))) == pytest.approx(diagonal / 2)
+    assert value(metric(), (lines(4, 3), sample(2, **truth))) == pytest.approx(diagonal / 2)
+
+
+@pytest.mark.parametrize("metric", [Hausdorff95Millimetres, MeanSurfaceDistanceMillimetres])
+def test_millimetres_need_a_spacing(metric: type[Metric]) -> None:
+    truth = {"mask": lines(4).astype(np.uint8), "mask_frames": [0], "ed": [0]}
+    assert metric().measure(lines(4), sample(1, spacing_mm=None, **truth)) == []
+
+
 # --- ejection fraction -------------------------------------------------------------------------------------------
 
 
@@ -146,6 +233,32 @@ def test_correlation_against_torchmetrics() -> None:
     cases = rng.normal(50, 15, (40, 2))
     expected = PearsonCorrCoef()(torch.from_numpy(cases[:, 0]), torch.from_numpy(cases[:, 1]))
     assert AreaCorrelation().summarize(cases) == pytest.approx(float(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("metric", "reference"),
+    [(AreaDetermination, r2_score), (AreaRootMeanSquareError, root_mean_squared_error)],
+)
+def test_errors_against_scikit_learn(metric: type[Metric], reference: object) -> None:
+    cases = np.random.default_rng(1).normal(50, 15, (40, 2))
+    assert metric().summarize(cases) == pytest.approx(reference(cases[:, 1], cases[:, 0]))
+
+
+def test_finding_reduced_hearts_against_scikit_learn() -> None:
+    rng = np.random.default_rng(2)
+    true = rng.normal(50, 15, 60)
+    predicted = np.round(true + rng.normal(0, 15, 60), -1)  # with ties
+    expected = roc_auc_score(true < 50, -predicted)
+    assert 0.6 < expected < 0.95
+    assert AreaReduced().summarize(np.stack([predicted, true], 1)) == pytest.approx(expected)
+
+
+def test_what_ejection_fractions_without_contrast_cannot_tell() -> None:
+    same = np.array([[40.0, 60.0], [50.0, 60.0], [60.0, 60.0]])
+    assert np.isnan(AreaDetermination().summarize(same))
+    assert np.isnan(AreaReduced().summarize(same)) and np.isnan(AreaReduced().summarize(same - 20))
+    # 50 % is not reduced.
+    assert AreaReduced().summarize(np.array([[30.0, 49.9], [40.0, 50.0]])) == 1
 
 
 def test_correlation_needs_three_clips_and_some_spread() -> None:
@@ -258,10 +371,65 @@ def test_noise_games_the_published_rule_and_not_ours() -> None:
     assert scores["heart"][0] < 3 and scores["heart"][1] < 3
 
 
+# --- steadiness --------------------------------------------------------------------------------------------------
+
+
+def test_flicker_by_hand() -> None:
+    areas = np.array([100, 110, 90, 100, 100])  # second differences -30, 30, -10; mean 100
+    assert value(Flicker(), (discs_of(areas), sample(5, 48))) == pytest.approx(100 * (70 / 3) / 100)
+
+
+def test_a_constant_or_steadily_growing_ventricle_does_not_flicker() -> None:
+    for areas in (np.full(10, 500), np.arange(500, 600, 10)):
+        assert value(Flicker(), (discs_of(areas), sample(len(areas), 48))) == 0
+
+
+def test_noise_flickers_more_than_a_beating_heart() -> None:
+    rng = np.random.default_rng(0)
+    curve, _, _ = heart(60, 40)
+    steady, trembling = (
+        value(Flicker(), (discs_of(areas), sample(60, 48))) for areas in (curve, curve + rng.normal(0, 40, 60))
+    )
+    assert trembling > 5 * steady
+
+
+def test_flicker_of_nothing_is_not_counted() -> None:
+    assert Flicker().measure(np.zeros((9, 16, 16), np.float32), sample(9)) == []
+    assert Flicker().measure(np.ones((2, 16, 16), np.float32), sample(2)) == []
+
+
+# --- calibration -------------------------------------------------------------------------------------------------
+
+
+def test_the_brier_score_against_scikit_learn() -> None:
+    clips = random_clips(4)
+    expected = [brier_score_loss(true, probability) for probability, true in (labelled([clip]) for clip in clips)]
+    assert value(Brier(), *clips) == pytest.approx(np.mean(expected))
+
+
+def test_the_calibration_error_against_torchmetrics() -> None:
+    clips = random_clips(4)
+    probability, true = labelled(clips)
+    reference = BinaryCalibrationError(n_bins=15, norm="l1")(torch.from_numpy(probability), torch.from_numpy(true))
+    assert value(CalibrationError(), *clips) == pytest.approx(float(reference), abs=1e-5)
+
+
+def test_probabilities_that_are_frequencies_are_calibrated() -> None:
+    # A quarter of the pixels that are called 0.25, and everything that is called 1.
+    prediction = np.full((1, 4, 4), 0.25, np.float32)
+    prediction[0, 0] = 1
+    mask = np.zeros((1, 4, 4), np.uint8)
+    mask[0, 0] = mask[0, 1:, 0] = 1
+    known = sample(1, 4, mask=mask, mask_frames=[0], ed=[0])
+    assert value(CalibrationError(), (prediction, known)) == pytest.approx(0, abs=1e-6)
+    assert value(CalibrationError(), (np.ones_like(prediction), known)) == pytest.approx(9 / 16)
+    assert value(Brier(), (prediction, known)) == pytest.approx((3 * 0.75**2 + 9 * 0.25**2) / 16)
+
+
 # --- all of them -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("metric", OVERLAP + EJECTION + TIMING)
+@pytest.mark.parametrize("metric", NEED_TRUTH)
 def test_nothing_known_is_not_counted(metric: type[Metric]) -> None:
     score = metric()
     score.update(np.ones((4, 16, 16), np.float32), sample())
@@ -273,7 +441,7 @@ def test_timing_needs_a_frame_rate(metric: type[Metric]) -> None:
     assert metric().measure(np.ones((4, 16, 16), np.float32), sample(fps=None, ed=[0], es=[2])) == []
 
 
-@pytest.mark.parametrize("metric", OVERLAP + EJECTION + TIMING)
+@pytest.mark.parametrize("metric", [*NEED_TRUTH, Flicker])
 def test_scores_carry_unit_direction_and_interval(metric: type[Metric]) -> None:
     rng = np.random.default_rng(0)
     score = metric()
@@ -291,7 +459,18 @@ def test_scores_carry_unit_direction_and_interval(metric: type[Metric]) -> None:
     assert result.unit == metric.unit and result.higher_is_better is metric.higher_is_better
 
 
-@pytest.mark.parametrize("metric", OVERLAP + EJECTION + TIMING)
+@pytest.mark.parametrize("metric", [*NEED_TRUTH, Flicker])
 def test_every_metric_says_what_it_computes(metric: type[Metric]) -> None:
-    assert metric.__doc__ and metric.unit in {"", "%", "frames", "ms"}
+    assert metric.__doc__ and metric.unit in {"", "%", "frames", "ms", "pixels", "mm"}
     assert metric.higher_is_better in {True, False, None}
+
+
+@pytest.mark.parametrize("metric", [*NEED_TRUTH, Flicker])
+def test_intervals_are_drawn_over_patients(metric: type[Metric]) -> None:
+    by_clip, by_patient = metric(), metric()
+    for prediction, known in metric().example_cases():
+        by_clip.update(prediction, known)
+        by_patient.update(prediction, Sample(known.inputs, known.truth, {**known.info, "patient": "one"}))
+    one, all_of_one = by_clip.compute(), by_patient.compute()
+    assert all_of_one.value == one.value and all_of_one.n == one.n == 4
+    assert all_of_one.ci_low == all_of_one.ci_high == pytest.approx(one.value), "one patient has no spread"

@@ -10,16 +10,20 @@ from abc import abstractmethod
 
 import numpy as np
 
-from kdkit import Metric, Sample
+from kdkit import Sample
 
 from ..geometry import area_ejection_fraction, binarize, clean, discs_ejection_fraction
+from .clip_metric import ClipMetric
 from .truth import event_frames
 
 # A correlation of two points is always 1 or -1.
 LEAST_CASES = 3
 
+# Percent; below it an ejection fraction is called reduced (EchoNet-Dynamic's own threshold).
+REDUCED = 50
 
-class EjectionFraction(Metric):
+
+class EjectionFraction(ClipMetric):
     """Gathers (predicted, true) ejection fractions in percent, one case per clip.
 
     A prediction without a ventricle at end-diastole counts as 0 %: left out, a model that finds nothing in the
@@ -86,6 +90,49 @@ class Bias(EjectionFraction):
         return float((cases[:, 0] - cases[:, 1]).mean())
 
 
+class Determination(EjectionFraction):
+    """``1 - sum (predicted - true)^2 / sum (true - mean true)^2``; NaN when all true values are the same."""
+
+    unit = ""
+    higher_is_better = True
+
+    def summarize(self, cases: np.ndarray) -> float:
+        predicted, true = cases.T
+        spread = float(((true - true.mean()) ** 2).sum())
+        return 1 - float(((predicted - true) ** 2).sum()) / spread if spread > 0 else float("nan")
+
+
+class RootMeanSquareError(EjectionFraction):
+    """Root of the mean of (predicted - true)^2, in points of ejection fraction."""
+
+    unit = "%"
+    higher_is_better = False
+
+    def summarize(self, cases: np.ndarray) -> float:
+        return float(np.sqrt(((cases[:, 0] - cases[:, 1]) ** 2).mean()))
+
+
+class ReducedFunction(EjectionFraction):
+    """Area under the receiver operating characteristic for a true ejection fraction below 50 %.
+
+    It is the chance that of a reduced and a normal heart the reduced one has the smaller predicted value, a tie
+    counting half (Hanley and McNeil 1982); NaN when all are reduced, or none.
+    """
+
+    unit = ""
+    higher_is_better = True
+
+    def summarize(self, cases: np.ndarray) -> float:
+        from scipy.stats import rankdata
+
+        reduced = cases[:, 1] < REDUCED
+        count, others = int(reduced.sum()), int((~reduced).sum())
+        if count == 0 or others == 0:
+            return float("nan")
+        ranks = rankdata(-cases[:, 0])
+        return float((ranks[reduced].sum() - count * (count + 1) / 2) / (count * others))
+
+
 class AreaCorrelation(OfAreas, Correlation):
     """Pearson's r between ``100 (A_ED - A_ES) / A_ED`` and the true ejection fraction (Petit et al. 2025).
 
@@ -104,6 +151,29 @@ class AreaBias(OfAreas, Bias):
     """Mean of ``100 (A_ED - A_ES) / A_ED - EF`` in points of ejection fraction (Bland and Altman 1986).
 
     Areas shrink less than volumes, so a perfect mask has a negative bias.
+    """
+
+
+class AreaDetermination(OfAreas, Determination):
+    """R², ``1 - sum (p - EF)^2 / sum (EF - mean EF)^2`` with ``p = 100 (A_ED - A_ES) / A_ED``.
+
+    Areas shrink less than volumes, so a perfect mask has less than 1, and a bias can make it negative; see
+    ``ef-area-r`` for agreement apart from scale. None when all true values are the same.
+    """
+
+
+class AreaRootMeanSquareError(OfAreas, RootMeanSquareError):
+    """Root of the mean of ``(100 (A_ED - A_ES) / A_ED - EF)^2``, in points of ejection fraction.
+
+    Areas shrink less than volumes, so a perfect mask has an error too; compare with the teacher's.
+    """
+
+
+class AreaReduced(OfAreas, ReducedFunction):
+    """Area under the ROC curve of ``100 (A_ED - A_ES) / A_ED`` for a true ejection fraction below 50 %.
+
+    0.5 is chance (Hanley and McNeil 1982; the threshold is that of Ouyang et al. 2020). None when all hearts are
+    below, or none.
     """
 
 
@@ -126,4 +196,27 @@ class DiscsBias(OfDiscs, Bias):
     """Mean of ``100 (V_ED - V_ES) / V_ED - EF`` in points of ejection fraction (Bland and Altman 1986).
 
     V is the single-plane method of discs (Lang et al. 2015).
+    """
+
+
+class DiscsDetermination(OfDiscs, Determination):
+    """R², ``1 - sum (p - EF)^2 / sum (EF - mean EF)^2`` with ``p = 100 (V_ED - V_ES) / V_ED``.
+
+    V is the single-plane method of discs (Lang et al. 2015). Negative when the mean of all true values would have
+    been the better prediction; None when all true values are the same.
+    """
+
+
+class DiscsRootMeanSquareError(OfDiscs, RootMeanSquareError):
+    """Root of the mean of ``(100 (V_ED - V_ES) / V_ED - EF)^2``, in points of ejection fraction.
+
+    V is the single-plane method of discs (Lang et al. 2015).
+    """
+
+
+class DiscsReduced(OfDiscs, ReducedFunction):
+    """Area under the ROC curve of ``100 (V_ED - V_ES) / V_ED`` for a true ejection fraction below 50 %.
+
+    V is the single-plane method of discs (Lang et al. 2015). 0.5 is chance (Hanley and McNeil 1982; the threshold is
+    that of Ouyang et al. 2020). None when all hearts are below, or none.
     """

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdkit import Metric, Sample
+from kdkit import Sample
 
 from ..beats import find_beats
 from ..geometry import area_curve, binarize, clean
+from .clip_metric import ClipMetric
 from .truth import event_frames
 
 # Half a beat at 60 per minute: an event that is further off belongs to another beat. It is also what a missed event
@@ -66,7 +67,7 @@ def compare(prediction: np.ndarray, sample: Sample) -> Comparison | None:
     return Comparison(np.concatenate(distances), extra, float(fps))
 
 
-class AverageFrameDistance(Metric):
+class AverageFrameDistance(ClipMetric):
     """Mean distance in frames from each reference ED and ES to the event found for it without seeing the reference.
 
     Found events are matched one to one, the nearest first; a missed event costs half a second, the reach of a match
@@ -99,7 +100,7 @@ class AverageTimeDistance(AverageFrameDistance):
         return 1000 / fps
 
 
-class MissedBeats(Metric):
+class MissedBeats(ClipMetric):
     """Share of the reference's ED and ES events for which none was found within half a second."""
 
     unit = ""
@@ -110,7 +111,7 @@ class MissedBeats(Metric):
         return [] if found is None else [(float(missed),) for missed in np.isnan(found.distances)]
 
 
-class ExtraBeats(Metric):
+class ExtraBeats(ClipMetric):
     """ED and ES events found without a reference event to match, as a share of the number of reference events.
 
     Counted from the first to the last reference event of each clip.
@@ -142,7 +143,7 @@ def select_by_reference(areas: np.ndarray, reference: int) -> int:
     return int(nearest[areas[nearest].argmin()])
 
 
-class OriginalFrameDistance(Metric):
+class OriginalFrameDistance(ClipMetric):
     """Mean distance in frames by EchoDFKD's published rule (Petit et al. 2025), to compare with published figures.
 
     The rule searches around the very frame that it is scored against, so white noise scores well: judge by ``afd``.
