@@ -24,18 +24,21 @@ class Objective(Component, ABC):
 
             activations = ("softmax", "identity")
 
-            def loss(self, logits, targets):
-                return ((logits - targets) ** 2).mean()
+            def loss(self, logits, targets, weight=None):
+                squares = (logits - targets) ** 2
+                return squares.mean() if weight is None else (weight * squares).mean()
     """
 
     kind: ClassVar[str] = "objective"
     activations: ClassVar[tuple[Activation, ...]] = get_args(Activation)
 
     @abstractmethod
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         """A finite scalar, smaller is better.
 
         ``logits``: the student's, (batch, \\*answer shape), float. ``targets``: the same shape, float: the teacher's
         probabilities in 0..1 when the domain's activation is "sigmoid", its logits when that is "softmax", its
-        values when that is "identity".
+        values when that is "identity". ``weight``: how far each target is to be believed, float 0..1, in the
+        targets' shape, the last axis of length 1 under "softmax"; each term of the loss is multiplied by its own
+        before the mean is taken. None, when the teacher gives none, counts as 1 everywhere.
         """

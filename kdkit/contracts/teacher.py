@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kdkit.contracts.component import Component
+from kdkit.contracts.domain import Activation
+from kdkit.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,9 @@ class Teacher(Component, ABC):
     its answers back to its inputs, and what its modules give out can be looked at. False for a model that only
     answers (behind a network connection, in another runtime). Adversaries, inversion and objectives on features need
     one that does, and refuse any other before anything runs.
+    ``remote``: whether the answers come from elsewhere. Its size and speed are then not measured.
+    ``activations``: those of the domains that its answers are meant for; None when it does not depend on them.
+    A teacher whose options decide one of these sets it on the instance.
 
     Example::
 
@@ -41,7 +46,9 @@ class Teacher(Component, ABC):
     """
 
     kind: ClassVar[str] = "teacher"
-    gradients: ClassVar[bool] = True
+    gradients: bool = True
+    remote: bool = False
+    activations: tuple[Activation, ...] | None = None
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
@@ -49,9 +56,13 @@ class Teacher(Component, ABC):
 
         Its ``forward`` takes a batch of raw inputs as the generator made them, (batch, \\*sample shape), normalises
         them itself, and returns logits, (batch, \\*answer shape), float. The engine puts it into evaluation mode,
-        freezes it and moves it to a device. Where it has ``gradients``, ``forward`` takes float inputs in the range of
-        the raw ones, too, and is differentiable in them. Raises :class:`kdkit.WeightsError` when the weights do not
-        fit.
+        freezes it and moves it to a device. Where it has ``gradients``, ``forward`` also takes float inputs in the
+        range of the raw ones, and is differentiable in them. Raises :class:`kdkit.WeightsError` when the weights do
+        not fit.
+
+        In place of the logits ``forward`` may return ``{"answer": logits, "weight": weight}``: how far each value is
+        to be believed, float 0..1, in the answer's shape; under "softmax" its last axis has length 1, as a weight
+        belongs to a whole distribution. Weights are kept beside the answers in 8 bits, and objectives receive them.
         """
 
     def example_inputs(self) -> np.ndarray | None:
@@ -60,3 +71,22 @@ class Teacher(Component, ABC):
         Needed by ``kdkit plugins verify`` only where no domain's default recipe says what the network is fed with.
         """
         return None
+
+
+def logits_and_weight(output: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What a teacher's ``forward`` has returned: the logits, and the weight where there is one.
+
+    Raises :class:`kdkit.DataError` when it is neither a tensor nor a mapping with these two.
+    """
+    import torch
+
+    parts: tuple[Any, ...] = (output,) if isinstance(output, torch.Tensor) else ()
+    if isinstance(output, dict) and set(output) == {"answer", "weight"}:
+        parts = (output["answer"], output["weight"])
+    if not parts or not all(isinstance(part, torch.Tensor) for part in parts):
+        found = f"a mapping with {', '.join(map(str, output))}" if isinstance(output, dict) else type(output).__name__
+        raise DataError(
+            f"the network answers with {found}, not with a tensor of logits",
+            "Return the logits, or {'answer': logits, 'weight': weight}.",
+        )
+    return parts[0], parts[1] if len(parts) > 1 else None

@@ -12,13 +12,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from kdkit.contracts.domain import Activation
+from kdkit.contracts.teacher import logits_and_weight
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.errors import KdkitError
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
-from kdkit.store.answers import encode, to_record
+from kdkit.store.answers import encode, encode_weight, to_record
 from kdkit.store.samples import SampleSet
-from kdkit.store.shards import Range, ShardStore
+from kdkit.store.shards import Range, Record, ShardStore
 
 # Elements of raw input in one forward pass: bounds the memory whatever the size of a sample.
 BATCH_ELEMENTS = 4_000_000
@@ -31,12 +32,20 @@ def freeze(network: torch.nn.Module) -> torch.nn.Module:
 
 def answers_of(network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:
     """The network's logits to each raw input, float, in order; equal shapes share a batch of bounded size."""
-    logits: list[torch.Tensor] = []
+    return [logits for logits, _ in weighted_answers_of(network, inputs, device)]
+
+
+def weighted_answers_of(
+    network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """As :func:`answers_of`, each with its weight, if the network gives one."""
+    answers: list[tuple[torch.Tensor, torch.Tensor | None]] = []
     for batch in _batches(inputs):
         raw = torch.from_numpy(np.stack(batch)).to(device)
         with torch.inference_mode():
-            logits.extend(network(raw).float())
-    return logits
+            logits, weight = logits_and_weight(network(raw))
+        answers.extend(zip(logits.float(), weight if weight is not None else [None] * len(batch), strict=True))
+    return answers
 
 
 def answer_samples(
@@ -96,14 +105,16 @@ class _Answering(LightningModule):
         own = self.ranges[self.trainer.global_rank :: self.trainer.world_size]
         return DataLoader(_Tasks(self.store, own), batch_size=1, collate_fn=lambda tasks: tasks[0])
 
-    def predict_step(self, batch: tuple[Range, list[np.ndarray]], batch_idx: int) -> list[np.ndarray]:
+    def predict_step(self, batch: tuple[Range, list[np.ndarray]], batch_idx: int) -> list[Record]:
         (start, _), inputs = batch
-        answers = []
-        for index, logits in enumerate(answers_of(self.network, inputs, self.device), start):
+        records = []
+        for index, (logits, weight) in enumerate(weighted_answers_of(self.network, inputs, self.device), start):
             if not bool(logits.isfinite().all()):
                 raise KdkitError(f"the answer to sample {index} is not finite", "What was answered so far is kept.")
-            answers.append(encode(logits, self.activation))
-        return answers
+            answer = encode(logits, self.activation)
+            kept = None if weight is None else encode_weight(weight, answer, self.activation)
+            records.append(to_record(answer, kept))
+        return records
 
 
 class _Keep(Callback):
@@ -117,7 +128,7 @@ class _Keep(Callback):
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
         (start, stop), _inputs = batch
-        self.answers.write(start, [to_record(answer) for answer in outputs])
+        self.answers.write(start, outputs)
         self.bar.advance((stop - start) * trainer.world_size)
 
 

@@ -37,12 +37,12 @@ class Distillation(LightningModule):
         self.objective = objective
         self.training_options = training
 
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> torch.Tensor:
         loss = self._loss(batch)
         self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, batch_size=len(batch[0]), sync_dist=True)
         return loss
 
-    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> None:
         self.log(VALIDATION_LOSS, self._loss(batch), batch_size=len(batch[0]), sync_dist=True)
 
     def on_train_epoch_start(self) -> None:
@@ -65,15 +65,15 @@ class Distillation(LightningModule):
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=max(1, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        inputs, targets = batch
+    def _loss(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        inputs, targets, *weight = batch
         logits = self.network(inputs)
         if logits.shape != targets.shape:
             raise DataError(
                 f"the student answers {tuple(logits.shape)} where the teacher answered {tuple(targets.shape)}",
                 "Student and teacher must answer in the same shape.",
             )
-        loss = self.objective.loss(logits.float(), targets)
+        loss = self.objective.loss(logits.float(), targets, *weight)
         if not torch.isfinite(loss):
             raise KdkitError(
                 f"the loss is not finite in epoch {self.current_epoch}",
@@ -137,15 +137,15 @@ def _loaders(experiment: Experiment, arm: Arm) -> tuple[DataLoader[Any], DataLoa
     )
 
 
-def _stacked(items: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+def _stacked(items: list[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
     first = items[0][0].shape
-    for inputs, _ in items:
+    for inputs, *_ in items:
         if inputs.shape != first:
             raise DataError(
                 f"samples of the shapes {tuple(first)} and {tuple(inputs.shape)} cannot share a batch",
                 "Set training.window to the length of the shortest sample, or training.batch_size=1.",
             )
-    return torch.stack([inputs for inputs, _ in items]), torch.stack([targets for _, targets in items])
+    return tuple(torch.stack(parts) for parts in zip(*items, strict=True))
 
 
 def _load_best(module: Distillation, path: Path) -> None:

@@ -10,11 +10,13 @@ from torch.utils.data import Dataset, Sampler
 
 from kdkit.contracts.domain import Activation
 from kdkit.run import Labelled
-from kdkit.store.answers import NAME, decode_targets
+from kdkit.store.answers import NAME, WEIGHT, decode_targets, decode_weight
 
 
-class Windows(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class Windows(Dataset[tuple[torch.Tensor, ...]]):
     """(inputs, targets) of a split; ``length`` of each along the first axis, or all of it.
+
+    A third part is the targets' weight, where the teacher has given one.
 
     With a ``seed`` the windows begin at random, anew in each :attr:`epoch` and the same whenever that epoch is
     repeated; without one they lie in the middle, so that validation always sees the same.
@@ -26,16 +28,20 @@ class Windows(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.length = length
         self.seed = seed
         self.epoch = 0
+        self.weighted = part.targets.has(part.split.start, WEIGHT)
 
     def __len__(self) -> int:
         return len(self.part.split)
 
-    def __getitem__(self, item: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, item: int) -> tuple[torch.Tensor, ...]:
         index = self.part.split.start + item
         samples, targets = self.part.split.samples.store, self.part.targets
         window = self._window(index, samples.length(index, "inputs")) if self.length else None
         answer = decode_targets(targets.read(index, NAME, window), self.activation)
-        return torch.from_numpy(samples.read(index, "inputs", window)), torch.from_numpy(answer)
+        parts = [samples.read(index, "inputs", window), answer]
+        if self.weighted:
+            parts.append(decode_weight(targets.read(index, WEIGHT, window)))
+        return tuple(torch.from_numpy(part) for part in parts)
 
     def _window(self, index: int, available: int) -> slice:
         assert self.length is not None

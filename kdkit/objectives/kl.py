@@ -26,10 +26,11 @@ class KL(Objective):
     class Options(ComponentOptions):
         temperature: float = Field(4.0, gt=0, description="Softens both distributions; 1 leaves them as they are.")
 
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         import torch.nn.functional as F
 
         temperature = self.options.temperature
         student = F.log_softmax(logits.flatten(0, -2) / temperature, dim=-1)
         teacher = F.log_softmax(targets.flatten(0, -2) / temperature, dim=-1)
-        return F.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
+        divergence = F.kl_div(student, teacher, reduction="none", log_target=True).sum(-1) * temperature**2
+        return divergence.mean() if weight is None else (weight.flatten() * divergence).mean()

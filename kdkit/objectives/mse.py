@@ -19,7 +19,8 @@ class MSE(Objective):
 
     activations: ClassVar[tuple[Activation, ...]] = ("softmax", "identity")
 
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         import torch.nn.functional as F
 
-        return F.mse_loss(logits, targets)
+        squares = F.mse_loss(logits, targets, reduction="none")
+        return squares.mean() if weight is None else (weight * squares).mean()

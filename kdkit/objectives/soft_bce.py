@@ -20,7 +20,7 @@ class SoftBCE(Objective):
 
     activations: ClassVar[tuple[Activation, ...]] = ("sigmoid",)
 
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         import torch.nn.functional as F
 
-        return F.binary_cross_entropy_with_logits(logits, targets)
+        return F.binary_cross_entropy_with_logits(logits, targets, weight)

@@ -1,7 +1,8 @@
 """A model's answers in a store, and how they are kept.
 
 "sigmoid": probabilities rounded to 8 bits, at most 1/510 from the model's own. "softmax": logits in half precision,
-so that any temperature can be applied later. "identity": values in single precision.
+so that any temperature can be applied later. "identity": values in single precision. Beside an answer may lie its
+weight, 0..1 in 8 bits.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kdkit.contracts.domain import Activation
+from kdkit.errors import DataError
 from kdkit.store.shards import Record, ShardStore
 
 if TYPE_CHECKING:
     import torch
 
 NAME = "answer"
+WEIGHT = "weight"
 
 
 def encode(logits: torch.Tensor, activation: Activation) -> np.ndarray:
@@ -43,9 +46,30 @@ def decode_answer(kept: np.ndarray, activation: Activation) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def to_record(answer: np.ndarray) -> Record:
-    """An encoded answer as the store keeps it."""
-    return Record({NAME: answer})
+def encode_weight(weight: torch.Tensor, answer: np.ndarray, activation: Activation) -> np.ndarray:
+    """A weight as it is kept beside its encoded answer: uint8, 255 for 1.
+
+    Raises :class:`DataError` when it is not 0..1 or not of the shape that belongs to the answer.
+    """
+    shape = (*answer.shape[:-1], 1) if activation == "softmax" else answer.shape
+    if tuple(weight.shape) != shape:
+        raise DataError(
+            f"the teacher weighs an answer of shape {answer.shape} with {tuple(weight.shape)}, not {shape}"
+        )
+    values = weight.detach().float()
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        raise DataError("the teacher's weights are not all between 0 and 1")
+    return np.asarray((values * 255).round().byte().cpu())
+
+
+def decode_weight(kept: np.ndarray) -> np.ndarray:
+    """What an objective receives, float32 0..1."""
+    return kept.astype(np.float32) / 255
+
+
+def to_record(answer: np.ndarray, weight: np.ndarray | None = None) -> Record:
+    """An encoded answer, with its encoded weight if it has one, as the store keeps it."""
+    return Record({NAME: answer} if weight is None else {NAME: answer, WEIGHT: weight})
 
 
 def read_answer(store: ShardStore, index: int, activation: Activation) -> np.ndarray:

@@ -82,6 +82,10 @@ class ShardStore:
         shard, key = self._open(index), f"{index}.{name}"
         return shard.get_tensor(key) if window is None else shard.get_slice(key)[window]
 
+    def has(self, index: int, name: str) -> bool:
+        """Whether a record holds this array."""
+        return f"{index}.{name}" in self._open(index).keys()  # noqa: SIM118  # it is no mapping
+
     def length(self, index: int, name: str) -> int:
         """The length of an array's first axis, without reading it."""
         return int(self._open(index).get_slice(f"{index}.{name}").get_shape()[0])

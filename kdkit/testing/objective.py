@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from kdkit.contracts.domain import Activation
+from kdkit.contracts.objective import FeatureObjective
 from kdkit.testing.component import ComponentContract
-from kdkit.testing.promise import attempt, require
+from kdkit.testing.network import close
+from kdkit.testing.promise import attempt, does_not_apply, require
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +29,8 @@ class ObjectiveContract(ComponentContract):
             component = Focal
             answer_shape = (8, 8)
 
-    ``answer_shape``: the shape of an answer to one sample; under "softmax" its last axis holds the classes.
+    ``answer_shape``: the shape of an answer to one sample; under "softmax" its last axis holds the classes. Of an
+    objective on features, their shape: channels first.
     """
 
     answer_shape: tuple[int, ...] = (3, 4)
@@ -122,6 +126,42 @@ class ObjectiveContract(ComponentContract):
                     "name only the activations that it is meant for in `activations`.",
                 )
 
+    def test_weights_are_counted(self) -> None:
+        """A weight of 1 changes nothing, and what has the weight 0 does not matter."""
+        import torch
+
+        if issubclass(self.component, FeatureObjective):
+            does_not_apply("features have no weight")
+        for activation, logits, targets in self._tried():
+            ones = torch.ones((*targets.shape[:-1], 1) if activation == "softmax" else targets.shape)
+            why = "where its teachers disagree, an ensemble says so, and the student shall learn less there"
+            remedy = "Multiply each term of the loss by its weight before the mean is taken; None counts as 1."
+            whole = attempt(
+                partial(self._loss, logits, targets, ones),
+                f"under {activation} loss() takes no weight",
+                why,
+                remedy,
+            ).mean()
+            plain = self._loss(logits, targets).mean()
+            require(
+                close(whole, plain),
+                f"under {activation} the loss is {float(plain):.6g}, and {float(whole):.6g} with a weight of 1",
+                why,
+                remedy,
+            )
+            half = ones.clone()
+            half[::2] = 0
+            others = logits.clone()
+            others[::2] += 1
+            one, other = self._loss(logits, targets, half).mean(), self._loss(others, targets, half).mean()
+            require(
+                close(one, other),
+                f"under {activation} logits with the weight 0 change the loss from {float(one):.6g} "
+                f"to {float(other):.6g}",
+                why,
+                remedy,
+            )
+
     def test_its_arguments_are_left_unchanged(self) -> None:
         """Neither logits nor targets are written to."""
         import torch
@@ -142,13 +182,16 @@ class ObjectiveContract(ComponentContract):
 
         chance = torch.Generator().manual_seed(0)
         shape = (BATCH, *self.answer_shape)
+        # Features are values, whatever becomes of the answers behind them.
+        named = ("identity",) if issubclass(self.component, FeatureObjective) else self.component.activations
         for activation in KNOWN:
-            if activation in self.component.activations:
+            if activation in named:
                 logits, targets = (2 * torch.randn(shape, generator=chance) for _ in range(2))
                 yield activation, logits, targets.sigmoid() if activation == "sigmoid" else targets
 
-    def _loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        loss: torch.Tensor = self.make().loss(logits.clone(), targets.clone())
+    def _loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+        more = () if weight is None else (weight.clone(),)
+        loss: torch.Tensor = self.make().loss(logits.clone(), targets.clone(), *more)
         return loss
 
 

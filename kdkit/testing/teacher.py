@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kdkit.contracts.component import ComponentOptions
+from kdkit.contracts.teacher import logits_and_weight
 from kdkit.errors import WeightsError
 from kdkit.testing.network import NetworkContract, close, distance
 from kdkit.testing.promise import attempt, does_not_apply, require, told
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TeacherContract(NetworkContract):
@@ -23,6 +28,59 @@ class TeacherContract(NetworkContract):
             options = {"threshold": 0.4}
             inputs = np.random.default_rng(0).integers(0, 256, (2, 32, 32), dtype=np.uint8)
     """
+
+    def raw_answers(self, network: torch.nn.Module, inputs: np.ndarray | None = None) -> Any:
+        """The logits alone, where ``forward`` returns a weight, too."""
+        output = super().raw_answers(network, inputs)
+        return logits_and_weight(output)[0] if isinstance(output, dict) else output
+
+    def test_weights_are_shares(self) -> None:
+        """Weights beside the answers are 0..1, one for each value or for each distribution."""
+        answers = super().raw_answers(self.frozen())
+        if not isinstance(answers, dict):
+            does_not_apply("it gives no weights")
+        logits, weight = logits_and_weight(answers)
+        assert weight is not None
+        shapes = {"a value": tuple(logits.shape), "a distribution": (*logits.shape[:-1], 1)}
+        require(
+            tuple(weight.shape) in shapes.values(),
+            f"the weight is of shape {tuple(weight.shape)} beside answers {tuple(logits.shape)}",
+            "an objective multiplies each term of its loss by the weight of that term",
+            f"One for {' or '.join(f'{what}, {shape}' for what, shape in shapes.items())}.",
+        )
+        require(
+            weight.is_floating_point() and bool(((weight >= 0) & (weight <= 1)).all()),
+            f"weights are {weight.dtype} between {float(weight.min()):.3g} and {float(weight.max()):.3g}",
+            "they are kept in 8 bits as shares of full belief",
+            "Scale them to float 0..1.",
+        )
+
+    def test_gradients_reach_the_inputs(self) -> None:
+        """A teacher with gradients is differentiable in float inputs of the raw range."""
+        import torch
+
+        if not self.make().gradients:
+            does_not_apply("it says that it gives no gradients")
+        network = self.frozen()
+        answers = self.raw_answers(network)
+        if not (answers.is_floating_point() and bool(answers.isfinite().all())):
+            does_not_apply("its answers are no finite floats")
+        inputs = torch.from_numpy(np.array(self.batch)).float().requires_grad_(True)
+        why = "adversaries and inversion change their samples along these gradients"
+        remedy = "Compute the answers with torch alone, from inputs.float(); else set gradients = False."
+
+        def gradient() -> torch.Tensor | None:
+            # A copy: whoever writes to his inputs is told of that, not of gradients.
+            logits_and_weight(network(1 * inputs))[0].pow(2).sum().backward()
+            return inputs.grad
+
+        found = attempt(gradient, "no gradient reaches the inputs", why, remedy)
+        require(
+            found is not None and bool(found.isfinite().all()),
+            f"the gradient at the inputs is {'missing' if found is None else 'not finite'}",
+            why,
+            remedy,
+        )
 
     def test_answers_depend_on_the_inputs(self) -> None:
         """Answers are not the same everywhere."""

@@ -64,3 +64,19 @@ def test_mse_of_known_values():
 def test_a_temperature_that_means_nothing_is_refused(temperature):
     with pytest.raises(ValidationError):
         KL.Options(temperature=temperature)
+
+
+def test_each_term_of_a_loss_is_multiplied_by_its_weight():
+    torch.manual_seed(0)
+    logits, targets, weight = torch.randn(4, 3), torch.randn(4, 3), torch.rand(4, 3)
+    assert MSE().loss(logits, targets, weight).item() == pytest.approx(
+        (weight * (logits - targets) ** 2).mean().item()
+    )
+    p, q = targets.sigmoid(), logits.sigmoid()
+    expected = -(weight * (p * q.log() + (1 - p) * (1 - q).log())).mean()
+    assert SoftBCE().loss(logits, p, weight).item() == pytest.approx(expected.item(), rel=1e-5)
+    of_samples = torch.tensor([[1.0], [0.5], [0.0], [0.25]])
+    each = [KL().loss(logits[i : i + 1], targets[i : i + 1]).item() for i in range(4)]
+    assert KL().loss(logits, targets, of_samples).item() == pytest.approx(
+        (each[0] + 0.5 * each[1] + 0.25 * each[3]) / 4, rel=1e-5
+    )

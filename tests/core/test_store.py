@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from kdkit.errors import StoreError
+from kdkit.errors import DataError, StoreError
 from kdkit.files import write_bytes, write_json
 from kdkit.sample import Sample
-from kdkit.store.answers import decode_answer, decode_targets, encode, read_answer, to_record
+from kdkit.store.answers import (
+    WEIGHT,
+    decode_answer,
+    decode_targets,
+    decode_weight,
+    encode,
+    encode_weight,
+    read_answer,
+    to_record,
+)
 from kdkit.store.samples import to_record as sample_record
 from kdkit.store.samples import to_sample
 from kdkit.store.shards import Record, ShardStore, shard_length, split
@@ -145,6 +154,29 @@ def test_values_are_kept_exactly(tmp_path):
     store = ShardStore(tmp_path)
     store.write(0, [to_record(encode(values, "identity"))])
     np.testing.assert_array_equal(read_answer(store, 0, "identity"), values.numpy())
+
+
+def test_weights_lie_beside_their_answers_in_8_bits(tmp_path):
+    logits, weight = torch.zeros(2, 3), torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 1.0]])
+    answer = encode(logits, "sigmoid")
+    store = ShardStore(tmp_path)
+    store.write(0, [to_record(answer, encode_weight(weight, answer, "sigmoid")), to_record(answer)])
+    assert (store.has(0, WEIGHT), store.has(1, WEIGHT)) == (True, False)
+    assert store.read(0, WEIGHT).dtype == np.uint8
+    np.testing.assert_allclose(decode_weight(store.read(0, WEIGHT)), weight.numpy(), atol=1 / 510 + 1e-6)
+
+
+def test_weights_that_do_not_fit_are_refused():
+    masks, classes = encode(torch.zeros(4, 5), "sigmoid"), encode(torch.zeros(10), "softmax")
+    assert encode_weight(torch.ones(1), classes, "softmax").tolist() == [255]
+    for weight, answer, activation in (
+        (torch.ones(4), masks, "sigmoid"),
+        (torch.ones(10), classes, "softmax"),
+        (torch.full((4, 5), 1.2), masks, "sigmoid"),
+        (torch.full((4, 5), float("nan")), masks, "sigmoid"),
+    ):
+        with pytest.raises(DataError, match="the teacher"):
+            encode_weight(weight, answer, activation)
 
 
 def test_a_full_disk_gives_one_clear_error_and_leaves_nothing_half_written(mounted):

@@ -111,6 +111,17 @@ class Differentiating(Network):
         return super().forward(inputs) + gradient
 
 
+class Cutting(Network):
+    def forward(self, inputs):
+        return super().forward(inputs).detach()
+
+
+class Overweighing(Network):
+    def forward(self, inputs):
+        answers = super().forward(inputs)
+        return {"answer": answers, "weight": answers.exp()}
+
+
 class Random(Convolution):
     """Its weights are drawn anew each time."""
 
@@ -157,6 +168,8 @@ BROKEN = [
     (_with(Learning), "test_answering_changes_no_weight"),
     (_with(Unfrozen), "test_it_is_frozen"),
     (_with(Differentiating), "test_it_answers_without_gradients"),
+    (_with(Cutting), "test_gradients_reach_the_inputs"),
+    (_with(Overweighing), "test_weights_are_shares"),
     (Random, "test_two_builds_agree"),
     (Lenient, "test_damaged_weights_are_refused"),
     (Raw, "test_damaged_weights_are_refused"),
@@ -175,7 +188,7 @@ def test_every_promise_has_a_breaker():
 def test_a_good_teacher_keeps_all_promises():
     verdict = verdict_on(TeacherContract, Convolution, inputs=INPUTS, answer_shape=(6, 6))
     assert verdict.broken == []
-    assert len(verdict.kept) == 19  # its one option is a path, which does not count
+    assert len(verdict.kept) == 20  # its one option is a path, which does not count
 
 
 def test_the_shape_of_an_answer_can_be_checked():
