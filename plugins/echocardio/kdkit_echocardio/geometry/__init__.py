@@ -6,6 +6,7 @@ fractions are ratios, so pixels need no calibration as long as they are square.
 
 from __future__ import annotations
 
+from .annotators import Agreement, Staple, agreement, majority, staple
 from .discs import DISCS, LongAxis, discs, long_axis, volume
 from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
 from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
@@ -15,7 +16,10 @@ from .surfaces import hausdorff95, mean_surface_distance, surface_distances
 __all__ = [
     "DISCS",
     "THRESHOLD",
+    "Agreement",
     "LongAxis",
+    "Staple",
+    "agreement",
     "area_curve",
     "area_ejection_fraction",
     "binarize",
@@ -27,8 +31,10 @@ __all__ = [
     "hausdorff95",
     "largest_component",
     "long_axis",
+    "majority",
     "mean_surface_distance",
     "polygon_mask",
+    "staple",
     "surface_distances",
     "volume",
 ]
