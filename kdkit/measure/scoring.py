@@ -144,10 +144,10 @@ class _Answering(LightningModule):
         """Leave samples as they are (Lightning would look for tensors in them); their arrays are moved later."""
         return batch
 
-    def predict_step(self, batch: tuple[int, Sample | str], batch_idx: int) -> dict[str, np.ndarray] | None:
+    def predict_step(self, batch: tuple[int, Sample | str], batch_idx: int) -> dict[str, np.ndarray]:
         _, sample = batch
         if isinstance(sample, str) or not sample.truth:
-            return None
+            return {}
         return answers_to(dict(self.networks.items()), self.domain, sample, self.device)
 
 
@@ -167,7 +167,7 @@ class _Keep(Callback):
         self.bar.advance()
         if isinstance(sample, str):
             self.measured.skipped.append((str(index), sample))
-        elif outputs is None:
+        elif not outputs:
             self.measured.unlabelled += 1
         else:
             self._measure(index, sample, outputs)

@@ -54,8 +54,8 @@ class DeepLabV3(Teacher):
         foreground: int = Field(0, ge=0, description="The output channel that means left ventricle, from 0.")
         activation: Literal["softmax", "sigmoid"] = Field(
             "softmax",
-            description="How several channels are meant: softmax where classes exclude each other, sigmoid where each "
-            "is a mask of its own.",
+            description="How several channels are meant: softmax if classes exclude each other, sigmoid if each is a "
+            "mask of its own.",
         )
         mean: Colour = Field(
             MEAN,

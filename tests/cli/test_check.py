@@ -1,0 +1,101 @@
+"""``kdkit check``: what is wrong with data, and whether a teacher is worth asking, before anything is run."""
+
+import json
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def data(tmp_path, toy):
+    """Clips of bright discs with their masks, one without a mask, one empty file."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, frames in {"a": 3, "b": 5, "c": 6}.items():
+        mask = np.zeros((frames, 16, 16), np.uint8)
+        mask[:, 4:10, 5:12] = 1
+        np.save(folder / f"{name}.npy", (60 + 130 * mask + rng.integers(0, 12, mask.shape)).astype(np.uint8))
+        if name != "a":
+            with (folder / f"{name}.mask").open("wb") as file:
+                np.save(file, mask)
+    (folder / "broken.npy").write_bytes(b"")
+    return folder
+
+
+def listing(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_data_is_told_with_its_defects_and_nothing_is_written_there(cli, data):
+    before = listing(data)
+    finished = cli("check", "toy", "--data", data)
+    assert finished.code == 1
+    assert "A run uses 3. 1 left out: 1 empty-file" in finished.out
+    assert "no-mask" in finished.out and "Frames" in finished.out
+    assert "Traceback" not in finished.err
+    assert listing(data) == before
+
+
+def test_data_without_losses_passes(cli, data):
+    (data / "broken.npy").unlink()
+    finished = cli("check", "toy", "--data", data)
+    assert finished.code == 0
+    assert "Nothing is left out." in finished.out
+
+
+def test_programs_get_json_and_a_folder(cli, data, tmp_path):
+    finished = cli("check", "toy", "--data", data, "--json", "--out", tmp_path / "out")
+    found = json.loads(finished.out)
+    assert finished.code == 1
+    assert (found["used"], found["dropped"]) == (3, 1)
+    assert found["tables"] == [{"title": "Frames", "columns": ["least", "most"], "rows": [[3, 6]]}]
+    assert {"kind": "empty-file", "name": "broken", "detail": "0 bytes", "dropped": True} in found["defects"]
+    assert json.loads((tmp_path / "out" / "check.json").read_text()) == found
+
+
+@pytest.mark.parametrize("out", [".", "inside/deeper"])
+def test_nothing_is_written_into_the_data(cli, data, out):
+    before = listing(data)
+    for command in (["--data", data], ["--teacher", "--data", data]):
+        finished = cli("check", "toy", *command, "--out", data / out)
+        assert finished.code == 2
+        assert "nothing is written" in finished.err
+    assert listing(data) == before
+
+
+def test_what_cannot_be_checked_is_said_in_one_message(cli, toy, tmp_path):
+    missing = cli("check", "toy", "--data", tmp_path / "nowhere")
+    assert missing.code == 1 and "nowhere is no folder" in missing.err
+    neither = cli("check", "toy")
+    assert neither.code == 2 and "--data" in neither.err
+    digits = cli("check", "digits", "--data", tmp_path)
+    assert digits.code == 1 and "cannot examine data" in digits.err
+    assert all("Traceback" not in finished.err for finished in (missing, neither, digits))
+
+
+def test_a_good_teacher_is_shown(cli, toy, tmp_path):
+    finished = cli("check", "toy", "--teacher", "--out", tmp_path / "out")
+    assert finished.code == 0, finished.err
+    assert "brightness" in finished.out and "finite and not constant on" in finished.out
+    assert (tmp_path / "out" / "teacher.png").read_bytes().startswith(b"\x89PNG")
+    beside = json.loads(cli("check", "toy", "--teacher", "--json").out)
+    assert beside["picture"].endswith("teacher.png") and str(toy) in beside["picture"]
+
+
+def test_a_teacher_is_asked_about_labelled_clips_of_the_data(cli, data):
+    finished = cli("check", "toy", "--teacher", "--data", data)
+    assert finished.code == 0, finished.err
+    assert "asked about 2 samples" in finished.out
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("constant", "the same answer everywhere"), ("not-finite", "not finite")]
+)
+def test_a_degenerate_teacher_is_refused_as_a_run_would(cli, toy, name, reason):
+    finished = cli("check", "toy", "--teacher", "--set", f"teacher.name={name}")
+    assert finished.code == 1
+    assert reason in finished.err
+    run = cli("run", "toy", "--set", f"teacher.name={name}", "--until", "label")
+    assert run.code == 1
+    assert reason in run.err

@@ -1,0 +1,148 @@
+"""``kdkit evaluate --data``: a student and its teacher, measured on labelled data that is only read."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdkit.stages.pipeline import run_stages
+
+TOY = Path(__file__).parents[1] / "toy"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory, toy_run):
+    """The folder of a run whose student is trained."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(TOY))
+        settings = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "control=null")
+        run = toy_run(tmp_path_factory.mktemp("trained"), *settings)
+        run_stages(run, last="distill")
+        return run.folder.path
+
+
+@pytest.fixture
+def trained(template, toy, tmp_path):
+    return shutil.copytree(template, tmp_path / "run")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Four labelled clips, two short and two long; one without a mask, one empty, one cut off."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, frames, side in (("a", 3, 8), ("b", 4, 6), ("c", 6, 7), ("d", 5, 3), ("e", 4, 4)):
+        mask = np.zeros((frames, 16, 16), np.uint8)
+        mask[:, 4 : 4 + side, 5 : 5 + side] = 1
+        # A third of the mask is dark: the teacher, which goes by brightness, misses it.
+        bright = mask.copy()
+        bright[:, 4 + side // 2 :] = 0
+        np.save(folder / f"{name}.npy", (60 + 130 * bright + rng.integers(0, 12, mask.shape)).astype(np.uint8))
+        if name != "e":
+            with (folder / f"{name}.mask").open("wb") as file:
+                np.save(file, mask)
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "cut.npy").write_bytes((folder / "a.npy").read_bytes()[:-9])
+    return folder
+
+
+def overlap(folder, names):
+    """The toy metric by hand, of the teacher that calls bright what is brighter than half."""
+    scores = []
+    for name in names:
+        found, mask = np.load(folder / f"{name}.npy") >= 128, np.load(folder / f"{name}.mask") > 0
+        scores.append(2 * (found & mask).sum() / (found.sum() + mask.sum()))
+    return np.mean(scores)
+
+
+def test_teacher_and_student_are_measured_over_all_and_by_group(trained, data, cli):
+    finished = cli("evaluate", trained, "--data", data, "--json")
+    assert finished.code == 0, finished.err
+    found = json.loads(finished.out)
+    assert set(found["scores"]) == {"teacher", "student"}
+    assert list(found["scores"]["teacher"]) == ["all", "long", "short"]
+    for group, names in {"all": "abcd", "long": "cd", "short": "ab"}.items():
+        score = found["scores"]["teacher"][group]["overlap"]
+        assert score["n"] == len(names)
+        assert score["value"] == pytest.approx(overlap(data, names))
+        assert score["ci_low"] <= score["value"] <= score["ci_high"]
+    assert found["unlabelled"] == 1
+    assert [skipped["reason"].split(":")[0].rpartition("/")[2] for skipped in found["skipped"]] == ["cut.npy"]
+    assert "1 left out: 1 empty-file" in finished.err and "cut.npy" in finished.err
+    assert found["left_out"] == "1 left out: 1 empty-file"
+
+
+def test_the_table_is_for_people(trained, data, cli):
+    out = cli("evaluate", trained, "--data", data).out
+    assert all(word in out for word in ("teacher", "student", "long", "short", "overlap", "1 samples have no label"))
+
+
+def test_a_split_and_a_metric_can_be_chosen(trained, data, cli):
+    finished = cli("evaluate", trained, "--data", data, "--split", "a", "--metric", "overlap", "--json")
+    assert json.loads(finished.out)["scores"]["student"]["all"]["overlap"]["n"] == 1
+    unknown = cli("evaluate", trained, "--data", data, "--metric", "overlapp")
+    assert unknown.code == 2 and "overlap" in unknown.err
+
+
+def test_the_folder_shows_the_worst_cases_first(trained, data, cli, tmp_path):
+    before = {path.name: path.stat().st_mtime_ns for path in data.iterdir()}
+    out = tmp_path / "out"
+    finished = cli("evaluate", trained, "--data", data, "--out", out)
+    assert finished.code == 0, finished.err
+    assert sorted(p.name for p in out.iterdir()) == ["cases.csv", "report.html", "scores.json", "worst.png"]
+    page = (out / "report.html").read_text()
+    with (out / "cases.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == "student"]
+    worst = [row["sample"] for row in sorted(rows, key=lambda row: float(row["overlap"]))]
+    places = [page.index(f"<h3>{name}:") for name in worst]
+    assert places == sorted(places)
+    assert "http" not in page.replace("http-equiv", "") and page.count("data:image/png;base64,") == len(worst)
+    assert str(data) not in page
+    assert {path.name: path.stat().st_mtime_ns for path in data.iterdir()} == before
+
+
+def test_a_student_alone_is_measured_and_beside_it_the_default_teacher_on_request(trained, data, cli):
+    alone = trained / "student"
+    assert set(json.loads(cli("evaluate", alone, "--data", data, "--json").out)["scores"]) == {"student"}
+    beside = json.loads(cli("evaluate", alone, "--data", data, "--teacher", "--json").out)
+    assert list(beside["scores"]) == ["teacher", "student"]
+    assert beside["models"] == {"teacher": "brightness", "student": "pixelwise"}
+
+
+def test_a_teacher_that_has_gone_does_not_keep_the_student_from_being_measured(trained, data, cli):
+    recipe = trained / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("name: brightness", "name: gone"))
+    finished = cli("evaluate", trained, "--data", data, "--json")
+    assert finished.code == 0
+    assert set(json.loads(finished.out)["scores"]) == {"student"}
+    assert "left out" in finished.err and "gone" in finished.err
+
+
+def test_faults_are_told_in_one_message(trained, data, cli, tmp_path):
+    for unlabelled in data.glob("*.mask"):
+        unlabelled.unlink()
+    faults = {
+        ("evaluate", trained, "--data", data): (1, "nothing could be measured: 5 samples have no label"),
+        ("evaluate", trained, "--data", tmp_path / "nowhere"): (1, "nowhere is no folder"),
+        ("evaluate", tmp_path, "--data", data): (2, "no student"),
+        ("evaluate", trained, "--data", data, "--out", data / "out"): (2, "nothing is written"),
+        ("evaluate", trained, "--data", data, "--devices", "2"): (2, "--devices"),
+        ("evaluate", trained): (2, "--data"),
+        ("evaluate", "toy", "--split", "test"): (2, "--split"),
+    }
+    for command, (code, message) in faults.items():
+        finished = cli(*command)
+        assert (finished.code, message in finished.err) == (code, True), finished.err
+        assert "Traceback" not in finished.err
+
+
+def test_the_stage_of_the_same_name_goes_on_working(toy, cli):
+    small = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "control=null")
+    settings = [part for setting in small for part in ("--set", setting)]
+    finished = cli("evaluate", "toy", *settings)
+    assert finished.code == 0, finished.err
+    assert len(list(toy.glob("toy/*/scores.json"))) == 1
