@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import Field as Field
 
+    from kdkit.contracts.choice import TeacherChoice as TeacherChoice
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
+    from kdkit.contracts.component import fingerprint_of as fingerprint_of
     from kdkit.contracts.domain import Case as Case
     from kdkit.contracts.domain import Domain as Domain
     from kdkit.contracts.domain import Figure as Figure
@@ -39,8 +41,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Field": "pydantic",
+    "TeacherChoice": "kdkit.contracts.choice",
     "Component": "kdkit.contracts.component",
     "ComponentOptions": "kdkit.contracts.component",
+    "fingerprint_of": "kdkit.contracts.component",
     "Case": "kdkit.contracts.domain",
     "Domain": "kdkit.contracts.domain",
     "Figure": "kdkit.contracts.domain",

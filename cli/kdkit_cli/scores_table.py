@@ -19,9 +19,9 @@ def scores_table(scores: dict[str, Any], models: dict[str, Any], item: str) -> T
         table.add_row(f"{metric} [dim]{unit}[/]".rstrip(), *cells)
     table.add_section()
     rows = {
-        "weights": lambda m: compact(m["weights"]),
+        "weights": lambda m: compact(m["weights"]) if m["weights"] else "–",
         "size on disk": lambda m: f"{m['bytes'] / 1e6:.1f} MB" if m.get("bytes") else "–",
-        f"{item}s a second": lambda m: f"{m['items_per_second']:.0f}",
+        f"{item}s a second": lambda m: f"{m['items_per_second']:.0f}" if m["items_per_second"] else "–",
     }
     for label, shown in rows.items():
         table.add_row(label, *(shown(models[model]) if model in models else "" for model in scores))

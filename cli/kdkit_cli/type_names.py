@@ -38,4 +38,4 @@ def _bare(annotation: Any) -> str:
         return f"list of {' or '.join(inner)}"
     if annotation is Path:
         return "path"
-    return getattr(annotation, "__name__", str(annotation))
+    return getattr(annotation, "in_words", "") or getattr(annotation, "__name__", str(annotation))

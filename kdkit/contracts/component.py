@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 CONTRACT_VERSION = 1
+# Options are written with it for a fingerprint: what they name counts by what it is, not by how it was said.
+IDENTITY = {"purpose": "fingerprint"}
 
 
 class ComponentOptions(BaseModel):
@@ -30,6 +32,8 @@ class Component:
     ``version``: raise it whenever the same options begin to give other results; stored artifacts made by the
     older version are then no longer used.
     ``contract_version``: the version of kdkit's contracts that the component was written for.
+    ``incidental``: options that never change what the component gives (an address, a time limit). They are left out
+    of the fingerprint, so that changing one makes nothing anew.
 
     Import heavy libraries (torch, cv2, ...) inside methods: a component's class is loaded to check a recipe.
     """
@@ -37,6 +41,7 @@ class Component:
     kind: ClassVar[str]
     contract_version: ClassVar[int] = CONTRACT_VERSION
     version: ClassVar[str] = "1"
+    incidental: ClassVar[frozenset[str]] = frozenset()
 
     class Options(ComponentOptions):
         """No options."""
@@ -61,10 +66,11 @@ class Component:
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change when class, version, options or :meth:`files` change.
 
-        A path counts by the content of its file, not by its name, so moving a weights file changes nothing.
+        A path counts by the content of its file, not by its name, so moving a weights file changes nothing. Options
+        that are ``incidental`` do not count.
         """
         files = [Path(f) for f in self.files()]
-        options = self.options.model_dump(mode="json")
+        options = self.options.model_dump(mode="json", exclude=set(self.incidental), context=IDENTITY)
         named = {str(f) for f in files}
         return fingerprint_of(
             kind=self.kind,

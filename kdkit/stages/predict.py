@@ -95,6 +95,9 @@ def _trained(run: Run, arm: Arm) -> torch.nn.Module:
 
 
 def _teacher_facts(run: Run) -> dict[str, Any]:
+    """Nothing is known of a teacher elsewhere, which need not answer any more once everything is labelled."""
+    if run.experiment.teacher.remote:
+        return {"weights": None, "items_per_second": None, "bytes": None}
     files = run.experiment.teacher.files()
     network = run.experiment.teacher.build()
     return _facts(network, run) | {"bytes": sum(path.stat().st_size for path in files) if files else None}
@@ -115,6 +118,7 @@ def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
         answers_of(network, [sample.inputs], torch.device("cpu"))
         seconds.append(time.perf_counter() - start)
     return {
-        "weights": sum(parameter.numel() for parameter in network.parameters()),
+        # None: the network keeps them elsewhere (in another runtime), or has none.
+        "weights": sum(parameter.numel() for parameter in network.parameters()) or None,
         "items_per_second": round(domain.items(sample) / statistics.median(seconds[1:]), 1),
     }
