@@ -13,12 +13,15 @@ from kdkit_echocardio.geometry import (
     area_curve,
     area_ejection_fraction,
     binarize,
+    biplane_ejection_fraction,
+    biplane_volume,
     clean,
     discs,
     discs_ejection_fraction,
     ejection_fraction,
     largest_component,
     long_axis,
+    polygon_mask,
     volume,
 )
 
@@ -123,6 +126,34 @@ def test_discs_of_a_triangle_follow_the_cone() -> None:
     assert volume(mask) == pytest.approx(np.pi / 12 * 41**2 * length, rel=0.08)
 
 
+def ventricle(length: float, width: float, degrees: float, centre: tuple[float, float] = (56.0, 56.0)) -> np.ndarray:
+    """An apical view's cavity, turned: half an ellipse, two thirds of the length, on a trapezium that ends flat."""
+    angles = np.linspace(0, np.pi, 60)
+    apex = np.stack([width / 2 * np.cos(angles), -length * 2 / 3 * np.sin(angles)], 1)
+    base = [(-0.425 * width, length / 3), (0.425 * width, length / 3)]
+    outline = np.concatenate([apex, base]) + np.array([0, length / 6])
+    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return polygon_mask(outline @ np.array([[cosine, sine], [-sine, cosine]]) + centre, (SIDE, SIDE))
+
+
+@pytest.mark.parametrize(("length", "width", "tolerance"), [(45, 22, 0.025), (30, 16, 0.045), (20, 12, 0.06)])
+def test_turning_and_shifting_changes_nothing_but_the_grid(length: float, width: float, tolerance: float) -> None:
+    rng = np.random.default_rng(0)
+    measured = []
+    for degrees in range(0, 360, 3):
+        centre = 55.5 + rng.random(2)
+        # End-systole: 85 % of the length and 75 % of the width.
+        pair = np.stack([ventricle(s * length, t * width, degrees, centre) for s, t in ((1, 1), (0.85, 0.75))])
+        fractions = [f(pair, np.array([0]), np.array([1])) for f in (area_ejection_fraction, discs_ejection_fraction)]
+        measured.append([long_axis(pair[0]).length, volume(pair[0]), *fractions])
+    lengths, volumes, *fractions = np.array(measured).T
+    assert lengths == pytest.approx(length, rel=tolerance)
+    assert volumes == pytest.approx(volumes.mean(), rel=tolerance)
+    for found, true in zip(fractions, (100 * (1 - 0.85 * 0.75), 100 * (1 - 0.85 * 0.75**2)), strict=True):
+        assert found.mean() == pytest.approx(true, abs=0.3)
+        assert found == pytest.approx(true, abs=100 * tolerance)
+
+
 def test_volume_does_not_depend_on_position_or_handedness() -> None:
     mask = ellipse(25, 13, 33)
     assert volume(np.roll(mask, (7, -9), (0, 1))) == pytest.approx(volume(mask))
@@ -157,6 +188,44 @@ def test_ejection_fractions_of_shrinking_ellipses() -> None:
         assert estimate(masks, ed, np.array([2])) == 100
         assert np.isnan(estimate(masks, np.array([2]), es))
         assert np.isnan(estimate(masks, ed, np.array([], np.int64)))
+
+
+# --- two views -----------------------------------------------------------------------------------------------------
+
+
+def test_an_ellipsoid_from_two_views() -> None:
+    # Semi-axes of 20, 9 and 12 mm, seen with pixels of 0.5 and of 0.8 mm: 4 / 3 * pi * 20 * 9 * 12 mm^3 = 9.048 ml.
+    four, two = ellipse(40, 18, 20), ellipse(25, 15, 70)
+    assert biplane_volume(four, two, (0.5, 0.8)) == pytest.approx(9.048, rel=0.015)
+    assert biplane_volume(two, four, (0.8, 0.5)) == pytest.approx(biplane_volume(four, two, (0.5, 0.8)))
+
+
+def test_the_longer_axis_counts() -> None:
+    # 60 and 40 rows of 20 pixels of 1 mm: discs of 20 mm over 60 mm.
+    long, short = (polygon((10, 30), (9 + rows, 30), (9 + rows, 49), (10, 49)) for rows in (60, 40))
+    assert biplane_volume(long, short, (1, 1)) == pytest.approx(np.pi / 4 * 20**2 * 60 / 1000, rel=0.02)
+    assert biplane_volume(long, long, (1, 1)) == pytest.approx(volume(long) / 1000)
+
+
+def test_discs_are_paired_from_apex_to_apex() -> None:
+    # A cone: paired base to apex, its discs would make little more than half the volume.
+    cone = polygon((10, 50), (90, 70), (90, 30))
+    for turned in (cone, cone[::-1], cone.T, cone.T[:, ::-1]):
+        assert biplane_volume(cone, turned, (1, 1)) == pytest.approx(volume(cone) / 1000)
+
+
+def test_the_ejection_fraction_of_two_views() -> None:
+    four = np.stack([ellipse(40, 18, 20), ellipse(36, 14, 20)])
+    two = np.stack([ellipse(25, 15, 70), ellipse(22.5, 10, 70)])
+    expected = 100 * (1 - 0.9 * 14 / 18 * 10 / 15)
+    assert biplane_ejection_fraction(four, two, (0.5, 0.8)) == pytest.approx(expected, abs=1)
+    assert biplane_ejection_fraction(four, two & [[[True]], [[False]]], (0.5, 0.8)) == 100
+    assert np.isnan(biplane_ejection_fraction(four, two & [[[False]], [[True]]], (0.5, 0.8)))
+
+
+def test_a_pixel_without_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="positive"):
+        biplane_volume(ellipse(40, 18), ellipse(40, 18), (0.5, 0))
 
 
 def test_several_beats_are_averaged_before_the_ratio() -> None:

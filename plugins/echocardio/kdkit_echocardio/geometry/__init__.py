@@ -7,6 +7,7 @@ fractions are ratios, so pixels need no calibration as long as they are square.
 from __future__ import annotations
 
 from .annotators import Agreement, Staple, agreement, majority, staple
+from .biplane import biplane_ejection_fraction, biplane_volume
 from .discs import DISCS, LongAxis, discs, long_axis, volume
 from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
 from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
@@ -23,6 +24,8 @@ __all__ = [
     "area_curve",
     "area_ejection_fraction",
     "binarize",
+    "biplane_ejection_fraction",
+    "biplane_volume",
     "chords_polygon",
     "clean",
     "discs",
