@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,10 @@ from kdkit.testing.suite import promises
 ROOT = Path(__file__).parent.parent
 FOLDER = "reference/generated"
 
+# Contracts of a kind's special cases, each with the kind whose hook offers it and its suite.
+SPECIAL = {"FeatureObjective": ("objective", "ObjectiveContract")}
 CONTRACTS = {"component": "Component"} | {kind: kind.capitalize() for kind in KINDS}
+CONTRACTS |= {name.lower(): name for name in SPECIAL}
 # What else belongs on a contract's page.
 BESIDE = {
     "component": ["ComponentOptions"],
@@ -104,11 +108,12 @@ def hook_page(kind: str, registry: Registry) -> str:
 def contract_page(kind: str) -> str:
     """One contract: its base class, and what it exchanges."""
     base = CONTRACTS[kind]
-    title = "What every component has" if kind == "component" else f"Contract of {_a(kind)}"
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", base).lower()
+    title = "What every component has" if kind == "component" else f"Contract of {_a(words)}"
     lines = [f"# {title}", ""]
-    if kind in KINDS:
-        hook = f"[`kdkit_{kind}s`](../hooks/kdkit_{kind}s.md)"
-        suite = f"{base}Contract"
+    if kind != "component":
+        offered, suite = SPECIAL.get(base, (kind, f"{base}Contract"))
+        hook = f"[`kdkit_{offered}s`](../hooks/kdkit_{offered}s.md)"
         lines += [
             f"Offered through the hook {hook}; its [promises](../testing.md#{suite.lower()}) are checked by "
             f"{{py:class}}`~kdkit.testing.{suite}`. Inherits what [every component has](component.md).",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kdkit.contracts.inspection import Table as Table
     from kdkit.contracts.metric import Metric as Metric
     from kdkit.contracts.metric import Score as Score
+    from kdkit.contracts.objective import FeatureObjective as FeatureObjective
     from kdkit.contracts.objective import Objective as Objective
     from kdkit.contracts.student import Student as Student
     from kdkit.contracts.teacher import Teacher as Teacher
@@ -54,6 +55,7 @@ _HOMES = {
     "Table": "kdkit.contracts.inspection",
     "Metric": "kdkit.contracts.metric",
     "Score": "kdkit.contracts.metric",
+    "FeatureObjective": "kdkit.contracts.objective",
     "Objective": "kdkit.contracts.objective",
     "Student": "kdkit.contracts.student",
     "Teacher": "kdkit.contracts.teacher",

@@ -20,4 +20,19 @@ def kdkit_objectives() -> list[Entry]:
             "kdkit.objectives.kl:KL",
         ),
         Entry("mse", "Mean squared difference of logits or values", "kdkit.objectives.mse:MSE"),
+        Entry(
+            "soft-dice",
+            "One minus the soft Dice overlap with the teacher's probabilities (Milletari 2016)",
+            "kdkit.objectives.soft_dice:SoftDice",
+        ),
+        Entry(
+            "hint",
+            "Mean squared difference of features through a learned adapter (FitNets, Romero 2015)",
+            "kdkit.objectives.hint:Hint",
+        ),
+        Entry(
+            "attention",
+            "Distance of the attention maps of features (Zagoruyko & Komodakis 2017)",
+            "kdkit.objectives.attention:Attention",
+        ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,15 @@ from kdkit.recipe.schema import Recipe
 
 
 @dataclass(frozen=True)
+class Term:
+    """An objective with its weight in the sum that the student is trained by."""
+
+    name: str
+    weight: float
+    objective: Objective
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Everything that the stages need to know. Nothing is built yet: no weights are read, torch is not loaded.
 
@@ -30,7 +39,7 @@ class Experiment:
     generator: Generator
     teacher: Teacher
     student: Student
-    objective: Objective
+    terms: Sequence[Term]
     metrics: Mapping[str, Metric]
     evaluation_generator: Generator | None
     control_generator: Generator | None
@@ -41,8 +50,9 @@ class Experiment:
             "generator": self.generator,
             "teacher": self.teacher,
             "student": self.student,
-            "objective": self.objective,
         }
+        single = not isinstance(self.recipe.objective, list)
+        placed |= {"objective" if single else f"objective.{i}": t.objective for i, t in enumerate(self.terms)}
         placed |= {f"evaluation.metrics.{i}": metric for i, metric in enumerate(self.metrics.values())}
         if self.evaluation_generator:
             placed["evaluation.generator"] = self.evaluation_generator
@@ -64,7 +74,8 @@ class Experiment:
             for key in filter(None, parent.split(".")):
                 node = node[key]
             place: Any = int(last) if isinstance(node, list) else last
-            name = node[place] if isinstance(node[place], str) else node[place]["name"]
+            given = {"name": node[place]} if isinstance(node[place], str) else node[place]
             options = component.options.model_dump(mode="json")
-            node[place] = {"name": name, **options} if options or isinstance(place, str) else name
+            whole = {key: value for key, value in given.items() if key not in options} | options
+            node[place] = whole if len(whole) > 1 or isinstance(place, str) else whole["name"]
         return tree

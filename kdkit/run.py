@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.generator import Generator
-from kdkit.experiment import Experiment
+from kdkit.experiment import Experiment, Term
 from kdkit.progress import Progress
 from kdkit.run_folder import CONTROL, STUDENT, RunFolder
 from kdkit.store.samples import SampleSet, Split
@@ -112,9 +112,16 @@ class Run:
             targets=training.fingerprint,
             splits=[first, middle, training.split.stop],
             student=experiment.student.fingerprint(),
-            objective=experiment.objective.fingerprint(),
+            objective=_fingerprint_of_terms(experiment.terms),
             training=recipe.training.model_dump(mode="json"),
             seed=recipe.seed,
             precision=recipe.trainer.precision,
         )
         return Arm(name, training, validation, fingerprint)
+
+
+def _fingerprint_of_terms(terms: Sequence[Term]) -> str:
+    """One objective alone has its own: its weight means nothing then."""
+    if len(terms) == 1:
+        return terms[0].objective.fingerprint()
+    return fingerprint_of(terms=[[term.objective.fingerprint(), term.weight] for term in terms])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 from kdkit.contracts.component import Component
@@ -42,3 +43,42 @@ class Objective(Component, ABC):
         targets' shape, the last axis of length 1 under "softmax"; each term of the loss is multiplied by its own
         before the mean is taken. None, when the teacher gives none, counts as 1 everywhere.
         """
+
+
+class FeatureObjective(Objective, ABC):
+    """A training loss between what goes on inside the two networks: features, which modules of them give out.
+
+    Its ``loss`` receives the student's features in the place of the logits, and the teacher's in that of the
+    targets, for each of :meth:`pairs` in turn. Features are not stored, so the teacher's network has to run in the
+    training itself (``Teacher.gradients``), without gradients and never trained. What lies behind the compared
+    modules learns nothing from it: a recipe sets it beside an objective on answers.
+
+    Example::
+
+        class SameMean(FeatureObjective):
+            '''The mean of each channel, of features (batch, channels, ...) with equally many.'''
+
+            class Options(ComponentOptions):
+                layer: str = Field("features", description="The module's path in both networks.")
+
+            def pairs(self):
+                return [(self.options.layer, self.options.layer)]
+
+            def loss(self, logits, targets):
+                return ((logits.flatten(2).mean(2) - targets.flatten(2).mean(2)) ** 2).mean()
+    """
+
+    @abstractmethod
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """The modules that are compared: (path in the student's network, path in the teacher's).
+
+        Paths are those of ``torch.nn.Module.named_modules``. Each module gives out one tensor, once in a pass.
+        """
+
+    def adapter(self, student: Sequence[int], teacher: Sequence[int]) -> torch.nn.Module | None:
+        """What a pair's student features go through before the loss; None (the default) for nothing.
+
+        ``student``, ``teacher``: the shapes of both features without the batch axis. Its weights are trained with the
+        student and not kept.
+        """
+        return None

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
-from kdkit.contracts.objective import Objective
+from kdkit.engine.criterion import Criterion, make_criterion
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.engine.windows import Shuffled, Windows
 from kdkit.errors import DataError, KdkitError
@@ -24,26 +24,31 @@ from kdkit.progress import Bar
 from kdkit.recipe.schema import Training
 from kdkit.run import Arm
 
-TRAIN_LOSS, VALIDATION_LOSS = "train_loss", "validation_loss"
+TRAIN, VALIDATION, LOSS = "train", "validation", "loss"
+VALIDATION_LOSS = f"{VALIDATION}_{LOSS}"
 
 
 class Distillation(LightningModule):
-    """The student under training. The teacher is not here: its answers come with the batches."""
+    """The student under training. The teacher is in no state dict: its answers come with the batches."""
 
-    def __init__(self, network: torch.nn.Module, objective: Objective, training: Training, seed: int) -> None:
+    def __init__(self, network: torch.nn.Module, criterion: Criterion, training: Training, seed: int) -> None:
         super().__init__()
         self.seed = seed
         self.network = network
-        self.objective = objective
+        self.criterion = criterion
         self.training_options = training
 
     def training_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> torch.Tensor:
-        loss = self._loss(batch)
-        self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, batch_size=len(batch[0]), sync_dist=True)
+        loss, terms = self._loss(batch)
+        self._note(TRAIN, loss, terms, len(batch[0]))
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> None:
-        self.log(VALIDATION_LOSS, self._loss(batch), batch_size=len(batch[0]), sync_dist=True)
+        self._note(VALIDATION, *self._loss(batch), len(batch[0]))
+
+    def on_fit_start(self) -> None:
+        if self.criterion.teacher is not None:
+            self.criterion.teacher.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         loader: Any = self.trainer.train_dataloader
@@ -56,30 +61,28 @@ class Distillation(LightningModule):
 
     def configure_optimizers(self) -> Any:
         options = self.training_options
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
-        )
+        learned = [*self.network.parameters(), *self.criterion.parameters()]
+        optimizer = torch.optim.AdamW(learned, lr=options.learning_rate, weight_decay=options.weight_decay)
         if options.schedule == "constant":
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=max(1, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _loss(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        inputs, targets, *weight = batch
-        logits = self.network(inputs)
-        if logits.shape != targets.shape:
-            raise DataError(
-                f"the student answers {tuple(logits.shape)} where the teacher answered {tuple(targets.shape)}",
-                "Student and teacher must answer in the same shape.",
-            )
-        loss = self.objective.loss(logits.float(), targets, *weight)
+    def _loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        loss, terms = self.criterion(self.network, *batch)
         if not torch.isfinite(loss):
             raise KdkitError(
                 f"the loss is not finite in epoch {self.current_epoch}",
                 "Lower training.learning_rate, or look at the samples and targets.",
             )
-        return loss
+        return loss, terms
+
+    def _note(self, kind: str, loss: torch.Tensor, terms: dict[str, torch.Tensor], size: int) -> None:
+        """Log the loss, and where it is a sum, each term before its weight, as means over the epoch."""
+        values = {LOSS: loss, **(terms if len(terms) > 1 else {})}
+        named = {f"{kind}_{name}": value for name, value in values.items()}
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,10 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     recipe = experiment.recipe
     lightning.seed_everything(recipe.seed, verbose=False)
     network = experiment.student.build()
-    module = Distillation(network, experiment.objective, recipe.training, recipe.seed)
+    criterion = make_criterion(experiment, network)
+    train, validation = _loaders(experiment, arm)
+    criterion.add_adapters(network, train.dataset[0][0].unsqueeze(0))
+    module = Distillation(network, criterion, recipe.training, recipe.seed)
     folder = checkpoints / arm.fingerprint
     _drop_others(checkpoints, folder)
     newest = ModelCheckpoint(
@@ -119,7 +125,7 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
         recipe.trainer, folder, callbacks, max_epochs=recipe.training.epochs, num_sanity_val_steps=0
     )
     with interruptible(trainer):
-        trainer.fit(module, *_loaders(experiment, arm), ckpt_path=resume and str(resume[0]), weights_only=True)
+        trainer.fit(module, train, validation, ckpt_path=resume and str(resume[0]), weights_only=True)
     _load_best(module, Path(best.best_model_path))
     loss = best.best_model_score
     return Outcome(network, trainer.current_epoch, float(loss) if loss is not None else float("nan"))
@@ -182,7 +188,7 @@ class _History(Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        values = {name: float(trainer.callback_metrics[name]) for name in (TRAIN_LOSS, VALIDATION_LOSS)}
+        values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         self.rows.append({"epoch": trainer.current_epoch, **values})
         if trainer.is_global_zero:
             write_csv(self.path, self.rows)

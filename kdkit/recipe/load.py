@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
 from kdkit.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
-from kdkit.experiment import Experiment
+from kdkit.experiment import Experiment, Term
 from kdkit.plugins import Registry
+from kdkit.recipe.fitting import misfits
 from kdkit.recipe.schema import Choice, Recipe, part_of
 from kdkit.single_file import domain_name
 
@@ -138,14 +139,18 @@ def _resolve(registry: Registry, domain_class: type[Domain], recipe: Recipe, pro
         if name in metrics:
             problems.append(Problem(path, f"{name} is listed twice"))
         metrics[name] = made("metric", metric, path)
-    return Experiment(
+    terms = [
+        Term(choice.name, getattr(choice, "weight", 1.0), made("objective", choice, path))
+        for path, choice in _objectives(recipe.objective)
+    ]
+    experiment = Experiment(
         recipe=recipe,
         domain=domain_class(),
         domain_file=registry.find("domain", recipe.domain)[0].file,
         generator=made("generator", recipe.generator, "generator", seed=seed),
         teacher=made("teacher", recipe.teacher, "teacher"),
         student=made("student", recipe.student, "student"),
-        objective=made("objective", recipe.objective, "objective"),
+        terms=terms,
         metrics=metrics,
         evaluation_generator=made("generator", evaluation.generator, "evaluation.generator", seed=seed)
         if evaluation.generator
@@ -154,19 +159,30 @@ def _resolve(registry: Registry, domain_class: type[Domain], recipe: Recipe, pro
         if recipe.control
         else None,
     )
+    problems.extend(misfits(experiment))
+    return experiment
+
+
+def _objectives(chosen: Any) -> list[tuple[str, Any]]:
+    """Each objective with its path, of one choice or of a list of them."""
+    if isinstance(chosen, list):
+        return [(f"objective.{i}", choice) for i, choice in enumerate(chosen)]
+    return [("objective", chosen)]
 
 
 def _check_choices(registry: Registry, tree: Tree, problems: list[Problem]) -> None:
     evaluation, control = (tree[key] if isinstance(tree.get(key), dict) else {} for key in ("evaluation", "control"))
     metrics = evaluation.get("metrics")
-    places = [(kind, kind, tree.get(kind)) for kind in ("generator", "teacher", "student", "objective")]
+    places = [(kind, kind, tree.get(kind)) for kind in ("generator", "teacher", "student")]
+    places += [(path, "objective", choice) for path, choice in _objectives(tree.get("objective"))]
     for i, metric in enumerate(metrics if isinstance(metrics, list) else []):
         places.append((f"evaluation.metrics.{i}", "metric", {"name": metric} if isinstance(metric, str) else metric))
     places.append(("evaluation.generator", "generator", evaluation.get("generator")))
     places.append(("control.generator", "generator", control.get("generator")))
     for path, kind, choice in places:
         if isinstance(choice, dict) and isinstance(choice.get("name"), str):
-            options = {k: v for k, v in choice.items() if k != "name"}
+            reserved = {"name", "weight"} if path.startswith("objective.") else {"name"}
+            options = {k: v for k, v in choice.items() if k not in reserved}
             _component(registry, kind, choice["name"], options, path, problems)
 
 
@@ -211,9 +227,11 @@ def _problems(
 ) -> Iterator[Problem]:
     """One problem for each place; what each member of a union would have accepted is told together."""
     expected: dict[str, tuple[object, list[str]]] = {}
+    places = set()
     for fault in error.errors(include_url=False):
         keys = _keys_of(fault, given)
         where = ".".join(filter(None, [path, *keys]))
+        places.add(where)
         kind, found = fault["type"], fault.get("input")
         if kind == "extra_forbidden":
             known = list(_model_at(model, keys[:-1]).model_fields)
@@ -228,6 +246,8 @@ def _problems(
         else:
             expected.setdefault(where, (found, []))[1].append(_expected(fault))
     for where, (found, wanted_here) in expected.items():
+        if any(place.startswith(f"{where}.") for place in places):
+            continue  # what another member of a union would have been; the fault lies deeper
         yield Problem(where, f"found {_shown(found)}, expected {' or '.join(dict.fromkeys(wanted_here))}{hint}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -25,6 +25,12 @@ class Choice(BaseModel):
     def given_options(self) -> dict[str, object]:
         """The options beside the name, as they were given."""
         return dict(self.model_extra or {})
+
+
+class WeightedChoice(Choice):
+    """One of several components whose results are added up."""
+
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False, description="Its factor in the sum.")
 
 
 class Samples(Part):
@@ -93,7 +99,9 @@ class Recipe(Part):
     generator: Choice = Field(description="Where the training samples come from.")
     teacher: Choice = Field(description="Who answers for them.")
     student: Choice = Field(description="The network to be trained.")
-    objective: Choice = Field(description="The training loss.")
+    objective: Choice | Annotated[list[WeightedChoice], Field(min_length=1)] = Field(
+        description="The training loss: one objective, or several in a weighted sum: [{name: ..., weight: 1}, ...].",
+    )
     samples: Samples
     training: Training
     evaluation: Evaluation

@@ -22,6 +22,8 @@ WIDTH = 5.0
 MOST_POINTS = 400
 # Losses that fall by more than this factor are drawn on a logarithmic axis.
 WIDE_RANGE = 10.0
+# Objectives share the student's colour, and are told apart by their lines.
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
 def training_chart(histories: Mapping[str, Epochs], loss: str) -> Markup:
@@ -47,6 +49,26 @@ def training_chart(histories: Mapping[str, Epochs], loss: str) -> Markup:
         axes.grid(axis="y", color=COLOURS["line"], lw=0.6)
         figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=COLOURS["ink"], fontsize=9)
         return inline(figure, "training", "Training and validation loss, epoch by epoch")
+
+
+def terms_chart(terms: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> Markup:
+    """What each objective adds to the student's validation loss: its value times its weight, epoch by epoch."""
+    from matplotlib.ticker import MaxNLocator
+
+    added = {name: [weights[name] * value for value in values] for name, values in terms.items()}
+    with canvas(WIDTH, 3.1) as (figure, axes):
+        for place, (name, values) in enumerate(added.items()):
+            label = name if weights[name] == 1 else f"{weights[name]:g} × {name}"
+            steps = range(1, len(values) + 1)
+            style: dict[str, Any] = {"color": COLOURS["student"], "marker": "o" if len(steps) == 1 else ""}
+            axes.plot(steps, values, lw=2, ls=DASHES[place % len(DASHES)], label=label, **style)
+        _scale([x for values in added.values() for x in values], axes)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch", color=COLOURS["soft"])
+        axes.set_ylabel("part of the validation loss", color=COLOURS["soft"])
+        axes.grid(axis="y", color=COLOURS["line"], lw=0.6)
+        figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=COLOURS["ink"], fontsize=9)
+        return inline(figure, "terms", "Each objective's part of the validation loss, epoch by epoch")
 
 
 def distribution_chart(values: Mapping[str, Sequence[float]], scores: Mapping[str, Score], label: str) -> Markup:

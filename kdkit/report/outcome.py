@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,14 @@ Scores = Mapping[str, Mapping[str, Score]]
 
 @dataclass(frozen=True)
 class Epochs:
-    """The losses of one training, epoch by epoch."""
+    """The losses of one training, epoch by epoch.
+
+    ``terms``: where the loss is a sum, the validation value of each objective by its name, before its weight.
+    """
 
     train: list[float]
     validation: list[float]
+    terms: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,10 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _history(path: Path) -> Epochs:
     rows = _rows(path) if path.is_file() else []
-    return Epochs(*([float(row[name]) for row in rows] for name in ("train_loss", "validation_loss")))
+    columns = {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    prefix = "validation_"
+    terms = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
+    return Epochs(columns.get("train_loss", []), terms.pop("loss", []), terms)
 
 
 def _samples(path: Path, metric: str) -> list[SampleValues]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdkit.contracts.domain import Figure
+from kdkit.experiment import Experiment
 from kdkit.recipe.schema import Recipe
 from kdkit.recipe.show import commented_yaml
 from kdkit.report import charts
@@ -72,7 +73,8 @@ def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase]) -> str:
         score_rows=score_rows(outcome, experiment.metrics),
         fact_rows=facts,
         gains=[f"{row.name} {cell.note}" for row in facts for cell in row.cells if cell.note],
-        training=charts.training_chart(outcome.histories, recipe.objective.name) if outcome.histories else None,
+        training=charts.training_chart(outcome.histories, _objective(experiment)) if outcome.histories else None,
+        terms=_terms(experiment, outcome),
         distribution=_distribution(outcome, with_unit(outcome.metric, metric.unit and f"({metric.unit})")),
         cases=cases,
         worst=ordered[: -WORST_SAMPLES - 1 : -1],
@@ -93,6 +95,18 @@ def _models(recipe: Recipe, outcome: Outcome) -> dict[str, str]:
     if recipe.control:
         components[CONTROL] = f"{recipe.student.name} on {recipe.control.generator.name}"
     return {model: components.get(model, "") for model in outcome.scores}
+
+
+def _objective(experiment: Experiment) -> str:
+    """The loss in words: "kl", or "soft-bce + 0.5 soft-dice"."""
+    return " + ".join(term.name if term.weight == 1 else f"{term.weight:g} {term.name}" for term in experiment.terms)
+
+
+def _terms(experiment: Experiment, outcome: Outcome) -> Any:
+    epochs = outcome.histories.get(STUDENT)
+    if epochs is None or not epochs.terms:
+        return None
+    return charts.terms_chart(epochs.terms, {term.name: term.weight for term in experiment.terms})
 
 
 def _distribution(outcome: Outcome, label: str) -> Any:

@@ -6,6 +6,7 @@ import shutil
 import time
 
 from kdkit import ranks
+from kdkit.contracts.objective import FeatureObjective
 from kdkit.run import Arm, Run
 from kdkit.run_folder import CONTROL
 from kdkit.student_folder import CARD, WEIGHTS, write_student
@@ -20,6 +21,15 @@ def stage_key(arm: Arm) -> str:
 def is_whole(run: Run) -> bool:
     """Whether every arm's student is there and was trained on these very inputs."""
     return all(_arm_is_whole(run, arm) for arm in run.arms)
+
+
+def check(run: Run) -> None:
+    """Raises :class:`kdkit.errors.UsageError` when an objective looks at a module that a network does not have."""
+    looks_inside = any(isinstance(term.objective, FeatureObjective) for term in run.experiment.terms)
+    if looks_inside and not is_whole(run):
+        from kdkit.engine.criterion import make_criterion
+
+        make_criterion(run.experiment, run.experiment.student.build())
 
 
 def execute(run: Run) -> None:

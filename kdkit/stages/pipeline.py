@@ -19,6 +19,7 @@ class Stage:
     """A step of the pipeline.
 
     ``collective``: every rank takes part; else rank 0 works and the others wait.
+    ``check``: raise, before any stage begins, for what would stop this one when its turn comes.
     ``discard``: drop what a cut-off attempt has left, so that the stage begins anew.
     """
 
@@ -26,13 +27,16 @@ class Stage:
     is_whole: Callable[[Run], bool]
     execute: Callable[[Run], None]
     collective: bool
+    check: Callable[[Run], None] = lambda run: None
     discard: Callable[[Run], None] = lambda run: None
 
 
 STAGES = [
     Stage(generate.NAME, generate.is_whole, generate.execute, collective=False),
     Stage(label.NAME, label.is_whole, label.execute, collective=True),
-    Stage(distill.NAME, distill.is_whole, distill.execute, collective=True, discard=distill.discard),
+    Stage(
+        distill.NAME, distill.is_whole, distill.execute, collective=True, check=distill.check, discard=distill.discard
+    ),
     Stage(predict.NAME, predict.is_whole, predict.execute, collective=True, discard=predict.discard),
     Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False),
     Stage(report.NAME, report.is_whole, report.execute, collective=False),
@@ -56,6 +60,8 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
             raise UsageError(
                 f"{stage.name} is not done, so the run cannot start from {first}", "Leave --from and --fresh out."
             )
+    for stage in STAGES[begin : end + 1]:
+        stage.check(run)
     if first and ranks.rank() == 0:
         run.folder.forget(_keys(STAGES[begin:], run))
         for stage in STAGES[begin:]:

@@ -16,7 +16,7 @@ from kdkit.stages import evaluate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 1
+FORMAT = 2
 
 
 def fingerprint(run: Run) -> str:

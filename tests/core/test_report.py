@@ -14,7 +14,7 @@ import pytest
 from kdkit import Domain, Figure, Generator, Metric, Objective, Sample, Student, Teacher
 from kdkit.contracts.metric import Score
 from kdkit.errors import StoreError
-from kdkit.experiment import Experiment
+from kdkit.experiment import Experiment, Term
 from kdkit.files import write_csv, write_json
 from kdkit.progress import Silence
 from kdkit.recipe.schema import Recipe
@@ -157,7 +157,7 @@ def measured_run(tmp_path, metrics=tuple(METRICS), control=True, evaluation=6):
         generator=Squares(),
         teacher=Unbuilt(),
         student=UnbuiltStudent(),
-        objective=Unused(),
+        terms=[Term("mse", 1.0, Unused())],
         metrics={name: METRICS[name]() for name in metrics},
         evaluation_generator=None,
         control_generator=Squares(seed=1) if control else None,

@@ -149,7 +149,7 @@ def test_another_content_of_the_teachers_file_labels_anew_in_the_same_run(prepar
 
 
 def test_another_objective_only_trains_anew(finished, prepare):
-    other = prepare("objective.name=mse", *SMALL)
+    other = prepare("objective.name=soft-dice", *SMALL)
     assert run_stages(other, last="evaluate") == ["distill", "predict", "evaluate"]
 
 

@@ -43,7 +43,8 @@ def example(kind):
 
 def component(loaded, kind):
     base = getattr(kdkit, kind.capitalize())
-    (found,) = [c for c in vars(loaded).values() if inspect.isclass(c) and issubclass(c, base) and c is not base]
+    own = [c for c in vars(loaded).values() if inspect.isclass(c) and c.__module__ == loaded.__name__]
+    (found,) = [c for c in own if issubclass(c, base)]
     return found
 
 

@@ -1,0 +1,113 @@
+"""The loss that a student is trained by: a weighted sum of objectives, on answers and on features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from kdkit.contracts.objective import FeatureObjective
+from kdkit.engine.answering import freeze
+from kdkit.engine.features import answer_and_features, check_paths
+from kdkit.errors import DataError
+from kdkit.experiment import Experiment, Term
+
+
+class Criterion(torch.nn.Module):
+    """The terms of a recipe's objective, with the adapters that some of them learn.
+
+    ``teacher``: its frozen network where a term looks at its features, else None. It is held outside of every state
+    dict: a checkpoint holds the student and the adapters, never the teacher.
+    """
+
+    def __init__(self, terms: Sequence[Term], teacher: torch.nn.Module | None = None) -> None:
+        super().__init__()
+        self.terms = list(terms)
+        self.adapters = torch.nn.ModuleDict()
+        self._teacher = (teacher,)  # a tuple, in which torch does not look for modules
+
+    @property
+    def teacher(self) -> torch.nn.Module | None:
+        return self._teacher[0]
+
+    def add_adapters(self, network: torch.nn.Module, inputs: torch.Tensor) -> None:
+        """Make the adapters for features of the shapes that these inputs, (batch, \\*sample shape), give rise to."""
+        if self.teacher is None:
+            return
+        training = network.training
+        with torch.no_grad():
+            _, own = answer_and_features(network.eval(), inputs, self._paths(0))
+            _, its = answer_and_features(self.teacher, inputs, self._paths(1))
+        network.train(training)
+        for key, objective, (mine, other) in self._pairs():
+            adapter = objective.adapter(own[mine].shape[1:], its[other].shape[1:])
+            if adapter is not None:
+                self.adapters[key] = adapter
+
+    def forward(
+        self,
+        network: torch.nn.Module,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        weight: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The student's loss on a batch, and by its name the value of each term before its weight in the sum.
+
+        ``weight``: that of the targets, where the teacher gives one. Raises :class:`DataError` when student
+        and teacher answer in different shapes.
+        """
+        logits, own = answer_and_features(network, inputs, self._paths(0))
+        if logits.shape != targets.shape:
+            raise DataError(
+                f"the student answers {tuple(logits.shape)} where the teacher answered {tuple(targets.shape)}",
+                "Student and teacher must answer in the same shape.",
+            )
+        values = {
+            term.name: term.objective.loss(logits.float(), targets, weight)
+            for term in self.terms
+            if not isinstance(term.objective, FeatureObjective)
+        }
+        values |= self._on_features(inputs, own)
+        if len(self.terms) == 1:
+            return values[self.terms[0].name], values
+        return torch.stack([term.weight * values[term.name] for term in self.terms]).sum(), values
+
+    def _on_features(self, inputs: torch.Tensor, own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        if self.teacher is None:
+            return {}
+        with torch.no_grad():
+            _, its = answer_and_features(self.teacher, inputs, self._paths(1))
+        values: dict[str, list[torch.Tensor]] = {}
+        for key, objective, (mine, other) in self._pairs():
+            features = self.adapters[key](own[mine]) if key in self.adapters else own[mine]
+            name = key.rpartition("/")[0]
+            values.setdefault(name, []).append(objective.loss(features, its[other]))
+        return {name: torch.stack(losses).mean() for name, losses in values.items()}
+
+    def _pairs(self) -> list[tuple[str, FeatureObjective, tuple[str, str]]]:
+        """Every pair of compared modules, with its objective and a key of its own."""
+        return [
+            (f"{term.name}/{i}", term.objective, pair)
+            for term in self.terms
+            if isinstance(term.objective, FeatureObjective)
+            for i, pair in enumerate(term.objective.pairs())
+        ]
+
+    def _paths(self, side: int) -> list[str]:
+        return [pair[side] for _, _, pair in self._pairs()]
+
+
+def make_criterion(experiment: Experiment, network: torch.nn.Module) -> Criterion:
+    """The criterion of a recipe, still without adapters.
+
+    Raises :class:`kdkit.errors.UsageError` when an objective names a module that one of the networks does not have.
+    """
+    objectives = [term.objective for term in experiment.terms if isinstance(term.objective, FeatureObjective)]
+    if not objectives:
+        return Criterion(experiment.terms)
+    with torch.random.fork_rng(devices=[]):  # building it must not change what the student draws
+        teacher = freeze(experiment.teacher.build())
+    for objective in objectives:
+        check_paths(network, [mine for mine, _ in objective.pairs()], "student")
+        check_paths(teacher, [other for _, other in objective.pairs()], "teacher")
+    return Criterion(experiment.terms, teacher)
