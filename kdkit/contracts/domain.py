@@ -127,6 +127,10 @@ class Domain(Component):
         """
         raise KdkitError(f"the domain {type(self).__name__} cannot examine data, so there is nothing to check")
 
+    def example_data(self, folder: Path) -> Path | None:
+        """A small folder of labelled data of the kind that :meth:`source` takes, written into ``folder``."""
+        return None
+
     def source(self, path: Path, layout: str, split: str | None) -> Generator:
         """The generator of the samples in a folder of a user's data, labels as their truth.
 

@@ -11,13 +11,14 @@ from typing import Any, get_args
 import numpy as np
 
 from kdkit.contracts.domain import Activation, Case, Domain, Figure
+from kdkit.contracts.inspection import dropped_kinds
 from kdkit.errors import DataError, KdkitError, PluginError
 from kdkit.experiment import Experiment
 from kdkit.plugins import Registry, discover
-from kdkit.recipe.load import load_experiment
+from kdkit.progress import Silence
 from kdkit.sample import Sample
 from kdkit.testing.component import ComponentContract
-from kdkit.testing.miniature import run_miniature
+from kdkit.testing.miniature import load_example, run_miniature
 from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, require, told
 
 MODELS = ("teacher", "student", "control")
@@ -72,12 +73,13 @@ class DomainContract(ComponentContract):
         )
 
     def test_default_recipe_resolves(self) -> None:
-        """The default recipe is valid and names components that exist."""
+        """The default recipe, with the domain's example settings, is valid and names components that exist."""
         attempt(
-            lambda: load_experiment(self.plugins, self.name),
+            lambda: load_example(self.plugins, self.name, self.folder / "example"),
             "the default recipe does not resolve",
             f"kdkit run {self.name} begins with it",
-            "Correct recipe.yaml beside the domain's module; kdkit config show prints every fault.",
+            "Correct recipe.yaml beside the domain's module (kdkit config show prints every fault), or give "
+            "example_settings() where it names files of the user's.",
         )
 
     def test_items_are_counted(self) -> None:
@@ -184,6 +186,73 @@ class DomainContract(ComponentContract):
             for figure in figures:
                 require(_is_picture(figure), f"figures() yields {figure!r:.120}", why, remedy)
 
+    def test_data_is_examined_and_left_alone(self) -> None:
+        """A folder of data is examined and read; what is left out is the same for both, and nothing changes there."""
+        domain = self.component()
+        path = domain.example_data(self.folder / "data")
+        if path is None:
+            does_not_apply("there is no example data")
+        before = _listing(path)
+        why, remedy = "kdkit check and kdkit evaluate --data do this", "See Domain.check_data and Domain.source."
+        found = attempt(lambda: domain.check_data(path, "auto", Silence()), "check_data() fails", why, remedy)
+        source = attempt(lambda: domain.source(path, "auto", None), "source() fails", why, remedy)
+        left_out = len(dropped_kinds(source.left_out()))
+        require(
+            (found.used, found.dropped) == (source.count(), left_out),
+            f"check_data() finds {found.used} usable and {found.dropped} left out, source() {source.count()} and "
+            f"{left_out}",
+            "a user checks data to know what a run makes of it",
+            "Count the same items in both; Inspection.dropped counts the items with a Defect that is dropped.",
+        )
+        samples = attempt(lambda: list(source.generate(range(found.used))), "source() gives no samples", why, remedy)
+        require(
+            any(sample.truth for sample in samples),
+            "no sample of the example data has a truth",
+            "there would be nothing to measure against",
+            "Put the labels of the data into Sample.truth.",
+        )
+        ragged = [table.title for table in found.tables if {len(row) for row in table.rows} - {len(table.columns)}]
+        require(
+            not ragged and all(map(_is_picture, found.pictures)),
+            f"tables {ragged} or pictures cannot be shown" if ragged else "a picture cannot be shown",
+            "kdkit check prints them",
+            "Give every row as many cells as there are columns, and pictures as kdkit.Figure.",
+        )
+        attempt(
+            lambda: json.dumps([dict(found.facts), [list(map(list, table.rows)) for table in found.tables]]),
+            "facts and tables are not plain",
+            "kdkit check prints them as JSON",
+            "Return text and Python numbers, None for what is unknown.",
+        )
+        require(
+            _listing(path) == before,
+            "the folder of the data has changed",
+            "it is the user's",
+            "Write nothing there; temporary files belong into tempfile's folder.",
+        )
+
+    def test_a_folder_without_data_is_refused(self) -> None:
+        """A folder that holds nothing of the kind gives a DataError."""
+        if self.component.source is Domain.source:
+            does_not_apply("the domain reads no folders of data")
+        for name, made in (("empty", True), ("missing", False)):
+            path = self.folder / name
+            if made:
+                path.mkdir()
+            found = "is taken for data"
+            try:
+                self.component().source(path, "auto", None)
+            except DataError:
+                continue
+            except Exception as error:
+                found = f"raises {told(error)}"
+            require(
+                False,
+                f"a folder that is {name} {found}",
+                "the command line prints a DataError as one clear message; anything else ends in a traceback",
+                "Raise kdkit.DataError that names the folder and what was looked for.",
+            )
+
     def test_a_miniature_run_ends_well(self) -> None:
         """The default recipe runs from nothing to a report, in miniature."""
         _ = self._experiment
@@ -197,7 +266,7 @@ class DomainContract(ComponentContract):
     @cached_property
     def _experiment(self) -> Experiment:
         try:
-            return load_experiment(self.plugins, self.name)
+            return load_example(self.plugins, self.name, self.folder / "example")
         except KdkitError:
             does_not_apply("the default recipe does not resolve, which is a promise of its own")
 
@@ -207,6 +276,12 @@ class DomainContract(ComponentContract):
 
     def _predictions(self, samples: Sequence[Sample]) -> list[np.ndarray]:
         return predictions(self._experiment, samples)
+
+
+def _listing(folder: Path) -> list[tuple[str, int, int]]:
+    """Every file with its size and the time of its last change."""
+    paths = sorted(folder.rglob("*"))
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
 
 
 def predictions(experiment: Experiment, samples: Sequence[Sample]) -> list[np.ndarray]:

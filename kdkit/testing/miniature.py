@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from kdkit.experiment import Experiment
 from kdkit.plugins import Registry
 from kdkit.progress import Silence
 from kdkit.recipe.load import load_experiment
@@ -40,9 +43,16 @@ class Miniature:
         return f"miniature run: {', '.join(self.stages)} in {self.seconds:.0f} s"
 
 
+def load_example(registry: Registry, domain: str, folder: Path, settings: Sequence[str] = ()) -> Experiment:
+    """The domain's default recipe with the settings that make it run; files that they name lie in ``folder``."""
+    domain_class: Any = registry.component("domain", domain)
+    folder.mkdir(parents=True, exist_ok=True)
+    return load_experiment(registry, domain, None, [*domain_class.example_settings(folder), *settings])
+
+
 def run_miniature(registry: Registry, domain: str, folder: Path) -> Miniature:
     """Run the domain's default recipe with two steps of training, on the CPU, in ``folder``."""
     start = time.monotonic()
-    experiment = load_experiment(registry, domain, None, SETTINGS)
+    experiment = load_example(registry, domain, folder / "example", SETTINGS)
     stages = run_stages(Run(experiment, RunFolder(folder / "run"), folder / "store", Silence()))
     return Miniature(stages, time.monotonic() - start)

@@ -49,16 +49,16 @@ class Recipes:
     def find(self, component: type[Component], plugin: Plugin) -> tuple[Use, Mapping[str, Any]] | None:
         """A use of this class with the options that it has there.
 
-        One that no default recipe names is tried in the domain of its own plugin, if that has just one. None when
-        there is no such use.
+        One that no default recipe names is tried in the domain of its own plugin, if just one has a recipe that runs
+        as it is. None when there is no such use.
         """
         for use in self._uses:
             for placed in use.experiment.placed().values():
                 if type(placed) is component:
                     return use, placed.options.model_dump()
         names = [entry.name for entry in plugin.entries["domain"]]
-        near = [use for use in self._uses if [use.experiment.recipe.domain] == names]
-        return (near[0], {}) if near else None
+        near = [use for use in self._uses if use.experiment.recipe.domain in names]
+        return (near[0], {}) if len(near) == 1 else None
 
 
 def _uses(registry: Registry) -> Iterator[Use]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdkit import Case, Domain, Figure, KdkitError, Sample
+from kdkit import Case, Domain, Figure, Generator, Inspection, KdkitError, Progress, Sample
 
 if TYPE_CHECKING:
     from .beats import Beats
 
 # Shares of the frame that a left ventricle can take, from a small one in a deep view to one that fills the sector.
 _LEAST_FOREGROUND, _MOST_FOREGROUND = 0.005, 0.6
+
+STILL_FRAMES = 8
+"""How often a still is repeated to make a clip of it."""
+
+_EF = "ejection_fraction"
 
 
 class Echocardio(Domain):
@@ -27,6 +33,7 @@ class Echocardio(Domain):
     activation = "sigmoid"
     item = "frame"
     input_suffixes = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
+    data_metrics = ("dice", "iou", "hd95-mm", "area-error", "area-bias", "ef-area-r", "ef-area-mae", "afd")
 
     def items(self, sample: Sample) -> int:
         """The number of frames."""
@@ -108,6 +115,54 @@ class Echocardio(Domain):
         foreground = f"foreground {100 * share:.0f} %"
         return f"DICE {np.mean(scores):.2f} on {len(scores)} clips, {foreground}" if scores else foreground
 
+    def check_data(self, path: Path, layout: str, progress: Progress) -> Inspection:
+        """What is in a folder of recordings, every one of them decoded once.
+
+        ``layout``: one of :func:`kdkit_echocardio.recordings.open_study`'s, or "auto". Raises
+        :class:`kdkit.DataError` when the folder is of none.
+        """
+        from .inspection import inspection
+
+        return inspection(path, layout, progress)
+
+    def source(self, path: Path, layout: str, split: str | None) -> Generator:
+        """The apical four-chamber recordings in a folder as clips of 112 x 112, human labels as their truth."""
+        from .recorded import Recordings
+        from .recordings import open_study
+
+        open_study(path, layout)  # says what is wrong with the folder or the layout
+        return Recordings(Recordings.Options.model_validate({"path": path, "layout": layout, "split": split}))
+
+    def example_data(self, folder: Path) -> Path:
+        """Four simulated clips in EchoNet-Dynamic's layout, one of them cut off."""
+        from .example_data import write_echonet
+
+        return write_echonet(folder)
+
+    def answer(self, sample: Sample, ask: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> np.ndarray:
+        """A network's answer to a recording: clips as they are, and each of two stills as a clip of its own.
+
+        End-diastole and end-systole alone are no moving clip: a network with a memory would carry the one over into
+        the other. Each is repeated, and the last frame's answer counts, when the memory has settled.
+        """
+        if not is_stills(sample):
+            return ask([sample.inputs])[0]
+        repeated = [np.repeat(still[None], STILL_FRAMES, axis=0) for still in sample.inputs]
+        return np.stack([answer[-1] for answer in ask(repeated)])
+
+    def strata(self, sample: Sample) -> Mapping[str, Sample]:
+        """End-diastole, end-systole, and the image quality where the source notes one.
+
+        In the groups of one phase a sample has only that phase's frames as truth, and no ejection fraction.
+        """
+        groups = {
+            told: replace(sample, truth={k: v for k, v in sample.truth.items() if k not in (other, _EF)})
+            for told, event, other in (("ED", "ed", "es"), ("ES", "es", "ed"))
+            if event in sample.truth
+        }
+        quality = sample.info.get("source", {}).get("image_quality")
+        return groups | ({f"quality {str(quality).lower()}": sample} if quality else {})
+
     def sheet(self, samples: Sequence[Sample]) -> np.ndarray:
         """End-diastole and end-systole of each clip, plain and with the true contour: uint8 RGB (H, W, 3)."""
         from .sheet import contact_sheet
@@ -119,6 +174,11 @@ class Echocardio(Domain):
         from .figures import figures
 
         yield from figures(cases)
+
+
+def is_stills(sample: Sample) -> bool:
+    """Whether the frames are pictures of their own: two or fewer, and no frame rate between them."""
+    return len(sample.inputs) <= 2 and not sample.info.get("fps")
 
 
 def _measured(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The promises of a domain, each against one that breaks it."""
 
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -9,15 +11,18 @@ from breaking import check_each_has_a_breaker, check_only, verdict_on
 from kdkit import (
     ComponentOptions,
     DataError,
+    Defect,
     Domain,
     Entry,
     Field,
     Figure,
     Generator,
+    Inspection,
     KdkitError,
     Metric,
     Sample,
     Student,
+    Table,
     Teacher,
     hookimpl,
 )
@@ -81,6 +86,27 @@ class Mean(Metric):
         return [(float(prediction.mean()),)]
 
 
+class Saved(Ramps):
+    """Rising lines from a folder, each named after its rise; empty files are left out."""
+
+    class Options(ComponentOptions):
+        path: str = Field(description="Folder.")
+
+    def files_in(self, whole):
+        return [p for p in sorted(Path(self.options.path).glob("*.npy")) if bool(p.stat().st_size) is whole]
+
+    def count(self):
+        return len(self.files_in(True))
+
+    def left_out(self):
+        return [Defect("empty-file", path.name, "0 bytes", dropped=True) for path in self.files_in(False)]
+
+    def generate(self, indices):
+        for index in indices:
+            path = self.files_in(True)[index]
+            yield Sample(np.load(path), {"rise": np.array(int(path.stem))})
+
+
 class Lines(Domain):
     """Lines."""
 
@@ -105,6 +131,23 @@ evaluation: {metrics: [mean]}
     def example_file(self, folder):
         np.save(folder / "line.npy", np.arange(8, dtype=np.uint8))
         return folder / "line.npy"
+
+    def example_data(self, folder):
+        folder.mkdir()
+        for rise in (2, 5):
+            np.save(folder / f"{rise}.npy", np.arange(8, dtype=np.uint8) * rise)
+        (folder / "7.npy").touch()
+        return folder
+
+    def source(self, path, layout, split):
+        if not any(path.glob("*.npy")):
+            raise DataError(f"{path} holds no lines")
+        return Saved(Saved.Options(path=str(path)))
+
+    def check_data(self, path, layout, progress):
+        source = self.source(path, layout, None)
+        table = Table("Lines", ("kind", "how many"), [["rising", source.count()]])
+        return Inspection(source.count(), {"layout": layout}, [table], source.left_out())
 
     def sheet(self, samples):
         return np.stack([np.stack([s.inputs] * 3, -1) for s in samples])
@@ -191,6 +234,44 @@ class TextFigure(Lines):
         yield Figure("", "", "text/plain", b"")
 
 
+class Miscounting(Lines):
+    """Finds more in the data than a run would use."""
+
+    def check_data(self, path, layout, progress):
+        return replace(super().check_data(path, layout, progress), defects=[])
+
+
+class Scribbling(Lines):
+    """Leaves a file in the user's folder."""
+
+    def check_data(self, path, layout, progress):
+        (path / "index.txt").write_text("seen")
+        return super().check_data(path, layout, progress)
+
+
+class Ragged(Lines):
+    """Its table has a row that is too long."""
+
+    def check_data(self, path, layout, progress):
+        return replace(super().check_data(path, layout, progress), tables=[Table("Lines", ("kind",), [["a", 1]])])
+
+
+class Unlabelled(Lines):
+    """Its data has no truth."""
+
+    def source(self, path, layout, split):
+        source = super().source(path, layout, split)
+        source.generate = lambda indices: (replace(s, truth={}) for s in Saved.generate(source, indices))
+        return source
+
+
+class Hospitable(Lines):
+    """Takes any folder."""
+
+    def source(self, path, layout, split):
+        return Saved(Saved.Options(path=str(path)))
+
+
 class Doubting(Lines):
     """Believes no teacher."""
 
@@ -210,8 +291,23 @@ BROKEN = [
     (GreySheet, "test_samples_are_shown"),
     (ControlAssumed, "test_cases_are_shown"),
     (TextFigure, "test_cases_are_shown"),
+    (Miscounting, "test_data_is_examined_and_left_alone"),
+    (Scribbling, "test_data_is_examined_and_left_alone"),
+    (Ragged, "test_data_is_examined_and_left_alone"),
+    (Unlabelled, "test_data_is_examined_and_left_alone"),
+    (Hospitable, "test_a_folder_without_data_is_refused"),
     (Doubting, "test_a_miniature_run_ends_well"),
 ]
+
+
+class Needy(Lines):
+    """Its recipe asks for what only the user has; its example settings say what stands for it."""
+
+    recipe = Lines.recipe.replace("name: scaler", "name: scaler, gain: null")
+
+    @classmethod
+    def example_settings(cls, folder):
+        return ["teacher.gain=2"]
 
 
 def registry_with(domain):
@@ -249,7 +345,12 @@ def test_every_promise_has_a_breaker():
 def test_a_good_domain_keeps_all_promises():
     verdict = verdict_on(DomainContract, Lines, registry=registry_with(Lines))
     assert verdict.broken == []
-    assert len(verdict.kept) == 17  # it has no options to change
+    assert len(verdict.kept) == 19  # it has no options to change
+
+
+def test_a_recipe_that_needs_something_of_the_users_is_tried_with_the_example_settings():
+    verdict = verdict_on(DomainContract, Needy, registry=registry_with(Needy))
+    assert verdict.broken == []
 
 
 def test_a_domain_that_no_plugin_offers_is_not_verified():

@@ -80,7 +80,7 @@ class Toy(Domain):
         )
 
     def answer(self, sample, ask):
-        # One clip at a time, frame by frame: an answer that differs from that to the clip only in how it is asked for.
+        # Frame by frame: an answer that differs from that to the clip only in how it is asked for.
         return np.concatenate(ask([frame[None] for frame in sample.inputs]))
 
     def strata(self, sample):

@@ -1,0 +1,47 @@
+"""A tiny folder of labelled recordings, to try things out with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .clips.encode import write_mp4
+from .phantom import simulate
+
+CLIPS, FRAMES = 3, 8
+_COLUMNS = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
+
+
+def write_echonet(folder: Path) -> Path:
+    """Simulated clips in EchoNet-Dynamic's layout: index, tracings of ED and ES as chords, and one cut-off video."""
+    (folder / "Videos").mkdir(parents=True)
+    rows, tracings = [_COLUMNS], ["FileName,X1,Y1,X2,Y2,Frame"]
+    for number in range(CLIPS):
+        name = f"0X{number:016X}"
+        clip = simulate(np.random.default_rng(number), frames=FRAMES)
+        video = folder / "Videos" / f"{name}.avi"
+        write_mp4(video.with_suffix(".mp4"), np.repeat(clip.frames[..., None], 3, axis=-1), clip.fps)
+        video.with_suffix(".mp4").rename(video)
+        rows.append(f"{name},{clip.ejection_fraction:.3f},0,0,112,112,{clip.fps:.0f},{FRAMES},TEST")
+        areas = clip.mask.sum((1, 2))
+        for frame in (int(areas.argmax()), int(areas.argmin())):
+            tracings += [f"{name}.avi,{chord},{frame}" for chord in _chords(clip.mask[frame])]
+    whole = (folder / "Videos" / f"0X{0:016X}.avi").read_bytes()
+    name = f"0X{CLIPS:016X}"
+    (folder / "Videos" / f"{name}.avi").write_bytes(whole[:200])
+    rows.append(f"{name},50,0,0,112,112,20,{FRAMES},TEST")
+    tracings += [line.replace(f"0X{CLIPS - 1:016X}", name) for line in tracings if f"0X{CLIPS - 1:016X}" in line]
+    (folder / "FileList.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "VolumeTracings.csv").write_text("\n".join(tracings) + "\n", encoding="utf-8")
+    return folder
+
+
+def _chords(mask: np.ndarray) -> list[str]:
+    """The long axis and 20 horizontal chords, "x1,y1,x2,y2" each: a simulated ventricle stands nearly upright."""
+    rows = np.flatnonzero(mask.any(1))
+    heights = np.linspace(rows[0], rows[-1], 20).round().astype(int)
+    ends = [(np.flatnonzero(mask[row])[[0, -1]], row) for row in heights]
+    (top, first), (bottom, last) = ends[0], ends[-1]
+    axis = f"{top.mean():.2f},{first},{bottom.mean():.2f},{last}"
+    return [axis, *(f"{x[0]},{row},{x[1]},{row}" for x, row in ends)]

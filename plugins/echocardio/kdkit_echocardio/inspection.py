@@ -1,0 +1,112 @@
+"""What is in a folder of recordings, told to its owner before anything is run with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from kdkit import Inspection, Progress, Table
+
+from .clips import Clip
+from .recorded import Recordings
+from .recordings import Recording, Study, inspect, open_study
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is remembered of a clip that was decoded."""
+
+    frames: int
+    height: int
+    width: int
+    fps: float | None
+    spacing_mm: float | None
+
+
+def inspection(path: Path, layout: str, progress: Progress) -> Inspection:
+    """Read every recording in ``path`` once and say what was found; see :meth:`kdkit.Domain.check_data`."""
+    study, others = _of_the_view_in_use(open_study(path, layout))
+    seen: dict[str, Seen] = {}
+    watched = replace(study, recordings=[_watched(recording, seen) for recording in study.recordings])
+    with progress.work("check", study.layout, len(study.recordings), "recordings") as bar:
+        checked = inspect(watched, lambda done, total: bar.advance())
+    used = checked.recordings
+    clips = [seen[recording.name] for recording in used if recording.name in seen]
+    return Inspection(
+        used=len(used),
+        facts={"layout": checked.layout} | ({"other views": others} if others else {}),
+        tables=[_by_split(used), _ranges(clips), _frame_sizes(clips)],
+        defects=checked.defects,
+    )
+
+
+def _of_the_view_in_use(study: Study) -> tuple[Study, int]:
+    """The study without recordings of another view than a run takes by default, and how many these are."""
+    view = Recordings.Options.model_fields["view"].default
+    kept = [recording for recording in study.recordings if recording.view in (None, view)]
+    return replace(study, recordings=kept), len(study.recordings) - len(kept)
+
+
+def _watched(recording: Recording, seen: dict[str, Seen]) -> Recording:
+    """The recording, which notes what its clip is like when it is decoded: so nothing is decoded twice."""
+
+    def load() -> Clip:
+        clip = recording.load()
+        frames, height, width = clip.frames.shape
+        seen[recording.name] = Seen(frames, height, width, clip.fps, clip.spacing_mm)
+        return clip
+
+    return replace(recording, load=load)
+
+
+def _by_split(recordings: Sequence[Recording]) -> Table:
+    """How many recordings each part of the data has, and what is known of them."""
+    splits = sorted({recording.split or "–" for recording in recordings})
+    rows = [_row(split, [r for r in recordings if (r.split or "–") == split]) for split in splits]
+    if len(rows) > 1:
+        rows.append(_row("all", recordings))
+    return Table("What a run would use", ("split", "recordings", "patients", "with masks", "with EF"), rows)
+
+
+def _row(split: str, recordings: Sequence[Recording]) -> list[str | int]:
+    return [
+        split,
+        len(recordings),
+        len({recording.patient for recording in recordings}),
+        sum(bool(recording.labels.contours) for recording in recordings),
+        sum(recording.labels.ejection_fraction is not None for recording in recordings),
+    ]
+
+
+def _ranges(clips: Sequence[Seen]) -> Table:
+    """The least, the median and the most of what can be counted; how many say nothing of it."""
+    columns = ("", "least", "median", "most", "unknown")
+    return Table(
+        "What they are like",
+        columns,
+        [
+            ["frames", *_range(clip.frames for clip in clips)],
+            ["frames a second", *_range(clip.fps for clip in clips)],
+            ["height, pixels", *_range(clip.height for clip in clips)],
+            ["width, pixels", *_range(clip.width for clip in clips)],
+            ["mm in a pixel", *_range(clip.spacing_mm for clip in clips)],
+        ],
+    )
+
+
+def _range(values: Iterable[float | None]) -> list[float | None]:
+    every = list(values)
+    known = [value for value in every if value is not None]
+    unknown = len(every) - len(known)
+    return [min(known), median(known), max(known), unknown] if known else [None, None, None, unknown]
+
+
+def _frame_sizes(clips: Sequence[Seen]) -> Table:
+    """The commonest frame sizes."""
+    counts = Counter(f"{clip.width}x{clip.height}" for clip in clips).most_common(5)
+    others = len(clips) - sum(count for _, count in counts)
+    rows: list[list[str | int]] = [[size, count] for size, count in counts]
+    return Table("Frame sizes", ("size", "recordings"), [*rows, ["others", others]] if others else rows)
