@@ -12,7 +12,17 @@ def kdkit_generators() -> list[Entry]:
             "phantom",
             "Simulated apical four-chamber clips of a beating heart",
             "kdkit_echocardio.generator:Phantom",
-        )
+        ),
+        Entry(
+            "recordings",
+            "Real recordings of a folder: EchoNet, CAMUS, DICOM cines, plain clips",
+            "kdkit_echocardio.recorded:Recordings",
+        ),
+        Entry(
+            "echonet-synthetic",
+            "Clips of EchoNet-Synthetic's diffusion model, from its folder",
+            "kdkit_echocardio.recorded:EchoNetSynthetic",
+        ),
     ]
 
 
@@ -34,9 +44,9 @@ def kdkit_students() -> list[Entry]:
 
 @hookimpl
 def kdkit_metrics() -> list[Entry]:
-    overlap, surfaces, ejection, timing, stability, calibration = (
+    overlap, surfaces, area, ejection, timing, stability, calibration = (
         f"kdkit_echocardio.metrics.{name}"
-        for name in ("overlap", "surfaces", "ejection", "timing", "stability", "calibration")
+        for name in ("overlap", "surfaces", "area", "ejection", "timing", "stability", "calibration")
     )
     return [
         Entry("dice", "Dice coefficient at end-diastole and end-systole", f"{overlap}:Dice"),
@@ -48,6 +58,8 @@ def kdkit_metrics() -> list[Entry]:
         Entry("hd95-mm", "95 % Hausdorff distance of the border, mm", f"{surfaces}:Hausdorff95Millimetres"),
         Entry("msd", "Mean distance of the border, pixels", f"{surfaces}:MeanSurfaceDistance"),
         Entry("msd-mm", "Mean distance of the border, mm", f"{surfaces}:MeanSurfaceDistanceMillimetres"),
+        Entry("area-error", "Relative difference of the area at ED and ES, absolute", f"{area}:AreaError"),
+        Entry("area-bias", "Relative difference of the area at ED and ES, signed", f"{area}:AreaBias"),
         Entry("ef-area-r", "Ejection fraction from areas: correlation with the truth", f"{ejection}:AreaCorrelation"),
         Entry("ef-area-mae", "Ejection fraction from areas: mean absolute error", f"{ejection}:AreaError"),
         Entry("ef-area-bias", "Ejection fraction from areas: mean difference", f"{ejection}:AreaBias"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .clip import Clip
-from .fitting import SIDE, Square, fit, restore
+from .fitting import SIDE, Square, cut_out, fit, restore
 from .read import SUFFIXES, read_clip
 
-__all__ = ["SIDE", "SUFFIXES", "Clip", "Square", "fit", "read_clip", "restore"]
+__all__ = ["SIDE", "SUFFIXES", "Clip", "Square", "cut_out", "fit", "read_clip", "restore"]

@@ -53,10 +53,14 @@ def fit(clip: Clip) -> tuple[np.ndarray, Square]:
         return clip.frames, Square(0, 0, SIDE, SIDE, SIDE)
     sector = find_sector(clip.frames, clip.region)
     square = _around(sector)
+    return np.stack([cut_out(frame * sector, square) for frame in clip.frames]), square
+
+
+def cut_out(frame: np.ndarray, square: Square) -> np.ndarray:
+    """The square of a frame, uint8 or float32 (H, W), as (112, 112)."""
     # Area averages when shrinking; enlarged by it, pixels would become visible blocks.
     method = cv2.INTER_AREA if square.side > SIDE else cv2.INTER_LINEAR
-    frames = [cv2.resize(_cut(frame * sector, square), (SIDE, SIDE), interpolation=method) for frame in clip.frames]
-    return np.stack(frames), square
+    return np.asarray(cv2.resize(_cut(frame, square), (SIDE, SIDE), interpolation=method))
 
 
 def restore(probability: np.ndarray, square: Square) -> Iterator[np.ndarray]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from .recording import Contour, Defect, Labels, Recording, Study
+from kdkit import Defect
 
-__all__ = ["Contour", "Defect", "Labels", "Recording", "Study"]
+from .inspection import inspect
+from .recording import Contour, Labels, Recording, Study
+from .study import LAYOUTS, open_study
+
+__all__ = ["LAYOUTS", "Contour", "Defect", "Labels", "Recording", "Study", "inspect", "open_study"]

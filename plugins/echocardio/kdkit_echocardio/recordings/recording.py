@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kdkit import Defect
+
 from ..clips import Clip
 
 
@@ -34,7 +36,8 @@ class Labels:
     """What people said of a recording; None or empty where nothing is known.
 
     ``ejection_fraction`` in percent, volumes in millilitres, frames from 0. ``contours``: all of them, several for a
-    frame where several people annotated it.
+    frame where several people annotated it; where they lie in files of their own, those are read each time the
+    contours are gone through, which then raises :class:`kdkit.DataError` for a damaged one.
     """
 
     ejection_fraction: float | None = None
@@ -52,6 +55,8 @@ class Recording:
     ``load`` raises :class:`kdkit.DataError`, which names the file. ``patient``: whoever shares one must not be split;
     the recording's own name where the source names nobody. ``split``: "train", "val", "test", a fold, or None.
     ``view``: "A4C", "A2C", "PSAX" or None. ``info``: JSON-able facts of the source (image quality, sex, age ...).
+    ``declared_frames``: how many frames its index says there are; ``declared_size``: the (height, width) in pixels
+    that its labels were drawn in, where the layout fixes one.
     """
 
     name: str
@@ -62,24 +67,16 @@ class Recording:
     view: str | None = None
     labels: Labels = field(default_factory=Labels)
     info: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Defect:
-    """Something wrong with a recording.
-
-    ``kind``: a short name, the same for the same fault; ``dropped``: whether a run leaves the recording out.
-    """
-
-    kind: str
-    name: str
-    detail: str
-    dropped: bool
+    declared_frames: int | None = None
+    declared_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Study:
-    """A folder of recordings: those that a run would use, in a fixed order, and every defect that was found."""
+    """A folder of recordings: those that a run would use, in a fixed order, and every defect that was found.
+
+    ``defects``: a recording that is left out is named by one with ``dropped``, so that both together are all of them.
+    """
 
     layout: str
     path: Path

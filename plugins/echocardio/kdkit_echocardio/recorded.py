@@ -1,0 +1,167 @@
+"""Generators of clips that lie in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kdkit import ComponentOptions, DataError, Defect, Field, Generator, Sample
+
+from .paths import FolderPath
+
+if TYPE_CHECKING:
+    from .recordings import Study
+
+_PATH = "Folder of the recordings, or an environment variable that holds it ($ECHONET_DYNAMIC)."
+_SPLIT = "Only recordings of this part: train, val, test, or a fold; all without it."
+_FRAMES = (
+    "Longest part that is taken of a recording, in frames: around its labelled ones. All of it without a number."
+)
+
+
+class Recordings(Generator):
+    """Recordings of a folder, fitted to the network's square: uint8 (T, 112, 112), grey, 0..255.
+
+    Every layout that :func:`kdkit_echocardio.recordings.open_study` knows. All recordings that the options choose are
+    decoded once before the first sample is made, and those that are damaged are left out.
+
+    ``truth``, as far as it is known: ``mask`` uint8 0/1 (N, 112, 112), one for each human contour, and
+    ``mask_frames`` int64 (N,), the frames they belong to, a frame several times where several people drew it; ``ed``
+    and ``es`` int64 (1,); ``ejection_fraction`` float64 (), percent.
+    ``info``: ``name``, ``patient``, ``view``, ``split``; ``fps`` (frames per second) and ``spacing_mm`` (millimetres
+    per pixel of the 112 x 112 clip), None where unknown; ``square``, where the clip was cut out, as
+    :class:`kdkit_echocardio.clips.Square`; and what else the folder says (``image_quality``, ``sex``, ``age``).
+
+    The fingerprint covers the name, size and time of last change of every file in the folder.
+    """
+
+    synthetic = False
+
+    class Options(ComponentOptions):
+        """Which recordings."""
+
+        path: FolderPath = Field(description=_PATH)
+        layout: Literal[
+            "auto", "echonet-dynamic", "echonet-pediatric", "echonet-synthetic", "camus", "dicom", "clips"
+        ] = Field("auto", description="How the folder is laid out; auto looks at it.")
+        split: str | None = Field(None, coerce_numbers_to_str=True, description=_SPLIT)
+        view: Literal["A4C", "A2C", "PSAX"] = Field(
+            "A4C", description="Only this view, and recordings whose view nobody names."
+        )
+        frames: int | None = Field(None, ge=2, description=_FRAMES)
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """A folder of three simulated clips."""
+        _write_clips(folder, [f"clip{number}" for number in range(3)])
+        return {"path": folder}
+
+    def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
+        super().__init__(options, seed)
+        # Kept so that worker processes, which receive them with the generator, need not decode everything again.
+        self._names: tuple[str, ...] = ()
+        self._state = ""
+
+    def count(self) -> int:
+        """How many recordings the options choose. Raises :class:`kdkit.DataError` when there is none."""
+        return len(self._chosen())
+
+    def left_out(self) -> Sequence[Defect]:
+        """The defects for which recordings of the folder are left out."""
+        return [defect for defect in self._study().defects if defect.dropped]
+
+    def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
+        """Yield the recordings with these indices, in the order of the folder's index."""
+        from .recordings.sample import sample_of
+        from .recordings.selection import named
+
+        for index in indices:
+            names = self._chosen()
+            if not 0 <= index < len(names):
+                raise DataError(f"{self.options.path} holds {len(names)} such recordings, so there is no {index}")
+            recording = named(self.options.path, self.layout(), self._state)[self.name(names, index)]
+            yield sample_of(recording, self.options.frames)
+
+    def fingerprint(self) -> str:
+        """As inherited, and the state of the folder's files."""
+        return hashlib.sha256(f"{super().fingerprint()} {self._folder_state()}".encode()).hexdigest()[:16]
+
+    def layout(self) -> str:
+        """The layout of the folder."""
+        return str(self.options.layout)
+
+    def view(self) -> str | None:
+        """The view that is taken, None for every one."""
+        return str(self.options.view)
+
+    def name(self, names: Sequence[str], index: int) -> str:
+        """The recording of an index."""
+        return names[index]
+
+    def _chosen(self) -> Sequence[str]:
+        if not self._names:
+            self._names = tuple(recording.name for recording in self._study().recordings)
+        return self._names
+
+    def _study(self) -> Study:
+        from .recordings.selection import selected
+
+        self._state = self._state or self._folder_state()
+        return selected(self.options.path, self.layout(), self.options.split, self.view(), self._state)
+
+    def _folder_state(self) -> str:
+        from .recordings.selection import state_of
+
+        return state_of(self.options.path)
+
+
+class EchoNetSynthetic(Recordings):
+    """Clips of EchoNet-Synthetic's diffusion model from a folder, fitted: uint8 (T, 112, 112), grey, 0..255.
+
+    Which clip an index means depends on the seed: the first hundred are a random hundred.
+
+    ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info`` and fingerprint: as of
+    the generator ``recordings``.
+    """
+
+    synthetic = True
+
+    class Options(ComponentOptions):
+        """Which clips."""
+
+        path: FolderPath = Field(description=_PATH)
+        split: str | None = Field(None, coerce_numbers_to_str=True, description=_SPLIT)
+        frames: int | None = Field(None, ge=2, description=_FRAMES)
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """A folder of four simulated clips with an index."""
+        names = [f"sample_{number:06d}" for number in range(4)]
+        _write_clips(folder / "Videos", names)
+        rows = "".join(f"{name},{50 + number},TRAIN\n" for number, name in enumerate(names))
+        (folder / "FileList.csv").write_text(f"FileName,EF,Split\n{rows}", encoding="utf-8")
+        return {"path": folder}
+
+    def layout(self) -> str:
+        return "echonet-synthetic"
+
+    def view(self) -> str | None:
+        return None
+
+    def name(self, names: Sequence[str], index: int) -> str:
+        return names[int(self.rng(0).permutation(len(names))[index])]
+
+
+def _write_clips(folder: Path, names: Sequence[str]) -> None:
+    """Simulated clips of a few frames, each another heart."""
+    import numpy as np
+
+    from .clips.encode import write_mp4
+    from .phantom import simulate
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        clip = simulate(np.random.default_rng(number), frames=8)
+        write_mp4(folder / f"{name}.mp4", np.repeat(clip.frames[..., None], 3, axis=-1), clip.fps)

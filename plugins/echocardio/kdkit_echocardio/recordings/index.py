@@ -1,0 +1,51 @@
+"""Matching the rows of an index with the videos of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kdkit import Defect
+
+from .table import Row, missing, read_table, stem, videos_in
+
+_SPLITS = {"TRAIN": "train", "VAL": "val", "TEST": "test"}
+
+
+def indexed_videos(
+    index: Path, columns: Iterable[str], folder: Path, defects: list[Defect], prefix: str = ""
+) -> Iterator[tuple[Row, Path]]:
+    """Each row of an index with its video, in the order of the index.
+
+    Names are the file names without suffix after ``prefix``. What does not match is appended to ``defects``: rows
+    without a video, rows that repeat a name, videos without a row. Raises :class:`kdkit.DataError` when the index or
+    the folder cannot be read, or the index lacks one of ``columns``.
+    """
+    videos = videos_in(folder)
+    seen: dict[str, int] = {}
+    for number, values in enumerate(read_table(index, columns).to_dict("records"), 2):
+        row = {str(column): str(value) for column, value in values.items()}
+        file = stem(row["FileName"])
+        if file is None:
+            told = f"FileName is {row['FileName']!r:.60}"
+            defects.append(Defect("unparsable-value", f"{prefix}row {number}", told, True))
+        elif file in seen:
+            told = f"in rows {seen[file]} and {number} of {index.name}; the first counts"
+            defects.append(Defect("duplicate-name", prefix + file, told, False))
+        else:
+            seen[file] = number
+            lost = missing(prefix + file, videos.get(file))
+            if lost:
+                defects.append(lost)
+            else:
+                yield Row(prefix + file, row, defects), videos[file]
+    defects += [
+        Defect("not-in-index", prefix + file, f"{videos[file].name} is not in {index.name}", True)
+        for file in sorted(set(videos) - set(seen))
+    ]
+
+
+def split_of(row: Row) -> str | None:
+    """ "train", "val" or "test" for TRAIN, VAL and TEST; other words in lower case."""
+    text = row.text("Split")
+    return _SPLITS.get(text.upper(), text.lower()) if text else None

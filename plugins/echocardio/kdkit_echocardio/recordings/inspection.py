@@ -1,0 +1,77 @@
+"""Looking at every picture of a study, as a run would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kdkit import DataError, Defect
+
+from .recording import Contour, Recording, Study
+from .table import VIDEO_SUFFIXES
+from .tint import is_tinted
+
+
+def inspect(study: Study, progress: Callable[[int, int], None] | None = None) -> Study:
+    """The study with every recording decoded and its labels read: fewer recordings, more defects.
+
+    A run leaves out the same ones. ``progress(done, all)`` is called after each recording; one clip is in memory at a
+    time.
+    """
+    kept: list[Recording] = []
+    defects = list(study.defects)
+    for done, recording in enumerate(study.recordings, 1):
+        found = list(defects_of(recording))
+        defects += found
+        if not any(defect.dropped for defect in found):
+            kept.append(recording)
+        if progress:
+            progress(done, len(study.recordings))
+    return replace(study, recordings=kept, defects=defects)
+
+
+def defects_of(recording: Recording) -> Iterator[Defect]:
+    """What is wrong with a recording beyond what its index tells."""
+    name = recording.name
+    try:
+        clip = recording.load()
+        contours = list(recording.labels.contours)
+    except DataError as error:
+        yield Defect("undecodable", name, _without(error.message, recording.path), True)
+        return
+    yield from _frame_defects(recording, len(clip.frames), contours)
+    height, width = clip.frames.shape[1:]
+    if recording.declared_size and recording.declared_size != (height, width):
+        wanted = "x".join(map(str, recording.declared_size[::-1]))
+        yield Defect("wrong-size", name, f"{width}x{height} pixels; its labels are drawn in {wanted}", True)
+    shapes = {contour.mask.shape for contour in contours if contour.mask is not None}
+    if shapes - {(height, width)}:
+        told = " and ".join(f"{w}x{h}" for h, w in sorted(shapes))
+        yield Defect("wrong-size", name, f"{width}x{height} pixels, but masks of {told}", True)
+    if any(contour.mask is not None and not contour.mask.any() for contour in contours):
+        yield Defect("empty-mask", name, "a mask shows no left ventricle", False)
+    if not np.ptp(clip.frames):
+        yield Defect("blank", name, f"every pixel of every frame is {clip.frames.flat[0]}", True)
+    if recording.path.suffix.lower() in VIDEO_SUFFIXES and is_tinted(recording.path):
+        yield Defect("tinted", name, "coloured throughout; it is read as grey", False)
+
+
+def _frame_defects(recording: Recording, count: int, contours: Sequence[Contour]) -> Iterator[Defect]:
+    """What the index and the labels say of frames that a clip of ``count`` frames does not have."""
+    declared, labels = recording.declared_frames, recording.labels
+    if declared is not None and declared != count:
+        told = f"{count} frames, but the index says {declared}"
+        yield Defect("frame-count-disagrees", recording.name, told, False)
+    events = {frame for frame in (labels.ed, labels.es) if frame is not None}
+    beyond = sorted(frame for frame in events | {contour.frame for contour in contours} if frame >= count)
+    if beyond:
+        told = f"labels of frame {', '.join(map(str, beyond))}, but frames 0 to {count - 1}"
+        yield Defect("frame-out-of-range", recording.name, told, bool(events & set(beyond)))
+
+
+def _without(message: str, path: Path) -> str:
+    """The message with the file's name alone, as the study's folder is known."""
+    return message.replace(str(path), path.name)

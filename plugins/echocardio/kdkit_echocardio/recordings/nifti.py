@@ -1,0 +1,101 @@
+"""Reading NIfTI pictures (.nii, .nii.gz), header by nibabel."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from kdkit import DataError
+
+from .picture import Picture, claimed_shape, plausible_steps
+
+_CHUNK = 1 << 20
+_HEADER = 348
+_LEAST_OFFSET = 352
+# A header's extensions lie before the pixels; CAMUS has none.
+_MOST_OFFSET = 1 << 20
+
+# Units of length of the NIfTI-1 standard, in millimetres; without a unit millimetres are meant.
+_MILLIMETRES = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 0.001}
+
+
+def read_nifti(path: Path) -> Picture:
+    """The picture in a NIfTI-1 file, stored x first: 2D, or 3D with frames last; compressed or not.
+
+    No more is unpacked than the header claims, and that is checked first. Raises :class:`kdkit.DataError`, which
+    names the file, when it is missing, truncated, damaged, or no such picture.
+    """
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            return _read(path, gzip.GzipFile(fileobj=file) if zipped else file)  # type: ignore[arg-type]
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is truncated or damaged: {error}", "Copy it again from its source.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read(path: Path, stream: BinaryIO) -> Picture:
+    (width, height, count), kind, offset, steps, slope, intercept = _header(path, stream.read(_HEADER))
+    stream.read(offset - _HEADER)
+    size = width * height * count * kind.itemsize
+    data = _up_to(stream, size)
+    if len(data) < size:
+        told = f"{len(data)} of {size} bytes of pixels are there"
+        raise DataError(f"{path} is truncated: {told}", "Copy it again from its source.")
+    stream.read(_CHUNK)  # the end of a compressed stream holds its checksum, which is looked at on reading it
+    frames = np.frombuffer(data, kind).reshape(count, height, width)
+    if (slope, intercept) != (1.0, 0.0):
+        frames = frames * slope + intercept
+    return Picture(frames, steps)
+
+
+def _header(
+    path: Path, data: bytes
+) -> tuple[tuple[int, int, int], np.dtype, int, tuple[float, float] | None, float, float]:
+    """Shape, type, offset, pixel size, slope and intercept as the header claims them."""
+    from nibabel.nifti1 import Nifti1Header
+
+    if len(data) < _HEADER:
+        raise DataError(f"{path} is no NIfTI file: {len(data)} bytes, and the header alone has {_HEADER}")
+    try:
+        header = Nifti1Header.from_fileobj(io.BytesIO(data), check=False)
+        if bytes(header["magic"].item())[:3] != b"n+1" or int(header["sizeof_hdr"]) != _HEADER:
+            raise DataError(f"{path} is no NIfTI-1 file: its mark n+1 is missing")
+        kind = header.get_data_dtype()
+        dimensions = int(header["dim"][0])
+        sizes = [int(n) for n in header["dim"][1 : 1 + max(0, dimensions)]]
+        offset = max(_LEAST_OFFSET, int(header["vox_offset"]))
+        unit = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+        x, y = (abs(float(step)) * unit for step in header["pixdim"][1:3])
+        slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    except DataError:
+        raise
+    except Exception as error:  # nibabel raises many kinds on damaged bytes
+        raise DataError(f"{path} has a damaged NIfTI header: {error}") from error
+    if offset > _MOST_OFFSET:
+        raise DataError(f"{path} has a damaged NIfTI header: its pixels begin at byte {offset}")
+    if kind.kind not in "uif" or kind.itemsize > 8:
+        raise DataError(f"{path} holds pixels of type {kind}; grey numbers are read")
+    # The standard: a slope of 0 means none.
+    if not np.isfinite([slope, intercept]).all() or slope == 0:
+        slope, intercept = 1.0, 0.0
+    return claimed_shape(path, sizes, kind.itemsize), kind, offset, plausible_steps(x, y), slope, intercept
+
+
+def _up_to(stream: BinaryIO, size: int) -> bytes:
+    """At most ``size`` bytes of a stream; memory grows with what is there, not with ``size``."""
+    parts, left = [], size
+    while left:
+        part = stream.read(min(left, _CHUNK))
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

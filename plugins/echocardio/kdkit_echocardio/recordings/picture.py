@@ -1,0 +1,63 @@
+"""Pictures with a spacing, as medical formats hold them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kdkit import DataError
+
+_MOST_PIXELS = 4096 * 4096
+_MOST_BYTES = 1 << 30
+
+# Beyond this a header is damaged: no ultrasound pixel is larger than a centimetre.
+_LARGEST_STEP = 10.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Frames as a file holds them: real (T, H, W); ``steps``: width and height of a pixel in millimetres, or None."""
+
+    frames: np.ndarray
+    steps: tuple[float, float] | None = None
+
+
+def claimed_shape(path: Path, sizes: list[int], itemsize: int) -> tuple[int, int, int]:
+    """Width, height and frames from a header's sizes, x first; trailing ones are no dimension.
+
+    Raises :class:`kdkit.DataError` when they cannot be meant; nothing of that size has been allocated yet.
+    """
+    while len(sizes) > 2 and sizes[-1] == 1:
+        sizes = sizes[:-1]
+    told = "x".join(map(str, sizes))
+    if len(sizes) not in (2, 3) or min(sizes) < 1:
+        raise DataError(
+            f"{path} claims a picture of {told or 'no'} pixels; width, height and perhaps frames are read"
+        )
+    width, height, count = (*sizes, 1)[:3]
+    if width * height > _MOST_PIXELS or width * height * count * itemsize > _MOST_BYTES:
+        raise DataError(f"{path} claims {told} pixels; at most 4096x4096 and 1 GiB in all are read")
+    return width, height, count
+
+
+def plausible_steps(x: float, y: float) -> tuple[float, float] | None:
+    """The size of a pixel where it can be one, in millimetres."""
+    believable = all(math.isfinite(step) and 0 < step <= _LARGEST_STEP for step in (x, y))
+    return (float(x), float(y)) if believable else None
+
+
+def as_grey(path: Path, frames: np.ndarray) -> np.ndarray:
+    """uint8 of real frames: as they are within 0..255, else scaled so that the brightest pixel becomes 255.
+
+    Raises :class:`kdkit.DataError` for values that are not finite or negative.
+    """
+    if frames.dtype == np.uint8:
+        return frames
+    low, high = float(frames.min()), float(frames.max())
+    if not (math.isfinite(low) and math.isfinite(high)) or low < 0:
+        raise DataError(f"{path} holds values from {low:g} to {high:g}; a picture has 0 and above")
+    scale = 255.0 / high if high > 255 else 1.0
+    return np.rint(frames.astype(np.float64) * scale).astype(np.uint8)

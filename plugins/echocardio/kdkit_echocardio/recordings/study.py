@@ -1,0 +1,45 @@
+"""Opening a folder, whatever its layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from kdkit import DataError
+
+from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic
+from .recording import Study
+
+# In this order a folder is asked what it is: the last two take any folder with a file of theirs.
+LAYOUTS: dict[str, ModuleType] = {
+    module.NAME: module for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, dicom, clips)
+}
+
+
+def open_study(path: Path, layout: str = "auto") -> Study:
+    """The recordings in a folder, from its index and the names in it; no picture is decoded.
+
+    ``layout``: one of :data:`LAYOUTS`, or "auto" to choose by looking at the folder. Raises
+    :class:`kdkit.DataError` when ``path`` is no folder, is of no layout that is known or not of the one named, or
+    when its index cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        what = "is not a folder" if path.exists() else "does not exist"
+        raise DataError(f"{path} {what}", "Name the folder that holds the recordings and their index.")
+    if layout == "auto":
+        return _recognised(path).read(path)
+    if layout not in LAYOUTS:
+        raise DataError(f"{layout} is no layout of data", f"Known are auto, {', '.join(LAYOUTS)}.")
+    module = LAYOUTS[layout]
+    if not module.recognises(path):
+        raise DataError(f"{path} has not the layout {layout}", f"Looked for {module.LOOKS_FOR}.")
+    return module.read(path)
+
+
+def _recognised(path: Path) -> ModuleType:
+    for module in LAYOUTS.values():
+        if module.recognises(path):
+            return module
+    looked = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
+    raise DataError(f"{path} has no layout that is known", f"Looked for\n  {looked}")

@@ -1,0 +1,117 @@
+"""Reading the tables (.csv) that say what is in a folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pandas as pd
+
+from kdkit import DataError, Defect
+
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mov")
+
+
+def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """A table as text: every column a string, "" where there is nothing, rows in the order of the file.
+
+    Raises :class:`kdkit.DataError` when the file cannot be read, is no table, or lacks one of ``columns``.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a table in UTF-8", "Save it again as CSV in UTF-8.") from error
+    except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
+        raise DataError(f"{path} is not a table: {' '.join(str(error).split())}") from error
+    table = table.fillna("").rename(columns=lambda name: str(name).strip())
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        found = ", ".join(map(str, table.columns[:12])) or "none"
+        raise DataError(f"{path} lacks the columns {', '.join(lacking)}", f"It has {found}.")
+    return table.loc[:, ~table.columns.duplicated()]
+
+
+def header(path: Path) -> set[str]:
+    """The names in the first line of a table; empty where there is none that can be read."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return {name.strip().strip('"') for name in file.readline(10_000).split(",")}
+    except (OSError, UnicodeDecodeError):
+        return set()
+
+
+def stem(text: str) -> str | None:
+    """The recording that a FileName means, with or without its suffix; None where it is no plain file name."""
+    text = text.strip()
+    if text.lower().endswith(VIDEO_SUFFIXES):
+        text = text[:-4]
+    plain = "\0" not in text and text not in ("", ".", "..")
+    return text if plain and PurePosixPath(text).name == PureWindowsPath(text).name == text else None
+
+
+class Row:
+    """The values of one row; each that cannot be understood becomes a defect of the recording ``name``."""
+
+    def __init__(self, name: str, values: Mapping[str, str], defects: list[Defect]) -> None:
+        self.name, self._values, self._defects = name, values, defects
+
+    def text(self, column: str) -> str | None:
+        """The text in a column, None where there is no column or nothing in it."""
+        return str(self._values.get(column, "")).strip() or None
+
+    def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
+        """The finite number in a column, ``low`` to ``high``; None where there is none."""
+        text = self.text(column)
+        if text is None:
+            return None
+        value = parsed(text)
+        if value is None or not low <= value <= high:
+            bounds = "" if value is None else f", which lies outside {low:g} to {high:g}"
+            self._defects.append(Defect("unparsable-value", self.name, f"{column} is {text!r:.60}{bounds}", False))
+            return None
+        return value
+
+    def whole(self, column: str, low: int, high: int = 10**9) -> int | None:
+        """As :meth:`number`, a whole number."""
+        value = self.number(column, low, high)
+        if value is not None and value != int(value):
+            self._defects.append(Defect("unparsable-value", self.name, f"{column} is {value:g}, not whole", False))
+            return None
+        return None if value is None else int(value)
+
+
+def parsed(text: str) -> float | None:
+    """The finite number that a text is, else None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def videos_in(folder: Path) -> dict[str, Path]:
+    """The videos of a folder by their names without suffix; raises :class:`kdkit.DataError` if it cannot be read."""
+    try:
+        found = sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not hidden(p.name))
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
+    return {path.stem: path for path in found}
+
+
+def hidden(name: str) -> bool:
+    """Whether a name is of a file that no one means: macOS leaves ._clip.avi beside clip.avi."""
+    return name.startswith(".")
+
+
+def missing(name: str, path: Path | None) -> Defect | None:
+    """The defect of a recording without a file, or with an empty one; None where there is something to decode."""
+    if path is None:
+        return Defect("missing-file", name, "the index names it, but there is no such video", True)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        return Defect("missing-file", name, f"{path.name}: {error.strerror or error}", True)
+    return None if size else Defect("empty-file", name, f"{path.name} has 0 bytes", True)

@@ -1,0 +1,32 @@
+"""The files of a folder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .table import hidden
+
+
+def walk(path: Path) -> Iterator[Path]:
+    """The files in a folder and below it, sorted by path; hidden ones are left out, links to folders not followed."""
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not hidden(name))
+        yield from (Path(folder, name) for name in sorted(files) if not hidden(name))
+
+
+def flat_names(path: Path, files: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """A name for each file that may itself be a file's name: its path below ``path`` with - for /.
+
+    The suffix is left out, except where two files would then have the same name; a number is added where even that
+    is not enough.
+    """
+    flat = ["-".join(file.relative_to(path).parts) for file in files]
+    short = Counter(Path(name).stem for name in flat)
+    taken: Counter[str] = Counter()
+    for name, file in zip(flat, files, strict=True):
+        chosen = Path(name).stem if short[Path(name).stem] == 1 else name
+        taken[chosen] += 1
+        yield chosen if taken[chosen] == 1 else f"{chosen}-{taken[chosen]}", file

@@ -1,0 +1,176 @@
+"""The generators of recordings keep their contract, and their samples carry the labels to the fitted square."""
+
+import os
+import pickle
+from functools import cached_property
+
+import numpy as np
+import pytest
+from kdkit_echocardio.clips import Square
+from kdkit_echocardio.recorded import EchoNetSynthetic, Recordings
+from kdkit_echocardio.recordings.sample import fitted_points, window
+from layouts import EchoNet, beat, tracing, write_avi
+from pydantic import ValidationError
+
+from kdkit import DataError
+from kdkit.testing import GeneratorContract
+
+pytestmark = pytest.mark.filterwarnings("error::kdkit.testing.ContractAdvice")
+
+
+class TestRecordings(GeneratorContract):
+    component = Recordings
+
+    @cached_property
+    def options(self):
+        echonet = EchoNet(self.folder / "data")
+        for number in range(3):
+            echonet.add(f"0X{number}", frames=10 + number, tracings=None, ef=50)
+        return {"path": echonet.write(), "split": "test"}
+
+
+class TestPlainClips(GeneratorContract):
+    component = Recordings
+
+
+class TestEchoNetSynthetic(GeneratorContract):
+    component = EchoNetSynthetic
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return EchoNet(tmp_path / "data").add("0XA").add("0XB", split="TRAIN", frames=20).write()
+
+
+def samples(folder, **options):
+    generator = Recordings(Recordings.Options(path=folder, **options))
+    return list(generator.generate(range(generator.count())))
+
+
+def test_truth_and_info_of_a_labelled_recording(folder):
+    (sample,) = samples(folder, split="test")
+    assert (sample.inputs.shape, sample.inputs.dtype) == ((12, 112, 112), np.uint8)
+    assert sample.truth["mask"].shape == (2, 112, 112)
+    assert sample.truth["mask_frames"].tolist() == [0, 6]
+    assert (sample.truth["ed"].tolist(), sample.truth["es"].tolist()) == ([0], [6])
+    assert float(sample.truth["ejection_fraction"]) == 50
+    assert sample.info["name"] == sample.info["patient"] == "0XA"
+    assert (sample.info["fps"], sample.info["spacing_mm"], sample.info["view"]) == (50.0, None, "A4C")
+    # Areas of the ellipses, with the polygon of twenty chords a little inside.
+    for mask, width in zip(sample.truth["mask"], (30, 20), strict=True):
+        assert mask.sum() == pytest.approx(np.pi / 4 * 60 * width, rel=0.03)
+
+
+def test_split_and_view_choose(folder):
+    assert [s.info["name"] for s in samples(folder)] == ["0XA", "0XB"]
+    assert [s.info["name"] for s in samples(folder, split="train")] == ["0XB"]
+    with pytest.raises(DataError, match=r"split val.*split test, view A4C; split train, view A4C"):
+        samples(folder, split="val")
+    with pytest.raises(DataError, match="view PSAX"):
+        samples(folder, view="PSAX")
+
+
+def test_a_part_holds_the_labelled_frames(folder):
+    (sample,) = samples(folder, split="train", frames=9)
+    assert len(sample.inputs) == 9
+    assert sample.truth["mask_frames"].tolist() == [0, 6]
+    (short,) = samples(folder, split="train", frames=4)
+    assert short.truth["mask_frames"].tolist() == [0]
+    assert "es" not in short.truth
+
+
+@pytest.mark.parametrize(
+    ("count", "labelled", "most", "expected"),
+    [
+        (20, [], None, (0, 20)),
+        (20, [5], 30, (0, 20)),
+        (20, [], 6, (0, 6)),
+        (20, [8, 12], 7, (7, 14)),
+        (20, [1, 3], 7, (0, 7)),
+        (20, [18, 19], 7, (13, 20)),
+        (20, [2, 19], 5, (0, 5)),
+    ],
+)
+def test_window(count, labelled, most, expected):
+    assert window(count, labelled, most) == expected
+
+
+def test_points_follow_the_pixels():
+    # Corners of the square are corners of the fitted clip, whose pixel centres are whole numbers.
+    square = Square(left=10, top=20, side=224, height=400, width=300)
+    assert fitted_points([[9.5, 19.5], [233.5, 243.5]], square).tolist() == [[-0.5, -0.5], [111.5, 111.5]]
+
+
+def test_a_damaged_recording_is_left_out_and_told(tmp_path):
+    folder = EchoNet(tmp_path).add("0XA").add("0XB").add("0XC").write()
+    video = folder / "Videos" / "0XB.avi"
+    video.write_bytes(video.read_bytes()[:2000])
+    generator = Recordings(Recordings.Options(path=folder))
+    assert generator.count() == 2
+    assert [s.info["name"] for s in generator.generate([0, 1])] == ["0XA", "0XC"]
+    (defect,) = generator.left_out()
+    assert (defect.kind, defect.name, defect.dropped) == ("undecodable", "0XB", True)
+
+
+def test_workers_need_not_decode_everything_again(folder, monkeypatch):
+    from kdkit_echocardio.recordings import selection
+
+    generator = Recordings(Recordings.Options(path=folder))
+    generator.count()
+    sent = pickle.dumps(generator)
+    for function in (selection.selected, selection.named, selection._opened):
+        function.cache_clear()
+    monkeypatch.setattr(selection, "inspect", None)
+    assert next(pickle.loads(sent).generate([1])).info["name"] == "0XB"
+
+
+def test_nothing_left_is_an_error(tmp_path):
+    folder = EchoNet(tmp_path).add("0XA", video=False).add("0XB", tracings=[]).write()
+    with pytest.raises(DataError, match="no recording"):
+        samples(folder)
+
+
+def test_fingerprint_follows_the_folder(folder):
+    generator = Recordings(Recordings.Options(path=folder))
+    prints = [generator.fingerprint()]
+    generator.count()
+    for change in ("index", "video", "time"):
+        if change == "index":
+            (folder / "FileList.csv").write_text((folder / "FileList.csv").read_text() + "\n")
+        elif change == "video":
+            write_avi(folder / "Videos" / "0XC.avi", beat())
+        else:
+            os.utime(folder / "Videos" / "0XA.avi", ns=(1, 1))
+        prints.append(generator.fingerprint())
+    assert len(set(prints)) == 4
+
+
+def test_environment_variable_as_path(folder, monkeypatch):
+    monkeypatch.setenv("MY_ECHONET", str(folder))
+    for text in ("$MY_ECHONET", "${MY_ECHONET}", "$MY_ECHONET/"):
+        assert Recordings.Options(path=text).path == folder
+    assert Recordings.Options(path="$MY_ECHONET/Videos").path == folder / "Videos"
+    monkeypatch.delenv("MY_ECHONET")
+    with pytest.raises(ValidationError, match="environment variable MY_ECHONET is not set"):
+        Recordings.Options(path="$MY_ECHONET")
+    with pytest.raises(ValidationError, match="does not exist"):
+        Recordings.Options(path=folder / "none")
+
+
+def test_several_annotators_of_a_frame_are_all_kept(tmp_path):
+    both = np.vstack([tracing(), tracing(width=34.0)])
+    folder = EchoNet(tmp_path).add("0XA", tracings=[(0, both), (6, tracing(width=20.0))]).write()
+    (sample,) = samples(folder)
+    assert sample.truth["mask_frames"].tolist() == [0, 0, 6]
+    assert sample.truth["mask"][0].sum() < sample.truth["mask"][1].sum()
+
+
+def test_synthetic_clips_in_an_order_of_the_seed(tmp_path):
+    options = EchoNetSynthetic.Options(**EchoNetSynthetic.example_options(tmp_path))
+    orders = []
+    for seed in range(4):
+        found = list(EchoNetSynthetic(options, seed).generate(range(4)))
+        assert [float(s.truth["ejection_fraction"]) for s in found] == [50.0 + int(s.info["name"][-1]) for s in found]
+        orders.append(tuple(s.info["name"] for s in found))
+    assert {tuple(sorted(order)) for order in orders} == {tuple(f"sample_{n:06d}" for n in range(4))}
+    assert len(set(orders)) > 1
