@@ -18,7 +18,7 @@ app = typer.Typer(
     help="Distil a trained model into a small one without any data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # help in panels would cost a tenth of a second: typer imports a Markdown renderer for it
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 run_command.register(app)
