@@ -44,7 +44,8 @@ class EchoNet:
 
     def __init__(self, path: Path, videos: Path | None = None):
         self.path, self.videos = path, videos or path / "Videos"
-        self.videos.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self.videos):
+            folder.mkdir(parents=True, exist_ok=True)
         self.rows = ["FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"]
         self.traced = ["FileName,X1,Y1,X2,Y2,Frame"]
 

@@ -151,7 +151,7 @@ def test_environment_variable_as_path(folder, monkeypatch):
         assert Recordings.Options(path=text).path == folder
     assert Recordings.Options(path="$MY_ECHONET/Videos").path == folder / "Videos"
     monkeypatch.delenv("MY_ECHONET")
-    with pytest.raises(ValidationError, match="environment variable MY_ECHONET is not set"):
+    with pytest.raises(ValidationError, match=r"\$MY_ECHONET is not set"):
         Recordings.Options(path="$MY_ECHONET")
     with pytest.raises(ValidationError, match="does not exist"):
         Recordings.Options(path=folder / "none")

@@ -25,7 +25,7 @@ def read_gif(path: Path) -> Clip:
             warnings.simplefilter("ignore")  # of Pillow's on large pictures: here they are refused
             with Image.open(path, formats=["GIF"]) as image:
                 check_size(path, *image.size)
-                frames.extend(bounded(path, _decoded(image, durations)))
+                frames.extend(bounded(path, _decoded(path, image, durations)))
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds on damaged bytes: OSError, EOFError, IndexError, ...
@@ -35,9 +35,10 @@ def read_gif(path: Path) -> Clip:
     return checked(path, frames, fps=_rate(durations))
 
 
-def _decoded(image: Image.Image, durations: list[float]) -> Iterator[np.ndarray]:
+def _decoded(path: Path, image: Image.Image, durations: list[float]) -> Iterator[np.ndarray]:
     """The grey frames, uint8 (H, W); the duration of each, in milliseconds, is appended to ``durations``."""
     for frame in ImageSequence.Iterator(image):
+        check_size(path, *frame.size)  # a later frame may reach beyond the picture and enlarge it
         durations.append(float(frame.info.get("duration", 0)))
         yield np.asarray(frame.convert("L"))
 

@@ -10,6 +10,7 @@ from typing import Any
 from kdkit import Defect
 
 from ..clips import read_clip
+from . import clips
 from .recording import Recording, Study
 from .walk import flat_names, walk
 
@@ -40,7 +41,9 @@ def read(path: Path) -> Study:
     """
     recordings: list[Recording] = []
     defects: list[Defect] = []
-    for name, file in flat_names(path, [file for file in walk(path) if _is_dicom(file)]):
+    every = list(walk(path))
+    cines = [file for file in every if _is_dicom(file)]
+    for name, file in flat_names(path, cines):
         try:
             head = _header(file)
         except Exception as error:  # damaged bytes make pydicom raise many kinds
@@ -59,6 +62,16 @@ def read(path: Path) -> Study:
                 info={key: value for key, value in facts.items() if value},
             )
         )
+    others = [file for file in set(every) - set(cines) if file.suffix.lower() in clips.SUFFIXES]
+    defects += [
+        Defect(
+            "not-dicom",
+            file.relative_to(path).as_posix(),
+            "a clip beside DICOM files; the layout clips reads it",
+            True,
+        )
+        for file in sorted(others)
+    ]
     return Study(NAME, path, recordings, defects)
 
 

@@ -39,7 +39,8 @@ def open_study(path: Path, layout: str = "auto") -> Study:
 
 def _recognised(path: Path) -> ModuleType:
     for module in LAYOUTS.values():
-        if module.recognises(path):
+        # Next to an index that is not understood, clips would be read without any of their labels, in silence.
+        if module.recognises(path) and not (module in (dicom, clips) and (path / "FileList.csv").exists()):
             return module
     looked = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
     raise DataError(f"{path} has no layout that is known", f"Looked for\n  {looked}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -19,7 +21,11 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     Raises :class:`kdkit.DataError` when the file cannot be read, is no table, or lacks one of ``columns``.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas' on rows with more values than there are columns
+            # Decoded here: pandas lets what is no UTF-8 through.
+            text = io.StringIO(path.read_text(encoding="utf-8-sig"))
+            table = pd.read_csv(text, dtype=str, keep_default_na=False, index_col=False)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -37,9 +43,9 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
 def header(path: Path) -> set[str]:
     """The names in the first line of a table; empty where there is none that can be read."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             return {name.strip().strip('"') for name in file.readline(10_000).split(",")}
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return set()
 
 
@@ -95,10 +101,14 @@ def parsed(text: str) -> float | None:
 def videos_in(folder: Path) -> dict[str, Path]:
     """The videos of a folder by their names without suffix; raises :class:`kdkit.DataError` if it cannot be read."""
     try:
-        found = sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not hidden(p.name))
+        found = sorted(p for p in folder.iterdir() if _is_video(p))
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
     return {path.stem: path for path in found}
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not hidden(path.name) and path.is_file()
 
 
 def hidden(name: str) -> bool:

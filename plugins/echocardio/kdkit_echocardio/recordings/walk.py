@@ -14,7 +14,11 @@ def walk(path: Path) -> Iterator[Path]:
     """The files in a folder and below it, sorted by path; hidden ones are left out, links to folders not followed."""
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not hidden(name))
-        yield from (Path(folder, name) for name in sorted(files) if not hidden(name))
+        for name in sorted(files):
+            file = Path(folder, name)
+            # Only what can be read to an end: opening a pipe would wait for ever.
+            if not hidden(name) and file.is_file():
+                yield file
 
 
 def flat_names(path: Path, files: Sequence[Path]) -> Iterator[tuple[str, Path]]:
