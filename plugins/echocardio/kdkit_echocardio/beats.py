@@ -20,6 +20,10 @@ SMOOTHING = 0.02
 # or have come within EXTREME of the lowest or highest level: otherwise the true event may lie outside the clip.
 PROMINENCE, TURN, EXTREME = 0.5, 0.25, 0.1
 
+# Within DROPOUT seconds before and after a frame the curve cannot jump to and fro by the share DROP of its swing: the
+# segmentation did. Where more than the share MOST_DROPOUTS of all frames do so, the curve is noise.
+DROPOUT, DROP, MOST_DROPOUTS = 0.05, 0.75, 0.1
+
 # A swing below this share of the median area is no heart beat: an ejection fraction of 10 % swings by 0.07.
 LEAST_SWING = 0.03
 
@@ -44,23 +48,71 @@ def find_beats(areas: np.ndarray, fps: float) -> Beats:
 
     ES frames are prominent minima at least the shortest beat apart; an ED frame is the maximum between two of them,
     before the first or after the last. An event that the clip may have cut off counts only if the curve turns there
-    or comes near its extremes. A curve that is constant, not finite, shorter than a third of a second, or as rough as
-    noise has no beats. Raises ValueError if ``fps`` is not positive.
+    or comes near its extremes. Frames in which the segmentation was lost are bridged, and the slope of the line
+    through events of one kind is taken out. A curve that is constant, not finite, shorter than half the shortest
+    beat, or as rough as noise has no beats. Raises ValueError if ``fps`` is not positive.
+
+    Limits, from curves whose beats are known: at 40 to 180 beats a minute, all are found in clips of 1.5 beats or
+    more with at least 7 frames a beat, while noise (standard deviation, from frame to frame) stays below 2 % of the
+    swing; events less than a fifth of a beat from either end of the clip may be missed, or taken from just outside.
+    With 10 % of noise, 4 % of the events are missed and 5 % too many. A drift of 20 % of the swing over the clip is
+    harmless from 2.5 beats on. Below 6 frames a beat nothing is found. Where ``fps`` is only assumed, it may be half
+    or one and a half times the true rate at 60 to 100 beats a minute. White noise of 14 frames or fewer shows a beat
+    in one clip of twenty, longer noise hardly ever.
     """
     areas = np.asarray(areas, np.float64)
     if not fps > 0:
         raise ValueError(f"the frame rate must be positive, not {fps}")
-    if len(areas) < max(3, SHORTEST_BEAT * fps) or not np.isfinite(areas).all() or _is_noise(areas):
+    nothing = Beats(_frames([]), _frames([]))
+    # A clip may hold no more than one systole.
+    if len(areas) < max(3, SHORTEST_BEAT / 2 * fps) or not np.isfinite(areas).all():
+        return nothing
+    whole = _without_dropouts(areas, fps)
+    curve = _smooth(whole, SMOOTHING * fps)
+    if _is_noise(whole) or _swing(curve)[1] < LEAST_SWING * np.median(whole):
+        return nothing
+    found = _events(curve, fps)
+    return _events(curve - _drift(curve, found) * np.arange(len(curve)), fps)
+
+
+def _events(curve: np.ndarray, fps: float) -> Beats:
+    low, swing = _swing(curve)
+    if swing == 0:
         return Beats(_frames([]), _frames([]))
-    curve = _smooth(areas, SMOOTHING * fps)
-    low, high = np.percentile(curve, [5, 95])
-    if high - low < LEAST_SWING * np.median(areas) or high == low:
-        return Beats(_frames([]), _frames([]))
-    level = (curve - low) / (high - low)
+    level = (curve - low) / swing
     es = _minima(level, SHORTEST_BEAT * fps)
     ed = _maxima(level, es)
     reach = LONGEST_BEAT * fps
     return Beats(_within(ed, es, reach), _within(es, ed, reach))
+
+
+def _swing(curve: np.ndarray) -> tuple[float, float]:
+    """The low level of a curve, and how far the high level is above it."""
+    low, high = np.percentile(curve, [5, 95])
+    return float(low), float(high - low)
+
+
+def _without_dropouts(areas: np.ndarray, fps: float) -> np.ndarray:
+    """The curve with frames in which the ventricle was lost, or leaked, replaced by their neighbourhood's median."""
+    from scipy.ndimage import median_filter
+
+    median = median_filter(areas, 2 * max(1, int(DROPOUT * fps)) + 1, mode="nearest")
+    lost = np.abs(areas - median) > DROP * _swing(areas)[1]
+    return np.where(lost, median, areas) if lost.mean() <= MOST_DROPOUTS else areas
+
+
+def _drift(curve: np.ndarray, found: Beats) -> float:
+    """The slope, per frame, of the line through events of one kind that lie well inside the clip."""
+    low, swing = _swing(curve)
+    products, squares = 0.0, 0.0
+    for events, sign in ((found.ed, 1), (found.es, -1)):
+        height = sign * (curve - low) / swing if swing else curve
+        inner = events[[_is_event(height, frame, np.inf) for frame in events.tolist()]]
+        if len(inner):
+            frames = inner - inner.mean()
+            products += float(frames @ curve[inner])
+            squares += float(frames @ frames)
+    return products / squares if squares else 0.0
 
 
 def _is_noise(areas: np.ndarray) -> bool:

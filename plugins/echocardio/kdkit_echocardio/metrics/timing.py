@@ -77,6 +77,7 @@ class AverageFrameDistance(ClipMetric):
 
     unit = "frames"
     higher_is_better = False
+    version = "2"
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         found = compare(prediction, sample)
@@ -105,6 +106,7 @@ class MissedBeats(ClipMetric):
 
     unit = ""
     higher_is_better = False
+    version = "2"
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         found = compare(prediction, sample)
@@ -119,6 +121,7 @@ class ExtraBeats(ClipMetric):
 
     unit = ""
     higher_is_better = False
+    version = "2"
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         found = compare(prediction, sample)
