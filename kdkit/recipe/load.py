@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from kdkit.contracts.choice import TeacherChoice
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
 from kdkit.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
@@ -54,6 +55,22 @@ def load_experiment(
     if problems:
         raise RecipeError(source, problems)
     return experiment
+
+
+def load_component(registry: Registry, kind: str, name: str, settings: Sequence[str] = ()) -> Component:
+    """A component by its name, with its own options as ``settings`` (``key=value``), outside of any recipe.
+
+    Raises :class:`RecipeError` that lists every fault, or :class:`UsageError` for an unknown name.
+    """
+    registry.find(kind, name)
+    tree: Tree = {}
+    problems: list[Problem] = []
+    for setting in settings:
+        _apply_setting(tree, setting, problems)
+    component = _component(registry, kind, name, tree, name, problems)
+    if component is None or problems:
+        raise RecipeError("--set" if settings else f"the options of {name}", problems)
+    return component
 
 
 def _default_tree(domain_class: type[Domain], domain: str) -> Tree:
@@ -205,18 +222,43 @@ def _component(
         problems.append(Problem(path, str(error)))
         return None
     installed = registry.find(kind, name)[0].file is None
-    options = _validated(cls.Options, given, path, problems, f"   (kdkit plugins info {name})" if installed else "")
+    hint = f"   (kdkit plugins info {name})" if installed else ""
+    # Teachers among the options are looked at first, by themselves: their faults are told like any teacher's.
+    faulty, own = [], list[Problem]()
+    for where, choice in _teachers_among(cls.Options, given, path):
+        if _component(registry, "teacher", choice.name, choice.given_options, where, problems) is None:
+            faulty.append(where)
+    options = _validated(cls.Options, given, path, own, hint, {"registry": registry})
+    problems.extend(p for p in own if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty))
     if options is None:
         return None
     assert isinstance(options, ComponentOptions)
     return cls(options, **more)
 
 
+def _teachers_among(options: type[BaseModel], given: Mapping[str, object], path: str) -> Iterator[tuple[str, Choice]]:
+    """Each teacher that is chosen as an option, with its path; what is no choice at all is found by validation."""
+    for name, field in options.model_fields.items():
+        if part_of(field) is TeacherChoice:
+            value, where = given.get(name), f"{path}.{name}"
+            places = (
+                [(f"{where}.{i}", v) for i, v in enumerate(value)] if isinstance(value, list) else [(where, value)]
+            )
+            for place, choice in places:
+                if isinstance(choice, Mapping) and isinstance(choice.get("name"), str):
+                    yield place, Choice.model_validate(choice)
+
+
 def _validated(
-    model: type[BaseModel], given: Mapping[str, object], path: str, problems: list[Problem], hint: str = ""
+    model: type[BaseModel],
+    given: Mapping[str, object],
+    path: str,
+    problems: list[Problem],
+    hint: str = "",
+    context: Mapping[str, Any] | None = None,
 ) -> BaseModel | None:
     try:
-        return model.model_validate(given)
+        return model.model_validate(given, context=context)
     except ValidationError as error:
         problems.extend(_problems(model, error, given, path, hint))
         return None
