@@ -12,5 +12,12 @@ def kdkit_teachers() -> list[Entry]:
             "torchvision",
             "Any torchvision classification or segmentation model, with weights from a local file",
             "kdkit_teachers.torchvision:Torchvision",
-        )
+        ),
+        Entry(
+            "exported",
+            "A network and its weights from one file: torch.export (.pt2) or TorchScript",
+            "kdkit_teachers.exported:Exported",
+        ),
+        Entry("onnx", "A model from an ONNX file, run by onnxruntime", "kdkit_teachers.onnx:Onnx"),
+        Entry("callable", "Your own installed class or function", "kdkit_teachers.callable:FromCallable"),
     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import FilePath
 
-from kdkit import ComponentOptions, Field, KdkitError, Teacher, load_weights
+from kdkit import Field, KdkitError, Teacher, load_weights
+from kdkit_teachers.images import ImageOptions
 
 if TYPE_CHECKING:
     import torch
@@ -21,17 +22,24 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Torchvision(Teacher):
     """A torchvision classification or segmentation model, by its builder's name, with weights from a local file.
 
-    Inputs: RGB images (batch, height, width, 3) uint8, 0..255. Scaled to 0..1, then (x - mean) / std with the
-    constants below (by default ImageNet's, which torchvision's own weights were trained with).
-    Answers: logits (batch, classes), or (batch, height, width, classes) for segmentation. Nothing is downloaded.
+    Inputs: RGB images (batch, height, width, 3), 0..255. Scaled to 0..1, then (x - mean) / std with the constants
+    below (by default ImageNet's, which torchvision's own weights were trained with). With other options grey images
+    (batch, height, width), or clips of either.
+    Answers: logits (batch, classes), or (batch, height, width, classes) for segmentation, and without the last axis
+    where ``channel`` picks one. Nothing is downloaded.
     """
 
-    class Options(ComponentOptions):
+    class Options(ImageOptions):
         model: str = Field(description="Name of a torchvision model builder, for example resnet18.")
         weights: FilePath = Field(description="Weights file: safetensors, or a torch state dict.")
         classes: int = Field(1000, ge=1, description="Number of output classes of the weights.")
-        mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="Mean of each channel, of 0..1.")
-        std: tuple[float, float, float] = Field(IMAGENET_STD, description="Deviation of each channel, of 0..1.")
+        layout: Literal["color", "gray-to-color"] = Field(
+            "color",
+            description="color: samples are images with channels last; gray-to-color: they have no channels, and the "
+            "model gets theirs three times.",
+        )
+        mean: tuple[float, ...] = Field(IMAGENET_MEAN, min_length=1, description="Mean of each channel, of 0..1.")
+        std: tuple[float, ...] = Field(IMAGENET_STD, min_length=1, description="Deviation of each channel, of 0..1.")
 
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:
@@ -52,11 +60,11 @@ class Torchvision(Teacher):
         return [self.options.weights]
 
     def build(self) -> torch.nn.Module:
-        from kdkit_teachers.networks import ImageModel
+        from kdkit_teachers.networks import Adapted
 
         network = _builder(self.options.model)(num_classes=self.options.classes)
         load_weights(network, self.options.weights)
-        return ImageModel(network, self.options.mean, self.options.std)
+        return Adapted(network, self.options)
 
 
 def _builder(name: str) -> Any:
@@ -64,10 +72,15 @@ def _builder(name: str) -> Any:
 
     from torchvision import models
 
+    # Detectors answer with lists of boxes, and quantized models have no weights of floats.
     known = [n for n in models.list_models() if not n.startswith("quantized_")]
+    known = [n for n in known if ".detection" not in models.get_model_builder(n).__module__]
     if name not in known:
         near = get_close_matches(name, known, n=1)
-        raise KdkitError(f"torchvision has no model {name!r}", f"Did you mean {near[0]}?" if near else "")
+        raise KdkitError(
+            f"torchvision has no classification or segmentation model {name!r}",
+            f"Did you mean {near[0]}?" if near else "",
+        )
 
     def build(num_classes: int) -> Any:
         # Segmentation builders also fetch a backbone unless told not to; classifiers do not know the option.

@@ -4,6 +4,9 @@ from functools import cached_property
 
 import numpy as np
 import pytest
+from kdkit_teachers.callable import FromCallable
+from kdkit_teachers.exported import Exported
+from kdkit_teachers.onnx import Onnx
 from kdkit_teachers.torchvision import Torchvision
 
 from kdkit.testing import TeacherContract
@@ -33,3 +36,32 @@ class TestSegmenter(TeacherContract):
             network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
         torch.save({"state_dict": network.state_dict()}, self.folder / "weights.pt")
         return {"model": "lraspp_mobilenet_v3_large", "weights": self.folder / "weights.pt", "classes": 2}
+
+
+class TestExported(TeacherContract):
+    component = Exported
+    answer_shape = (16, 16, 2)
+
+
+class TestTorchScript(TeacherContract):
+    component = Exported
+    answer_shape = (16, 16)
+
+    @cached_property
+    def options(self):
+        import torch
+
+        with torch.random.fork_rng(), pytest.warns(Warning, match="deprecated"):
+            torch.manual_seed(0)
+            torch.jit.script(torch.nn.Conv2d(3, 2, 3, padding=1).eval()).save(self.folder / "small.pt")
+        return {"file": self.folder / "small.pt", "channel": 1}
+
+
+class TestOnnx(TeacherContract):
+    component = Onnx
+    answer_shape = (16, 16, 2)
+
+
+class TestCallable(TeacherContract):
+    component = FromCallable
+    answer_shape = (8, 8)

@@ -1,0 +1,111 @@
+"""Teachers from a user's own Python code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import FilePath, field_validator
+
+from kdkit import ComponentOptions, Field, KdkitError, Teacher, load_weights
+
+if TYPE_CHECKING:
+    import torch
+
+
+class FromCallable(Teacher):
+    """Your own installed code, by its import path: a class of a torch module, or a function from inputs to logits.
+
+    A class is made with ``arguments`` and its weights are read from ``weights``; a function is called with each batch
+    and ``arguments``. Either takes a tensor of raw samples, (batch, \\*sample shape), as they are stored, and returns
+    logits (batch, \\*answer shape), float. The path is resolved by importing, never evaluated, and Python's own
+    modules are refused; still, importing a module runs it, so look at this option in recipes of others.
+
+    The answers are kept under the content of the module's own file; when code behind it changes, raise ``revision``.
+    """
+
+    class Options(ComponentOptions):
+        path: str = Field(description="Import path of the class or function: package.module:name.")
+        arguments: dict[str, Any] = Field(default_factory=dict, description="Named arguments, plain values.")
+        weights: FilePath | None = Field(
+            None, description="Weights file for a class: safetensors, or a torch state dict."
+        )
+        gives_gradients: bool = Field(
+            True, description="Whether gradients reach the inputs, as floats in the raw range, through your code."
+        )
+        revision: int = Field(1, ge=1, description="Raise it when code behind the module begins to answer otherwise.")
+
+        @field_validator("path")
+        @classmethod
+        def _is_import_path(cls, path: str) -> str:
+            module, colon, name = path.partition(":")
+            if not colon or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
+                raise ValueError("an import path package.module:name")
+            if module.partition(".")[0] in sys.stdlib_module_names:
+                raise ValueError("an import path into your own code: modules of Python itself are refused")
+            return path
+
+    def __init__(self, options: ComponentOptions | None = None) -> None:
+        super().__init__(options)
+        self.gradients = self.options.gives_gradients
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        return {"path": "kdkit_teachers.example:brightness", "arguments": {"threshold": 0.4}}
+
+    def example_inputs(self) -> np.ndarray:
+        return np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
+
+    def files(self) -> Sequence[Path]:
+        module = self.options.path.partition(":")[0]
+        try:
+            spec = find_spec(module)
+        except ImportError as error:
+            raise _unknown(self.options.path, error) from error
+        if spec is None:
+            raise _unknown(self.options.path, f"no module named {module}")
+        own = [Path(spec.origin)] if spec.has_location and spec.origin else []
+        return [*own, *filter(None, [self.options.weights])]
+
+    def build(self) -> torch.nn.Module:
+        import torch
+
+        found = self._found()
+        if not (isinstance(found, type) and issubclass(found, torch.nn.Module)):
+            if self.options.weights:
+                raise KdkitError(f"{self.options.path} is no class of a torch module, so it takes no weights")
+            from kdkit_teachers.function import FunctionNetwork
+
+            return FunctionNetwork(found, self.options.arguments)
+        try:
+            network = found(**self.options.arguments)
+        except TypeError as error:
+            raise KdkitError(f"{self.options.path} cannot be made: {error}", "Check teacher.arguments.") from error
+        if self.options.weights:
+            load_weights(network, self.options.weights)
+        return network
+
+    def _found(self) -> Callable[..., Any]:
+        module, _, name = self.options.path.partition(":")
+        try:
+            found: Any = import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except Exception as error:  # a user's module may fail in any way when it is imported
+            raise _unknown(self.options.path, error) from error
+        if not callable(found):
+            raise KdkitError(f"{self.options.path} is {type(found).__name__}, which cannot be called")
+        return found
+
+
+def _unknown(path: str, reason: object) -> KdkitError:
+    kind = f"{type(reason).__name__}: " if isinstance(reason, Exception) else ""
+    return KdkitError(
+        f"{path} cannot be imported: {kind}{reason}",
+        "Install the package that holds it into this environment (pip install -e .), or set PYTHONPATH.",
+    )
