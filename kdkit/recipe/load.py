@@ -285,6 +285,8 @@ def _problems(
             wanted = "file" if kind == "path_not_file" else "folder"
             exists = Path(str(found)).exists()
             yield Problem(where, f"{found} is not a {wanted}" if exists else f"{found} does not exist")
+        elif kind == "path_unusable":
+            yield Problem(where, fault["msg"])  # of a plugin's own kind of path, which says all by itself
         else:
             expected.setdefault(where, (found, []))[1].append(_expected(fault))
     for where, (found, wanted_here) in expected.items():

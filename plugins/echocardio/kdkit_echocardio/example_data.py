@@ -13,6 +13,15 @@ CLIPS, FRAMES = 3, 8
 _COLUMNS = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
 
 
+def write_clips(folder: Path) -> Path:
+    """Simulated clips as plain video files, five of them."""
+    folder.mkdir(parents=True)
+    for number in range(CLIPS + 2):
+        clip = simulate(np.random.default_rng(number), frames=FRAMES)
+        write_mp4(folder / f"clip{number}.mp4", np.repeat(clip.frames[..., None], 3, axis=-1), clip.fps)
+    return folder
+
+
 def write_echonet(folder: Path) -> Path:
     """Simulated clips in EchoNet-Dynamic's layout: index, tracings of ED and ES as chords, and one cut-off video."""
     (folder / "Videos").mkdir(parents=True)

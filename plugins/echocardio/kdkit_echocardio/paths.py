@@ -7,7 +7,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, FilePath
+from pydantic_core import PydanticCustomError
+
+VARIABLES = {
+    "ECHONET_DYNAMIC": "the folder of EchoNet-Dynamic, with FileList.csv, VolumeTracings.csv and Videos",
+    "ECHONET_SYNTHETIC": "the folder of EchoNet-Synthetic's dynamic clips, with FileList.csv and Videos",
+    "ECHONET_WEIGHTS": "EchoNet-Dynamic's release file deeplabv3_resnet50_random.pt",
+    "ECHOCARDIO_CLIPS": "a folder of recordings: EchoNet, CAMUS, DICOM cines or video files",
+}
+"""What the variables that the shipped recipes name are to hold."""
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))(?=/|$)")
 
@@ -15,7 +24,7 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))(?=/|$)")
 def resolved(value: Any) -> Any:
     """A path with the variable at its start ($NAME or ${NAME}) replaced by its value, and ~ by the home folder.
 
-    Anything but a text is returned as it is. Raises ValueError when the variable is not set.
+    Anything but a text is returned as it is. Raises pydantic's error "path_unusable" when the variable is not set.
     """
     if not isinstance(value, str):
         return value
@@ -24,14 +33,23 @@ def resolved(value: Any) -> Any:
         return Path(value).expanduser() if value.startswith("~") else value
     name = found[1] or found[2]
     if not os.environ.get(name):
-        raise ValueError(f"the environment variable {name} is not set; export {name}=/path, or write the path here")
+        raise _fault(f"{found[0]} is not set; export {name}=/path, or write the path here: {_told(name)}")
     return Path(os.environ[name] + value[found.end() :])
 
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
-        raise ValueError(f"{path} {'is not a folder' if path.exists() else 'does not exist'}")
+        raise _fault(f"{path} {'is not a folder' if path.exists() else 'does not exist'}")
     return path
+
+
+def _fault(message: str) -> PydanticCustomError:
+    """An error of a type that kdkit tells in these very words."""
+    return PydanticCustomError("path_unusable", "{told}", {"told": message})
+
+
+def _told(variable: str) -> str:
+    return VARIABLES.get(variable, "a file or folder of yours")
 
 
 EnvironmentPath = Annotated[Path, BeforeValidator(resolved)]
@@ -39,3 +57,6 @@ EnvironmentPath = Annotated[Path, BeforeValidator(resolved)]
 
 FolderPath = Annotated[EnvironmentPath, AfterValidator(_folder)]
 """An :data:`EnvironmentPath` of a folder that exists."""
+
+EnvironmentFile = Annotated[FilePath, BeforeValidator(resolved)]
+"""As :data:`EnvironmentPath`, of a file that exists."""

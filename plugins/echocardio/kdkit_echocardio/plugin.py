@@ -114,5 +114,15 @@ def kdkit_domains() -> list[Entry]:
             "echocardio",
             "Left ventricle in apical four-chamber ultrasound clips",
             "kdkit_echocardio.domain:Echocardio",
-        )
+        ),
+        Entry(
+            "echocardio-paper",
+            "EchoDFKD as published, with EchoNet's clips and teacher",
+            "kdkit_echocardio.recipes:Paper",
+        ),
+        Entry(
+            "echocardio-real",
+            "Distillation on real clips without labels",
+            "kdkit_echocardio.recipes:Real",
+        ),
     ]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from pydantic import FilePath, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from kdkit import ComponentOptions, Field, Teacher, load_weights
+
+from .paths import EnvironmentFile
 
 if TYPE_CHECKING:
     from typing import Self
@@ -41,10 +43,11 @@ class DeepLabV3(Teacher):
     class Options(ComponentOptions):
         """Which network, and what its channels mean."""
 
-        weights: FilePath | None = Field(
+        weights: EnvironmentFile | None = Field(
             None,
             description="Weights file: .safetensors, or a torch file with the state dict bare or under 'state_dict', "
-            "keys with or without the prefix 'module.'. None: the embedded compact network.",
+            "keys with or without the prefix 'module.'; or an environment variable that holds its path. None: the "
+            "embedded compact network.",
         )
         backbone: Backbone | None = Field(
             None,

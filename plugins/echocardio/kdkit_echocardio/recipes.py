@@ -1,0 +1,57 @@
+"""Further recipes of echocardiography: each a domain of its own name, so that ``kdkit run`` knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .domain import Echocardio
+
+_BESIDE = Path(__file__).parent
+
+
+class Paper(Echocardio):
+    """EchoDFKD as published (Petit et al., WACV 2025): EchoNet-Synthetic's clips, EchoNet-Dynamic's teacher and test.
+
+    Needs both data sets and the teacher's weights: ``$ECHONET_SYNTHETIC``, ``$ECHONET_DYNAMIC`` and
+    ``$ECHONET_WEIGHTS``.
+    """
+
+    @classmethod
+    def recipe_file(cls) -> Path:
+        """``recipe-paper.yaml``."""
+        return _BESIDE / "recipe-paper.yaml"
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> Sequence[str]:
+        """Simulated clips in the layouts of both data sets, the embedded teacher, and a small student."""
+        from .example_data import write_echonet
+        from .recorded import EchoNetSynthetic
+
+        synthetic = EchoNetSynthetic.example_options(folder / "synthetic")["path"]
+        real = write_echonet(folder / "dynamic")
+        return [
+            f"generator.path={synthetic}",
+            f"evaluation.generator.path={real}",
+            "teacher.weights=null",
+            "student.blocks=1",
+        ]
+
+
+class Real(Echocardio):
+    """Distillation on real clips without labels: those of any folder, answered by a teacher for real clips.
+
+    Needs the folder and the teacher's weights: ``$ECHOCARDIO_CLIPS`` and ``$ECHONET_WEIGHTS``.
+    """
+
+    @classmethod
+    def recipe_file(cls) -> Path:
+        """``recipe-real.yaml``."""
+        return _BESIDE / "recipe-real.yaml"
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> Sequence[str]:
+        """Simulated clips as files without labels, and the embedded teacher."""
+        from .example_data import write_clips
+
+        return [f"generator.path={write_clips(folder / 'clips')}", "teacher.weights=null"]
