@@ -73,5 +73,5 @@ REGISTRY, CASES = discover({}), list(cases())
 
 for entry in PLUGIN.entries["metric"]:
     metric = REGISTRY.component("metric", entry.name)
-    name = f"Test{metric.__name__}"
+    name = f"Test{entry.name.title().replace('-', '')}"
     globals()[name] = type(name, (MetricContract,), {"component": metric, "cases": CASES})
