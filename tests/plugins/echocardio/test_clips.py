@@ -299,6 +299,27 @@ class TestRefusing:
         dicom.save_as(tmp_path / "cine.dcm")
         assert "claims frames of 10000x10000 pixels" in self.refused(tmp_path / "cine.dcm")
 
+    def test_a_picture_that_lies_about_its_size(self, tmp_path):
+        """Refused before it is decoded, which took a minute and a gigabyte for these few kilobytes."""
+        path = write_dicom(tmp_path / "cine.dcm", beating())
+        data = pydicom.dcmread(path)
+        picture = bytearray(cv2.imencode(".jpg", beating()[0])[1].tobytes())
+        start_of_frame = picture.index(b"\xff\xc0")
+        picture[start_of_frame + 5 : start_of_frame + 9] = struct.pack(">HH", 12000, 12000)
+        data.PixelData = pydicom.encaps.encapsulate([bytes(picture)] * 20)
+        data["PixelData"].VR = "OB"
+        data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGBaseline8Bit
+        data.save_as(path, enforce_file_format=True)
+        assert "pictures of 12000x12000 pixels in frames of 120x96" in self.refused(path)
+
+    def test_a_gif_that_grows(self, tmp_path):
+        path = write_gif(tmp_path / "clip.gif", beating())
+        content = bytearray(path.read_bytes())
+        second = content.index(b"\x2c", content.index(b"\x21\xf9", content.index(b"\x2c")))
+        content[second + 5 : second + 9] = struct.pack("<HH", 12000, 12000)
+        path.write_bytes(content)
+        assert "at most 4096x4096 are read" in self.refused(path)
+
     def test_frames_beyond_any_memory(self, tmp_path, monkeypatch):
         monkeypatch.setattr("kdkit_echocardio.clips.clip._MOST_BYTES", 10 * 96 * 120)
         for path in (write_gif(tmp_path / "c.gif", beating()), write_dicom(tmp_path / "c.dcm", beating())):

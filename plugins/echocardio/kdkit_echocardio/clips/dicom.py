@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pydicom
+from PIL import Image, UnidentifiedImageError
+from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, iter_pixels
 from pydicom.pixels.utils import get_nr_frames
 
@@ -39,6 +42,7 @@ def read_dicom(path: Path) -> Clip:
         try:
             declared = get_nr_frames(dataset, warn=False)
             check_size(path, dataset.Columns, dataset.Rows)
+            _check_pictures(path, dataset, declared)
             frames.extend(bounded(path, _grey_frames(dataset)))
             fps, regions = _rate(dataset), _regions(dataset)
             spacing = _spacing(dataset, regions)
@@ -50,6 +54,24 @@ def read_dicom(path: Path) -> Clip:
         raise DataError(f"{path} is truncated or damaged: {len(frames)} of {declared} frames could be decoded")
     box = _box(regions[0]) if len(regions) == 1 else None
     return checked(path, frames, fps=fps, spacing_mm=spacing, region=box)
+
+
+def _check_pictures(path: Path, dataset: pydicom.Dataset, declared: int) -> None:
+    """Raise :class:`kdkit.DataError` where a compressed picture claims another size than the file does.
+
+    Decoders believe the picture: one of a hundred bytes can make them fill gigabytes for minutes.
+    """
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    for data in generate_frames(dataset.PixelData, number_of_frames=declared):
+        try:
+            with Image.open(BytesIO(data)) as picture:
+                size = picture.size
+        except UnidentifiedImageError:  # RLE and JPEG-LS: Pillow is not what decodes them
+            return
+        if size != (dataset.Columns, dataset.Rows):
+            told = f"pictures of {size[0]}x{size[1]} pixels in frames of {dataset.Columns}x{dataset.Rows}"
+            raise DataError(f"{path} is damaged: {told}")
 
 
 def _grey_frames(dataset: pydicom.Dataset) -> Iterator[np.ndarray]:
