@@ -20,4 +20,9 @@ def kdkit_teachers() -> list[Entry]:
         ),
         Entry("onnx", "A model from an ONNX file, run by onnxruntime", "kdkit_teachers.onnx:Onnx"),
         Entry("callable", "Your own installed class or function", "kdkit_teachers.callable:FromCallable"),
+        Entry(
+            "ensemble",
+            "Several teachers as one, their disagreement kept as a weight",
+            "kdkit_teachers.ensemble:Ensemble",
+        ),
     ]

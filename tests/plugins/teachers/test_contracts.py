@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 from kdkit_teachers.callable import FromCallable
+from kdkit_teachers.ensemble import Ensemble
 from kdkit_teachers.exported import Exported
 from kdkit_teachers.onnx import Onnx
 from kdkit_teachers.torchvision import Torchvision
@@ -65,3 +66,23 @@ class TestOnnx(TeacherContract):
 class TestCallable(TeacherContract):
     component = FromCallable
     answer_shape = (8, 8)
+
+
+class TestEnsemble(TeacherContract):
+    component = Ensemble
+    answer_shape = (8, 8)
+
+
+class TestEnsembleOfClassifiers(TeacherContract):
+    component = Ensemble
+    inputs = IMAGES
+    answer_shape = (3,)
+
+    @cached_property
+    def options(self):
+        members = []
+        for place in ("one", "other"):
+            (self.folder / place).mkdir()
+            members.append({"name": "torchvision", **Torchvision.example_options(self.folder / place)})
+        members[1]["mean"] = (0.5, 0.5, 0.5)
+        return {"members": members, "activation": "softmax", "combine": "weighted", "shares": (0.3, 0.7)}
