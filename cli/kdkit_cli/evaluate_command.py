@@ -209,7 +209,7 @@ def _table(measured: Measured) -> Table:
     table.add_column("")
     table.add_column("n", justify="right")
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for model, groups in measured.scores.items():
         for i, (group, scores) in enumerate(groups.items()):
             count = max(scores[name].n for name in names)

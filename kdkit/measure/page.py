@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kdkit.contracts.domain import Case, Domain, Figure
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.metric import Metric
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "data.html"
 WORST = 8
+_COLUMNS, _GAP = 2, 12
 SCORES, CASES, PAGE, SHEET = "scores.json", "cases.csv", "report.html", "worst.png"
 
 
@@ -57,17 +56,20 @@ def show_worst(
 
 
 def contact_sheet(figures: Sequence[Figure]) -> bytes | None:
-    """The PNG pictures among the figures, one below the other, as PNG; None when there are none."""
+    """The PNG pictures among the figures on one PNG, in rows of two; None when there are none."""
     from PIL import Image
 
-    pictures = [np.asarray(_rgb(figure.data)) for figure in figures if figure.media_type == "image/png"]
+    pictures = [Image.open(io.BytesIO(figure.data)) for figure in figures if figure.media_type == "image/png"]
     if not pictures:
         return None
-    width = max(picture.shape[1] for picture in pictures)
-    padded = [np.pad(p, ((0, 8), (0, width - p.shape[1]), (0, 0)), constant_values=16) for p in pictures]
-    page = io.BytesIO()
-    Image.fromarray(np.concatenate(padded)).save(page, "PNG", optimize=True)
-    return page.getvalue()
+    width, height = (max(picture.size[axis] for picture in pictures) + _GAP for axis in (0, 1))
+    columns = min(_COLUMNS, len(pictures))
+    page = Image.new("RGB", (columns * width - _GAP, -(-len(pictures) // columns) * height - _GAP), (16, 16, 16))
+    for number, picture in enumerate(pictures):
+        page.paste(picture.convert("RGB"), (number % columns * width, number // columns * height))
+    data = io.BytesIO()
+    page.save(data, "PNG", optimize=True)
+    return data.getvalue()
 
 
 def write_outcome(
@@ -126,12 +128,6 @@ def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Me
         metrics=metrics,
         worst=worst,
     )
-
-
-def _rgb(data: bytes) -> Any:
-    from PIL import Image
-
-    return Image.open(io.BytesIO(data)).convert("RGB")
 
 
 def _on_cpu(networks: Networks) -> Networks:

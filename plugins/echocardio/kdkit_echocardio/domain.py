@@ -145,6 +145,8 @@ class Echocardio(Domain):
         End-diastole and end-systole alone are no moving clip: a network with a memory would carry the one over into
         the other. Each is repeated, and the last frame's answer counts, when the memory has settled.
         """
+        from .events import is_stills
+
         if not is_stills(sample):
             return ask([sample.inputs])[0]
         repeated = [np.repeat(still[None], STILL_FRAMES, axis=0) for still in sample.inputs]
@@ -174,11 +176,6 @@ class Echocardio(Domain):
         from .figures import figures
 
         yield from figures(cases)
-
-
-def is_stills(sample: Sample) -> bool:
-    """Whether the frames are pictures of their own: two or fewer, and no frame rate between them."""
-    return len(sample.inputs) <= 2 and not sample.info.get("fps")
 
 
 def _measured(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:

@@ -16,6 +16,11 @@ ASSUMED_RATE = 30.0
 """Frames per second where a clip does not say: the commonest rate of stored echocardiograms."""
 
 
+def is_stills(sample: Sample) -> bool:
+    """Whether the frames are pictures of their own: two or fewer, and no frame rate between them."""
+    return len(sample.inputs) <= 2 and not sample.info.get("fps")
+
+
 def rate_of(sample: Sample) -> float:
     """Frames per second, :data:`ASSUMED_RATE` where unknown."""
     return float(sample.info.get("fps") or ASSUMED_RATE)

@@ -13,7 +13,7 @@ from kdkit import Case, Figure
 from .animation import animation
 from .curves import CONTROL, area_figure
 from .drawing import FAINT, INK, blank, colour_of, enlarged, outline, write, write_parts
-from .events import rate_of, shown_beat, true_mask
+from .events import is_stills, rate_of, shown_beat, true_mask
 from .geometry import binarize
 
 _TILE, _HEAD, _MARGIN = 224, 26, 6
@@ -25,6 +25,8 @@ def figures(cases: Sequence[Case]) -> Iterator[Figure]:
     for case in cases:
         title = f"{case.rank.capitalize()} case: {case.sample.info.get('name', 'unnamed clip')}"
         yield Figure(f"{title}, end-diastole and end-systole", _strip_caption(case), "image/png", strip(case))
+        if is_stills(case.sample):
+            continue
         yield Figure(f"{title}, area over time", _curve_caption(case), "image/svg+xml", area_figure(case))
         if case.rank == "median" and _ANIMATED in case.predictions:
             caption = (
@@ -79,10 +81,12 @@ def _all(case: Case) -> list[np.ndarray]:
 def _strip_caption(case: Case) -> str:
     ed, es = shown_beat(case.sample, _all(case))
     rate = rate_of(case.sample)
-    text = (
-        f"Above end-diastole (frame {ed}, {ed / rate:.2f} s), below end-systole (frame {es}, {es / rate:.2f} s). "
-        "Lines: each model's contour of the left ventricle"
-    )
+    text = "Above end-diastole, below end-systole. "
+    if not is_stills(case.sample):
+        text = (
+            f"Above end-diastole (frame {ed}, {ed / rate:.2f} s), below end-systole (frame {es}, {es / rate:.2f} s). "
+        )
+    text += "Lines: each model's contour of the left ventricle"
     if "mask" in case.sample.truth:
         text += "; shaded: the true ventricle. DICE is of that frame alone"
     return f"{text}. Score of the student on the whole clip: {case.score:.3f}."
