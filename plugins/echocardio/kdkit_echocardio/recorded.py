@@ -24,7 +24,7 @@ _FRAMES = (
 class Recordings(Generator):
     """Recordings of a folder, fitted to the network's square: uint8 (T, 112, 112), grey, 0..255.
 
-    Every layout that :func:`kdkit_echocardio.recordings.open_study` knows. All recordings that the options choose are
+    Every layout that ``kdkit_echocardio.recordings.open_study`` knows. All recordings that the options choose are
     decoded once before the first sample is made, and those that are damaged are left out.
 
     ``truth``, as far as it is known: ``mask`` uint8 0/1 (N, 112, 112), one for each human contour, and
@@ -32,7 +32,7 @@ class Recordings(Generator):
     and ``es`` int64 (1,); ``ejection_fraction`` float64 (), percent.
     ``info``: ``name``, ``patient``, ``view``, ``split``; ``fps`` (frames per second) and ``spacing_mm`` (millimetres
     per pixel of the 112 x 112 clip), None where unknown; ``square``, where the clip was cut out, as
-    :class:`kdkit_echocardio.clips.Square`; and what else the folder says (``image_quality``, ``sex``, ``age``).
+    ``kdkit_echocardio.clips.Square``; and what else the folder says (``image_quality``, ``sex``, ``age``).
 
     The fingerprint covers the name, size and time of last change of every file in the folder.
     """
