@@ -131,6 +131,20 @@ def test_a_frame_without_a_mask_is_left_out() -> None:
     assert DiceED().measure(prediction, known) == []
 
 
+def test_every_annotator_of_a_frame_counts() -> None:
+    masks = np.zeros((3, 4, 4), np.uint8)
+    masks[0, :2] = 1  # 8 pixels
+    masks[1, :1] = 1  # 4 pixels
+    masks[2, :, :2] = 1  # 8 pixels in another frame
+    prediction = np.zeros((2, 4, 4), np.float32)
+    prediction[0, :2] = prediction[1, :, :2] = 1
+    known = sample(2, 4, mask=masks, mask_frames=[0, 0, 1], ed=[0], es=[1])
+    assert value(DiceED(), (prediction, known)) == pytest.approx((1 + 2 * 4 / 12) / 2)
+    assert value(Dice(), (prediction, known)) == pytest.approx((1 + 2 * 4 / 12 + 1) / 3)
+    assert value(PooledDice(), (prediction, known)) == pytest.approx(2 * (8 + 4 + 8) / (16 + 12 + 16))
+    assert value(Brier(), (prediction, known)) == pytest.approx(4 / 48)
+
+
 def test_masks_of_another_size_are_refused() -> None:
     known = sample(2, 4, mask=np.ones((1, 8, 8), np.uint8), mask_frames=[0], ed=[0])
     with pytest.raises(DataError, match=r"\(8, 8\).*\(4, 4\)"):

@@ -12,6 +12,7 @@ from kdkit import Metric, Sample
 class ClipMetric(Metric):
     """A metric of clips: its interval is drawn over patients where ``info["patient"]`` says whose a clip is."""
 
+    version = "2"
     group_key = "patient"
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:

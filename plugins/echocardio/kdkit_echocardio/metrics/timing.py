@@ -77,7 +77,6 @@ class AverageFrameDistance(ClipMetric):
 
     unit = "frames"
     higher_is_better = False
-    version = "2"
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         found = compare(prediction, sample)
@@ -106,7 +105,6 @@ class MissedBeats(ClipMetric):
 
     unit = ""
     higher_is_better = False
-    version = "2"
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         found = compare(prediction, sample)
@@ -121,7 +119,6 @@ class ExtraBeats(ClipMetric):
 
     unit = ""
     higher_is_better = False
-    version = "2"
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         found = compare(prediction, sample)

@@ -17,7 +17,7 @@ def event_frames(sample: Sample, event: str) -> np.ndarray:
 def traced_events(
     sample: Sample, prediction: np.ndarray, events: tuple[str, ...]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(frame, mask bool (H, W)) of each frame of these events that has a mask.
+    """(frame, mask bool (H, W)) of each mask of these events' frames: several for one that several people annotated.
 
     Raises :class:`kdkit.DataError` when the masks are not of the prediction's frame size.
     """
@@ -29,5 +29,5 @@ def traced_events(
         raise DataError(f"{name}: masks of {masks.shape[1:]} pixels, but a prediction of {prediction.shape[1:]}")
     for event in events:
         for frame in event_frames(sample, event):
-            for mask in masks[frames == frame][:1]:
+            for mask in masks[frames == frame]:
                 yield int(frame), mask.astype(bool)
