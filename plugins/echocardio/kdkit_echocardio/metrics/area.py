@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from kdkit import Sample
@@ -18,7 +20,7 @@ class AreaBias(ClipMetric):
     """
 
     unit = "%"
-    higher_is_better = None
+    higher_is_better: ClassVar[bool | None] = None
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         values = [
