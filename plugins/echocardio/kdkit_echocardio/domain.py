@@ -162,7 +162,7 @@ class Echocardio(Domain):
             for told, event, other in (("ED", "ed", "es"), ("ES", "es", "ed"))
             if event in sample.truth
         }
-        quality = sample.info.get("source", {}).get("image_quality")
+        quality = sample.info.get("image_quality")
         return groups | ({f"quality {str(quality).lower()}": sample} if quality else {})
 
     def sheet(self, samples: Sequence[Sample]) -> np.ndarray:

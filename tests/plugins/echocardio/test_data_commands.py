@@ -1,0 +1,208 @@
+"""A user's folder from the command line: examined, scored and distilled on, and never written to."""
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from kdkit_echocardio.domain import STILL_FRAMES, Echocardio
+from kdkit_echocardio.recipes import Paper, Real
+from kdkit_echocardio.student import ConvLSTM
+from layouts import EchoNet, beat, write_avi
+from safetensors.torch import save_file
+
+from kdkit import Sample
+from kdkit.plugins import discover
+from kdkit.testing import DomainContract
+from kdkit.testing.miniature import load_example
+
+
+def camus(path, patients=3):
+    """ED and ES stills of some patients with masks, spacing and image quality."""
+    for number in range(1, patients + 1):
+        name = f"patient{number:04d}"
+        folder = path / name
+        folder.mkdir(parents=True)
+        clip = beat(height=160, width=128)
+        for event, frame in (("ED", clip[0]), ("ES", clip[6])):
+            for suffix, values in (("", frame), ("_gt", (frame < 100).astype(np.uint8))):
+                picture = nibabel.Nifti1Image(values.T.copy(), np.diag([0.3, 0.3, 1, 1]))
+                nibabel.save(picture, folder / f"{name}_4CH_{event}{suffix}.nii.gz")
+        quality = "Good" if number > 1 else "Poor"
+        (folder / "Info_4CH.cfg").write_text(f"ED: 1\nES: 12\nNbFrame: 12\nImageQuality: {quality}\n")
+    return path
+
+
+def echonet(path):
+    """Four recordings that can be used, in two splits; one without a video, one cut off, one without tracings."""
+    folder = EchoNet(path).add("0XA").add("0XB", split="TRAIN").add("0XC", frames=20).add("0XD", tint=(1, 0.6, 0.6))
+    folder.add("0XE", video=False).add("0XF").add("0XG", tracings=[])
+    video = path / "Videos" / "0XF.avi"
+    video.write_bytes(video.read_bytes()[:300])
+    return folder.write()
+
+
+def clips(path):
+    for name in ("one", "two"):
+        write_avi(path / f"{name}.avi", beat(height=90, width=120), fps=30)
+    (path / "three.avi").write_bytes(b"no video")
+    return path
+
+
+def listing(folder):
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def tables(found):
+    return {table["title"]: {row[0]: row[1:] for row in table["rows"]} for table in found["tables"]}
+
+
+@pytest.mark.parametrize(
+    ("make", "used", "dropped", "splits", "frames"),
+    [
+        (echonet, 4, 3, {"test": [3, 3, 3, 3], "train": [1, 1, 1, 1], "all": [4, 4, 4, 4]}, [12, 12, 20, 0]),
+        (camus, 3, 0, {"–": [3, 3, 3, 0]}, [2, 2, 2, 0]),
+        (clips, 2, 1, {"–": [2, 2, 0, 0]}, [12, 12, 12, 0]),
+    ],
+)
+def test_each_layout_is_counted_and_left_alone(cli, tmp_path, make, used, dropped, splits, frames):
+    data = make(tmp_path / "data")
+    before = listing(data)
+    finished = cli("check", "echocardio", "--data", data, "--json")
+    found = json.loads(finished.out)
+    assert finished.code == (1 if dropped else 0)
+    assert (found["used"], found["dropped"]) == (used, dropped)
+    assert tables(found)["What a run would use"] == splits
+    assert tables(found)["What they are like"]["frames"] == frames
+    assert listing(data) == before
+
+
+def test_what_is_unknown_or_no_data_is_one_message(cli, tmp_path):
+    data = camus(tmp_path / "data", 1)
+    assert "no layout of data" in cli("check", "echocardio", "--data", data, "--layout", "cmaus").err
+    (tmp_path / "empty").mkdir()
+    for command in (["check", "echocardio"], ["check", "echocardio", "--teacher"]):
+        finished = cli(*command, "--data", tmp_path / "empty")
+        assert finished.code == 1 and "no layout that is known" in finished.err
+        assert "Traceback" not in finished.err
+
+
+def test_a_run_leaves_out_what_the_check_has_said(cli, tmp_path):
+    data = echonet(tmp_path / "data")
+    said = cli("check", "echocardio", "--data", data).out
+    settings = [
+        "generator={name: recordings, path: " + str(data) + "}",
+        "evaluation.generator=null",
+        "control=null",
+        "samples={train: 2, validation: 1, evaluation: 1}",
+    ]
+    finished = cli("generate", "echocardio", *(part for setting in settings for part in ("--set", setting)))
+    assert finished.code == 0, finished.err
+    (told,) = (line for line in said.splitlines() if "left out:" in line)
+    assert told.partition(". ")[2].strip() in finished.err
+    assert told.startswith("  A run uses 4. 3 left out:")
+
+
+@pytest.fixture
+def student(tmp_path):
+    """The folder of a small student with random weights."""
+    folder = tmp_path / "student"
+    folder.mkdir()
+    options = ConvLSTM.Options(blocks=1, width=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file(ConvLSTM(options).build().state_dict(), folder / "weights.safetensors")
+    card = {"format": 1, "domain": "echocardio", "component": "convlstm", "options": options.model_dump(mode="json")}
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_stills_are_scored_by_phase_and_quality_beside_the_teacher(cli, tmp_path, student):
+    data = camus(tmp_path / "data")
+    before = listing(data)
+    finished = cli("evaluate", student, "--data", data, "--teacher", "--out", tmp_path / "out", "--json")
+    assert finished.code == 0, finished.err
+    scores = json.loads(finished.out)["scores"]
+    assert list(scores) == ["teacher", "student"]
+    assert list(scores["teacher"]) == ["all", "ED", "ES", "quality good", "quality poor"]
+    counts = {group: by_name["dice"]["n"] for group, by_name in scores["student"].items()}
+    assert counts == {"all": 3, "ED": 3, "ES": 3, "quality good": 2, "quality poor": 1}
+    assert scores["teacher"]["all"]["hd95-mm"]["n"] == 3
+    both = [scores["teacher"][phase]["area-error"]["value"] for phase in ("ED", "ES")]
+    assert scores["teacher"]["all"]["area-error"]["value"] == pytest.approx(np.mean(both))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "area over time" not in page and "patient0001" in page and str(data) not in page
+    assert (tmp_path / "out" / "worst.png").stat().st_size > 1000
+    assert listing(data) == before
+
+
+def test_each_still_is_a_clip_of_its_own_and_a_clip_is_asked_about_as_it_is():
+    asked = []
+
+    def ask(inputs):
+        asked.extend(inputs)
+        return [np.cumsum(clip, 0) for clip in inputs]
+
+    stills = np.stack([np.full((4, 4), 1), np.full((4, 4), 5)]).astype(np.uint8)
+    answer = Echocardio().answer(Sample(stills, info={"fps": None}), ask)
+    assert [clip.shape for clip in asked] == [(STILL_FRAMES, 4, 4)] * 2
+    assert answer[:, 0, 0].tolist() == [STILL_FRAMES, 5 * STILL_FRAMES]
+    asked.clear()
+    for sample in (Sample(stills, info={"fps": 50.0}), Sample(np.zeros((3, 4, 4), np.uint8))):
+        Echocardio().answer(sample, ask)
+    assert [clip.shape for clip in asked] == [(2, 4, 4), (3, 4, 4)]
+
+
+def test_a_phase_has_the_frames_of_that_phase_alone():
+    truth = {"mask": np.zeros((2, 4, 4), np.uint8), "ed": np.array([1]), "es": np.array([0])}
+    sample = Sample(np.zeros((2, 4, 4), np.uint8), truth | {"ejection_fraction": np.array(50.0)})
+    groups = Echocardio().strata(sample)
+    assert {group: set(part.truth) for group, part in groups.items()} == {"ED": {"mask", "ed"}, "ES": {"mask", "es"}}
+    assert Echocardio().strata(Sample(np.zeros((2, 4, 4), np.uint8))) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        (
+            "echocardio-paper",
+            {
+                "generator.path": "ECHONET_SYNTHETIC",
+                "teacher.weights": "ECHONET_WEIGHTS",
+                "evaluation.generator.path": "ECHONET_DYNAMIC",
+            },
+        ),
+        ("echocardio-real", {"generator.path": "ECHOCARDIO_CLIPS", "teacher.weights": "ECHONET_WEIGHTS"}),
+    ],
+)
+def test_every_path_that_a_recipe_still_needs_is_told_at_once(cli, monkeypatch, tmp_path, name, places):
+    for variable in places.values():
+        monkeypatch.delenv(variable, raising=False)
+    finished = cli("run", name)
+    assert finished.code == 2
+    lines = [line.split() for line in finished.err.splitlines()[1:]]
+    assert {line[0]: line[1] for line in lines} == {place: f"${variable}" for place, variable in places.items()}
+    assert all(f"export {variable}=/path" in finished.err for variable in places.values())
+    monkeypatch.setenv("ECHONET_WEIGHTS", str(tmp_path / "gone.pt"))
+    assert "gone.pt does not exist" in cli("run", name).err
+
+
+def test_the_papers_recipe_is_the_papers(tmp_path):
+    experiment = load_example(discover({}), "echocardio-paper", tmp_path)
+    training = experiment.recipe.training
+    assert (training.learning_rate, training.batch_size, training.window) == (1e-3, 32, 25)
+    assert (training.epochs, training.patience, training.schedule) == (350, 10, "constant")
+    assert training.weight_decay == 0  # AdamW without decay is Adam
+    assert experiment.student.options.variant == "paper"
+    assert experiment.evaluation_generator.options.split == "test"
+
+
+@pytest.mark.slow
+class TestPaper(DomainContract):
+    component = Paper
+
+
+@pytest.mark.slow
+class TestReal(DomainContract):
+    component = Real
