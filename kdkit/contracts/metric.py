@@ -106,7 +106,7 @@ class Metric(Component, ABC):
     def compute(self, seed: int = 0) -> Score:
         """The score over everything gathered, its interval by resampling samples with replacement (Efron 1979).
 
-        Samples of one group are drawn together (:attr:`group_key`).
+        Samples of one group are drawn together (``group_key``).
         """
         n = len(self._samples)
         if n == 0:
