@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kdkit.errors import KdkitError as KdkitError
     from kdkit.errors import WeightsError as WeightsError
     from kdkit.hookspecs import hookimpl as hookimpl
+    from kdkit.progress import Bar as Bar
     from kdkit.progress import Progress as Progress
     from kdkit.sample import Sample as Sample
     from kdkit.weights import load_weights as load_weights
@@ -64,6 +65,7 @@ _HOMES = {
     "KdkitError": "kdkit.errors",
     "WeightsError": "kdkit.errors",
     "hookimpl": "kdkit.hookspecs",
+    "Bar": "kdkit.progress",
     "Progress": "kdkit.progress",
     "Sample": "kdkit.sample",
     "load_weights": "kdkit.weights",

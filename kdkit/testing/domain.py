@@ -75,7 +75,7 @@ class DomainContract(ComponentContract):
     def test_default_recipe_resolves(self) -> None:
         """The default recipe, with the domain's example settings, is valid and names components that exist."""
         attempt(
-            lambda: load_example(self.plugins, self.name, self.folder / "example"),
+            lambda: load_example(self.plugins, self.name, self.folder),
             "the default recipe does not resolve",
             f"kdkit run {self.name} begins with it",
             "Correct recipe.yaml beside the domain's module (kdkit config show prints every fault), or give "
@@ -266,7 +266,7 @@ class DomainContract(ComponentContract):
     @cached_property
     def _experiment(self) -> Experiment:
         try:
-            return load_example(self.plugins, self.name, self.folder / "example")
+            return load_example(self.plugins, self.name, self.folder)
         except KdkitError:
             does_not_apply("the default recipe does not resolve, which is a promise of its own")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,15 +45,15 @@ class Miniature:
 
 
 def load_example(registry: Registry, domain: str, folder: Path, settings: Sequence[str] = ()) -> Experiment:
-    """The domain's default recipe with the settings that make it run; files that they name lie in ``folder``."""
+    """The domain's default recipe with the settings that make it run; files that they name lie below ``folder``."""
     domain_class: Any = registry.component("domain", domain)
-    folder.mkdir(parents=True, exist_ok=True)
-    return load_experiment(registry, domain, None, [*domain_class.example_settings(folder), *settings])
+    empty = Path(tempfile.mkdtemp(prefix="example-", dir=folder))
+    return load_experiment(registry, domain, None, [*domain_class.example_settings(empty), *settings])
 
 
 def run_miniature(registry: Registry, domain: str, folder: Path) -> Miniature:
     """Run the domain's default recipe with two steps of training, on the CPU, in ``folder``."""
     start = time.monotonic()
-    experiment = load_example(registry, domain, folder / "example", SETTINGS)
+    experiment = load_example(registry, domain, folder, SETTINGS)
     stages = run_stages(Run(experiment, RunFolder(folder / "run"), folder / "store", Silence()))
     return Miniature(stages, time.monotonic() - start)
