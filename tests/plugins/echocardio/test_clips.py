@@ -343,6 +343,14 @@ class TestRefusing:
     def test_dicom_without_pictures(self):
         assert "without pixel data" in self.refused(Path(get_testdata_file("rtplan.dcm")))
 
+    def test_a_damaged_compressed_picture_is_not_blamed_on_a_missing_decoder(self, tmp_path):
+        data = pydicom.dcmread(REAL_CINE)
+        pixels = bytearray(data.PixelData)
+        pixels[2000:60_000] = np.random.default_rng(0).bytes(58_000)
+        data.PixelData = bytes(pixels)
+        data.save_as(tmp_path / "cine.dcm")
+        assert "no decoder" not in self.refused(tmp_path / "cine.dcm")
+
     def test_dicom_of_a_compression_without_decoder(self, tmp_path, monkeypatch):
         data = pydicom.dcmread(REAL_CINE)
         data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless

@@ -3,11 +3,13 @@
 import os
 import pickle
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 import pytest
 from kdkit_echocardio.clips import Square
 from kdkit_echocardio.recorded import EchoNetSynthetic, Recordings
+from kdkit_echocardio.recordings import LAYOUTS
 from kdkit_echocardio.recordings.sample import fitted_points, window
 from layouts import EchoNet, beat, tracing, write_avi
 from pydantic import ValidationError
@@ -29,12 +31,18 @@ class TestRecordings(GeneratorContract):
         return {"path": echonet.write(), "split": "test"}
 
 
-class TestPlainClips(GeneratorContract):
-    component = Recordings
-
-
 class TestEchoNetSynthetic(GeneratorContract):
     component = EchoNetSynthetic
+
+
+def test_example_options_give_samples(tmp_path):
+    options = Recordings.Options(**Recordings.example_options(tmp_path))
+    assert Recordings(options).count() == 3
+
+
+def test_every_layout_can_be_chosen():
+    known = get_args(Recordings.Options.model_fields["layout"].annotation)
+    assert set(known) == {"auto", *LAYOUTS}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 from PIL import Image, UnidentifiedImageError
 from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_color_lut, iter_pixels
+from pydicom.pixels import apply_color_lut, get_decoder, iter_pixels
 from pydicom.pixels.utils import get_nr_frames
 
 from kdkit import DataError
@@ -148,10 +148,18 @@ def _spacing(dataset: pydicom.Dataset, regions: list[Any]) -> float | None:
 def _unreadable(path: Path, dataset: pydicom.Dataset, decoded: int, error: Exception) -> DataError:
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     name = getattr(syntax, "name", "an unknown transfer syntax")
-    if isinstance(error, (RuntimeError, NotImplementedError)) and "plugin" in str(error).lower():
+    if syntax is not None and syntax.is_encapsulated and not _has_decoder(syntax):
         return DataError(
             f"{path} is compressed as {name}, for which no decoder is installed",
             "pip install python-gdcm (or pylibjpeg with pylibjpeg-libjpeg, which is GPL), or export it again as JPEG "
             "baseline.",
         )
     return DataError(f"{path} ({name}) cannot be decoded after {decoded} frames: {error}")
+
+
+def _has_decoder(syntax: pydicom.uid.UID) -> bool:
+    """Whether pydicom found a library for a compression; one that failed on damaged pictures was there."""
+    try:
+        return get_decoder(syntax).is_available
+    except NotImplementedError:
+        return False
