@@ -2,7 +2,9 @@
 
 import gzip
 import os
+import shutil
 import tracemalloc
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -11,9 +13,11 @@ from kdkit_echocardio.recordings import LAYOUTS, echonet_dynamic, inspect, open_
 from kdkit_echocardio.recordings.labels import disagreement, ed_and_es
 from kdkit_echocardio.recordings.metaimage import read_metaimage
 from kdkit_echocardio.recordings.nifti import read_nifti
+from kdkit_echocardio.recordings.picture import as_grey
 from kdkit_echocardio.recordings.recording import Contour
 from kdkit_echocardio.recordings.tracings import contours_of
 from layouts import EchoNet, beat, tracing, write_avi
+from pydicom.data import get_testdata_file
 from test_clips import write_dicom, write_gif
 
 from kdkit import DataError
@@ -378,6 +382,18 @@ class TestPictures:
             assert np.array_equal(found.frames, np.asarray(nibabel.load(tmp_path / name).dataobj).transpose(2, 1, 0))
             assert found.steps == (0.5, 0.25)
 
+    def test_grey_levels(self):
+        for pixels, expected in [
+            (np.array([[[0, 7, 255]]], np.uint16), [0, 7, 255]),
+            (np.array([[[0, 32768, 65535]]], np.uint16), [0, 128, 255]),
+            (np.array([[[0, 0.2, 1.0]]], np.float32), [0, 51, 255]),
+            (np.array([[[0, 0.6, 200.0]]], np.float32), [0, 1, 200]),
+        ]:
+            assert as_grey(Path("a.nii"), pixels).tolist() == [[expected]]
+        for wrong in (-1.0, np.nan, np.inf):
+            with pytest.raises(DataError, match=r"a\.nii holds values"):
+                as_grey(Path("a.nii"), np.array([[[wrong]]]))
+
     @pytest.mark.parametrize("zipped", [True, False])
     def test_a_header_that_claims_more_than_there_is(self, tmp_path, zipped):
         header = nibabel.Nifti1Header()
@@ -435,13 +451,18 @@ class TestDicomAndClips:
         write_dicom(tmp_path / "p1" / "IM0002.dcm", beat())
         write_dicom(tmp_path / "still.dcm", beat()[:1])
         (tmp_path / "fake.dcm").write_text("no DICOM file")
+        shutil.copy(get_testdata_file("rtplan.dcm"), tmp_path / "plan.dcm")
         write_avi(tmp_path / "other.avi", beat())
         study = inspect(open_study(tmp_path))
         assert [(r.name, r.patient, r.info) for r in study.recordings] == [
             ("p1-IM0001", "P1", {"sex": "F"}),
             ("p1-IM0002", "p1-IM0002", {}),
         ]
-        assert kinds(study, dropped=True) == [("still-image", "still"), ("not-dicom", "other.avi")]
+        assert kinds(study, dropped=True) == [
+            ("no-pictures", "plan"),
+            ("still-image", "still"),
+            ("not-dicom", "other.avi"),
+        ]
 
     def test_plain_clips_have_names_that_differ(self, tmp_path):
         for name in ("a/clip.avi", "a-clip.avi", "b/é 1.avi", "._a-clip.avi", ".hidden/x.avi"):

@@ -91,8 +91,7 @@ def _splits(path: Path) -> dict[str, str]:
     for file in walk(path):
         listed = _SUBGROUP.fullmatch(file.name)
         if listed:
-            text = file.read_text(encoding="utf-8", errors="replace")
-            found |= dict.fromkeys(text.split(), _SPLITS[listed[1]])
+            found |= dict.fromkeys(_text(file).split(), _SPLITS[listed[1]])
         elif _FILE.fullmatch(file.name):
             part = next((_SPLITS[p] for p in file.relative_to(path).parts if p in _SPLITS), None)
             if part:
@@ -139,11 +138,15 @@ def _info(files: Files) -> dict[str, str]:
     """The values of the Info file, ``Key: value`` a line; empty without one."""
     if "cfg" not in files:
         return {}
-    try:
-        lines = files["cfg"].read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(f"{files['cfg']} cannot be read: {error.strerror or error}") from error
+    lines = _text(files["cfg"]).splitlines()
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _events(row: Row, files: Files) -> tuple[int | None, int | None]:

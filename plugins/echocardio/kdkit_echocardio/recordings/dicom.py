@@ -17,15 +17,7 @@ from .walk import flat_names, walk
 NAME = "dicom"
 LOOKS_FOR = "any DICOM file (the letters DICM at byte 128, whatever its name), in folders of any depth"
 
-_TAGS = [
-    "NumberOfFrames",
-    "PatientID",
-    "PatientSex",
-    "PatientAge",
-    "Modality",
-    "Manufacturer",
-    "ManufacturerModelName",
-]
+_TAGS = ["NumberOfFrames", "Rows", "PatientID", "PatientSex", "PatientAge", "Modality", "ManufacturerModelName"]
 _DIRECTORY = "DICOMDIR"
 
 
@@ -48,6 +40,10 @@ def read(path: Path) -> Study:
             head = _header(file)
         except Exception as error:  # damaged bytes make pydicom raise many kinds
             defects.append(Defect("undecodable", name, f"{file.name} is a damaged DICOM file: {error}"[:300], True))
+            continue
+        if not head["Rows"]:
+            told = f"{file.name} is a DICOM file without pictures ({head['Modality'] or 'no modality'})"
+            defects.append(Defect("no-pictures", name, told, True))
             continue
         if head["NumberOfFrames"] in ("", "0", "1"):
             defects.append(Defect("still-image", name, f"{file.name} holds one picture", True))

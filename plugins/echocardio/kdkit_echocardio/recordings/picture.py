@@ -50,7 +50,9 @@ def plausible_steps(x: float, y: float) -> tuple[float, float] | None:
 
 
 def as_grey(path: Path, frames: np.ndarray) -> np.ndarray:
-    """uint8 of real frames: as they are within 0..255, else scaled so that the brightest pixel becomes 255.
+    """uint8 of real frames: whole numbers within 0..255 as they are, others so that the brightest pixel becomes 255.
+
+    Fractions are scaled where none is above 1: somebody normalised them.
 
     Raises :class:`kdkit.DataError` for values that are not finite or negative.
     """
@@ -59,5 +61,5 @@ def as_grey(path: Path, frames: np.ndarray) -> np.ndarray:
     low, high = float(frames.min()), float(frames.max())
     if not (math.isfinite(low) and math.isfinite(high)) or low < 0:
         raise DataError(f"{path} holds values from {low:g} to {high:g}; a picture has 0 and above")
-    scale = 255.0 / high if high > 255 else 1.0
+    scale = 255.0 / high if high > 255 or (frames.dtype.kind == "f" and 0 < high <= 1) else 1.0
     return np.rint(frames.astype(np.float64) * scale).astype(np.uint8)
