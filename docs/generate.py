@@ -32,7 +32,10 @@ ROOT = Path(__file__).parent.parent
 FOLDER = "reference/generated"
 
 # Contracts of a kind's special cases, each with the kind whose hook offers it and its suite.
-SPECIAL = {"FeatureObjective": ("objective", "ObjectiveContract")}
+SPECIAL = {
+    "Adversary": ("generator", "AdversaryContract"),
+    "FeatureObjective": ("objective", "ObjectiveContract"),
+}
 CONTRACTS = {"component": "Component"} | {kind: kind.capitalize() for kind in KINDS}
 CONTRACTS |= {name.lower(): name for name in SPECIAL}
 # What else belongs on a contract's page.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import Field as Field
 
+    from kdkit.contracts.adversary import Adversary as Adversary
     from kdkit.contracts.choice import TeacherChoice as TeacherChoice
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Field": "pydantic",
     "TeacherChoice": "kdkit.contracts.choice",
+    "Adversary": "kdkit.contracts.adversary",
     "Component": "kdkit.contracts.component",
     "ComponentOptions": "kdkit.contracts.component",
     "fingerprint_of": "kdkit.contracts.component",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.component import Component, fingerprint_of
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
@@ -36,13 +37,25 @@ class Experiment:
     recipe: Recipe
     domain: Domain
     domain_file: Path | None
-    generator: Generator
+    generator: Generator | Adversary
     teacher: Teacher
     student: Student
     terms: Sequence[Term]
     metrics: Mapping[str, Metric]
     evaluation_generator: Generator | None
     control_generator: Generator | None
+
+    @property
+    def evaluated(self) -> Generator:
+        """The source of the evaluation samples; a recipe with an adversary names one of its own."""
+        source = self.evaluation_generator or self.generator
+        assert isinstance(source, Generator)
+        return source
+
+    @property
+    def source(self) -> Generator:
+        """The source of the training samples; where an adversary makes them up, that of the evaluation samples."""
+        return self.generator if isinstance(self.generator, Generator) else self.evaluated
 
     def placed(self) -> dict[str, Component]:
         """Every component by its dotted path in the recipe."""

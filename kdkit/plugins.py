@@ -309,9 +309,10 @@ def _check_class(cls: Any, kind: str) -> None:
     from kdkit import contracts
     from kdkit.contracts.component import CONTRACT_VERSION, Component, ComponentOptions
 
-    base = getattr(import_module(f"{contracts.__name__}.{kind}"), kind.capitalize())
-    if not (isinstance(cls, type) and issubclass(cls, base) and issubclass(cls, Component)):
-        raise RefusedError(f"is not a class derived from kdkit.{base.__name__}")
+    names = [kind.capitalize(), *(["Adversary"] if kind == "generator" else [])]
+    bases = tuple(getattr(import_module(f"{contracts.__name__}.{name.lower()}"), name) for name in names)
+    if not (isinstance(cls, type) and issubclass(cls, bases) and issubclass(cls, Component)):
+        raise RefusedError(f"is not a class derived from {' or '.join(f'kdkit.{name}' for name in names)}")
     if not (isinstance(cls.Options, type) and issubclass(cls.Options, ComponentOptions)):
         raise RefusedError("has Options that do not derive from kdkit.ComponentOptions")
     if "name" in cls.Options.model_fields:

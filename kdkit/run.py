@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.generator import Generator
 from kdkit.experiment import Experiment, Term
@@ -30,11 +32,14 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Arm:
-    """One student to be trained: the real one, or the control."""
+    """One student to be trained: the real one, or the control.
+
+    ``training``, ``validation``: None where an adversary makes samples up in the training.
+    """
 
     name: str
-    training: Labelled
-    validation: Labelled
+    training: Labelled | None
+    validation: Labelled | None
     fingerprint: str
 
 
@@ -51,7 +56,7 @@ class Run:
     def evaluation(self) -> Labelled:
         """The samples that scores are measured on. Held apart at the front, so that more training samples can be
         appended later without touching them."""
-        generator = self.experiment.evaluation_generator or self.experiment.generator
+        generator = self.experiment.evaluated
         return self._labelled(Split(self._samples[generator.fingerprint()], 0, self._held_apart))
 
     @cached_property
@@ -70,15 +75,14 @@ class Run:
         """Every split that the teacher has to answer."""
         yield self.evaluation
         for arm in self.arms:
-            yield arm.validation
-            yield arm.training
+            yield from (part for part in (arm.validation, arm.training) if part)
 
     @cached_property
     def _samples(self) -> dict[str, SampleSet]:
         """Every set by its fingerprint: what is asked of the same generator in several places lies in one set."""
         counts, experiment = self.experiment.recipe.samples, self.experiment
-        trained = [g for g in (experiment.generator, experiment.control_generator) if g]
-        evaluated = experiment.evaluation_generator or experiment.generator
+        trained = [g for g in (experiment.generator, experiment.control_generator) if isinstance(g, Generator)]
+        evaluated = experiment.evaluated
         wanted = {g.fingerprint(): counts.validation + counts.train for g in trained}
         wanted[evaluated.fingerprint()] = wanted.get(evaluated.fingerprint(), 0) + self._held_apart
         generators = {g.fingerprint(): g for g in (evaluated, *reversed(trained))}
@@ -101,8 +105,18 @@ class Run:
         )
         return Labelled(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
 
-    def _arm(self, name: str, generator: Generator) -> Arm:
+    def _arm(self, name: str, generator: Generator | Adversary) -> Arm:
         recipe, experiment = self.experiment.recipe, self.experiment
+        if isinstance(generator, Adversary):
+            counts = recipe.samples
+            fingerprint = fingerprint_of(
+                adversary=generator.fingerprint(),
+                teacher=self._teacher_fingerprint,
+                activation=experiment.domain.activation,
+                samples=[counts.validation, counts.train],
+                **self._training_parts(),
+            )
+            return Arm(name, None, None, fingerprint)
         samples = self._samples[generator.fingerprint()]
         first = self._held_apart if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
@@ -111,13 +125,20 @@ class Run:
         fingerprint = fingerprint_of(
             targets=training.fingerprint,
             splits=[first, middle, training.split.stop],
-            student=experiment.student.fingerprint(),
-            objective=_fingerprint_of_terms(experiment.terms),
-            training=recipe.training.model_dump(mode="json"),
-            seed=recipe.seed,
-            precision=recipe.trainer.precision,
+            **self._training_parts(),
         )
         return Arm(name, training, validation, fingerprint)
+
+    def _training_parts(self) -> dict[str, Any]:
+        """What a student depends on beside its samples."""
+        recipe, experiment = self.experiment.recipe, self.experiment
+        return {
+            "student": experiment.student.fingerprint(),
+            "objective": _fingerprint_of_terms(experiment.terms),
+            "training": recipe.training.model_dump(mode="json"),
+            "seed": recipe.seed,
+            "precision": recipe.trainer.precision,
+        }
 
 
 def _fingerprint_of_terms(terms: Sequence[Term]) -> str:

@@ -102,7 +102,7 @@ def _check_teacher(
 
     experiment = load_experiment(discover(), domain, config, settings)
     recipe, examiner = experiment.recipe, experiment.domain
-    source = examiner.source(data, layout, None) if data else experiment.evaluation_generator or experiment.generator
+    source = examiner.source(data, layout, None) if data else experiment.evaluated
     samples = first_samples(source, CHECKED_SAMPLES, labelled=data is not None)
     if not samples:
         raise DataError(f"{data or source} holds no sample to ask the teacher about")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from kdkit.contracts.component import Component, ComponentOptions, fingerprint_of
 from kdkit.contracts.inspection import Defect
 from kdkit.sample import Sample
+
+if TYPE_CHECKING:
+    from kdkit.contracts.teacher import Teacher
 
 
 class Generator(Component, ABC):
@@ -21,6 +25,8 @@ class Generator(Component, ABC):
     processes and machines, and gives the same bytes whatever the split. Draw from :meth:`rng` and from nothing else.
 
     ``synthetic``: False when the samples are recordings of the real thing; reports say so.
+    ``needs_gradients``: whether samples are made with the teacher, through its gradients. Such a generator is given
+    the recipe's teacher by :meth:`bind`, and its samples are a function of the teacher, too.
 
     Example::
 
@@ -41,10 +47,25 @@ class Generator(Component, ABC):
 
     kind: ClassVar[str] = "generator"
     synthetic: ClassVar[bool] = True
+    needs_gradients: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
         super().__init__(options)
         self.seed = seed
+        self.teacher: Teacher | None = None
+
+    def bind(self, teacher: Teacher) -> None:
+        """Give the generator its teacher, before anything else is asked of it; only where it ``needs_gradients``.
+
+        Samples may be made in other processes, to which the generator is sent with it: keep no network built from it
+        when pickled.
+        """
+        self.teacher = teacher
+
+    @classmethod
+    def example_teacher(cls, folder: Path) -> Teacher | None:
+        """A small teacher to try a generator out with that ``needs_gradients``; ``folder`` is for its files."""
+        return None
 
     @abstractmethod
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
@@ -67,5 +88,6 @@ class Generator(Component, ABC):
         return np.random.default_rng([self.seed, index, int.from_bytes(name, "big")])
 
     def fingerprint(self) -> str:
-        """As :meth:`Component.fingerprint`, and the seed."""
-        return fingerprint_of(component=super().fingerprint(), seed=self.seed)
+        """As :meth:`Component.fingerprint`, and the seed, and the teacher's where there is one."""
+        bound = {"teacher": self.teacher.fingerprint()} if self.teacher else {}
+        return fingerprint_of(component=super().fingerprint(), seed=self.seed, **bound)

@@ -32,7 +32,7 @@ class Criterion(torch.nn.Module):
 
     def add_adapters(self, network: torch.nn.Module, inputs: torch.Tensor) -> None:
         """Make the adapters for features of the shapes that these inputs, (batch, \\*sample shape), give rise to."""
-        if self.teacher is None:
+        if self.teacher is None or not self._pairs():
             return
         training = network.training
         with torch.no_grad():
@@ -73,7 +73,7 @@ class Criterion(torch.nn.Module):
         return torch.stack([term.weight * values[term.name] for term in self.terms]).sum(), values
 
     def _on_features(self, inputs: torch.Tensor, own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        if self.teacher is None:
+        if self.teacher is None or not self._pairs():
             return {}
         with torch.no_grad():
             _, its = answer_and_features(self.teacher, inputs, self._paths(1))
@@ -97,13 +97,14 @@ class Criterion(torch.nn.Module):
         return [pair[side] for _, _, pair in self._pairs()]
 
 
-def make_criterion(experiment: Experiment, network: torch.nn.Module) -> Criterion:
+def make_criterion(experiment: Experiment, network: torch.nn.Module, with_teacher: bool = False) -> Criterion:
     """The criterion of a recipe, still without adapters.
 
-    Raises :class:`kdkit.errors.UsageError` when an objective names a module that one of the networks does not have.
+    ``with_teacher``: hold the teacher even where no objective looks at its features. Raises
+    :class:`kdkit.errors.UsageError` when an objective names a module that one of the networks does not have.
     """
     objectives = [term.objective for term in experiment.terms if isinstance(term.objective, FeatureObjective)]
-    if not objectives:
+    if not objectives and not with_teacher:
         return Criterion(experiment.terms)
     with torch.random.fork_rng(devices=[]):  # building it must not change what the student draws
         teacher = freeze(experiment.teacher.build())

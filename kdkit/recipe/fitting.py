@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kdkit.contracts.adversary import Adversary
+from kdkit.contracts.generator import Generator
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.errors import Problem
 from kdkit.experiment import Experiment
@@ -16,6 +18,7 @@ def misfits(experiment: Experiment) -> Iterator[Problem]:
     """
     yield from _objectives(experiment)
     yield from _teacher(experiment)
+    yield from _generators(experiment)
 
 
 def _teacher(experiment: Experiment) -> Iterator[Problem]:
@@ -24,6 +27,35 @@ def _teacher(experiment: Experiment) -> Iterator[Problem]:
         fit = " or ".join(teacher.activations)
         told = f"{recipe.teacher.name} answers for the activation {fit}; the domain {recipe.domain} has {activation}"
         yield Problem("teacher", told)
+
+
+def _generators(experiment: Experiment) -> Iterator[Problem]:
+    recipe, generator, activation = experiment.recipe, experiment.generator, experiment.domain.activation
+    for path, component in experiment.placed().items():
+        needs = isinstance(component, Adversary) or (isinstance(component, Generator) and component.needs_gradients)
+        if needs and experiment.teacher is not None and not experiment.teacher.gradients:
+            yield Problem(
+                path,
+                f"needs the teacher's gradients, and the teacher {recipe.teacher.name} gives only answers; choose "
+                "another generator, or a teacher that runs in this process",
+            )
+        if path != "generator" and isinstance(component, Adversary):
+            yield Problem(path, "is an adversary, which makes no samples outside the training; choose a source")
+    if not isinstance(generator, Adversary):
+        return
+    if activation not in generator.activations:
+        fit = " or ".join(generator.activations)
+        fit = " or ".join(generator.activations)
+        told = f"with these options {recipe.generator.name} is for the activation {fit}"
+        yield Problem("generator", f"{told}; the domain {recipe.domain} has {activation}")
+    if recipe.evaluation.generator is None:
+        yield Problem("evaluation.generator", "missing: an adversary makes no samples to evaluate on")
+    if recipe.training.patience is not None:
+        told = "expected null: against an adversary the validation loss need not fall"
+        yield Problem("training.patience", f"found {recipe.training.patience}, {told}")
+    if recipe.training.window is not None:
+        told = "expected null: an adversary makes samples of the length to train on"
+        yield Problem("training.window", f"found {recipe.training.window}, {told}")
 
 
 def _objectives(experiment: Experiment) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from kdkit.contracts.choice import TeacherChoice
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
+from kdkit.contracts.generator import Generator
 from kdkit.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
 from kdkit.experiment import Experiment, Term
 from kdkit.plugins import Registry
@@ -176,6 +177,9 @@ def _resolve(registry: Registry, domain_class: type[Domain], recipe: Recipe, pro
         if recipe.control
         else None,
     )
+    for component in experiment.placed().values():
+        if isinstance(component, Generator) and component.needs_gradients and experiment.teacher is not None:
+            component.bind(experiment.teacher)
     problems.extend(misfits(experiment))
     return experiment
 

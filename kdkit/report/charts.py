@@ -40,8 +40,7 @@ def training_chart(histories: Mapping[str, Epochs], loss: str) -> Markup:
             }
             axes.plot(steps, epochs.train, lw=1.2, ls=(0, (3, 2)), label=f"{arm}, training", **style)
             axes.plot(steps, epochs.validation, lw=2, label=f"{arm}, validation", **style)
-            best = int(np.argmin(epochs.validation))
-            axes.plot(best + 1, epochs.validation[best], "o", color=style["color"], ms=6)
+            axes.plot(epochs.kept + 1, epochs.validation[epochs.kept], "o", color=style["color"], ms=6)
         _scale([x for epochs in histories.values() for x in (*epochs.train, *epochs.validation)], axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch", color=COLOURS["soft"])

@@ -20,11 +20,13 @@ Scores = Mapping[str, Mapping[str, Score]]
 class Epochs:
     """The losses of one training, epoch by epoch.
 
-    ``terms``: where the loss is a sum, the validation value of each objective by its name, before its weight.
+    ``kept``: the epoch, from 0, whose weights were kept. ``terms``: where the loss is a sum, the validation value of
+    each objective by its name, before its weight.
     """
 
     train: list[float]
     validation: list[float]
+    kept: int = 0
     terms: Mapping[str, list[float]] = field(default_factory=dict)
 
 
@@ -60,7 +62,7 @@ def read_outcome(run: Run) -> Outcome:
         model: {name: Score(**score) for name, score in by_name.items()}
         for model, by_name in _json(folder.scores_file).items()
     }
-    histories = {arm.name: _history(folder.history(arm.name)) for arm in run.arms}
+    histories = {arm.name: _history(folder.history(arm.name), arm.training is None) for arm in run.arms}
     return Outcome(
         metric=metric,
         scores=scores,
@@ -77,12 +79,14 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _history(path: Path) -> Epochs:
+def _history(path: Path, keeps_last: bool) -> Epochs:
     rows = _rows(path) if path.is_file() else []
     columns = {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
     prefix = "validation_"
     terms = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
-    return Epochs(columns.get("train_loss", []), terms.pop("loss", []), terms)
+    validation = terms.pop("loss", [])
+    kept = len(rows) - 1 if keeps_last else min(range(len(rows)), key=validation.__getitem__, default=0)
+    return Epochs(columns.get("train_loss", []), validation, kept, terms)
 
 
 def _samples(path: Path, metric: str) -> list[SampleValues]:

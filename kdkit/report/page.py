@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.domain import Figure
 from kdkit.experiment import Experiment
 from kdkit.recipe.schema import Recipe
@@ -64,6 +65,7 @@ def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase]) -> str:
     }
     return environment.get_template(TEMPLATE).render(
         recipe=recipe,
+        plays=isinstance(experiment.generator, Adversary),
         name=run.folder.path.resolve().name,
         models=_models(recipe, outcome),
         verdict=verdict(outcome),

@@ -52,7 +52,7 @@ def _arm_is_whole(run: Run, arm: Arm) -> bool:
 
 
 def _distill(run: Run, arm: Arm) -> None:
-    from kdkit.engine.distillation import distill
+    from kdkit.engine.training import distill
 
     recipe = run.experiment.recipe
     checkpoints = run.folder.checkpoints(arm.name)
@@ -65,7 +65,7 @@ def _distill(run: Run, arm: Arm) -> None:
     seconds = time.monotonic() - start
     provenance = {
         "fingerprint": arm.fingerprint,
-        "targets": arm.training.fingerprint,
+        "targets": arm.training.fingerprint if arm.training else None,
         "generator": recipe.generator.name if arm.name != CONTROL else _control_name(run),
         "teacher": recipe.teacher.name,
         "samples": recipe.samples.train,

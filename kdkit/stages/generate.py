@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.inspection import told_dropped
 from kdkit.errors import DataError, KdkitError
@@ -31,6 +32,8 @@ def is_whole(run: Run) -> bool:
 def execute(run: Run) -> None:
     """Make the samples that are missing, shard by shard, in as many processes as the recipe says."""
     choices = run.experiment.recipe
+    if isinstance(run.experiment.generator, Adversary):
+        run.progress.say(NAME, choices.generator.name, "plays against the student in distill: no samples before that")
     for samples in run.sample_sets():
         name = {
             run.experiment.generator: choices.generator.name,

@@ -13,6 +13,7 @@ broken, why it matters and what to do::
 ``kdkit plugins verify`` runs the same suites without pytest.
 """
 
+from kdkit.testing.adversary import AdversaryContract
 from kdkit.testing.domain import DomainContract
 from kdkit.testing.generator import GeneratorContract
 from kdkit.testing.metric import MetricContract
@@ -22,6 +23,7 @@ from kdkit.testing.student import StudentContract
 from kdkit.testing.teacher import TeacherContract
 
 __all__ = [
+    "AdversaryContract",
     "BrokenPromiseError",
     "ContractAdvice",
     "DomainContract",

@@ -272,7 +272,7 @@ class DomainContract(ComponentContract):
 
     @cached_property
     def _samples(self) -> list[Sample]:
-        return list(self._experiment.generator.generate([0, 1]))
+        return list(self._experiment.source.generate([0, 1]))
 
     def _predictions(self, samples: Sequence[Sample]) -> list[np.ndarray]:
         return predictions(self._experiment, samples)

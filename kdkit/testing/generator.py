@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
 
 from kdkit.contracts.generator import Generator
+from kdkit.contracts.teacher import Teacher
 from kdkit.errors import DataError
 from kdkit.sample import Sample
 from kdkit.store.samples import to_record, to_sample
 from kdkit.store.shards import ShardStore
 from kdkit.testing.component import ComponentContract
-from kdkit.testing.promise import attempt, does_not_apply, require, told
+from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, require, told
 from kdkit.testing.samples import difference, first_difference
 
 _PURE = "generation is stopped, resumed and split over processes: sample i must not depend on how it was reached"
@@ -33,15 +34,32 @@ class GeneratorContract(ComponentContract):
             component = LeafRenderer
             options = {"size": 64}
 
-    ``tried``: how many samples are made.
+    ``tried``: how many samples are made. ``teacher``: one to try a generator with that ``needs_gradients``; without
+    it, what the class's own ``example_teacher`` gives.
     """
 
     tried: ClassVar[int] = 4
+    teacher: Teacher | None = None
 
     def make(self, seed: int = 0) -> Generator:
-        """A new instance with these options."""
+        """A new instance with these options, and with its teacher if it needs one."""
         made: Generator = self.component(self.read_options(), seed=seed)
+        if self.component.needs_gradients:
+            made.bind(self._teacher)
         return made
+
+    @cached_property
+    def _teacher(self) -> Teacher:
+        teacher = self.teacher or self.component.example_teacher(self.folder)
+        if teacher is None:
+            raise MissingExampleError(f"needs a teacher; give one as {self.component.__name__}.example_teacher")
+        assert isinstance(teacher, Teacher)
+        return teacher
+
+    def check_examples(self) -> None:
+        """As in the base, and there is a teacher where one is needed."""
+        super().check_examples()
+        self.make()
 
     def indices(self) -> list[int]:
         """The indices that are tried."""
@@ -106,6 +124,22 @@ class GeneratorContract(ComponentContract):
             self.make(0).fingerprint() != self.make(1).fingerprint(),
             "the seeds 0 and 1 have the same fingerprint",
             "samples are stored under it: those of one seed would be taken for those of another",
+            "Leave fingerprint() as it is inherited, or build yours on super().fingerprint().",
+        )
+
+    def test_fingerprint_depends_on_the_teacher(self) -> None:
+        """A generator that is given a teacher has another fingerprint with another teacher."""
+        if not self.component.needs_gradients:
+            does_not_apply("it is given no teacher")
+        one, other = self.make(), self.make()
+        assert other.teacher is not None
+        changed = type(other.teacher)(other.teacher.options)
+        vars(changed)["version"] = f"{changed.version}-next"
+        other.bind(changed)
+        require(
+            one.fingerprint() != other.fingerprint(),
+            "two teachers give the same fingerprint",
+            "samples are stored under it: those made with one teacher would be taken for those of another",
             "Leave fingerprint() as it is inherited, or build yours on super().fingerprint().",
         )
 

@@ -34,16 +34,22 @@ class Sight:
 
 def look_at(component: Component) -> Sight:
     """What a fresh process makes of this component, by its import path and its options."""
+    return Sight(**_asked("tell_component", json.dumps(_described(component))))
+
+
+def _described(component: Component) -> dict[str, Any]:
+    """All that another process needs to make the same component, with its teacher where it has one."""
     cls = type(component)
-    question = {
+    teacher = getattr(component, "teacher", None)
+    return {
         "module": cls.__module__,
         "name": cls.__qualname__,
         "file": getattr(sys.modules[cls.__module__], "__file__", None),
         "version": component.version,
         "options": component.options.model_dump(mode="json"),
         "arguments": {"seed": component.seed} if hasattr(component, "seed") else {},
+        "teacher": _described(teacher) if isinstance(teacher, Component) else None,
     }
-    return Sight(**_asked("tell_component", json.dumps(question)))
 
 
 def heavy_imports(module: str) -> list[str]:
@@ -79,9 +85,17 @@ def tell_component() -> None:
     question = json.load(sys.stdin)
     cls = _found(question["module"], question["name"], question["file"])
     heavy = _heavy()
-    component = cls(cls.Options.model_validate(question["options"]), **question["arguments"])
-    component.version = question["version"]  # that of a single-file domain holds a digest of the file
+    component = _made(cls, question)
+    if question["teacher"]:
+        teacher = question["teacher"]
+        component.bind(_made(_found(teacher["module"], teacher["name"], teacher["file"]), teacher))
     print(json.dumps(vars(Sight(component.fingerprint(), heavy))))
+
+
+def _made(cls: Any, description: dict[str, Any]) -> Any:
+    component = cls(cls.Options.model_validate(description["options"]), **description["arguments"])
+    component.version = description["version"]  # that of a single-file domain holds a digest of the file
+    return component
 
 
 def tell_module() -> None:

@@ -28,15 +28,14 @@ class Use:
     @cached_property
     def inputs(self) -> np.ndarray:
         """A small batch of raw inputs, such as the networks get."""
-        inputs = [sample.inputs for sample in self.experiment.generator.generate(range(INPUTS))]
+        inputs = [sample.inputs for sample in self.experiment.source.generate(range(INPUTS))]
         # Where samples differ in shape, the first one and its reflection make a batch.
         return np.stack(inputs if inputs[0].shape == inputs[1].shape else [inputs[0], inputs[0][::-1]])
 
     @cached_property
     def cases(self) -> list[tuple[np.ndarray, Sample]]:
         """Samples of the evaluation with the teacher's answers to them, such as the metrics get."""
-        generator = self.experiment.evaluation_generator or self.experiment.generator
-        samples = list(generator.generate(range(CASES)))
+        samples = list(self.experiment.evaluated.generate(range(CASES)))
         return list(zip(predictions(self.experiment, samples), samples, strict=True))
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.component import Component
 from kdkit.errors import KdkitError, PluginError
 from kdkit.plugins import Plugin, Registry
+from kdkit.testing.adversary import AdversaryContract
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.domain import DomainContract
 from kdkit.testing.generator import GeneratorContract
@@ -79,7 +81,7 @@ def _contract(
     kind: str, component: type[Component], registry: Registry, use: tuple[Use, Mapping[str, Any]] | None
 ) -> type[ComponentContract]:
     """The suite of this component: with its own examples where it has some, else with those of a recipe."""
-    base = CONTRACTS[kind]
+    base = AdversaryContract if issubclass(component, Adversary) else CONTRACTS[kind]
     found: dict[str, Any] = {"component": component}
     if kind == "domain":
         found["registry"] = registry

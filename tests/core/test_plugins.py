@@ -108,7 +108,7 @@ def test_installed_plugins_are_found_through_their_entry_points(toy):
     assert plugin(registry, "toy").distribution == "kdkit-toy"
     assert plugin(registry, "generators").version
     assert registry.component("generator", "noise").__name__ == "Noise"
-    assert registry.names("objective") == ["kl", "mse", "soft-bce"]
+    assert set(registry.names("objective")) >= {"kl", "mse", "soft-bce"}
 
 
 def test_a_component_name_that_is_taken_names_both_owners_and_stays_with_the_first(good, install):

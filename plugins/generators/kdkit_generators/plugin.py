@@ -7,4 +7,16 @@ from kdkit import Entry, hookimpl
 
 @hookimpl
 def kdkit_generators() -> list[Entry]:
-    return [Entry("noise", "Smoothed random noise of any shape: the control", "kdkit_generators.noise:Noise")]
+    return [
+        Entry("noise", "Smoothed random noise of any shape: the control", "kdkit_generators.noise:Noise"),
+        Entry(
+            "inversion",
+            "Samples optimised until the teacher is sure of them (DeepInversion, Yin 2020)",
+            "kdkit_generators.inversion:Inversion",
+        ),
+        Entry(
+            "adversarial",
+            "A network trained against the student with the teacher's gradients (DAFL, DFAD 2019)",
+            "kdkit_generators.adversarial:Adversarial",
+        ),
+    ]

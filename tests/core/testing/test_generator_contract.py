@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from breaking import check_each_has_a_breaker, check_only, verdict_on
 
-from kdkit import ComponentOptions, DataError, Field, Generator, Sample
+from kdkit import ComponentOptions, DataError, Field, Generator, Sample, Teacher
 from kdkit.contracts.component import fingerprint_of
 from kdkit.testing import GeneratorContract
 
@@ -174,7 +174,32 @@ class Forgetful(Squares):
         return {**self.__dict__, "seed": 100}
 
 
+class Glad(Teacher):
+    """Likes everything."""
+
+    def build(self):
+        raise NotImplementedError
+
+
+class Taught(Squares):
+    """Squares as the teacher likes them."""
+
+    needs_gradients = True
+
+    @classmethod
+    def example_teacher(cls, folder):
+        return Glad()
+
+
+class DeafToTeacher(Taught):
+    """The teacher does not count."""
+
+    def fingerprint(self):
+        return fingerprint_of(options=self.options.model_dump(), version=self.version, seed=self.seed)
+
+
 BROKEN = [
+    (DeafToTeacher, "test_fingerprint_depends_on_the_teacher"),
     (SeedlessFingerprint, "test_fingerprint_depends_on_the_seed"),
     (OneTooMany, "test_it_yields_a_sample_for_each_index"),
     (Moody, "test_a_sample_is_always_the_same"),
@@ -202,7 +227,7 @@ def test_every_promise_has_a_breaker():
     check_each_has_a_breaker(GeneratorContract, [test for _, test in BROKEN])
 
 
-@pytest.mark.parametrize("component", [Squares, Six, Recorded])
+@pytest.mark.parametrize("component", [Squares, Six, Recorded, Taught])
 def test_good_generators_keep_all_promises(component):
     verdict = verdict_on(GeneratorContract, component)
     assert verdict.broken == []
