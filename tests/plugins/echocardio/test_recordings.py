@@ -117,10 +117,10 @@ class TestEchoNetDynamic:
         assert kinds(study, dropped=True) == [("no-tracings", "0XA"), ("one-traced-frame", "0XB")]
 
     def test_without_a_file_of_tracings_nothing_is_left_out(self, tmp_path):
-        folder = EchoNet(tmp_path).add("0XA").write()
+        folder = EchoNet(tmp_path).add("0XA").add("0XB", height=80, size=80).write()
         (folder / "VolumeTracings.csv").unlink()
-        study = open_study(folder)
-        assert (study.layout, names(study), kinds(study)) == ("echonet-dynamic", ["0XA"], [])
+        study = inspect(open_study(folder))
+        assert (study.layout, names(study), kinds(study)) == ("echonet-dynamic", ["0XA", "0XB"], [])
         assert (study.recordings[0].labels.ed, list(study.recordings[0].labels.contours)) == (None, [])
 
     def test_wrong_size_by_the_index_and_by_the_video(self, tmp_path):
@@ -260,6 +260,16 @@ def synthetic(path, index="FileList.csv", videos="Videos"):
 
 
 class TestEchoNetSynthetic:
+    def test_real_recordings_are_never_taken_for_synthetic_ones(self, tmp_path):
+        folder = EchoNet(tmp_path).add("0XA").write()
+        for change in (lambda: None, (folder / "VolumeTracings.csv").unlink):
+            change()
+            with pytest.raises(DataError, match="has not the layout echonet-synthetic"):
+                open_study(folder, "echonet-synthetic")
+
+    def test_a_layout_that_is_named_is_taken(self, tmp_path):
+        assert open_study(synthetic(tmp_path), "echonet-dynamic").layout == "echonet-dynamic"
+
     @pytest.mark.parametrize("place", [{}, {"index": "synthetic_FileList.csv", "videos": "Videos_synthetic"}])
     def test_only_the_video_is_believed(self, tmp_path, place):
         study = inspect(open_study(synthetic(tmp_path, **place)))

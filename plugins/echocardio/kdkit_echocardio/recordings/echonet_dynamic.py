@@ -14,7 +14,6 @@ import pandas as pd
 from kdkit import DataError, Defect
 
 from ..clips import SIDE
-from . import echonet_synthetic
 from .index import indexed_videos, split_of
 from .labels import disagreement, ed_and_es
 from .recording import Contour, Labels, Recording, Study
@@ -36,10 +35,9 @@ _TRACED_FRAMES = 2
 
 def recognises(path: Path) -> bool:
     """Whether the folder has EchoNet-Dynamic's index."""
-    if echonet_synthetic.recognises(path) or not {"FileName", "EF", "Split"} <= header(path / "FileList.csv"):
-        return False
     tracings = path / "VolumeTracings.csv"
-    return not tracings.exists() or set(_POINTS) <= header(tracings)
+    known = {"FileName", "EF", "Split"} <= header(path / "FileList.csv")
+    return known and (not tracings.exists() or set(_POINTS) <= header(tracings))
 
 
 def read(path: Path) -> Study:
@@ -77,7 +75,7 @@ def video_folder(path: Path) -> Path:
 def _recording(row: Row, path: Path, contours: Sequence[Contour] | None, defects: list[Defect]) -> Recording:
     """The recording of a row; what is wrong with it is appended to ``defects``."""
     height, width = row.whole("FrameHeight", 1), row.whole("FrameWidth", 1)
-    if (height or SIDE, width or SIDE) != (SIDE, SIDE):
+    if contours is not None and (height or SIDE, width or SIDE) != (SIDE, SIDE):
         detail = f"the index says {width}x{height} pixels; tracings are drawn in {SIDE}x{SIDE}"
         defects.append(Defect("wrong-size", row.name, detail, True))
     fraction, diastolic, systolic = row.number("EF", 0, 100), row.number("EDV", 0), row.number("ESV", 0)
@@ -93,7 +91,7 @@ def _recording(row: Row, path: Path, contours: Sequence[Contour] | None, defects
         view="A4C",
         labels=Labels(fraction, diastolic, systolic, ed, es, tuple(contours or ())),
         declared_frames=row.whole("NumberOfFrames", 1),
-        declared_size=(SIDE, SIDE),
+        declared_size=None if contours is None else (SIDE, SIDE),
     )
 
 

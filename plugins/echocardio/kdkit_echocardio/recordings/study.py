@@ -10,7 +10,8 @@ from kdkit import DataError
 from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic
 from .recording import Study
 
-# In this order a folder is asked what it is: the last two take any folder with a file of theirs.
+# In this order a folder is asked what it is: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
+# take any folder with a file of theirs.
 LAYOUTS: dict[str, ModuleType] = {
     module.NAME: module for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, dicom, clips)
 }
