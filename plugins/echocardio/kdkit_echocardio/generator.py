@@ -26,7 +26,7 @@ class Phantom(Generator):
     class Options(ComponentOptions):
         """What is simulated."""
 
-        frames: int = Field(32, ge=8, le=MOST_FRAMES, description="Frames of each clip.")
+        frames: int = Field(32, ge=2, le=MOST_FRAMES, description="Frames of each clip.")
         size: int = Field(112, ge=32, le=512, description="Height and width of each frame in pixels.")
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:

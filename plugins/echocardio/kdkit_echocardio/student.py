@@ -18,9 +18,10 @@ class ConvLSTM(Student):
     """A U-shaped network of convolutional LSTM layers that reads a clip forward in time.
 
     "paper" is the student of EchoDFKD (Petit et al., WACV 2025); "default" learns faster and generalises better from
-    few clips: a U-Net with skips whose coarse levels are recurrent.
+    few clips: a U-Net with skips whose coarsest level is recurrent.
     """
 
+    version = "2"
     inputs = "(batch, time, H, W) uint8, 0..255, grayscale ultrasound clips; any length and frame size"
 
     class Options(ComponentOptions):
@@ -30,7 +31,7 @@ class ConvLSTM(Student):
             "default", description="Network: default (U-Net with skips), or paper (EchoDFKD's, weight for weight)."
         )
         blocks: int = Field(4, ge=1, le=4, description="Levels of resolution, each half as fine as the one before.")
-        layers: int = Field(1, ge=1, le=4, description="ConvLSTM layers, one after the other, at a recurrent level.")
+        layers: int = Field(1, ge=1, le=4, description="ConvLSTM layers, one after the other, at each recurrent level.")
         width: int = Field(12, ge=1, le=128, description="Channels of the finest level; coarser levels have more.")
         weights: FilePath | None = Field(
             None,

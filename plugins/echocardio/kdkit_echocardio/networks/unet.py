@@ -1,4 +1,4 @@
-"""The default ConvLSTM network: a U-Net whose coarse levels remember."""
+"""The default ConvLSTM network: a U-Net whose coarsest level remembers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ MEAN, DEVIATION = 32.0, 50.0
 # The ventricle covers about a twelfth of a frame: starting from there saves the first steps of training.
 FIRST_LOGIT = -2.5
 
+# From this level on (1/8 of the frame size) frames are small.
+COARSE = 2
+
 
 class ConvLSTMUNet(nn.Module):
-    """A U-Net whose coarse levels remember (Ronneberger et al. 2015; Shi et al. 2015).
+    """A U-Net whose coarsest level remembers (Ronneberger et al. 2015; Shi et al. 2015).
 
     ``blocks`` levels, at 1/2, 1/4, 1/8 and 1/16 of the frame size, with ``width`` times 1, 2, 3 and 4 channels. The
-    two coarsest levels, but never the finest of several, have ``layers`` ConvLSTM layers: there the ventricle is a
-    few pixels wide, so a 3x3 recurrence sees its surroundings and costs little. The decoder ends at 1/4, where a skip
-    still brings the wall's position, and the logits are interpolated: the cavity's outline is smooth.
+    coarsest level has ``layers`` ConvLSTM layers: there the ventricle is a few pixels wide, so a 3x3 recurrence sees
+    its surroundings and costs little. The decoder ends at 1/4, where a skip still brings the wall's position, and the
+    logits are interpolated: the cavity's outline is smooth.
 
     In training each clip is seen in a :class:`RandomView`, without which a few hundred clips are soon learnt by
     heart. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
@@ -31,20 +34,21 @@ class ConvLSTMUNet(nn.Module):
     def __init__(self, blocks: int, layers: int, width: int = 12) -> None:
         super().__init__()
         channels = [width * (level + 1) for level in range(blocks)]
-        finest = min(1, blocks - 1)
         self.stride = 2**blocks
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         features, found = 1, []
         for level, wide in enumerate(channels):
-            convolution = _convolution(features, wide, kernel=3 if level else 5, stride=2)
-            block: list[nn.Module] = [PerFrame(convolution)]
-            features, hidden = wide, max(1, 2 * wide // 3)
-            for _ in range(layers if level >= max(blocks - 2, finest) else 0):
+            block: list[nn.Module] = [PerFrame(_convolution(features, wide, kernel=3 if level else 5, stride=2))]
+            # A second convolution costs little where frames are small, and lets them be seen more widely.
+            block += [PerFrame(_convolution(wide, wide))] if level >= COARSE else []
+            features = wide
+            for _ in range(layers if level == blocks - 1 else 0):
+                hidden = max(1, 2 * wide // 3)
                 block.append(ConvLSTMLayer(features, hidden))
                 features = hidden
             self.encoder.append(Layers(block))
             found.append(features)
-        for level in reversed(range(finest, blocks - 1)):
+        for level in reversed(range(min(1, blocks - 1), blocks - 1)):
             self.decoder.append(_convolution(features + found[level], channels[level]))
             features = channels[level]
         self.head = nn.Conv2d(features, 1, 1)
