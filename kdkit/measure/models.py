@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+from pydantic import ValidationError
+
 from kdkit.contracts.metric import Metric
-from kdkit.contracts.teacher import Teacher
 from kdkit.errors import KdkitError
-from kdkit.experiment import Experiment
 from kdkit.plugins import Registry
 from kdkit.recipe.load import load_experiment
+from kdkit.recipe.schema import Choice
 from kdkit.run_folder import RunFolder
 from kdkit.student_folder import TrainedStudent
 
@@ -34,23 +36,29 @@ def teacher_of_run(registry: Registry, run: Path) -> TeacherFound | None:
     A teacher that is no longer there (its weights were moved, say) does not keep a student from being measured.
     """
     folder = RunFolder(run)
-    domain = folder.manifest().get("domain")
-    if not isinstance(domain, str) or not folder.recipe_file.is_file():
+    if not folder.manifest() or not folder.recipe_file.is_file():
         return None
     try:
-        return _built(load_experiment(registry, domain, folder.recipe_file))
+        recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
+        # The teacher alone: what else the recipe names (a folder of clips, say) need not be on this machine.
+        choice = Choice.model_validate(recipe["teacher"])
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        return TeacherFound("", None, f"{folder.recipe_file} cannot be read: {error}")
+    try:
+        teacher_class: Any = registry.component("teacher", choice.name)
+        options = teacher_class.Options.model_validate(choice.given_options, context={"registry": registry})
+        return TeacherFound(choice.name, teacher_class(options).build())
     except KdkitError as error:
-        return TeacherFound("", None, str(error))
+        return TeacherFound(choice.name, None, str(error))
+    except ValidationError as error:
+        faults = "; ".join(f"teacher.{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        return TeacherFound(choice.name, None, faults)
 
 
 def default_teacher(registry: Registry, domain: str) -> TeacherFound:
     """The teacher of a domain's default recipe. Raises :class:`KdkitError` when it cannot be built."""
-    return _built(load_experiment(registry, domain))
-
-
-def _built(experiment: Experiment) -> TeacherFound:
-    teacher: Teacher = experiment.teacher
-    return TeacherFound(experiment.recipe.teacher.name, teacher.build())
+    experiment = load_experiment(registry, domain)
+    return TeacherFound(experiment.recipe.teacher.name, experiment.teacher.build())
 
 
 def chosen_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:

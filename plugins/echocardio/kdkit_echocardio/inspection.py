@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from kdkit import Inspection, Progress, Table
+from PIL import Image
+
+from kdkit import Figure, Inspection, Progress, Table
 
 from .clips import Clip
 from .recorded import Recordings
 from .recordings import Recording, Study, inspect, open_study
+from .recordings.sample import sample_of
+from .sheet import contact_sheet
+
+SHOWN = 9
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ def inspection(path: Path, layout: str, progress: Progress) -> Inspection:
         facts={"layout": checked.layout} | ({"other views": others} if others else {}),
         tables=[_by_split(used), _ranges(clips), _frame_sizes(clips)],
         defects=checked.defects,
+        pictures=_pictures(used),
     )
 
 
@@ -60,6 +68,17 @@ def _watched(recording: Recording, seen: dict[str, Seen]) -> Recording:
         return clip
 
     return replace(recording, load=load)
+
+
+def _pictures(recordings: Sequence[Recording]) -> list[Figure]:
+    """A contact sheet of recordings from all over the folder, fitted as a network sees them; none without any."""
+    chosen = recordings[:: max(1, len(recordings) // SHOWN)][:SHOWN]
+    if not chosen:
+        return []
+    png = io.BytesIO()
+    Image.fromarray(contact_sheet([sample_of(recording) for recording in chosen])).save(png, "PNG", optimize=True)
+    caption = "End-diastole and end-systole as a network sees them, plain and with the human contour."
+    return [Figure("Some of the recordings", caption, "image/png", png.getvalue())]
 
 
 def _by_split(recordings: Sequence[Recording]) -> Table:

@@ -69,9 +69,10 @@ def tables(found):
 def test_each_layout_is_counted_and_left_alone(cli, tmp_path, make, used, dropped, splits, frames):
     data = make(tmp_path / "data")
     before = listing(data)
-    finished = cli("check", "echocardio", "--data", data, "--json")
+    finished = cli("check", "echocardio", "--data", data, "--json", "--out", tmp_path / "out")
     found = json.loads(finished.out)
     assert finished.code == (1 if dropped else 0)
+    assert (tmp_path / "out" / "picture-1.png").read_bytes().startswith(b"\x89PNG")
     assert (found["used"], found["dropped"]) == (used, dropped)
     assert tables(found)["What a run would use"] == splits
     assert tables(found)["What they are like"]["frames"] == frames
