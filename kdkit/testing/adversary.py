@@ -182,7 +182,7 @@ class AdversaryContract(ComponentContract):
         for network in (one, other):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(3)
-                made.append((network(COUNT), self.make().lesson(network, COUNT).float()))
+                made.append((network(COUNT).detach(), self.make().lesson(network, COUNT).float()))
         require(
             all(close(*pair) for pair in zip(*made, strict=True)),
             "after loading its state a network makes other inputs",

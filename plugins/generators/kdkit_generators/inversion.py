@@ -49,6 +49,9 @@ class Inversion(Generator):
         def _fits(self) -> Inversion.Options:
             if len(self.shape) != AXES[self.layout] or min(self.shape) < 1:
                 raise ValueError(f"a shape of {AXES[self.layout]} positive numbers for the layout {self.layout}")
+            asked = self.confidence if self.answers != "any" else 0.0
+            if not any((asked, self.batch_norm, self.total_variation, self.l2)):
+                raise ValueError("at least one of the weights above 0")
             return self
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:

@@ -9,6 +9,12 @@ from kdkit import Entry, hookimpl
 def kdkit_generators() -> list[Entry]:
     return [
         Entry("noise", "Smoothed random noise of any shape: the control", "kdkit_generators.noise:Noise"),
+        Entry("folder", "Images or clips that lie in a folder", "kdkit_generators.folder:Folder"),
+        Entry(
+            "diffusers",
+            "Images from a diffusion pipeline in a local folder",
+            "kdkit_generators.diffusers:Diffusers",
+        ),
         Entry(
             "inversion",
             "Samples optimised until the teacher is sure of them (DeepInversion, Yin 2020)",

@@ -1,11 +1,17 @@
 """The contracts, kept by the generators for any domain."""
 
+from functools import cached_property
+
 import pytest
 from kdkit_generators.adversarial import Adversarial
+from kdkit_generators.diffusers import Diffusers
+from kdkit_generators.folder import Folder
 from kdkit_generators.inversion import Inversion
 from kdkit_generators.noise import Noise
 
 from kdkit.testing import AdversaryContract, GeneratorContract
+
+from .writing import write_clip
 
 pytestmark = pytest.mark.filterwarnings("error::kdkit.testing.ContractAdvice")
 
@@ -55,3 +61,27 @@ class TestAdversarialOfClips(AdversaryContract):
     component = Adversarial
     options = {"shape": (3, 8, 8), "layout": "thw", "width": 4}
     answer_shape = (3, 8, 8)
+
+
+class TestExampleOfFolder(GeneratorContract):
+    component = Folder
+
+
+class TestFolderOfClips(GeneratorContract):
+    component = Folder
+
+    @cached_property
+    def options(self):
+        for number in range(3):
+            write_clip(self.folder / f"{number}.avi", frames=3 + number, size=(16, 24), seed=number)
+        return {"path": self.folder, "kind": "clips", "colour": "gray", "size": (8, 12), "frames": 3}
+
+
+class TestExampleOfDiffusers(GeneratorContract):
+    component = Diffusers
+    tried = 2
+
+    @cached_property
+    def options(self):
+        pytest.importorskip("diffusers")
+        return Diffusers.example_options(self.folder)

@@ -1,0 +1,92 @@
+"""Reading images and clips from files, as the options of the folder generator say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdkit import DataError
+from kdkit_generators.extras import needed
+
+Fault = tuple[str, str]
+
+
+def fault(path: Path, options: Any) -> Fault | None:
+    """The kind and the words of what keeps a file from being used; None when nothing does."""
+    try:
+        if options.kind == "images":
+            _image(path, options)
+            return None
+        with _capture(path) as capture:
+            frames = sum(1 for _ in _frames(capture, options.frames))
+    except DataError as error:
+        return "unreadable", error.message.removeprefix(f"{path} ")
+    wanted = options.frames or 1
+    return None if frames >= wanted else ("too-short", f"has {frames} frames of {wanted}")
+
+
+def read(path: Path, options: Any) -> np.ndarray:
+    """uint8, of the shape that the options say. Raises :class:`kdkit.DataError` when the file cannot be read."""
+    if options.kind == "images":
+        return _image(path, options)
+    with _capture(path) as capture:
+        frames = [_scaled(frame, options) for frame in _frames(capture, options.frames)]
+    if not frames:
+        raise DataError(f"{path} holds no frame that can be decoded")
+    return np.stack(frames)
+
+
+def _image(path: Path, options: Any) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            shown = image.convert("L" if options.colour == "gray" else "RGB")
+            if options.size:
+                shown = shown.resize(options.size[::-1], Image.Resampling.BOX if _shrinks(image, options) else None)
+            return np.asarray(shown)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+        raise DataError(f"{path} is not a whole image file: {str(error).splitlines()[0]}") from error
+
+
+def _shrinks(image: Any, options: Any) -> bool:
+    """Whether neither side grows: then each pixel is the mean of what it covers."""
+    return bool(image.height >= options.size[0] and image.width >= options.size[1])
+
+
+@contextmanager
+def _capture(path: Path) -> Iterator[Any]:
+    cv2 = needed("cv2", "clips", "the generator folder, for clips,")
+    capture = cv2.VideoCapture(str(path.absolute()))
+    try:
+        if not capture.isOpened():
+            raise DataError(f"{path} is not a clip that can be decoded")
+        yield capture
+    finally:
+        capture.release()
+
+
+def _frames(capture: Any, most: int | None) -> Iterator[np.ndarray]:
+    """Frames in OpenCV's order of channels, as far as they are asked for."""
+    number = 0
+    while most is None or number < most:
+        whole, frame = capture.read()
+        if not whole:
+            return
+        number += 1
+        yield frame
+
+
+def _scaled(frame: np.ndarray, options: Any) -> np.ndarray:
+    import cv2
+
+    code = cv2.COLOR_BGR2GRAY if options.colour == "gray" else cv2.COLOR_BGR2RGB
+    shown = cv2.cvtColor(frame, code)
+    if options.size:
+        shrinks = frame.shape[0] >= options.size[0] and frame.shape[1] >= options.size[1]
+        shown = cv2.resize(shown, options.size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(shown)

@@ -1,0 +1,115 @@
+"""Images or clips that lie in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import DirectoryPath
+
+from kdkit import ComponentOptions, DataError, Defect, Field, Generator, Sample, fingerprint_of
+
+SUFFIXES = {
+    "images": (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
+    "clips": (".avi", ".mp4", ".mov", ".mkv", ".webm", ".gif"),
+}
+
+
+class Folder(Generator):
+    """The images or clips of a folder, in the order of their names: recordings, or another generator's output.
+
+    Images: uint8 (H, W), or (H, W, 3) in RGB. Clips: uint8 (T, H, W) or (T, H, W, 3); they need
+    ``kdkit-generators[clips]``. Every file is opened once before samples are made of any: those that cannot be used
+    are left out, and told with the reason. A file counts in the fingerprint by its name, size and time of change.
+    """
+
+    synthetic = False
+
+    class Options(ComponentOptions):
+        path: DirectoryPath = Field(description="The folder.")
+        pattern: str = Field("**/*", min_length=1, description="Which files of it, as a glob; of those, by kind.")
+        kind: Literal["images", "clips"] = Field("images", description="What the files hold.")
+        colour: Literal["gray", "rgb"] = Field("rgb", description="One channel without an axis of its own, or three.")
+        size: tuple[int, int] | None = Field(
+            None, description="Height and width that every file is scaled to; null keeps each as it is."
+        )
+        frames: int | None = Field(
+            None, ge=1, description="Frames of a clip, from its start; shorter ones are left out. null takes all."
+        )
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """Three images of random colours."""
+        from PIL import Image
+
+        for number in range(3):
+            image = np.random.default_rng(number).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+            Image.fromarray(image).save(folder / f"{number}.png")
+        return {"path": folder}
+
+    def fingerprint(self) -> str:
+        stats = [(path, path.stat()) for path in self._found]
+        listed = [[self._name(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+        options = self.options.model_dump(mode="json", exclude={"path"})
+        return fingerprint_of(
+            component=type(self).__qualname__, version=self.version, seed=self.seed, options=options, files=listed
+        )
+
+    def count(self) -> int:
+        """Raises :class:`kdkit.DataError` when no file can be used."""
+        if not self._found:
+            suffixes = ", ".join(SUFFIXES[self.options.kind])
+            raise DataError(
+                f"{self.options.path} holds no {self.options.kind} that match {self.options.pattern}",
+                f"Correct path or pattern; the names of {self.options.kind} end with {suffixes}.",
+            )
+        usable = self._checked[0]
+        if not usable:
+            first = self._checked[1][0]
+            raise DataError(
+                f"none of the {len(self._found)} {self.options.kind} in {self.options.path} can be used",
+                f"The first one, {first.name}: {first.detail}.",
+            )
+        return len(usable)
+
+    def left_out(self) -> Sequence[Defect]:
+        return self._checked[1]
+
+    def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
+        from kdkit_generators.files import read
+
+        count = self.count()
+        for index in indices:
+            if not 0 <= index < count:
+                raise DataError(f"{self.options.path} holds {count} {self.options.kind}; there is no number {index}")
+            path = self._checked[0][index]
+            yield Sample(read(path, self.options), info={"name": self._name(path)})
+
+    @cached_property
+    def _found(self) -> list[Path]:
+        suffixes = SUFFIXES[self.options.kind]
+        try:
+            matching = sorted(self.options.path.glob(self.options.pattern))
+        except (ValueError, NotImplementedError) as error:  # an absolute pattern, say
+            raise DataError(f"{self.options.pattern!r} is no pattern of files: {error}") from error
+        return [path for path in matching if path.suffix.lower() in suffixes and path.is_file()]
+
+    @cached_property
+    def _checked(self) -> tuple[list[Path], list[Defect]]:
+        """The files that can be used, and what is wrong with the others."""
+        from kdkit_generators.files import fault
+
+        usable, defects = [], []
+        for path in self._found:
+            found = fault(path, self.options)
+            if found is None:
+                usable.append(path)
+            else:
+                defects.append(Defect(found[0], self._name(path), found[1], dropped=True))
+        return usable, defects
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.options.path).as_posix()
