@@ -10,9 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from kdkit.contracts.metric import Metric
-from kdkit.errors import KdkitError
+from kdkit.errors import DataError, KdkitError
 from kdkit.plugins import Registry
-from kdkit.recipe.load import load_experiment
+from kdkit.recipe.load import default_tree, load_experiment
 from kdkit.recipe.schema import Choice
 from kdkit.run_folder import RunFolder
 from kdkit.student_folder import TrainedStudent
@@ -40,25 +40,33 @@ def teacher_of_run(registry: Registry, run: Path) -> TeacherFound | None:
         return None
     try:
         recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
-        # The teacher alone: what else the recipe names (a folder of clips, say) need not be on this machine.
-        choice = Choice.model_validate(recipe["teacher"])
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         return TeacherFound("", None, f"{folder.recipe_file} cannot be read: {error}")
     try:
-        teacher_class: Any = registry.component("teacher", choice.name)
-        options = teacher_class.Options.model_validate(choice.given_options, context={"registry": registry})
-        return TeacherFound(choice.name, teacher_class(options).build())
+        return _built(registry, recipe)
     except KdkitError as error:
-        return TeacherFound(choice.name, None, str(error))
-    except ValidationError as error:
-        faults = "; ".join(f"teacher.{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
-        return TeacherFound(choice.name, None, faults)
+        return TeacherFound("", None, str(error))
 
 
 def default_teacher(registry: Registry, domain: str) -> TeacherFound:
     """The teacher of a domain's default recipe. Raises :class:`KdkitError` when it cannot be built."""
-    experiment = load_experiment(registry, domain)
-    return TeacherFound(experiment.recipe.teacher.name, experiment.teacher.build())
+    domain_class: Any = registry.component("domain", domain)
+    return _built(registry, default_tree(domain_class, domain))
+
+
+def _built(registry: Registry, recipe: Any) -> TeacherFound:
+    """The teacher of a recipe alone: what else it names (a folder of clips, say) need not be on this machine."""
+    try:
+        choice = Choice.model_validate(recipe["teacher"])
+        teacher_class: Any = registry.component("teacher", choice.name)
+        options = teacher_class.Options.model_validate(choice.given_options, context={"registry": registry})
+    except (KeyError, TypeError) as error:
+        raise DataError("the recipe names no teacher") from error
+    except ValidationError as error:
+        places = (".".join(map(str, ("teacher", *fault["loc"]))) for fault in error.errors())
+        told = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
+        raise DataError(f"the teacher of the recipe cannot be used: {told}") from error
+    return TeacherFound(choice.name, teacher_class(options).build())
 
 
 def chosen_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:

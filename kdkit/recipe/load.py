@@ -34,7 +34,7 @@ def load_experiment(
     domain = domain_name(registry, domain)
     domain_class = registry.component("domain", domain)
     assert issubclass(domain_class, Domain)
-    tree = _default_tree(domain_class, domain)
+    tree = default_tree(domain_class, domain)
     if config is not None:
         tree = _merged(tree, _user_file(config, domain))
     given = [str(config)] if config else []
@@ -74,7 +74,8 @@ def load_component(registry: Registry, kind: str, name: str, settings: Sequence[
     return component
 
 
-def _default_tree(domain_class: type[Domain], domain: str) -> Tree:
+def default_tree(domain_class: type[Domain], domain: str) -> Tree:
+    """The default recipe of a domain as it is written, nothing of it checked."""
     if domain_class.recipe:
         return _parsed(domain_class.recipe, f"the default recipe of {domain}")
     return _read_yaml(domain_class.recipe_file())

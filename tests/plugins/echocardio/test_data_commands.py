@@ -138,6 +138,19 @@ def test_stills_are_scored_by_phase_and_quality_beside_the_teacher(cli, tmp_path
     assert listing(data) == before
 
 
+def test_only_the_teacher_has_to_be_there_when_a_student_of_another_recipe_is_measured(
+    cli, tmp_path, student, monkeypatch
+):
+    data, card = camus(tmp_path / "data", 1), student / "card.json"
+    card.write_text(card.read_text().replace('"echocardio"', '"echocardio-paper"'))
+    for variable in ("ECHONET_WEIGHTS", "ECHONET_SYNTHETIC", "ECHONET_DYNAMIC"):
+        monkeypatch.delenv(variable, raising=False)
+    finished = cli("evaluate", student, "--data", data, "--teacher")
+    assert finished.code == 1
+    assert "teacher.weights: $ECHONET_WEIGHTS is not set" in finished.err and "SYNTHETIC" not in finished.err
+    assert cli("evaluate", student, "--data", data).code == 0
+
+
 def test_each_still_is_a_clip_of_its_own_and_a_clip_is_asked_about_as_it_is():
     asked = []
 
