@@ -9,6 +9,11 @@ from kdkit import Entry, hookimpl
 def kdkit_generators() -> list[Entry]:
     return [
         Entry("digits-strokes", "Random pen strokes, as small as the digits", "kdkit_digits.strokes:Strokes"),
+        Entry(
+            "digits-unlabelled",
+            "The real digits of the training half, without labels",
+            "kdkit_digits.real:Unlabelled",
+        ),
         Entry("digits-test", "The real held-out digits, with their labels", "kdkit_digits.real:HeldOut"),
     ]
 

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from kdkit_digits.domain import Digits
 from kdkit_digits.metric import Accuracy
-from kdkit_digits.real import HeldOut
+from kdkit_digits.real import HeldOut, Unlabelled
 from kdkit_digits.strokes import Strokes
 from kdkit_digits.student import DigitsSmall
 from kdkit_digits.teacher import SHIPPED, DigitsCNN
@@ -20,6 +20,10 @@ class TestStrokes(GeneratorContract):
 
 class TestHeldOut(GeneratorContract):
     component = HeldOut
+
+
+class TestUnlabelled(GeneratorContract):
+    component = Unlabelled
 
 
 class TestDigitsCNN(TeacherContract):

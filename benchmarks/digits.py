@@ -1,0 +1,79 @@
+"""The digits student from every source, over several seeds: python benchmarks/digits.py [--only noise ...]
+
+Prints the table of docs/digits.md: accuracy on the 899 held-out real digits, mean and deviation over the seeds, the
+share of the teacher's that is kept, and the seconds that making samples, answering and training took. What was run
+once lies in runs/benchmark-digits and is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import torch
+
+from kdkit.plugins import discover
+from kdkit.progress import Silence
+from kdkit.recipe.load import load_experiment
+from kdkit.run import Run
+from kdkit.run_folder import STUDENT, TEACHER, choose_folder
+from kdkit.stages.pipeline import run_stages
+
+ROOT = Path("runs/benchmark-digits")
+COMMON = ["control=null", "objective.name=kl", "objective.temperature=1", "training.learning_rate=0.006"]
+FEW = ["samples.train=800", "samples.validation=98", "training.epochs=150", "training.batch_size=128"]
+MANY = ["samples.train=6000", "samples.validation=500", "training.epochs=20", "training.batch_size=128"]
+SOURCES = {
+    "real digits, unlabelled": ["generator.name=digits-unlabelled", *FEW],
+    "noise": ["generator.name=noise", "generator.shape=[8,8]", *MANY],
+    "strokes": ["generator.name=digits-strokes", *MANY],
+    "inversion": [
+        "generator={name: inversion, shape: [8, 8], batch_norm: 0, total_variation: 10, steps: 100}",
+        "samples.train=2000",
+        "samples.validation=250",
+        "training.epochs=60",
+        "training.batch_size=128",
+    ],
+    "adversarial": [
+        "generator={name: adversarial, shape: [8, 8], distance: kl}",
+        "samples.train=12800",
+        "samples.validation=512",
+        "training.epochs=30",
+        "training.batch_size=128",
+    ],
+}
+
+
+def measured(source: str, seed: int) -> tuple[float, float, float]:
+    """The teacher's accuracy and the student's, and the seconds up to the trained student."""
+    experiment = load_experiment(discover(), "digits", None, [*COMMON, *SOURCES[source], f"seed={seed}"])
+    folder = choose_folder(ROOT, "digits", experiment.identity(), None)
+    run_stages(Run(experiment, folder, ROOT / "store", Silence()), last="evaluate")
+    scores = json.loads(folder.scores_file.read_text(encoding="utf-8"))
+    seconds = folder.manifest()["seconds"]
+    spent = sum(seconds.get(stage, 0.0) for stage in ("generate", "label", "distill"))
+    return scores[TEACHER]["accuracy"]["value"], scores[STUDENT]["accuracy"]["value"], spent
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    asked.add_argument("--only", nargs="+", choices=list(SOURCES), default=list(SOURCES))
+    given = asked.parse_args()
+    # Threads of a small network only wait for one another.
+    torch.set_num_threads(1)
+    print(f"seeds {given.seeds}, Python {sys.version.split()[0]}, torch {torch.__version__}\n")
+    print("| student distilled on | accuracy | of the teacher's | seconds |\n|---|---|---|---|")
+    for source in given.only:
+        teachers, students, seconds = zip(*(measured(source, seed) for seed in given.seeds), strict=True)
+        spread = statistics.stdev(students) if len(students) > 1 else 0.0
+        accuracy = f"{statistics.mean(students):.4f} ± {spread:.4f}"
+        kept = statistics.mean(students) / statistics.mean(teachers)
+        print(f"| {source} | {accuracy} | {kept:.1%} | {statistics.mean(seconds):.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

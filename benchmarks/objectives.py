@@ -1,0 +1,79 @@
+"""Each objective against plain distillation, over several seeds: python benchmarks/objectives.py [--domain D]
+
+Prints the table of docs/objectives.md: the student's score on the domain's first metric, mean and deviation over the
+seeds. Samples and answers are made once for each seed, in runs/benchmark-objectives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import torch
+
+from kdkit.plugins import discover
+from kdkit.progress import Silence
+from kdkit.recipe.load import load_experiment
+from kdkit.run import Run
+from kdkit.run_folder import STUDENT, TEACHER, choose_folder
+from kdkit.stages.pipeline import run_stages
+
+ROOT = Path("runs/benchmark-objectives")
+PLAIN = "{name: kl, temperature: 1}"
+# The first one is plain distillation, which the others are compared with.
+OBJECTIVES = {
+    "digits": {
+        "kl, T = 1": PLAIN,
+        "kl, T = 4": "{name: kl, temperature: 4}",
+        "mse on logits": "{name: mse}",
+        "kl + 0.1 hint": f"[{PLAIN}, {{name: hint, weight: 0.1, layers: [[features.4, features.4]]}}]",
+        "kl + attention": f"[{PLAIN}, {{name: attention, layers: [[features.3, features.3]]}}]",
+    },
+    "echocardio": {
+        "soft-bce": "{name: soft-bce}",
+        "soft-dice": "{name: soft-dice}",
+        "soft-bce + 0.5 soft-dice": "[{name: soft-bce}, {name: soft-dice, weight: 0.5}]",
+    },
+}
+SETTINGS = {
+    "digits": ["generator.name=digits-strokes", "control=null"],
+    "echocardio": ["samples.train=64", "samples.validation=8", "training.epochs=6", "control=null"],
+}
+
+
+def scores(domain: str, objective: str, seed: int) -> dict[str, float]:
+    """The first metric's value for each model."""
+    settings = [*SETTINGS[domain], f"objective={objective}", f"seed={seed}"]
+    experiment = load_experiment(discover(), domain, None, settings)
+    folder = choose_folder(ROOT, domain, experiment.identity(), None)
+    run_stages(Run(experiment, folder, ROOT / "store", Silence()), last="evaluate")
+    found = json.loads(folder.scores_file.read_text(encoding="utf-8"))
+    metric = next(iter(experiment.metrics))
+    return {model: by_name[metric]["value"] for model, by_name in found.items()}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--domain", choices=list(OBJECTIVES), default="digits")
+    asked.add_argument("--seeds", type=int, default=3)
+    given = asked.parse_args()
+    # Threads of a small network only wait for one another.
+    torch.set_num_threads(1)
+    plain: list[float] = []
+    for name, objective in OBJECTIVES[given.domain].items():
+        found = [scores(given.domain, objective, seed) for seed in range(given.seeds)]
+        students = [each[STUDENT] for each in found]
+        if not plain:
+            plain = students
+            print(f"teacher {statistics.mean(each[TEACHER] for each in found):.4f}; {given.seeds} seeds\n")
+            print("| objective | student | against the first |\n|---|---|---|")
+        gains = [one - other for one, other in zip(students, plain, strict=True)]
+        spread = statistics.stdev(students) if len(students) > 1 else 0.0
+        gain = f"{statistics.mean(gains):+.4f}" if students is not plain else ""
+        print(f"| {name} | {statistics.mean(students):.4f} ± {spread:.4f} | {gain} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
