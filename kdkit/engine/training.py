@@ -85,7 +85,8 @@ def _prepared(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoade
         criterion = make_criterion(experiment, network, with_teacher=True)
         adversary, activation = experiment.generator, experiment.domain.activation
         duel = Duel(network, criterion, recipe.training, recipe.seed, adversary, activation)
-        criterion.add_adapters(network, duel.lesson(1))
+        criterion.add_adapters(network, duel.eval().lesson(1))
+        duel.train()
         size = recipe.training.batch_size
         return duel, DataLoader(Turns(recipe.samples.train), size), DataLoader(Turns(recipe.samples.validation), size)
     train, validation = _loaders(experiment, arm.training, arm.validation)

@@ -257,14 +257,14 @@ class Blind(torch.nn.Module):
 
 
 class LateNaN(torch.nn.Module):
-    """Answers well at first."""
+    """Answers well as long as it is only tried out: once for each of three samples."""
 
     calls = 0
 
     def forward(self, inputs):
         LateNaN.calls += 1
         answers = inputs.float() / 255
-        return answers if LateNaN.calls == 1 else answers * torch.nan
+        return answers if LateNaN.calls <= 3 else answers * torch.nan
 
 
 def test_a_teacher_that_ignores_its_input_stops_the_run(prepare, monkeypatch):

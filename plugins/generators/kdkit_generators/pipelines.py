@@ -24,6 +24,7 @@ def load(folder: Path, device: str) -> Any:
     """
     diffusers = needed("diffusers", "diffusers", "the generator diffusers")
     _check(folder)
+    diffusers.utils.logging.disable_progress_bar()
     try:
         pipeline = diffusers.DiffusionPipeline.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
