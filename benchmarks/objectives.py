@@ -38,7 +38,13 @@ OBJECTIVES = {
     },
 }
 SETTINGS = {
-    "digits": ["generator.name=digits-strokes", "control=null"],
+    "digits": [
+        "generator.name=digits-strokes",
+        "samples.train=6000",
+        "samples.validation=500",
+        "training.epochs=20",
+        "control=null",
+    ],
     "echocardio": ["samples.train=64", "samples.validation=8", "training.epochs=6", "control=null"],
 }
 

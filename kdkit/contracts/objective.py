@@ -64,7 +64,7 @@ class FeatureObjective(Objective, ABC):
             def pairs(self):
                 return [(self.options.layer, self.options.layer)]
 
-            def loss(self, logits, targets):
+            def loss(self, logits, targets, weight=None):
                 return ((logits.flatten(2).mean(2) - targets.flatten(2).mean(2)) ** 2).mean()
     """
 

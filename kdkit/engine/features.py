@@ -27,7 +27,7 @@ def answer_and_features(
     Raises :class:`DataError` when one gives out anything but one tensor, once, with an axis of channels.
     """
     given: dict[str, list[Any]] = {path: [] for path in paths}
-    modules = dict(network.named_modules())
+    modules = dict(network.named_modules()) if given else {}
     hooks = [
         modules[path].register_forward_hook(lambda module, arguments, output, path=path: given[path].append(output))
         for path in given
