@@ -62,7 +62,10 @@ def evaluate(
     ] = None,
     metrics: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="Metric to measure; may be repeated.  [default: the domain's]"),
+        typer.Option(
+            "--metric",
+            help="Metric to measure, or {name: METRIC, option: value}; may be repeated.  [default: the domain's]",
+        ),
     ] = None,
     teacher: Annotated[
         bool,

@@ -69,13 +69,28 @@ def _built(registry: Registry, recipe: Any) -> TeacherFound:
     return TeacherFound(choice.name, teacher_class(options).build())
 
 
-def chosen_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:
-    """These metrics with their default options, else those of the domain for data, else those of its recipe.
+def chosen_metrics(registry: Registry, student: TrainedStudent, wanted: list[str]) -> dict[str, Metric]:
+    """The metrics that are ``wanted``, else those of the domain for data, else those of its recipe.
 
-    Raises :class:`kdkit.errors.UsageError` for a name that is unknown.
+    Each is a name, or name and options as a recipe has them: ``{name: accuracy, classes: 3}``. Raises
+    :class:`kdkit.errors.UsageError` for a name that is unknown, and :class:`DataError` for options that are not the
+    metric's.
     """
-    wanted = names or list(student.domain.data_metrics)
-    if not wanted:
+    names = wanted or list(student.domain.data_metrics)
+    if not names:
         return dict(load_experiment(registry, student.card["domain"]).metrics)
-    made: dict[str, Any] = {name: registry.component("metric", name)() for name in wanted}
-    return made
+    return dict(_metric(registry, name) for name in names)
+
+
+def _metric(registry: Registry, wanted: str) -> tuple[str, Metric]:
+    try:
+        told = yaml.safe_load(wanted)
+    except yaml.YAMLError as error:
+        raise DataError(f"the metric {wanted!r} is neither a name nor {{name: NAME, option: value}}") from error
+    try:
+        choice = Choice.model_validate(told if isinstance(told, dict) else {"name": wanted})
+        metric: Any = registry.component("metric", choice.name)
+        return choice.name, metric(metric.Options.model_validate(choice.given_options))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise DataError(f"the metric {wanted} cannot be used: {faults}") from error

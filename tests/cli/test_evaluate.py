@@ -84,6 +84,10 @@ def test_the_table_is_for_people(trained, data, cli):
 def test_a_split_and_a_metric_can_be_chosen(trained, data, cli):
     finished = cli("evaluate", trained, "--data", data, "--split", "a", "--metric", "overlap", "--json")
     assert json.loads(finished.out)["scores"]["student"]["all"]["overlap"]["n"] == 1
+    written = cli("evaluate", trained, "--data", data, "--metric", "{name: overlap}", "--json")
+    assert "overlap" in json.loads(written.out)["scores"]["student"]["all"]
+    wrong = cli("evaluate", trained, "--data", data, "--metric", "{name: overlap, size: 3}")
+    assert wrong.code == 1 and "size" in wrong.err and "Traceback" not in wrong.err
     unknown = cli("evaluate", trained, "--data", data, "--metric", "overlapp")
     assert unknown.code == 2 and "overlap" in unknown.err
 

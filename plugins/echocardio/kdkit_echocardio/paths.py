@@ -43,6 +43,12 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise _fault(f"{path} does not exist")
+    return path
+
+
 def _fault(message: str) -> PydanticCustomError:
     """An error of a type that kdkit tells in these very words."""
     return PydanticCustomError("path_unusable", "{told}", {"told": message})
@@ -57,6 +63,9 @@ EnvironmentPath = Annotated[Path, BeforeValidator(resolved)]
 
 FolderPath = Annotated[EnvironmentPath, AfterValidator(_folder)]
 """An :data:`EnvironmentPath` of a folder that exists."""
+
+ExistingPath = Annotated[EnvironmentPath, AfterValidator(_existing)]
+"""An :data:`EnvironmentPath` of a file or folder that exists."""
 
 EnvironmentFile = Annotated[FilePath, BeforeValidator(resolved)]
 """As :data:`EnvironmentPath`, of a file that exists."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,11 @@ from torchmetrics.regression import PearsonCorrCoef
 
 from kdkit import DataError, Metric, Sample
 
+_SPEC = importlib.util.spec_from_file_location("phase", Path(__file__).parents[3] / "benchmarks" / "phase.py")
+assert _SPEC and _SPEC.loader
+phase = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(phase)
+
 GOLDEN = Path(__file__).parent / "golden"
 OVERLAP = [Dice, DiceED, DiceES, IoU, PooledDice]
 SURFACES = [Hausdorff95, Hausdorff95Millimetres, MeanSurfaceDistance, MeanSurfaceDistanceMillimetres]
@@ -69,7 +76,7 @@ def discs_of(areas: np.ndarray, side: int = 48) -> np.ndarray:
     """A prediction whose frames are round masks of these areas, to the pixel: float32 (T, side, side)."""
     rows, columns = np.mgrid[:side, :side]
     order = np.argsort((rows - side / 2) ** 2 + (columns - side / 2.1) ** 2, axis=None, kind="stable")
-    prediction = np.full((len(areas), side * side), 0.2, np.float32)
+    prediction = np.full((len(areas), side * side), 0.05, np.float32)
     for frame, area in zip(prediction, areas, strict=True):
         frame[order[: int(area)]] = 0.8
     return prediction.reshape(len(areas), side, side)
@@ -383,6 +390,83 @@ def test_noise_games_the_published_rule_and_not_ours() -> None:
     scores = {kind: [metric.compute().value for metric in pair] for kind, pair in metrics.items()}
     assert scores["noise"][0] < 2 and scores["noise"][1] > 20
     assert scores["heart"][0] < 3 and scores["heart"][1] < 3
+
+
+@lru_cache
+def controls() -> dict[str, dict[str, float]]:
+    return phase.table(clips=40)
+
+
+@pytest.mark.parametrize("control", ["noise", "alternating", "constant"])
+def test_the_table_of_controls_shows_who_can_be_gamed(control: str) -> None:
+    """The rows of docs/phase.md: a control does well under the published rule, or cannot be told apart by it."""
+    scores = controls()
+    assert scores[control]["afd"] > 12 and scores[control]["missed-beats"] > 0.5
+    assert scores["exact"]["afd"] < 1 and scores["exact"]["missed-beats"] == 0
+    if control != "constant":
+        assert scores[control]["afd-original"] < 2.5 < scores["late by 3 frames"]["afd-original"]
+
+
+def test_the_area_counts_what_the_published_rule_counts() -> None:
+    """More than 25 of 255, where the other metrics ask for one half."""
+    prediction = np.zeros((9, 16, 16), np.float32)
+    for frame, area in enumerate([9, 8, 7, 2, 7, 8, 9, 9, 9]):
+        prediction[frame].flat[:area] = 26 / 255
+        prediction[frame].flat[area : 2 * area] = 25 / 255
+    assert value(OriginalFrameDistance(), (prediction, sample(9, ed=[], es=[3]))) == 0
+    assert value(OriginalFrameDistance(), (prediction * 25 / 26, sample(9, ed=[], es=[3]))) == 3
+
+
+def size_table(path: Path, **curves: np.ndarray) -> Path:
+    """EchoNet-Dynamic's size.csv, rows out of order."""
+    rows = [
+        f"{name}.avi,{frame},{area:.0f},0,0,0" for name, areas in curves.items() for frame, area in enumerate(areas)
+    ]
+    path.write_text("\n".join(["Filename,Frame,Size,HumanLarge,HumanSmall,ComputerSmall", *rows[::-1]]) + "\n")
+    return path
+
+
+def of_reference(path: Path) -> AverageFrameDistance:
+    return AverageFrameDistance(AverageFrameDistance.Options(reference=path))
+
+
+def test_a_published_table_of_areas_is_a_reference(tmp_path: Path) -> None:
+    curve, _, _ = heart(150, 40)
+    known = Sample(np.zeros((150, 48, 48), np.uint8), {}, {"name": "a", "fps": 40.0})
+    metric = of_reference(size_table(tmp_path / "size.csv", a=heart(150, 40, start=7)[0], b=curve))
+    assert value(metric, (discs_of(curve), known)) == pytest.approx(2, abs=0.6)
+    assert AverageFrameDistance().measure(discs_of(curve), known) == [], "the clip has no truth of its own"
+    assert metric.measure(discs_of(curve), Sample(known.inputs, {}, {"name": "c", "fps": 40.0})) == []
+    original = OriginalFrameDistance(OriginalFrameDistance.Options(reference=tmp_path / "size.csv"))
+    assert value(original, (discs_of(curve), known)) < 4
+
+
+def test_the_predictions_of_another_run_are_a_reference(tmp_path: Path) -> None:
+    curve, _, _ = heart(120, 40)
+    np.savez(tmp_path / "a.npz", probability=discs_of(heart(120, 40, start=8)[0]).astype(np.float16))
+    known = Sample(np.zeros((120, 48, 48), np.uint8), {}, {"name": "a", "fps": 40.0})
+    assert value(of_reference(tmp_path), (discs_of(curve), known)) == pytest.approx(3, abs=0.6)
+    before = of_reference(tmp_path).fingerprint()
+    np.savez(tmp_path / "a.npz", probability=discs_of(curve).astype(np.float16))
+    assert value(of_reference(tmp_path), (discs_of(curve), known)) == 0
+    assert of_reference(tmp_path).fingerprint() != before
+
+
+def test_a_reference_that_does_not_fit_is_told(tmp_path: Path) -> None:
+    curve, _, _ = heart(100, 40)
+    known = Sample(np.zeros((90, 48, 48), np.uint8), {}, {"name": "a", "fps": 40.0})
+    metric = of_reference(size_table(tmp_path / "size.csv", a=curve))
+    with pytest.raises(DataError, match=r"100 frames of a, which has 90"):
+        metric.measure(discs_of(curve[:90]), known)
+    for line, message in (("a.avi,0,many", "line 2"), ("a.avi,1,5\na.avi,1,5", "each once")):
+        (tmp_path / "bad.csv").write_text(f"Filename,Frame,Size\n{line}\n")
+        with pytest.raises(DataError, match=message):
+            of_reference(tmp_path / "bad.csv").measure(discs_of(curve[:90]), known)
+    (tmp_path / "a.npz").write_bytes(b"no archive")
+    with pytest.raises(DataError, match=r"a\.npz holds no prediction"):
+        of_reference(tmp_path).measure(discs_of(curve[:90]), known)
+    with pytest.raises(ValueError, match="does not exist"):
+        of_reference(tmp_path / "nowhere.csv")
 
 
 # --- steadiness --------------------------------------------------------------------------------------------------

@@ -6,20 +6,29 @@ reference (:func:`kdkit_echocardio.beats.find_beats`).
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 
-from kdkit import Sample
+from kdkit import ComponentOptions, Sample
 
-from ..beats import find_beats
+from ..beats import Beats, find_beats
 from ..geometry import area_curve, binarize, clean
+from ..paths import ExistingPath
 from .clip_metric import ClipMetric
+from .references import beats_elsewhere, reference_files
 from .truth import event_frames
 
 # Half a beat at 60 per minute: an event that is further off belongs to another beat. It is also what a missed event
 # costs, so that finding nothing is never better than finding something wrong.
 REACH_SECONDS = 0.5
+
+# The area that the published rule looks at: what is brighter than this in a mask of 0..255.
+ORIGINAL_THRESHOLD = 25
 
 
 class Comparison(NamedTuple):
@@ -51,23 +60,61 @@ def match(found: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np.nd
     return distances, found[left]
 
 
-def compare(prediction: np.ndarray, sample: Sample) -> Comparison | None:
-    """The events of a predicted clip beside the reference's; None without reference events or a frame rate."""
-    references = event_frames(sample, "ed"), event_frames(sample, "es")
-    together = np.concatenate(references)
-    fps = sample.info.get("fps")
-    if len(together) == 0 or not fps:
-        return None
-    beats = find_beats(area_curve(clean(binarize(prediction))), fps)
+def compare(prediction: np.ndarray, reference: Beats, fps: float) -> Comparison:
+    """The events of a predicted clip, recorded at ``fps`` frames per second, beside those of a reference."""
+    together = np.concatenate(reference)
     distances, extra = [], 0
-    for found, reference in zip(beats, references, strict=True):
-        distance, left = match(found, reference, REACH_SECONDS * fps)
+    for found, wanted in zip(find_beats(area_curve(clean(binarize(prediction))), fps), reference, strict=True):
+        distance, left = match(found, wanted, REACH_SECONDS * fps)
         distances.append(distance)
         extra += int(((left >= together.min()) & (left <= together.max())).sum())
     return Comparison(np.concatenate(distances), extra, float(fps))
 
 
-class AverageFrameDistance(ClipMetric):
+class TimingMetric(ClipMetric):
+    """A metric of ED and ES frames beside a reference's: the sample's truth, unless an option names another."""
+
+    version = "3"
+    higher_is_better = False
+
+    class Options(ComponentOptions):
+        """What is compared with."""
+
+        reference: ExistingPath | None = Field(
+            None,
+            description="Compare with this instead of the sample's own ED and ES: a table of areas with the columns "
+            "Filename, Frame and Size (EchoNet-Dynamic's size.csv), or the folder of another student's predictions "
+            "(kdkit predict --out).",
+        )
+
+    def files(self) -> Sequence[Path]:
+        """The files of the reference."""
+        return reference_files(self.options.reference) if self.options.reference else []
+
+    def reference(self, sample: Sample) -> Beats | None:
+        """The ED and ES frames to compare with; None where none is known.
+
+        Raises :class:`kdkit.DataError` when the reference cannot be read, or is of another number of frames.
+        """
+        if self.options.reference:
+            return beats_elsewhere(self.options.reference, sample)
+        beats = Beats(event_frames(sample, "ed"), event_frames(sample, "es"))
+        return beats if len(beats.ed) or len(beats.es) else None
+
+
+class BeatMetric(TimingMetric):
+    """A metric of the events that are found without seeing the reference; a clip without a frame rate has none."""
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        reference, fps = self.reference(sample), sample.info.get("fps")
+        return self.cases(compare(prediction, reference, fps)) if reference and fps else []
+
+    @abstractmethod
+    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
+        """What one clip gives."""
+
+
+class AverageFrameDistance(BeatMetric):
     """Mean distance in frames from each reference ED and ES to the event found for it without seeing the reference.
 
     Found events are matched one to one, the nearest first; a missed event costs half a second, the reach of a match
@@ -76,15 +123,10 @@ class AverageFrameDistance(ClipMetric):
     """
 
     unit = "frames"
-    higher_is_better = False
 
-    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        found = compare(prediction, sample)
-        if found is None:
-            return []
-        return [
-            (float(d) * self.scale(found.fps),) for d in np.nan_to_num(found.distances, nan=REACH_SECONDS * found.fps)
-        ]
+    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
+        counted = np.nan_to_num(found.distances, nan=REACH_SECONDS * found.fps)
+        return [(float(distance) * self.scale(found.fps),) for distance in counted]
 
     def scale(self, fps: float) -> float:
         """The metric's unit in one frame."""
@@ -100,29 +142,25 @@ class AverageTimeDistance(AverageFrameDistance):
         return 1000 / fps
 
 
-class MissedBeats(ClipMetric):
+class MissedBeats(BeatMetric):
     """Share of the reference's ED and ES events for which none was found within half a second."""
 
     unit = ""
-    higher_is_better = False
 
-    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        found = compare(prediction, sample)
-        return [] if found is None else [(float(missed),) for missed in np.isnan(found.distances)]
+    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
+        return [(float(missed),) for missed in np.isnan(found.distances)]
 
 
-class ExtraBeats(ClipMetric):
+class ExtraBeats(BeatMetric):
     """ED and ES events found without a reference event to match, as a share of the number of reference events.
 
     Counted from the first to the last reference event of each clip.
     """
 
     unit = ""
-    higher_is_better = False
 
-    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        found = compare(prediction, sample)
-        return [] if found is None else [(float(found.extra), float(len(found.distances)))]
+    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
+        return [(float(found.extra), float(len(found.distances)))]
 
     def summarize(self, cases: np.ndarray) -> float:
         return float(cases[:, 0].sum() / cases[:, 1].sum())
@@ -143,19 +181,22 @@ def select_by_reference(areas: np.ndarray, reference: int) -> int:
     return int(nearest[areas[nearest].argmin()])
 
 
-class OriginalFrameDistance(ClipMetric):
+class OriginalFrameDistance(TimingMetric):
     """Mean distance in frames by EchoDFKD's published rule (Petit et al. 2025), to compare with published figures.
 
-    The rule searches around the very frame that it is scored against, so white noise scores well: judge by ``afd``.
+    The area counts what is brighter than 25 of 255. The rule searches around the very frame that it is scored
+    against, so white noise scores well: judge by ``afd``.
     """
 
     unit = "frames"
-    higher_is_better = False
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        areas = area_curve(binarize(prediction))
+        reference = self.reference(sample)
+        if reference is None:
+            return []
+        areas = area_curve(prediction > np.float32(ORIGINAL_THRESHOLD / 255))
         return [
             (float(abs(select_by_reference(sign * areas, int(frame)) - frame)),)
-            for sign, event in ((1, "es"), (-1, "ed"))
-            for frame in event_frames(sample, event)
+            for sign, frames in ((1, reference.es), (-1, reference.ed))
+            for frame in frames
         ]
