@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kdkit.contracts.domain import Case as Case
     from kdkit.contracts.domain import Domain as Domain
     from kdkit.contracts.domain import Figure as Figure
+    from kdkit.contracts.domain import Published as Published
     from kdkit.contracts.generator import Generator as Generator
     from kdkit.contracts.inspection import Defect as Defect
     from kdkit.contracts.inspection import Inspection as Inspection
@@ -52,6 +53,7 @@ _HOMES = {
     "Case": "kdkit.contracts.domain",
     "Domain": "kdkit.contracts.domain",
     "Figure": "kdkit.contracts.domain",
+    "Published": "kdkit.contracts.domain",
     "Generator": "kdkit.contracts.generator",
     "Defect": "kdkit.contracts.inspection",
     "Inspection": "kdkit.contracts.inspection",

@@ -40,7 +40,6 @@ SheetOption = Annotated[
 _HELP = {
     "label": "Have the teacher answer every sample.",
     "distill": "Train the student, and the control, on the teacher's answers.",
-    "report": "Write the report.",
 }
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -47,6 +48,21 @@ class Figure:
     data: bytes
 
 
+@dataclass(frozen=True)
+class Published:
+    """A published result, shown beside those of a sweep.
+
+    ``weights``: the model's number of them; ``score``: its value of the metric named ``metric``; ``source``: where it
+    was published and on what it was measured, as a sentence.
+    """
+
+    name: str
+    weights: int
+    metric: str
+    score: float
+    source: str
+
+
 class Domain(Component):
     """A field of application.
 
@@ -57,6 +73,8 @@ class Domain(Component):
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
     ``data_metrics``: what ``kdkit evaluate --data`` measures unless it is told otherwise, the first one ranking the
     cases; without any, the metrics of the default recipe.
+    ``sweep``: the grid of ``kdkit sweep`` unless it is told otherwise: paths of the recipe, each with its values.
+    ``published``: results to be shown beside those of a sweep.
 
     ``recipe``: the default recipe as YAML text; without it, the file ``recipe.yaml`` beside the module that defines
     the class.
@@ -74,6 +92,8 @@ class Domain(Component):
     item: ClassVar[str] = "sample"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
     data_metrics: ClassVar[tuple[str, ...]] = ()
+    sweep: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
+    published: ClassVar[Sequence[Published]] = ()
     recipe: ClassVar[str] = ""
 
     @classmethod

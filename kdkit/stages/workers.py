@@ -27,7 +27,7 @@ def in_processes(call: Callable[..., Result], arguments: Iterable[Any], workers:
     each after the calls under way have ended.
     """
     todo = iter(arguments)
-    with _single_threaded(), _interruptions_noted() as (starting, check), _pool(workers) as pool:
+    with single_threaded(), interruptions_noted() as (starting, check), _pool(workers) as pool:
 
         def submitted(count: int) -> set[Future[Result]]:
             return {pool.submit(call, *argument) for argument in islice(todo, count)}
@@ -49,10 +49,10 @@ def in_processes(call: Callable[..., Result], arguments: Iterable[Any], workers:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # spawn: forking a process that has loaded torch or OpenCV can deadlock.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent)
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=follow_parent)
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
     """In a worker: leave interruptions to the parent, and end when the parent does, however it was ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -66,7 +66,7 @@ def _follow_parent() -> None:
 
 
 @contextmanager
-def _interruptions_noted() -> Iterator[tuple[Callable[[], Any], Callable[[], None]]]:
+def interruptions_noted() -> Iterator[tuple[Callable[[], Any], Callable[[], None]]]:
     """Turn an interruption into a note, and hand out two functions: ``starting`` and ``check``.
 
     Raised anywhere inside the pool's own code, KeyboardInterrupt can leave a lock closed for ever; ``check`` raises
@@ -96,7 +96,7 @@ def _interruptions_noted() -> Iterator[tuple[Callable[[], Any], Callable[[], Non
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Each worker keeps to one core: numeric libraries read these variables when they are first loaded."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     before = {name: os.environ.get(name) for name in variables}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from kdkit import Case, Domain, Figure, Generator, Inspection, KdkitError, Progress, Sample
+
+from .published import PUBLISHED
 
 if TYPE_CHECKING:
     from .beats import Beats
@@ -33,6 +35,13 @@ class Echocardio(Domain):
     activation = "sigmoid"
     item = "frame"
     input_suffixes = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
+    # The sixteen students of EchoDFKD.
+    sweep: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "student.variant": ("paper",),
+        "student.blocks": (1, 2, 3, 4),
+        "student.layers": (1, 2, 3, 4),
+    }
+    published = PUBLISHED
     data_metrics = ("dice", "iou", "hd95-mm", "area-error", "area-bias", "ef-area-r", "ef-area-mae", "afd")
 
     def items(self, sample: Sample) -> int:

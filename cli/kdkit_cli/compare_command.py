@@ -1,0 +1,124 @@
+"""``kdkit compare``: runs side by side, with the difference of their scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdkit_cli.check_command import JsonOption
+from kdkit_cli.options import DomainFileOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kdkit.compare.comparison import Comparison
+    from kdkit.compare.paired import Difference
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("compare")(compare)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; the others are compared with the first.")],
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file for a page with all of it.", show_default=False)
+    ] = None,
+    domain_file: DomainFileOption = None,
+) -> None:
+    """Set runs side by side: kdkit compare RUN RUN
+
+    Each score of the students, the difference with its 95 % interval by a paired bootstrap over the samples both were
+    measured on, and what differs in the recipes.
+    """
+    from kdkit.compare.comparison import compare as compared
+    from kdkit.compare.page import page
+    from kdkit.files import write_text
+    from kdkit.plugins import discover
+    from kdkit.single_file import load_domain_file
+    from kdkit.stored_run import open_run
+    from kdkit_cli import console
+
+    if len(runs) < 2:
+        raise typer.BadParameter("give two or more runs", param_hint="RUNS")
+    registry = discover()
+    if domain_file is not None:
+        load_domain_file(registry, domain_file)
+    progress = console.RichProgress()
+    found = compared([open_run(registry, path, progress) for path in runs], progress)
+    if out is not None:
+        write_text(out, page(found))
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2, allow_nan=False))
+        return
+    console.out.print(_scores(found))
+    console.out.print(f"  Differences to {console.escape(found.names[0])}, with their 95 % intervals.")
+    if found.left_out:
+        console.out.print(f"  Left out, as not every run was measured with them alike: {', '.join(found.left_out)}.")
+    console.out.print(_recipes(found) if found.recipes else "  Their recipes do not differ.")
+    if out is not None:
+        console.out.print(f"  {console.escape(str(out))}")
+
+
+def _scores(found: Comparison) -> Table:
+    """Metrics down, runs across, each but the first with its difference; then size and speed."""
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from kdkit_cli.console import escape
+    from kdkit_cli.scores_table import compact, score_text
+
+    table = Table(padding=(0, 1))
+    table.add_column("")
+    for i, name in enumerate(found.names):
+        table.add_column(escape(name), justify="right", overflow="fold")
+        if i:
+            table.add_column("difference", justify="right")
+    for metric, scores in found.scores.items():
+        cells = []
+        for i, name in enumerate(found.names):
+            cells.append(score_text(asdict(scores[name])))
+            if i:
+                cells.append(_difference(found.differences[metric][name], found.metrics[metric].higher_is_better))
+        table.add_row(f"{metric} [dim]{found.metrics[metric].unit}[/]".rstrip(), *cells)
+    table.add_section()
+    for label, key in (("weights", "weights"), (f"{found.item}s a second", "items_per_second")):
+        cells = []
+        for i, name in enumerate(found.names):
+            value = found.facts[name].get(key)
+            cells += [*([""] if i > 1 else []), compact(round(value)) if value else "–"]
+        table.add_row(label, *cells)
+    return table
+
+
+def _difference(difference: Difference, higher_is_better: bool | None) -> str:
+    if difference.value is None:
+        return "–"
+    digits = 4 if abs(difference.value) < 1 else 2
+    verdict = difference.verdict(higher_is_better)
+    colour = {"better": "green", "worse": "red"}.get(verdict, "")
+    value, low, high = (
+        f"{number:+.{digits}f}" for number in (difference.value, difference.ci_low, difference.ci_high)
+    )
+    text = f"{value} ({low} to {high}) {verdict}".rstrip()
+    return f"[{colour}]{text}[/]" if colour else text
+
+
+def _recipes(found: Comparison) -> Table:
+    from rich.table import Table
+
+    from kdkit_cli.console import escape
+
+    table = Table(title="What differs in their recipes", title_justify="left", padding=(0, 1))
+    table.add_column("")
+    for name in found.names:
+        table.add_column(escape(name), overflow="fold")
+    for path, values in found.recipes.items():
+        table.add_row(path, *(escape(values[name]) or "–" for name in found.names))
+    return table

@@ -1,0 +1,109 @@
+"""``kdkit sweep``: the runs of every combination of some values of a recipe, and one page on all of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdkit_cli.options import ConfigOption, DomainArgument, SetOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from kdkit.sweep.plan import Sweep
+    from kdkit.sweep.results import Result
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("sweep")(sweep)
+
+
+def sweep(
+    domain: DomainArgument,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            metavar="PATH.TO.KEY=VALUE,VALUE",
+            help="Values of one option; repeated, all combinations are run.  [default: the domain's own grid]",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the sweep.  [default: runs/DOMAIN/sweep-NAME]", show_default=False),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at once, each with one thread if several.")] = 1,
+    control: Annotated[bool, typer.Option("--control", help="Train and measure each point's control, too.")] = False,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Run every combination of some values: kdkit sweep DOMAIN --grid student.layers=1,2,3
+
+    Samples and the teacher's answers are made once. Runs that are whole are skipped; one that fails is told, and the
+    others go on. The results: sweep.csv, and sweep.html with the score against weights, speed and memory.
+    """
+    from kdkit.plugins import discover
+    from kdkit.sweep.page import write_page
+    from kdkit.sweep.plan import choose_sweep_folder, plan
+    from kdkit.sweep.results import read_result, write_table
+    from kdkit.sweep.running import run_points
+    from kdkit_cli import console
+
+    planned = plan(discover(), domain, grid or [], config, settings or [], control)
+    root = Path(os.environ.get("KDKIT_HOME") or "runs")
+    folder = choose_sweep_folder(root, planned, out)
+    count = len(planned.points)
+    console.err.print(f"[bold]kdkit sweep {planned.domain}[/]   {count} points   {console.escape(str(folder))}")
+    failures: dict[int, str] = {}
+    for done, (point, failure) in enumerate(
+        run_points(planned.points, folder, root / "store", jobs, console.RichProgress()), 1
+    ):
+        failures[id(point)] = failure
+        told = f"[bold red]failed:[/] {console.escape(failure)}" if failure else "done"
+        console.err.print(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {told}")
+    results = [read_result(folder, point, failures[id(point)]) for point in planned.points]
+    table = write_table(folder, planned, results)
+    page = write_page(folder, planned, results, jobs)
+    console.out.print(_table(planned, results))
+    for path in (table, page):
+        console.out.print(f"  {console.escape(str(path))}")
+    if failed := sum(bool(failure) for failure in failures.values()):
+        console.err.print(f"  {failed} of {count} points failed; the same command tries them again.")
+        raise typer.Exit(1)
+
+
+def _table(planned: Sweep, results: Sequence[Result]) -> Table:
+    """A row for each point: the values that tell it apart, every score, its size and speed."""
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from kdkit_cli.console import escape
+    from kdkit_cli.scores_table import compact, score_text
+
+    names = list(dict.fromkeys(name for result in results for name in result.scores))
+    table = Table(padding=(0, 1))
+    table.add_column("")
+    item = planned.points[0].experiment.domain.item
+    for name in (*names, "weights", f"{item}s a second"):
+        table.add_column(name, justify="right", overflow="fold")
+    for result in results:
+        if result.failure:
+            table.add_row(escape(result.point.label), "[red]failed[/]")
+            continue
+        scores = (score_text(asdict(result.scores[name])) if name in result.scores else "–" for name in names)
+        weights, speed = result.facts["weights"], result.facts["items_per_second"]
+        table.add_row(
+            escape(result.point.label),
+            *scores,
+            compact(round(weights)) if weights else "–",
+            f"{speed:.0f}" if speed else "–",
+        )
+    return table

@@ -1,0 +1,1 @@
+"""Runs side by side: their students' scores, the difference with its interval, and what differs in their recipes."""

@@ -1,0 +1,137 @@
+"""The page of a sweep: its points as charts and as a table, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from kdkit.contracts.metric import Metric, Score
+from kdkit.files import write_text
+from kdkit.report.numbers import NOTHING, compact, significant, with_unit, written
+from kdkit.report.summary import DIRECTIONS
+from kdkit.report.template import render
+from kdkit.sweep import charts
+from kdkit.sweep.curve import Curve, fit_curve
+from kdkit.sweep.front import pareto_front
+from kdkit.sweep.plan import POINTS, Sweep
+from kdkit.sweep.results import Result, ranking_metric
+
+PAGE, TEMPLATE = "sweep.html", "sweep.html"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a better score is paid for with. ``cost``: of the value in the facts, lower is better."""
+
+    key: str
+    name: str
+    cost: Callable[[float], float]
+    write: Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A point in the table. ``fronts``: the names of the costs on whose Pareto front it lies."""
+
+    number: int
+    values: Sequence[str]
+    score: str
+    facts: Sequence[str]
+    fronts: Sequence[str]
+    report: str
+    failure: str
+
+
+def write_page(folder: Path, sweep: Sweep, results: Sequence[Result], jobs: int) -> Path:
+    """``sweep.html`` in the sweep's folder."""
+    write_text(folder / PAGE, page(sweep, results, jobs))
+    return folder / PAGE
+
+
+def page(sweep: Sweep, results: Sequence[Result], jobs: int) -> str:
+    """The page as HTML. ``jobs``: how many processes ran at once, which the speeds were measured beside."""
+    domain = sweep.points[0].experiment.domain
+    costs = _costs(domain.item)
+    name = ranking_metric(results)
+    metric = sweep.points[0].experiment.metrics.get(name) if name else None
+    measured = {
+        number: (result, score)
+        for number, result in enumerate(results, 1)
+        if name and (score := result.scores.get(name)) and score.value is not None
+    }
+    fronts: dict[int, list[str]] = {}
+    drawn: list[Markup] = []
+    curve: Curve | str = "nothing could be measured"
+    published = [point for point in domain.published if point.metric == name]
+    if name and metric and measured:
+        label = with_unit(name, metric.unit and f"({metric.unit})")
+        curve = _curve(measured.values(), metric)
+        for cost in costs:
+            known = {number: (r, s) for number, (r, s) in measured.items() if r.facts[cost.key]}
+            if not known:
+                continue
+            numbers, scores = list(known), [score for _, score in known.values()]
+            values = [float(result.facts[cost.key] or 0) for result, _ in known.values()]
+            front = pareto_front(_goodness(scores, metric), [cost.cost(value) for value in values])
+            for i in front:
+                fronts.setdefault(numbers[i], []).append(cost.name)
+            if cost.key == "weights":
+                fitted = curve if isinstance(curve, Curve) else None
+                drawn.append(charts.weights_chart(values, scores, numbers, label, fitted, published))
+            else:
+                drawn.append(charts.front_chart(cost.key, cost.name, values, scores, numbers, label, front))
+    return render(
+        TEMPLATE,
+        domain=sweep.domain,
+        axes=sweep.axes,
+        metric=name,
+        direction=DIRECTIONS[metric.higher_is_better][1] if metric else "",
+        curve=curve if isinstance(curve, Curve) else None,
+        no_curve=curve if isinstance(curve, str) else "",
+        charts=drawn,
+        costs=[cost.name for cost in costs],
+        rows=[_row(number, sweep, result, name, costs, fronts) for number, result in enumerate(results, 1)],
+        published=published,
+        sources=list(dict.fromkeys(point.source for point in published)),
+        compact=compact,
+        significant=significant,
+        jobs=jobs,
+    )
+
+
+def _costs(item: str) -> list[Cost]:
+    return [
+        Cost("weights", "weights", lambda value: value, lambda value: compact(round(value))),
+        Cost("items_per_second", f"{item}s a second", lambda value: -value, lambda value: significant(value, 2)),
+        Cost("peak_memory_bytes", "memory in MB", lambda value: value, lambda value: significant(value / 1e6, 3)),
+    ]
+
+
+def _curve(measured: Iterable[tuple[Result, Score]], metric: Metric) -> Curve | str:
+    known = [(r.facts["weights"], s.value) for r, s in measured if r.facts["weights"] and s.value is not None]
+    weights, scores = [float(size or 0) for size, _ in known], [value for _, value in known]
+    return fit_curve(weights, scores, metric.higher_is_better, metric.unit)
+
+
+def _goodness(scores: Sequence[Score], metric: Metric) -> list[float]:
+    """Values of which a higher one is always better."""
+    turned = {True: lambda value: value, False: lambda value: -value, None: lambda value: -abs(value)}
+    return [turned[metric.higher_is_better](score.value) for score in scores]
+
+
+def _row(number: int, sweep: Sweep, result: Result, metric: str | None, costs: Sequence[Cost], fronts: Any) -> Row:
+    score = result.scores.get(metric) if metric else None
+    known = [(cost, result.facts[cost.key]) for cost in costs]
+    return Row(
+        number,
+        [result.point.values[axis.path].strip("\"'") for axis in sweep.axes],
+        written(score).line if score else NOTHING,
+        [cost.write(value) if value else NOTHING for cost, value in known],
+        fronts.get(number, []),
+        f"{POINTS}/{result.point.folder_name}/report.html",
+        result.failure,
+    )

@@ -1,0 +1,69 @@
+"""What the points of a sweep have measured, read back from their runs, and the table of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdkit.contracts.metric import Score
+from kdkit.files import read_json, write_csv
+from kdkit.run_folder import STUDENT
+from kdkit.sweep.plan import POINTS, Point, Sweep, run_folder
+
+TABLE = "sweep.csv"
+FACTS = ("weights", "bytes", "items_per_second", "peak_memory_bytes")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A point with what its student scored; ``failure`` says what went wrong, "" when nothing did.
+
+    ``facts``: of :data:`FACTS` what is known, else None.
+    """
+
+    point: Point
+    failure: str
+    scores: Mapping[str, Score]
+    facts: Mapping[str, float | None]
+
+
+def read_result(folder: Path, point: Point, failure: str) -> Result:
+    """What lies in the point's run, nothing where it failed."""
+    run = run_folder(folder, point)
+    scores = {} if failure else (read_json(run.scores_file) or {}).get(STUDENT, {})
+    facts = {} if failure else (read_json(run.models_file) or {}).get(STUDENT, {})
+    return Result(
+        point,
+        failure,
+        {name: Score(**score) for name, score in scores.items()},
+        {key: facts.get(key) for key in FACTS},
+    )
+
+
+def write_table(folder: Path, sweep: Sweep, results: Sequence[Result]) -> Path:
+    """One row a point: grid values, each metric with its 95 % interval, size and speed, its run, what went wrong."""
+    names = list(dict.fromkeys(name for result in results for name in result.scores))
+    known = [key for key in FACTS if any(result.facts[key] is not None for result in results)]
+    rows = []
+    for result in results:
+        row: dict[str, Any] = dict(result.point.values)
+        for name in names:
+            score = result.scores.get(name)
+            row[name] = score.value if score else None
+            row[f"{name}_low"] = score.ci_low if score else None
+            row[f"{name}_high"] = score.ci_high if score else None
+        row |= {key: result.facts[key] for key in known}
+        rows.append(row | {"run": f"{POINTS}/{result.point.folder_name}", "failure": result.failure})
+    write_csv(folder / TABLE, rows)
+    return folder / TABLE
+
+
+def ranking_metric(results: Iterable[Result]) -> str | None:
+    """The first metric of the recipe that any point could be measured with."""
+    for result in results:
+        for name, score in result.scores.items():
+            if score.value is not None:
+                return name
+    return None

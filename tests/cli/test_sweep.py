@@ -1,0 +1,82 @@
+"""``kdkit sweep``: points are run once, failures told, and what was stopped goes on."""
+
+import csv
+import json
+import os
+import signal
+
+from test_interruption import alive, wait_for, worker_of
+
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1")
+SET = [part for setting in SMALL for part in ("--set", setting)]
+
+
+def rows(folder):
+    with (folder / "sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def trained(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.glob("points/*/student/weights.safetensors")}
+
+
+def test_a_point_that_fails_is_told_and_the_others_go_on(toy, cli, tmp_path):
+    command = ("sweep", "toy", "--grid", "generator.fail_at=null,3", *SET, "--grid", "student.gain=1,2", "--out", "s")
+    finished = cli(*command)
+    assert finished.code == 1
+    assert "2 of 4 points failed" in finished.err and "disc 3 is broken" in finished.err
+    assert "Traceback" not in finished.err
+    folder = tmp_path / "s"
+    found = rows(folder)
+    assert [(row["generator.fail_at"], row["student.gain"]) for row in found] == [
+        ("null", "1"),
+        ("null", "2"),
+        ("3", "1"),
+        ("3", "2"),
+    ]
+    assert [bool(row["overlap"]) for row in found] == [bool(not row["failure"]) for row in found]
+    assert "failed: " in (folder / "sweep.html").read_text()
+    for row in found[:2]:
+        scores = json.loads((folder / row["run"] / "scores.json").read_text())
+        assert set(scores) == {"teacher", "student"}
+        assert float(row["overlap"]) == scores["student"]["overlap"]["value"]
+    # Targets were made once for both sizes, and what is whole is not made again.
+    assert len(list((toy / "store" / "targets").iterdir())) == 1
+    before = trained(folder)
+    assert cli(*command).code == 1
+    assert trained(folder) == before
+
+
+def test_a_wrong_grid_is_told_before_anything_runs(toy, cli):
+    finished = cli("sweep", "toy", "--grid", "student.gains=1,2", "--grid", "seed=a")
+    assert finished.code == 2
+    assert "2 problems" in finished.err and "did you mean gain?" in finished.err
+    assert not toy.exists()
+    assert "--grid path=v1,v2" in cli("sweep", "toy").err
+
+
+def test_several_points_at_once_end_with_the_command_and_do_not_end_each_other(toy, process, cli):
+    endless = [*SET, "--set", "training.epochs=1000000"]
+    grid = ("--grid", "student.gain=1,2", "--jobs", "2", "--out", "s")
+    command = process("sweep", "toy", *grid, *endless)
+    wait_for(lambda: len({p.parent for p in toy.parent.rglob("epoch-*.ckpt")}) == 2 or command.poll() is not None)
+    os.kill(worker_of(command.pid), signal.SIGKILL)
+    told = ""
+    while "its process was killed" not in told:
+        line = command.stderr.readline()
+        assert line, told
+        told += line
+    assert alive(command.pid) and command.poll() is None
+    os.killpg(command.pid, signal.SIGINT)
+    _, rest = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "error: stopped" in rest and "Traceback" not in told + rest
+    wait_for(lambda: not alive(command.pid))
+
+
+def test_several_points_at_once_give_what_one_after_the_other_gives(toy, cli, tmp_path):
+    grid = ("--grid", "student.gain=1,2", *SET)
+    assert cli("sweep", "toy", *grid, "--jobs", "2", "--out", "many").code == 0
+    assert cli("sweep", "toy", *grid, "--out", "one").code == 0
+    many, one = ([(row["student.gain"], row["overlap"]) for row in rows(tmp_path / name)] for name in ("many", "one"))
+    assert many == one
