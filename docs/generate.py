@@ -43,7 +43,7 @@ BESIDE = {
     "component": ["ComponentOptions"],
     "generator": ["Sample"],
     "metric": ["Score"],
-    "domain": ["Case", "Figure", "Published", "Inspection", "Table", "Defect"],
+    "domain": ["Case", "Figure", "Inspection", "Table", "Defect"],
 }
 
 
@@ -306,6 +306,7 @@ def command_line_page() -> str:
             "| `KDKIT_HOME` | Folder of the runs and of the store. Default: `runs`. |",
             "| `KDKIT_DISABLE_PLUGINS` | Plugins to leave out, by name, with commas between. |",
             "| `KDKIT_STRICT_PLUGINS` | `1`: a broken plugin is an error, not a line in the list. |",
+            "| `KDKIT_TEACHER_TOKEN` | Token of `kdkit serve-teacher` and of the teacher `remote`. |",
             "| `KDKIT_TRACE_PLUGINS` | `1`: write each hook call with its result to standard error. |",
             "",
             "## Exit codes",

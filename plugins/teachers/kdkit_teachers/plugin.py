@@ -25,4 +25,5 @@ def kdkit_teachers() -> list[Entry]:
             "Several teachers as one, their disagreement kept as a weight",
             "kdkit_teachers.ensemble:Ensemble",
         ),
+        Entry("remote", "A teacher behind kdkit serve-teacher: answers, not weights", "kdkit_teachers.remote:Remote"),
     ]

@@ -1,0 +1,123 @@
+"""``kdkit serve-teacher``: answer for a teacher over HTTP."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kdkit_cli.options import ConfigOption, SetOption
+
+if TYPE_CHECKING:
+    from kdkit.plugins import Registry
+
+PORT = 8470
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("serve-teacher")(serve_teacher)
+
+
+def serve_teacher(
+    teacher: Annotated[
+        str,
+        typer.Argument(
+            metavar="DOMAIN|TEACHER",
+            help="A domain, whose recipe says which teacher (--set teacher.KEY=VALUE), or a Python file with one; or "
+            "the name of a teacher (--set KEY=VALUE).",
+        ),
+    ],
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = PORT,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            help="File with the token that clients must show.  [default: KDKIT_TEACHER_TOKEN]",
+            show_default=False,
+        ),
+    ] = None,
+    largest_request: Annotated[
+        float, typer.Option("--largest-request", min=0.001, help="Largest request, in megabytes.")
+    ] = 64.0,
+    samples_per_minute: Annotated[
+        int, typer.Option("--samples-per-minute", min=1, help="Samples answered in a minute, at most.")
+    ] = 10_000,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="cpu, cuda, ...  [default: a GPU if there is one]", show_default=False),
+    ] = None,
+) -> None:
+    """Answer for a teacher over HTTP: its owner shares answers, not weights.
+
+    Clients use the teacher called remote. Stops when interrupted.
+    """
+    from kdkit.plugins import discover
+    from kdkit.serving.token import read_token
+
+    token = read_token(token_file, os.environ)
+    name, chosen = _chosen(discover(), teacher, config, settings or [])
+
+    from kdkit.serving.served import ServedTeacher
+    from kdkit.serving.server import Limits, TeacherServer
+    from kdkit_cli.console import err, escape
+
+    served = ServedTeacher(chosen, name, _device(device))
+    limits = Limits(int(largest_request * 1e6), samples_per_minute)
+    with TeacherServer((host, port), served, token, limits, lambda line: err.print(f"  {escape(line)}")) as server:
+        err.print(f"[bold]{escape(name)}[/]  {served.fingerprint}  on {served.device}   {server.url}")
+        err.print(escape(f"  in a client's recipe: teacher: {{name: remote, url: {server.url}}}"))
+        if not _is_loopback(host):
+            err.print("  note: this is plain HTTP; others on the way can read the token. Put TLS in front of it.")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            err.print("  stopped")
+
+
+def _chosen(registry: Registry, text: str, config: Path | None, settings: list[str]) -> tuple[str, Any]:
+    """The teacher, and what it is called: a domain's, or one by its own name."""
+    from kdkit.errors import UsageError, did_you_mean
+    from kdkit.recipe.load import load_component, load_experiment
+
+    is_file = text.endswith(".py") or "/" in text
+    if is_file or text in registry.names("domain"):
+        experiment = load_experiment(registry, text, config, settings)
+        return experiment.recipe.teacher.name, experiment.teacher
+    known = registry.names("teacher")
+    if text not in known:
+        every = [*registry.names("domain"), *known]
+        raise UsageError(f"no domain or teacher is called {text!r}; {did_you_mean(text, every)}")
+    if config is not None:
+        raise typer.BadParameter(
+            "a recipe belongs to a domain; give a teacher's options with --set", param_hint="--config"
+        )
+    return text, load_component(registry, "teacher", text, settings)
+
+
+def _device(given: str | None) -> str:
+    import torch
+
+    from kdkit.errors import UsageError
+
+    if given is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=given)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"this machine has no device {given!r}: {str(error).splitlines()[0]}") from error
+    return given
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,74 @@
+"""A teacher behind bytes: a request's body in, an answer's body out."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+import kdkit
+from kdkit.contracts.teacher import Teacher
+from kdkit.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+INPUTS, ANSWER, WEIGHT = "inputs", "answer", "weight"
+
+
+class ServedTeacher:
+    """A frozen network that answers one request after the other, whatever thread it comes from."""
+
+    def __init__(self, teacher: Teacher, name: str, device: str) -> None:
+        """Raises :class:`kdkit.errors.WeightsError` when the weights do not fit."""
+        import torch
+
+        from kdkit.engine.answering import freeze
+
+        self.name = name
+        self.fingerprint = teacher.fingerprint()
+        self.device = torch.device(device)
+        self._network: torch.nn.Module = freeze(teacher.build()).to(self.device)
+        self._lock = threading.Lock()
+
+    def facts(self) -> dict[str, Any]:
+        """What a client learns of the teacher: nothing of its weights, its files or its options."""
+        return {"format": FORMAT, "kdkit": kdkit.__version__, "name": self.name, "fingerprint": self.fingerprint}
+
+    def answer(self, inputs: np.ndarray) -> bytes:
+        """The logits, float32 (batch, \\*answer shape), and the weight if there is one, as a safetensors file.
+
+        Raises :class:`DataError` when the network cannot take the inputs; it says nothing of the network.
+        """
+        import torch
+
+        from kdkit.engine.answering import weighted_answers_of
+
+        try:
+            with self._lock:
+                answers = weighted_answers_of(self._network, list(inputs), self.device)
+            arrays = {ANSWER: torch.stack([logits for logits, _ in answers]).cpu().numpy()}
+            weights = [weight for _, weight in answers if weight is not None]
+            if weights:
+                arrays[WEIGHT] = torch.stack(weights).float().cpu().numpy()
+        except Exception as error:  # a network says in many ways that an input does not fit
+            raise DataError(f"the teacher cannot take inputs {inputs.dtype} {inputs.shape}") from error
+        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def read_inputs(body: bytes) -> np.ndarray:
+    """The batch of raw inputs in a request: a safetensors file with the one array ``inputs``, (batch, \\*shape).
+
+    Nothing in it can be executed. Raises :class:`DataError` when it is anything else.
+    """
+    try:
+        arrays = load(body)
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError("the body is not a safetensors file that numpy can read") from error
+    if set(arrays) != {INPUTS} or arrays[INPUTS].ndim < 2 or arrays[INPUTS].size == 0:
+        raise DataError(f"the body does not hold one array {INPUTS!r}, (batch, ...)")
+    return arrays[INPUTS]

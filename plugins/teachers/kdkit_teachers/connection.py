@@ -1,0 +1,150 @@
+"""Asking a teacher's server, again and again if need be."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from kdkit import DataError, KdkitError
+
+FORMAT = 1
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+# Answered by a server that is busy, or by what stands before one that is away.
+_TRY_AGAIN = {429, 502, 503, 504}
+_KEPT = "What was answered so far is kept; give the same command again when the server is back."
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back: status, headers with lower-case names, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """Knows where the server is, and the token. Redirections, which would take the token along, are not followed."""
+
+    def __init__(self, url: str, token: str, patience: float, timeout: float) -> None:
+        self.url = url
+        self.patience = patience
+        self.timeout = timeout
+        self._token = token
+
+    def facts(self) -> dict[str, Any]:
+        """What the server says of its teacher: ``fingerprint``, ``name``, and its limits.
+
+        Raises :class:`kdkit.KdkitError` when it does not answer, refuses, or is something else.
+        """
+        body = self._asked("GET", "/teacher", b"").body
+        try:
+            facts = json.loads(body)
+            usable = facts["format"] == FORMAT and all(
+                isinstance(facts[key], kind)
+                for key, kind in (("fingerprint", str), ("largest_bytes", int), ("largest_samples", int))
+            )
+        except (ValueError, KeyError, TypeError):
+            usable = False
+        if not usable:
+            raise KdkitError(
+                f"{self.url} is not a teacher's server that this version can talk to",
+                "Check the address, and that both sides have the same version of kdkit.",
+            )
+        return dict(facts)
+
+    def answers(self, inputs: np.ndarray, fingerprint: str) -> dict[str, np.ndarray]:
+        """The arrays ``answer`` and perhaps ``weight`` for a batch of raw inputs.
+
+        Raises :class:`kdkit.KdkitError` as :meth:`facts` does, and when another teacher than ``fingerprint`` answers;
+        :class:`kdkit.DataError` when the teacher cannot take the inputs, or its answer is none.
+        """
+        response = self._asked("POST", "/answers", save({"inputs": np.ascontiguousarray(inputs)}))
+        if response.headers.get("kdkit-fingerprint") != fingerprint:
+            raise KdkitError(
+                f"another teacher has begun to answer at {self.url}",
+                "What was answered so far is kept; the same command again makes answers of the new one, apart.",
+            )
+        try:
+            arrays = load(response.body)
+            usable = "answer" in arrays and all(
+                array.dtype == np.float32 and array.shape[:1] == inputs.shape[:1] for array in arrays.values()
+            )
+        except (SafetensorError, ValueError, TypeError, KeyError, AttributeError):
+            usable = False
+        if not usable:
+            raise DataError(f"{self.url} answers with something else than an answer to {len(inputs)} samples")
+        return arrays
+
+    def _asked(self, method: str, path: str, body: bytes) -> Response:
+        """The response to a request, which is repeated until there is one or patience has run out."""
+        pause, end = FIRST_PAUSE, time.monotonic() + self.patience
+        while True:
+            try:
+                response = self._once(method, path, body)
+            except (OSError, http.client.HTTPException) as error:
+                reason = str(error) or type(error).__name__
+            else:
+                if response.status not in _TRY_AGAIN:
+                    return self._accepted(response)
+                if response.status == 429:
+                    # The server is there and says when: waiting for that is no sign of trouble.
+                    sleep(_retry_after(response))
+                    pause, end = FIRST_PAUSE, time.monotonic() + self.patience
+                    continue
+                reason = _told(response)
+            wait = pause * random.uniform(0.5, 1)  # noqa: S311  # so that clients do not return in step
+            if time.monotonic() + wait > end:
+                raise KdkitError(f"the teacher at {self.url} does not answer: {reason}", _KEPT)
+            sleep(wait)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _once(self, method: str, path: str, body: bytes) -> Response:
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/octet-stream"}
+        try:
+            connection.request(method, f"{parts.path}{path}", body or None, headers)
+            response = connection.getresponse()
+            named = {name.lower(): value for name, value in response.getheaders()}
+            return Response(response.status, named, response.read())
+        finally:
+            connection.close()
+
+    def _accepted(self, response: Response) -> Response:
+        if response.status == 200:
+            return response
+        if response.status == 401:
+            raise KdkitError(
+                f"{self.url} does not accept the token", "Ask for the right one; see teacher.token_file."
+            )
+        if response.status == 422:
+            raise DataError(f"{self.url}: {_told(response)}", "Its owner knows what it takes.")
+        raise KdkitError(f"{self.url} refuses ({response.status}): {_told(response)}", "Check teacher.url.")
+
+
+def sleep(seconds: float) -> None:
+    """Wait."""
+    time.sleep(seconds)
+
+
+def _retry_after(response: Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() else FIRST_PAUSE
+
+
+def _told(response: Response) -> str:
+    try:
+        return str(json.loads(response.body)["error"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP status {response.status}"

@@ -1,0 +1,245 @@
+"""The server, asked over real connections."""
+
+import http.client
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load, save
+
+from kdkit import ComponentOptions, Field, Teacher
+from kdkit.errors import KdkitError, UsageError
+from kdkit.serving import server as serving
+from kdkit.serving.rate import Rate
+from kdkit.serving.served import ServedTeacher
+from kdkit.serving.server import Limits, TeacherServer
+from kdkit.serving.token import Gate, read_token
+
+TOKEN = "a-token-for-the-tests"
+INPUTS = np.random.default_rng(0).integers(0, 256, (3, 4, 5), dtype=np.uint8)
+
+
+class Doubling(Teacher):
+    """Twice the input, in halves believed."""
+
+    class Options(ComponentOptions):
+        weigh: bool = Field(False, description="Give weights.")
+
+    def build(self):
+        weigh = self.options.weigh
+
+        class Network(torch.nn.Module):
+            def forward(self, inputs):
+                if inputs.shape[-1] != 5:
+                    raise RuntimeError("secret layer sizes")
+                answers = 2.0 * inputs
+                return {"answer": answers, "weight": torch.full_like(answers, 0.5)} if weigh else answers
+
+        return Network()
+
+
+@contextmanager
+def served(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.0.0.1"):
+    teacher = ServedTeacher(Doubling(Doubling.Options(weigh=weigh)), "doubling", "cpu")
+    lines = []
+    with TeacherServer((host, 0), teacher, TOKEN, Limits(largest_bytes, samples_per_minute), lines.append) as server:
+        server.lines = lines
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def ask(server, method="POST", path="/answers", body=None, token=TOKEN, **headers):
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    given = {"Authorization": f"Bearer {token}"} if token else {}
+    body = save({"inputs": INPUTS}) if body is None and method == "POST" else body
+    connection.request(method, path, body, given | headers)
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response, content
+
+
+def told(content):
+    return json.loads(content)["error"]
+
+
+def test_it_answers_what_the_teacher_answers():
+    with served() as server:
+        response, content = ask(server)
+        assert response.status == 200
+        assert response.getheader("Kdkit-Fingerprint") == Doubling().fingerprint()
+        arrays = load(content)
+        assert arrays["answer"].dtype == np.float32
+        np.testing.assert_array_equal(arrays["answer"], 2.0 * INPUTS)
+        assert set(arrays) == {"answer"}
+
+
+def test_it_gives_the_weight_where_the_teacher_does():
+    with served(weigh=True) as server:
+        arrays = load(ask(server)[1])
+        assert set(arrays) == {"answer", "weight"}
+        assert bool((arrays["weight"] == 0.5).all())
+
+
+def test_the_facts_say_nothing_of_weights_files_or_options():
+    with served() as server:
+        facts = json.loads(ask(server, "GET", "/teacher")[1])
+        assert set(facts) == {"format", "kdkit", "name", "fingerprint", "largest_bytes", "largest_samples"}
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "ümläut"])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/teacher"), ("POST", "/answers"), ("GET", "/nowhere")])
+def test_without_the_token_there_is_nothing(method, path, token):
+    with served() as server:
+        authorization = {"Authorization": f"Bearer {token}".encode("latin-1")} if token else {}
+        response, content = ask(server, method, path, token="", **authorization)
+        assert response.status == 401
+        assert told(content) == "wrong or missing token"
+
+
+def test_a_request_that_is_too_large_is_refused_unread_and_the_client_is_told():
+    with served(largest_bytes=1000) as server:
+        response, content = ask(server, body=b"x" * 5_000_000)
+        assert response.status == 413
+        assert told(content) == "the largest request is 1000 bytes"
+
+
+def test_a_body_of_unknown_length_is_refused():
+    with served() as server:
+        response, _ = ask(server, body=iter([b"x" * 10]))
+        assert response.status == 411
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "is not a safetensors file"),
+        (b"\x80\x04]\x94.", "is not a safetensors file"),
+        (save({"other": INPUTS}), "does not hold one array 'inputs'"),
+        (save({"inputs": INPUTS, "more": INPUTS}), "does not hold one array 'inputs'"),
+        (save({"inputs": np.zeros((0, 4), np.uint8)}), "does not hold one array 'inputs'"),
+        (save({"inputs": np.zeros((2, 4), np.uint8)}), "cannot take inputs uint8 (2, 4)"),
+    ],
+)
+def test_what_is_no_batch_of_samples_is_refused_and_the_network_keeps_its_secrets(body, reason):
+    with served() as server:
+        response, content = ask(server, body=body)
+        assert response.status == 422
+        assert reason in told(content)
+        assert "secret" not in told(content)
+
+
+def test_another_path_or_method_is_refused():
+    with served() as server:
+        assert ask(server, "GET", "/answers")[0].status == 404
+        assert ask(server, "DELETE", "/teacher")[0].status == 501
+
+
+def test_more_samples_than_a_minute_allows_have_to_wait():
+    with served(samples_per_minute=5) as server:
+        assert ask(server)[0].status == 200
+        response, content = ask(server)
+        assert response.status == 429
+        assert 1 <= int(response.getheader("Retry-After")) <= 12
+        assert told(content) == "at most 5 samples a minute"
+        response, _ = ask(server, body=save({"inputs": np.zeros((6, 5), np.uint8)}))
+        assert response.status == 413
+
+
+def test_one_client_more_than_can_wait_is_sent_away():
+    with served() as server:
+        for _ in range(serving.MOST_WAITING):
+            server.waiting.acquire()
+        response, _ = ask(server)
+        assert response.status == 503
+        assert response.getheader("Retry-After") == "1"
+
+
+def test_a_client_that_goes_away_half_way_harms_no_one():
+    with served() as server:
+        address = server.server_address
+        with socket.create_connection(address) as client:
+            head = f"POST /answers HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 900\r\n\r\nhalf"
+            client.sendall(head.encode())
+        assert ask(server)[0].status == 200
+        assert not [line for line in server.lines if "failed" in line]
+
+
+def test_connections_beyond_the_most_are_closed(monkeypatch):
+    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 2)
+    with served() as server:
+        held = [socket.create_connection(server.server_address) for _ in range(2)]
+        with pytest.raises((OSError, http.client.HTTPException)):
+            for _ in range(5):  # the two may not have been taken yet
+                ask(server)
+        for connection in held:
+            connection.close()
+
+
+def test_the_log_tells_who_asked_for_how_much_and_never_the_token():
+    with served() as server:
+        ask(server)
+        ask(server, token="wrong-token-of-someone")
+        assert server.lines == [
+            "127.0.0.1  3 samples uint8 (4, 5)",
+            "127.0.0.1  refused (401): wrong or missing token",
+        ]
+
+
+def test_it_listens_on_loopback_of_either_kind():
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with served(host="::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        assert ask(server)[0].status == 200
+
+
+def test_a_port_that_is_taken_is_told():
+    teacher = ServedTeacher(Doubling(), "doubling", "cpu")
+    with served() as server, pytest.raises(KdkitError, match="cannot listen on 127"):
+        TeacherServer(server.server_address, teacher, TOKEN, Limits(1, 1), print)
+
+
+def test_a_rate_fills_up_evenly():
+    now = [0.0]
+    rate = Rate(60, lambda: now[0])
+    assert rate.take(60) == 0
+    assert rate.take(10) == pytest.approx(10)
+    now[0] = 4.0
+    assert rate.take(10) == pytest.approx(6)
+    now[0] = 10.0
+    assert rate.take(10) == 0
+    now[0] = 10_000.0
+    assert rate.take(61) == pytest.approx(1)
+
+
+def test_a_gate_opens_for_its_token_only():
+    gate = Gate("one-long-secret-word")
+    assert gate.opens_for("Bearer one-long-secret-word")
+    assert not any(map(gate.opens_for, [None, "", "Bearer ", "one-long-secret-word", "bearer one-long-secret-word"]))
+
+
+def test_a_token_comes_from_a_file_or_else_from_the_environment(tmp_path):
+    file = tmp_path / "token"
+    file.write_text("from-the-file-000000\n")
+    environment = {"KDKIT_TEACHER_TOKEN": "from-the-environment"}
+    assert read_token(file, environment) == "from-the-file-000000"
+    assert read_token(None, environment) == "from-the-environment"
+
+
+@pytest.mark.parametrize("text", ["", "short", "with a blank in the middle", "läßt-sich-nicht-schicken"])
+def test_a_token_that_is_none_is_refused(text, tmp_path):
+    (tmp_path / "token").write_text(text)
+    for file, environment in ((tmp_path / "token", {}), (None, {"KDKIT_TEACHER_TOKEN": text})):
+        with pytest.raises(UsageError):
+            read_token(file, environment)
+    with pytest.raises(UsageError, match="no token can be read"):
+        read_token(tmp_path / "missing", {})
