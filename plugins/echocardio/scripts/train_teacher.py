@@ -3,8 +3,8 @@
     python plugins/echocardio/scripts/train_teacher.py
 
 makes the shipped ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` with the
-defaults. A first pass simulates the training frames into the work folder, a second one trains on them; both
-go on where they were cut off.
+defaults, in about 20 minutes of one core and 850 MB of disk. A first pass simulates the training frames into
+the work folder, a second one trains on them; both go on where they were cut off.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import datetime
 import json
 import math
 import multiprocessing
+import os
 import platform
 import shutil
 import tempfile
@@ -44,7 +45,7 @@ TRAINING_STREAM = 0
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line; its defaults make the shipped file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=10000, help="simulated clips to train on")
+    parser.add_argument("--clips", type=int, default=12000, help="simulated clips to train on")
     parser.add_argument("--frames-per-clip", type=int, default=5, help="frames kept of each")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch", type=int, default=32)
@@ -53,7 +54,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--average", type=float, default=0.995, help="decay of the running average of the weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=int, default=300, help="clips to score the finished network on")
-    parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
+    parser.add_argument("--workers", type=int, default=1, help="processes that simulate")
     parser.add_argument("--work", type=Path, help="folder for frames and checkpoint (default: a temporary one)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the finished files")
     return parser.parse_args(arguments)
@@ -185,7 +186,8 @@ def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavitie
                 )
                 state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
                 state |= {"schedule": schedule.state_dict(), "average": average.state_dict()}
-                torch.save(state, checkpoint)
+                torch.save(state, checkpoint.with_suffix(".part"))
+                checkpoint.with_suffix(".part").replace(checkpoint)
     return average.module.eval()
 
 
@@ -209,7 +211,12 @@ def command_of(options: argparse.Namespace) -> str:
     return " ".join(["python plugins/echocardio/scripts/train_teacher.py", *spelt])
 
 
-def provenance(options: argparse.Namespace, network: torch.nn.Module, minutes: float) -> dict[str, object]:
+def core_minutes() -> float:
+    """Processor time of this process and of those that simulated for it: what else ran beside does not count."""
+    return sum(os.times()[:4]) / 60
+
+
+def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[str, object]:
     """What the card beside the weights says, scores included."""
     mean, median, count = held_out_dice(options, network)
     return {
@@ -223,7 +230,7 @@ def provenance(options: argparse.Namespace, network: torch.nn.Module, minutes: f
         "seed": options.seed,
         "held_out_phantoms": {"dice_mean": round(mean, 4), "dice_median": round(median, 4), "frames": count},
         "command": command_of(options),
-        "minutes": round(minutes, 1),
+        "core_minutes": round(core_minutes(), 1),
         "date": datetime.date.today().isoformat(),
         "versions": {
             "python": platform.python_version(),
@@ -240,7 +247,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Simulate, train, round, score, save."""
     options = parse(arguments)
     torch.manual_seed(options.seed)
-    start = time.monotonic()
     work = options.work or default_work(options)
     work.mkdir(parents=True, exist_ok=True)
     pictures, cavities = simulate_all(options, work)
@@ -249,7 +255,7 @@ def main(arguments: list[str] | None = None) -> None:
     half = {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in state.items()}
     # What is scored is what is shipped: the weights after rounding.
     network.load_state_dict(half)
-    card = provenance(options, network, (time.monotonic() - start) / 60)
+    card = provenance(options, network)
     options.out.mkdir(parents=True, exist_ok=True)
     weights = save(half, metadata={"format": "pt", "backbone": "compact"})
     (options.out / f"{NAME}.safetensors").write_bytes(weights)

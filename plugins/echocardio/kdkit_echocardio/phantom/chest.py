@@ -10,6 +10,8 @@ from .painting import Tissue
 from .view import LINES, SAMPLES, View
 
 _POLAR = (SAMPLES, LINES)
+_SLIDERS = 8
+"""Time-gain compensation is set by hand, a slider for each zone of depth."""
 
 
 def transmission(rng: np.random.Generator) -> np.ndarray:
@@ -20,9 +22,7 @@ def transmission(rng: np.random.Generator) -> np.ndarray:
     depth = np.linspace(0.0, 1.0, SAMPLES)[:, None]
     line = np.linspace(-1.0, 1.0, LINES)[None]
     decibel = rng.normal(0.0, 8.0) * (depth - 0.5)
-    for order in (1, 2, 3, 4):
-        wave = np.cos(np.pi * order * depth + rng.uniform(0, 2 * np.pi))
-        decibel = decibel + rng.normal(0.0, 3.5 / order) * wave
+    decibel = decibel + rng.uniform(0.0, 5.0) * smooth_map(rng, (_SLIDERS, 1), (SAMPLES, 1))
     decibel = decibel + rng.normal(0.0, 3.0) * line
     decibel = decibel + rng.normal(0.0, 2.0) * np.cos(np.pi * line + rng.uniform(0, 2 * np.pi))
     if rng.random() < 0.5:
@@ -62,5 +62,10 @@ def stationary_clutter(rng: np.random.Generator, tissue: Tissue, view: View) -> 
 
 
 def blood_pattern(rng: np.random.Generator) -> np.ndarray:
-    """Uneven filling of the cavity by slice-thickness clutter: linear gain, float32 (SAMPLES, LINES)."""
-    return np.asarray(10.0 ** (rng.uniform(0.0, 3.0) * smooth_map(rng, (8, 6), _POLAR) / 20.0), dtype=np.float32)
+    """Uneven filling of the cavity by slice-thickness clutter: linear gain, float32 (SAMPLES, LINES).
+
+    Broad parts of the cavity differ, and patches within them.
+    """
+    decibel = rng.uniform(0.0, 3.0) * smooth_map(rng, (8, 6), _POLAR)
+    decibel += rng.uniform(0.0, 5.0) * smooth_map(rng, (4, 3), _POLAR)
+    return np.asarray(10.0 ** (decibel / 20.0), dtype=np.float32)

@@ -21,6 +21,8 @@ class Display:
     gamma: float
     curve: float
     smoothing: float
+    despeckling: float
+    """Share of an edge-preserving filter: 0 to 1."""
     sharpening: float
     persistence: float
     """Time constant in seconds."""
@@ -51,6 +53,7 @@ def draw_display(rng: np.random.Generator) -> Display:
         gamma=float(np.exp(rng.normal(0.12, 0.25))),
         curve=rng.uniform(0.0, 0.7),
         smoothing=rng.uniform(0.5, 1.5),
+        despeckling=rng.uniform(0.2, 1.0) if rng.random() < 0.4 else 0.0,
         sharpening=rng.uniform(0.2, 1.2) if rng.random() < 0.3 else 0.0,
         persistence=rng.uniform(0.01, 0.07) if rng.random() < 0.6 else 0.0,
         final_blur=rng.uniform(0.3, 0.9) if rng.random() < 0.35 else 0.0,
@@ -91,6 +94,9 @@ class Monitor:
         self.memory = grey
         grey = cv2.GaussianBlur(grey, (0, 0), display.smoothing)
         picture = cv2.remap(grey, self.line, self.sample, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if display.despeckling > 0:
+            calm = cv2.bilateralFilter(picture, 5, 0.2, 1.6)
+            picture = picture + np.float32(display.despeckling) * (calm - picture)
         if display.sharpening > 0:
             picture = picture + np.float32(display.sharpening) * (picture - cv2.GaussianBlur(picture, (0, 0), 1.2))
         if display.final_blur > 0:

@@ -40,6 +40,8 @@ class Cycle:
     """Contraction of each beat relative to the nominal one: float64 (beats,)."""
     diastasis: float
     """Contraction left in mid-diastole, before the atria contract: 0 to 1."""
+    atrial_peak: float
+    """When in diastole the atria open the mitral valve most: 0 to 1; the later, the wider open at end-diastole."""
 
     def activation(self, times: np.ndarray) -> np.ndarray:
         """Contraction at any times (s): 0 at end-diastole, the beat's strength at end-systole; same shape."""
@@ -57,12 +59,18 @@ class Cycle:
     def opening(self) -> np.ndarray:
         """Opening of the mitral valve in each frame, 0 shut to 1 wide open: float64 (T,)."""
         beat = np.clip(np.searchsorted(self.edges, self.times, side="right") - 1, 0, self.strength.size - 1)
-        diastole = self.edges[beat + 1] - self.systole_ends[beat]
-        late = (self.times - self.systole_ends[beat]) / diastole
+        since, systole = self.times - self.edges[beat], (self.systole_ends - self.edges[:-1])[beat]
+        late = (since - systole) / (self.edges[beat + 1] - self.systole_ends[beat])
+        # What is open when the ventricle begins to contract shuts within the first eighth of systole.
+        shutting = self._diastolic_opening(np.ones(1)) * np.clip(1.0 - 8.0 * since / systole, 0.0, 1.0)
+        return np.where(late < 0.0, shutting, np.where(late > 0.05, self._diastolic_opening(late), 0.0))
+
+    def _diastolic_opening(self, late: np.ndarray) -> np.ndarray:
+        """Opening at fractions of diastole: rapid filling, a wide slit between, atrial contraction."""
         early = np.exp(-(((late - 0.24) / 0.13) ** 2))
-        atrial = 0.8 * np.exp(-(((late - 0.84) / 0.08) ** 2)) if self.diastasis > 0.05 else 0.0
-        between = 0.35 * _ease((late - 0.08) / 0.1) * (1.0 - _ease((late - 0.88) / 0.1))
-        return np.where(late > 0.05, np.clip(np.maximum(early + atrial, between), 0.0, 1.0), 0.0)
+        atrial = 0.8 * np.exp(-(((late - self.atrial_peak) / 0.08) ** 2)) if self.diastasis > 0.05 else 0.0
+        between = 0.35 * _ease((late - 0.08) / 0.1) * (1.0 - _ease((late - self.atrial_peak - 0.04) / 0.1))
+        return np.clip(np.maximum(early + atrial, between), 0.0, 1.0)
 
     def frames_of(self, events: np.ndarray) -> list[int]:
         """Frames nearest to those events (s) that the clip shows."""
@@ -105,18 +113,18 @@ def draw_cycle(rng: np.random.Generator, frames: int, fps: float | None) -> Cycl
         systole_ends=edges[:-1] + systole,
         strength=strength,
         diastasis=rng.uniform(0.08, 0.4),
+        atrial_peak=rng.uniform(0.82, 1.0),
     )
 
 
 def draw_contraction(rng: np.random.Generator) -> Contraction:
     """Draw a contraction that ejects about 10 to 80 % of the volume.
 
-    The long axis takes 18 to 30 % of the ejection fraction, as mitral annular excursion does (about 14 mm at
-    an ejection fraction of 60 %, Lang et al. 2015); the short axes take the rest: 1 - EF = (1 - longitudinal)
-    (1 - radial)^2.
+    The traced long axis takes 20 to 40 % of the ejection fraction: the annulus descends, and the apex recedes where
+    its trabeculae close. The short axes take the rest: 1 - EF = (1 - longitudinal) (1 - radial)^2.
     """
     fraction = float(rng.beta(3.2, 1.9) * 0.70 + 0.10) if rng.random() < 0.6 else float(rng.uniform(0.10, 0.80))
-    along = fraction * rng.uniform(0.18, 0.30)
+    along = fraction * rng.uniform(0.2, 0.4)
     radial = 1.0 - np.sqrt((1.0 - fraction) / (1.0 - along))
     points = 2 * CONTOUR_STEPS
     side = np.concatenate([long_axis_fraction()[::-1], long_axis_fraction()])

@@ -28,6 +28,8 @@ class Tissue:
     wall: list[float]
     """Along the contour: 2 * CONTOUR_STEPS values."""
     endocardium: list[float]
+    compact_line: bool
+    """Whether the endocardial line lies where the compact wall begins; else at the trabecular tips."""
     pericardium: list[float]
     pericardium_width: float
     septum: list[float]
@@ -38,9 +40,15 @@ class Tissue:
     right_wall: float
     atrial_wall: float
     leaflet: float
+    leaflet_patches: tuple[float, ...]
+    """What the halves of each leaflet differ from that level: hinge and tip of the anterior, then of the other."""
+    leaflet_tip: float
+    """How much brighter than the leaflets their tips are."""
     annulus: float
     papillary: float
     trabecula: float
+    meshwork: list[float]
+    """Of the trabeculated part of the wall, along the contour."""
     posterior: float
     posterior_offset: float
     posterior_width: float
@@ -64,24 +72,33 @@ def draw_tissue(rng: np.random.Generator) -> Tissue:
     points = 2 * CONTOUR_STEPS
     profile = wall + rng.uniform(0.5, 6.0) * smooth_profile(rng, points, 6)
     profile[:CONTOUR_STEPS] += rng.uniform(-2.0, 8.0)
+    dropout = np.zeros(points)
     lateral = np.arange(points) - rng.uniform(CONTOUR_STEPS, points)
     if rng.random() < 0.6:
-        profile -= rng.uniform(2.0, 25.0) * np.exp(-((lateral / rng.uniform(3.0, 12.0)) ** 2))
+        dropout = rng.uniform(2.0, 25.0) * np.exp(-((lateral / rng.uniform(3.0, 12.0)) ** 2))
+        profile -= dropout
     line = profile + rng.uniform(-4.0, 9.0) + rng.uniform(1.0, 6.0) * smooth_profile(rng, points, 18)
     pericardium = (
         max(wall, blood + 6.0) + rng.uniform(0.0, 18.0) + rng.uniform(2.0, 9.0) * smooth_profile(rng, points, 8)
     )
+    if rng.random() < 0.5:
+        # Lung over the lateral wall hides what lies behind it as well.
+        pericardium -= dropout
     pericardium[: CONTOUR_STEPS - 4] = DB_FLOOR
     # The septum is a layered structure: bright on both faces, often with a bright stripe between.
     septum = profile + rng.uniform(-2.0, 14.0) + rng.uniform(1.0, 6.0) * smooth_profile(rng, points, 12)
     septum[CONTOUR_STEPS:] = DB_FLOOR
     midwall = profile + rng.uniform(1.0, 10.0) + rng.uniform(1.0, 6.0) * smooth_profile(rng, points, 12)
     midwall[CONTOUR_STEPS:] = DB_FLOOR
+    # The blood between trabeculae darkens the meshwork, down to blood itself.
+    meshwork = profile - rng.uniform(0.0, 1.0) * (profile - blood)
+    meshwork += rng.uniform(0.5, 6.0) * smooth_profile(rng, points, 22)
     absent = [DB_FLOOR] * points
     return Tissue(
         blood=blood,
         wall=profile.tolist(),
         endocardium=line.tolist() if rng.random() < 0.75 else absent,
+        compact_line=bool(rng.random() < 0.4),
         pericardium=pericardium.tolist() if rng.random() < 0.85 else absent,
         pericardium_width=rng.uniform(1.5, 6.0),
         septum=septum.tolist() if rng.random() < 0.65 else absent,
@@ -90,9 +107,12 @@ def draw_tissue(rng: np.random.Generator) -> Tissue:
         right_wall=wall + rng.uniform(-8.0, 8.0),
         atrial_wall=wall + rng.uniform(-8.0, 8.0),
         leaflet=wall + rng.uniform(-6.0, 14.0),
+        leaflet_patches=tuple((rng.uniform(0.0, 8.0) * rng.standard_normal(4)).tolist()),
+        leaflet_tip=rng.uniform(-2.0, 8.0),
         annulus=wall + rng.uniform(-10.0, 16.0),
         papillary=wall + rng.uniform(-8.0, 5.0),
         trabecula=rng.uniform(-12.0, 2.0),
+        meshwork=meshwork.tolist(),
         posterior=wall + rng.uniform(4.0, 22.0) if rng.random() < 0.7 else DB_FLOOR,
         posterior_offset=rng.uniform(0.0, 8.0),
         posterior_width=rng.uniform(4.0, 16.0),
@@ -167,6 +187,10 @@ class Painter:
 
         for index, quad in enumerate(_quads(endo, epi)):
             cv2.fillPoly(canvas, [quad], level(tissue.wall[index]), cv2.LINE_8, _BITS)
+        compact = endo + np.rint((epi - endo) * anatomy.trabeculated[:, None]).astype(np.int32)
+        for index, quad in enumerate(_quads(endo, compact)):
+            if anatomy.trabeculated[index] > 0:
+                cv2.fillPoly(canvas, [quad], level(tissue.meshwork[index]), cv2.LINE_8, _BITS)
         self._profile(canvas, (endo + epi) // 2, 1.5, tissue.midwall)
         for cavity in (right, left_atrium, right_atrium):
             cv2.fillPoly(canvas, [cavity], (0,), cv2.LINE_8, _BITS)
@@ -174,7 +198,8 @@ class Painter:
             self._moderator_band(canvas, right)
         self._profile(canvas, epi, 2.0, tissue.septum)
         self._trabeculated_cavity(canvas, frame, endo)
-        self._profile(canvas, self._fixed(self.lumen[frame]), 1.2, self.endocardial_line)
+        line = compact if tissue.compact_line else self._fixed(self.lumen[frame])
+        self._profile(canvas, line, 1.2, self.endocardial_line)
         self._papillaries(canvas, frame)
         if tissue.tendon is not None:
             ends = self._fixed(self.lumen[frame][list(tissue.tendon)])
@@ -246,6 +271,7 @@ class Painter:
         angle = tent + (anatomy.leaflet_opening - tent) * opening
         # The anterior leaflet, on the septal side, is the longer one; what they have to spare overlaps when shut.
         spare = 1.0 + (anatomy.leaflet_length - 1.0) * opening
+        patches = iter(tissue.leaflet_patches)
         for hinge, direction, share in ((annulus[0], across, 0.58), (annulus[1], -across, 0.46)):
             reach = share * span * spare
             bend = 0.55 * angle
@@ -253,13 +279,13 @@ class Painter:
             tip = hinge + reach * (np.cos(angle) * direction + np.sin(angle) * apical)
             for start, stop in ((hinge, middle), (middle, tip)):
                 piece = np.stack([start, stop])
-                gain = self._specular(piece)[0]
+                gain = self._specular(piece)[0] + next(patches)
                 self._stroke(canvas, self._fixed(piece), anatomy.leaflet_thickness, tissue.leaflet + gain)
             if chordae:
                 end = tip + 0.45 * span * apical - 0.15 * span * direction
                 self._stroke(canvas, self._fixed(np.stack([tip, end])), 0.8, tissue.leaflet - 8.0)
                 # Leaflet tips and chordae stay bright where the leaflets, along the beam, fade.
-                self._stroke(canvas, self._fixed(tip[None]), 2.5, tissue.leaflet + 2.0)
+                self._stroke(canvas, self._fixed(tip[None]), anatomy.leaflet_tip, tissue.leaflet + tissue.leaflet_tip)
             spot = self._fixed(np.stack([hinge - 0.06 * span * direction, hinge]))
             self._stroke(canvas, spot, 4.0, tissue.annulus)
 

@@ -76,7 +76,7 @@ def draw_view(rng: np.random.Generator, heart: HeartMotion, size: int) -> View:
     redrawn.
 
     The septum stands near the sector's middle and the left ventricle on the right, as the American Society of
-    Echocardiography shows the four-chamber view; one clip in eight is mirrored, the other convention.
+    Echocardiography shows the four-chamber view; one clip in twenty is mirrored, the other convention.
     """
     length = float(heart.endocardium[0, :, 1].max())
     cavity = heart.endocardium[int(np.argmin(heart.activation))]
@@ -88,7 +88,7 @@ def draw_view(rng: np.random.Generator, heart: HeartMotion, size: int) -> View:
         outside = (np.abs(angle) > view.half_angle) | (radius > view.depth) | (radius < view.near)
         pixel = view.to_pixel(points)
         outside |= (pixel < -0.5).any(axis=1) | (pixel > size - 0.5).any(axis=1)
-        if outside.mean() < 0.08:
+        if outside.mean() < 0.15:
             break
         view = _draw_pose(rng, length, cap, size)
     return view
@@ -97,7 +97,7 @@ def draw_view(rng: np.random.Generator, heart: HeartMotion, size: int) -> View:
 def _draw_pose(rng: np.random.Generator, length: float, cap: float, size: int) -> View:
     # Skin, fat and intercostal muscle, then the apical wall, lie between the probe and the cavity.
     apex_y = rng.uniform(8.0, 26.0) + cap
-    below = rng.uniform(0.1, 1.0) if rng.random() < 0.78 else rng.uniform(0.0, 0.1)
+    below = rng.uniform(0.1, 1.0) if rng.random() < 0.68 else rng.uniform(0.0, 0.12)
     depth = float(np.clip(apex_y + length * (1.05 + below), 85.0, 220.0))
     half_angle = np.deg2rad(rng.uniform(30.0, 52.0))
     aspect = float(np.exp(rng.uniform(np.log(0.72), np.log(1.15)))) if rng.random() < 0.35 else 1.0
@@ -112,10 +112,10 @@ def _draw_pose(rng: np.random.Generator, length: float, cap: float, size: int) -
         depth=depth,
         near=rng.uniform(0.0, 10.0) if rng.random() < 0.5 else 0.0,
         half_angle=float(half_angle),
-        apex_x=rng.normal(3.0, 11.0),
+        apex_x=rng.normal(3.0, 13.0),
         apex_y=apex_y,
-        tilt=float(np.deg2rad(np.clip(rng.normal(4.0, 12.5), -28.0, 38.0))),
-        mirrored=bool(rng.random() < 0.125),
+        tilt=float(np.deg2rad(np.clip(rng.normal(4.0, 14.5), -32.0, 40.0))),
+        mirrored=bool(rng.random() < 0.05),
         spacing=float(spacing),
         aspect=aspect,
         origin_column=size / 2 - 0.5 + rng.normal(0.0, 0.03) * size,
