@@ -13,6 +13,7 @@ from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.generator import Generator
 from kdkit.experiment import Experiment, Term
 from kdkit.progress import Progress
+from kdkit.recipe.schema import Training
 from kdkit.run_folder import CONTROL, STUDENT, RunFolder
 from kdkit.store.samples import SampleSet, Split
 from kdkit.store.shards import ShardStore
@@ -34,12 +35,14 @@ class Labelled:
 class Arm:
     """One student to be trained: the real one, or the control.
 
-    ``training``, ``validation``: None where an adversary makes samples up in the training.
+    ``training``, ``validation``: None where an adversary makes samples up in the training. ``options``: how it is
+    trained.
     """
 
     name: str
     training: Labelled | None
     validation: Labelled | None
+    options: Training
     fingerprint: str
 
 
@@ -106,7 +109,7 @@ class Run:
         return Labelled(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
 
     def _arm(self, name: str, generator: Generator | Adversary) -> Arm:
-        recipe, experiment = self.experiment.recipe, self.experiment
+        recipe, experiment, options = self.experiment.recipe, self.experiment, self._training_options(name)
         if isinstance(generator, Adversary):
             counts = recipe.samples
             fingerprint = fingerprint_of(
@@ -114,9 +117,9 @@ class Run:
                 teacher=self._teacher_fingerprint,
                 activation=experiment.domain.activation,
                 samples=[counts.validation, counts.train],
-                **self._training_parts(),
+                **self._training_parts(options),
             )
-            return Arm(name, None, None, fingerprint)
+            return Arm(name, None, None, options, fingerprint)
         samples = self._samples[generator.fingerprint()]
         first = self._held_apart if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
@@ -125,17 +128,24 @@ class Run:
         fingerprint = fingerprint_of(
             targets=training.fingerprint,
             splits=[first, middle, training.split.stop],
-            **self._training_parts(),
+            **self._training_parts(options),
         )
-        return Arm(name, training, validation, fingerprint)
+        return Arm(name, training, validation, options, fingerprint)
 
-    def _training_parts(self) -> dict[str, Any]:
+    def _training_options(self, name: str) -> Training:
+        """How an arm is trained: the control's epochs may be fewer."""
+        recipe = self.experiment.recipe
+        if name == CONTROL and recipe.control and recipe.control.epochs:
+            return recipe.training.model_copy(update={"epochs": recipe.control.epochs})
+        return recipe.training
+
+    def _training_parts(self, options: Training) -> dict[str, Any]:
         """What a student depends on beside its samples."""
         recipe, experiment = self.experiment.recipe, self.experiment
         return {
             "student": experiment.student.fingerprint(),
             "objective": _fingerprint_of_terms(experiment.terms),
-            "training": recipe.training.model_dump(mode="json"),
+            "training": options.model_dump(mode="json"),
             "seed": recipe.seed,
             "precision": recipe.trainer.precision,
         }

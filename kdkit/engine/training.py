@@ -23,6 +23,7 @@ from kdkit.errors import DataError, UsageError
 from kdkit.experiment import Experiment
 from kdkit.files import write_csv
 from kdkit.progress import Bar
+from kdkit.recipe.schema import Training
 from kdkit.run import Arm, Labelled
 
 
@@ -55,14 +56,12 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     kept = _History(history, bar)
     # The newest checkpoint keeps what the others have noted, so it comes last.
     callbacks: list[Callback] = [kept, newest] if isinstance(module, Duel) else [kept, best, newest]
-    if recipe.training.patience is not None:
-        callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=recipe.training.patience))
+    if arm.options.patience is not None:
+        callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=arm.options.patience))
     resume = _newest_whole(folder)
     if resume is not None:
         bar.advance(resume[1])
-    trainer = make_trainer(
-        recipe.trainer, folder, callbacks, max_epochs=recipe.training.epochs, num_sanity_val_steps=0
-    )
+    trainer = make_trainer(recipe.trainer, folder, callbacks, max_epochs=arm.options.epochs, num_sanity_val_steps=0)
     if isinstance(module, Duel) and trainer.world_size > 1:
         raise UsageError(
             f"an adversary plays on one device, not on {trainer.world_size}", "Set trainer.devices=1 and num_nodes=1."
@@ -84,22 +83,21 @@ def _prepared(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoade
         assert isinstance(experiment.generator, Adversary)
         criterion = make_criterion(experiment, network, with_teacher=True)
         adversary, activation = experiment.generator, experiment.domain.activation
-        duel = Duel(network, criterion, recipe.training, recipe.seed, adversary, activation)
+        duel = Duel(network, criterion, arm.options, recipe.seed, adversary, activation)
         criterion.add_adapters(network, duel.eval().lesson(1))
         duel.train()
-        size = recipe.training.batch_size
+        size = arm.options.batch_size
         return duel, DataLoader(Turns(recipe.samples.train), size), DataLoader(Turns(recipe.samples.validation), size)
-    train, validation = _loaders(experiment, arm.training, arm.validation)
+    train, validation = _loaders(experiment, arm.options, arm.training, arm.validation)
     criterion = make_criterion(experiment, network)
     criterion.add_adapters(network, train.dataset[0][0].unsqueeze(0))
-    return Distillation(network, criterion, recipe.training, recipe.seed), train, validation
+    return Distillation(network, criterion, arm.options, recipe.seed), train, validation
 
 
 def _loaders(
-    experiment: Experiment, training: Labelled, validation: Labelled
+    experiment: Experiment, options: Training, training: Labelled, validation: Labelled
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     recipe, activation = experiment.recipe, experiment.domain.activation
-    options = recipe.training
     train = Windows(training, activation, options.window, recipe.seed)
     middle = Windows(validation, activation, options.window, None)
     # Windows are cut from memory-mapped files: worker processes would only add their start-up time.

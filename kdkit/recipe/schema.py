@@ -76,6 +76,12 @@ class Control(Part):
     """The control: the same student, distilled in the same way on samples that mean nothing."""
 
     generator: Choice = Field(description="Source of the control's samples.")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Passes of the control over its samples, at most; null takes training.epochs. What means nothing "
+        "is soon learnt.",
+    )
 
 
 class Hardware(Part):

@@ -58,7 +58,7 @@ def _distill(run: Run, arm: Arm) -> None:
     checkpoints = run.folder.checkpoints(arm.name)
     what = recipe.student.name if arm.name != CONTROL else f"{recipe.student.name} on {_control_name(run)}"
     start = time.monotonic()
-    with run.progress.work(NAME, what, recipe.training.epochs, "epochs") as bar:
+    with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
         outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar)
     if ranks.rank() != 0:
         return

@@ -283,6 +283,15 @@ def test_an_answer_that_is_not_finite_is_never_stored(prepare, monkeypatch):
     assert not list((run.root / "targets").rglob("*.safetensors"))
 
 
+def test_the_control_may_be_trained_for_fewer_epochs(prepare):
+    run = prepare(*SMALL[:4], "control.epochs=1")
+    run_stages(run, last="distill")
+    epochs = {arm.name: len(run.folder.history(arm.name).read_text().splitlines()) - 1 for arm in run.arms}
+    assert epochs == {"student": 2, "control": 1}
+    whole = {arm.name: arm.fingerprint for arm in prepare(*SMALL[:4]).arms}
+    assert [whole[arm.name] == arm.fingerprint for arm in run.arms] == [True, False]
+
+
 def test_without_a_control_there_is_none(finished):
     assert set(json.loads(finished.folder.scores_file.read_text())) == {"teacher", "student"}
     assert not finished.folder.model("control").exists()

@@ -31,7 +31,7 @@ class ConvLSTM(Student):
             "default", description="Network: default (U-Net with skips), or paper (EchoDFKD's, weight for weight)."
         )
         blocks: int = Field(4, ge=1, le=4, description="Levels of resolution, each half as fine as the one before.")
-        layers: int = Field(1, ge=1, le=4, description="ConvLSTM layers, one after the other, at each recurrent level.")
+        layers: int = Field(1, ge=1, le=4, description="ConvLSTM layers in turn, at each recurrent level.")
         width: int = Field(12, ge=1, le=128, description="Channels of the finest level; coarser levels have more.")
         weights: FilePath | None = Field(
             None,

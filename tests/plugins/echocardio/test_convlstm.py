@@ -91,7 +91,7 @@ def test_our_own_weights_load_again(tmp_path: Path) -> None:
     for variant in ("default", "paper"):
         trained = build(variant=variant, blocks=2, width=4)
         path = tmp_path / f"{variant}.safetensors"
-        save_file({name: value + 1 for name, value in trained.state_dict().items()}, path)
+        save_file({name: (value + 1).contiguous() for name, value in trained.state_dict().items()}, path)
         loaded = build(variant=variant, blocks=2, width=4, weights=path).state_dict()
         assert all(torch.equal(loaded[name], value + 1) for name, value in trained.state_dict().items())
 
