@@ -13,8 +13,12 @@ from .drawing import colour_of
 from .events import predicted_areas, rate_of, true_areas
 from .metrics.truth import event_frames
 
-# Reads on white as on black, like the palette: the figure has no ground of its own.
+# Stands for the page's ink by day or by night, which the file chooses where it is shown.
 _INK = "#808080"
+_PAPER = """<style type="text/css">
+   svg {background: #fff; color: #57606b}
+   @media (prefers-color-scheme: dark) {svg {background: #1b2129; color: #b4bdc9}}
+  </style>"""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kdkit",
@@ -33,7 +37,7 @@ _DASHES = {"truth": "-", "teacher": (0, (5, 2)), "student": "-", CONTROL: (0, (1
 
 
 def area_figure(case: Case) -> bytes:
-    """The area curves of the truth and of every model, with the true ED and ES frames: SVG, transparent.
+    """The area curves of the truth and of every model, with the true ED and ES frames: SVG, white, or dark at night.
 
     The unit is square centimetres where the sample's ``spacing_mm`` is known, else pixels; time is in seconds where
     its ``fps`` is known, else frames.
@@ -63,7 +67,8 @@ def area_figure(case: Case) -> bytes:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
         target = io.BytesIO()
         figure.savefig(target, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return target.getvalue()
+    drawn = target.getvalue().decode().replace(_INK, "currentColor")
+    return drawn.replace("<style", f"{_PAPER}\n  <style", 1).encode()
 
 
 def _area_unit(spacing_mm: object) -> tuple[str, float]:
