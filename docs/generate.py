@@ -43,7 +43,7 @@ BESIDE = {
     "component": ["ComponentOptions"],
     "generator": ["Sample"],
     "metric": ["Score"],
-    "domain": ["Case", "Figure", "Inspection", "Table", "Defect"],
+    "domain": ["Case", "Figure", "Published", "Inspection", "Table", "Defect"],
 }
 
 

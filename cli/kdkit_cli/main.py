@@ -11,12 +11,15 @@ import kdkit
 from kdkit.errors import KdkitError
 from kdkit_cli import (
     check_command,
+    compare_command,
     config_command,
     evaluate_command,
     plugins_command,
     predict_command,
+    report_command,
     run_command,
     serve_command,
+    sweep_command,
 )
 
 INTERRUPTED = 130
@@ -32,7 +35,10 @@ app = typer.Typer(
 run_command.register(app)
 predict_command.register(app)
 evaluate_command.register(app)
+report_command.register(app)
 check_command.register(app)
+sweep_command.register(app)
+compare_command.register(app)
 serve_command.register(app)
 app.add_typer(config_command.app, name="config")
 app.add_typer(plugins_command.app, name="plugins")
