@@ -231,3 +231,16 @@ class TestPictures:
         truth = {"mask": mask[[0, 13]], "mask_frames": np.array([0, 13]), "ed": np.array([0]), "es": np.array([13])}
         sample = Sample(domain.read(REAL_CINE).inputs, truth=truth, info={"name": "clip", "fps": 30.0})
         assert len(list(domain.figures(self.cases([sample, sample])))) == 5
+
+
+def test_a_sweep_goes_over_the_sixteen_published_students():
+    from kdkit.plugins import discover
+    from kdkit.sweep.plan import plan
+
+    sweep = plan(discover({}), "echocardio", [])
+    sixteen = [f"blocks={blocks} layers={layers}" for blocks in range(1, 5) for layers in range(1, 5)]
+    assert [point.label for point in sweep.points] == sixteen
+    sizes = sorted(sum(p.numel() for p in point.experiment.student.build().parameters()) for point in sweep.points)
+    students = [point for point in Echocardio.published if point.name.startswith("EchoDFKD")]
+    assert [point.weights for point in students] == sizes
+    assert all(point.metric in sweep.points[0].experiment.metrics for point in Echocardio.published)

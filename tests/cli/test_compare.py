@@ -1,0 +1,110 @@
+"""``kdkit compare`` and ``kdkit report RUN``: finished runs, opened again."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdkit.stages.pipeline import run_stages
+
+TOY = Path(__file__).parents[1] / "toy"
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=5", "training.epochs=2", "control=null")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, toy_run):
+    """A folder with the store and three runs: two on the same samples, one on others."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(TOY))
+        home = tmp_path_factory.mktemp("finished")
+        folders = []
+        for more in (["training.learning_rate=0.5"], ["student.gain=0.5"], ["seed=1"]):
+            run = toy_run(home, *SMALL, *more)
+            run_stages(run)
+            folders.append(run.folder.path.relative_to(home))
+        return home, folders
+
+
+@pytest.fixture
+def runs(finished, toy, tmp_path):
+    """A copy of them, where another machine would keep them."""
+    home, folders = finished
+    shutil.copytree(home, toy)
+    for folder in folders:
+        manifest = toy / folder / "manifest.json"
+        manifest.write_text(manifest.read_text().replace(str(home), str(tmp_path / "elsewhere")))
+    return [toy / folder for folder in folders]
+
+
+def values(run):
+    with (run / "cases.csv").open() as file:
+        return np.array([float(row["overlap"]) for row in csv.DictReader(file) if row["model"] == "student"])
+
+
+def test_scores_stand_side_by_side_with_their_difference(runs, cli, tmp_path):
+    finished = cli("compare", runs[0], runs[1], "--json", "--out", tmp_path / "page.html")
+    assert finished.code == 0, finished.err
+    found = json.loads(finished.out)
+    first, other = (run.name for run in runs[:2])
+    assert found["runs"] == [first, other]
+    for run in runs[:2]:
+        kept = json.loads((run / "scores.json").read_text())["student"]["overlap"]
+        assert found["scores"]["overlap"][run.name] == kept
+    difference = found["differences"]["overlap"][other]
+    apart = values(runs[1]) - values(runs[0])
+    assert difference["value"] == pytest.approx(apart.mean(), abs=1e-6)
+    assert apart.min() - 1e-6 <= difference["ci_low"] <= difference["ci_high"] <= apart.max() + 1e-6
+    assert difference["n"] == 5
+    assert found["recipes"] == {
+        "student.gain": {first: "1.0", other: "0.5"},
+        "training.learning_rate": {first: "0.5", other: "0.3"},
+    }
+    page = (tmp_path / "page.html").read_text()
+    assert all(text in page for text in (first, other, "student.gain", "difference"))
+    table = cli("compare", runs[0], runs[1]).out
+    assert all(text in table for text in (first, other, "student.gain", "overlap", "weights"))
+
+
+def test_what_cannot_be_compared_is_told_in_one_message(runs, cli, tmp_path):
+    cut = shutil.copytree(runs[0], tmp_path / "cut")
+    shutil.rmtree(cut / "predictions")
+    faults = {
+        (runs[0],): (2, "two or more"),
+        (runs[0], runs[0]): (2, "given twice"),
+        (runs[0], tmp_path): (2, "not a run's folder"),
+        (runs[0], tmp_path / "nowhere"): (2, "does not exist"),
+        (runs[0], runs[2]): (1, "measured on different samples"),
+        (runs[0], cut): (1, "predict is not done"),
+    }
+    for given, (code, message) in faults.items():
+        finished = cli("compare", *given)
+        assert (finished.code, message in finished.err) == (code, True), finished.err
+        assert "Traceback" not in finished.err
+
+
+def test_the_report_of_a_run_is_written_anew_and_nothing_else(runs, cli):
+    run = runs[0]
+    page = run / "report.html"
+    page.unlink()
+    kept = {
+        path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != "manifest.json"
+    }
+    finished = cli("report", run)
+    assert finished.code == 0, finished.err
+    assert str(page) in finished.out and run.name in page.read_text()
+    now = {
+        path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != "manifest.json"
+    }
+    assert now == kept | {page: page.stat().st_mtime_ns}
+
+
+def test_a_report_that_cannot_be_made_is_told_in_one_message(runs, cli):
+    (runs[0] / "scores.json").unlink()
+    finished = cli("report", runs[0])
+    assert finished.code == 1 and "evaluate is not done" in finished.err and "makes what is missing" in finished.err
+    finished = cli("report", runs[1], "--set", "seed=1")
+    assert finished.code == 2 and "--set" in finished.err
+    assert cli("report", "toy", "--domain-file", "x.py").code == 2
