@@ -25,12 +25,13 @@ PAGE, TEMPLATE = "sweep.html", "sweep.html"
 
 @dataclass(frozen=True)
 class Cost:
-    """What a better score is paid for with. ``cost``: of the value in the facts, lower is better."""
+    """What a better score is paid for with, by its key in the facts; ``unit``: what its values are divided by."""
 
     key: str
     name: str
-    cost: Callable[[float], float]
     write: Callable[[float], str]
+    higher_is_better: bool = False
+    unit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def write_page(folder: Path, sweep: Sweep, results: Sequence[Result], jobs: int)
 def page(sweep: Sweep, results: Sequence[Result], jobs: int) -> str:
     """The page as HTML. ``jobs``: how many processes ran at once, which the speeds were measured beside."""
     domain = sweep.points[0].experiment.domain
-    costs = _costs(domain.item)
+    costs = [cost for cost in _costs(domain.item) if any(result.facts[cost.key] for result in results)]
     name = ranking_metric(results)
     metric = sweep.points[0].experiment.metrics.get(name) if name else None
     measured = {
@@ -75,8 +76,8 @@ def page(sweep: Sweep, results: Sequence[Result], jobs: int) -> str:
             if not known:
                 continue
             numbers, scores = list(known), [score for _, score in known.values()]
-            values = [float(result.facts[cost.key] or 0) for result, _ in known.values()]
-            front = pareto_front(_goodness(scores, metric), [cost.cost(value) for value in values])
+            values = [float(result.facts[cost.key] or 0) / cost.unit for result, _ in known.values()]
+            front = pareto_front(_goodness(scores, metric), [-v if cost.higher_is_better else v for v in values])
             for i in front:
                 fronts.setdefault(numbers[i], []).append(cost.name)
             if cost.key == "weights":
@@ -105,9 +106,9 @@ def page(sweep: Sweep, results: Sequence[Result], jobs: int) -> str:
 
 def _costs(item: str) -> list[Cost]:
     return [
-        Cost("weights", "weights", lambda value: value, lambda value: compact(round(value))),
-        Cost("items_per_second", f"{item}s a second", lambda value: -value, lambda value: significant(value, 2)),
-        Cost("peak_memory_bytes", "memory in MB", lambda value: value, lambda value: significant(value / 1e6, 3)),
+        Cost("weights", "weights", lambda value: compact(round(value))),
+        Cost("items_per_second", f"{item}s a second", lambda value: significant(value, 2), higher_is_better=True),
+        Cost("peak_memory_bytes", "memory (MB)", lambda value: significant(value, 3), unit=1e6),
     ]
 
 
@@ -130,7 +131,7 @@ def _row(number: int, sweep: Sweep, result: Result, metric: str | None, costs: S
         number,
         [result.point.values[axis.path].strip("\"'") for axis in sweep.axes],
         written(score).line if score else NOTHING,
-        [cost.write(value) if value else NOTHING for cost, value in known],
+        [cost.write(value / cost.unit) if value else NOTHING for cost, value in known],
         fronts.get(number, []),
         f"{POINTS}/{result.point.folder_name}/report.html",
         result.failure,
