@@ -42,6 +42,10 @@ class Metric(Component, ABC):
     ``group_key``: the entry of ``sample.info`` that says which samples belong together ("patient"). The bootstrap
     draws such groups, as ten clips of one patient tell less than ten patients; a sample without the entry is drawn by
     itself, and so is every sample where the key is None.
+    ``needs_truth``: False for a metric of the answer alone, or beside the teacher's: ``kdkit evaluate --data`` then
+    asks about samples without labels, too.
+    ``reads_teacher``: True for a metric that compares with the teacher's answer: it finds it, float32, activated, as
+    ``sample.truth["teacher"]``, and measures every model but the teacher.
 
     Example::
 
@@ -61,6 +65,8 @@ class Metric(Component, ABC):
     unit: ClassVar[str]
     higher_is_better: ClassVar[bool | None]
     group_key: ClassVar[str | None] = None
+    needs_truth: ClassVar[bool] = True
+    reads_teacher: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         super().__init__(options)
@@ -75,6 +81,15 @@ class Metric(Component, ABC):
 
         ``prediction``: float32, the model's answer after the domain's activation (a probability, say).
         """
+
+    def probes(self, sample: Sample) -> Sequence[np.ndarray]:
+        """Changed inputs of the sample that each model is asked about as well, as raw as the sample's own.
+
+        The metric finds the answers, float32, activated, in their order, as ``sample.truth["probes"]``: one array,
+        the probes along its first axis. Only ``kdkit evaluate --data``, which has the models at hand, asks again;
+        elsewhere there are none, and a metric that needs them measures nothing.
+        """
+        return []
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Three or more predictions, float32, each with its sample, to try the metric out with.

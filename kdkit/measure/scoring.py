@@ -1,9 +1,9 @@
-"""Models and labelled samples → scores, for everything and for each group."""
+"""Models and samples → scores, for everything and for each group."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from kdkit.contracts.metric import Metric, Score
 from kdkit.engine.answering import answers_of, freeze
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.errors import DataError, KdkitError
+from kdkit.measure import beside
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
+from kdkit.run_folder import TEACHER
 from kdkit.sample import Sample
 from kdkit.store.answers import decode_answer, encode
 
@@ -27,6 +29,8 @@ ALL = "all"
 
 Networks = Mapping[str, torch.nn.Module]
 Scores = dict[str, dict[str, dict[str, Score]]]
+# Each model's answer, and those to each metric's probes.
+_Answers = dict[str, tuple[np.ndarray, dict[str, list[np.ndarray]]]]
 
 
 @dataclass
@@ -34,7 +38,8 @@ class Measured:
     """What came of the data.
 
     ``scores``: model, group, metric to score; the group "all" comes first. ``rows``: one for each sample and model,
-    with each metric on that sample alone. ``unlabelled``: samples without any truth, which no model was asked about.
+    with each metric on that sample alone. ``unlabelled``: samples without any truth, which no model was asked about
+    because every metric needs one.
     ``skipped``: (sample, reason) of what could not be read.
     """
 
@@ -54,13 +59,13 @@ def measure(
     folder: Path,
     bar: Bar,
 ) -> Measured:
-    """Ask every network about every labelled sample of the source, and measure the answers.
+    """Ask every network about every sample of the source that has what a metric needs, and measure the answers.
 
     Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when an
     answer is not finite.
     """
     measured, gathered = Measured(), _Gathered(networks, metrics)
-    module = _Answering(networks, domain)
+    module = _Answering(networks, domain, metrics)
     trainer = make_trainer(hardware, folder, [_Keep(domain, gathered, measured, bar)], enable_checkpointing=False)
     loader = DataLoader(_Labelled(source), batch_size=1, collate_fn=lambda items: items[0])
     with interruptible(trainer):
@@ -70,6 +75,11 @@ def measure(
         raise DataError(
             f"nothing could be measured: {measured.unlabelled} samples have no label, "
             f"{len(measured.skipped)} could not be read",
+        )
+    if not any(score.n for groups in measured.scores.values() for by in groups.values() for score in by.values()):
+        raise DataError(
+            f"nothing could be measured: no sample has what {', '.join(metrics)} needs",
+            "Choose other metrics with --metric.",
         )
     return measured
 
@@ -135,20 +145,34 @@ class _Labelled(Dataset[tuple[int, "Sample | str"]]):
 
 
 class _Answering(LightningModule):
-    def __init__(self, networks: Networks, domain: Domain) -> None:
+    def __init__(self, networks: Networks, domain: Domain, metrics: Mapping[str, Metric]) -> None:
         super().__init__()
         self.networks = torch.nn.ModuleDict({model: freeze(network) for model, network in networks.items()})
         self.domain = domain
+        self.metrics = metrics
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Leave samples as they are (Lightning would look for tensors in them); their arrays are moved later."""
         return batch
 
-    def predict_step(self, batch: tuple[int, Sample | str], batch_idx: int) -> dict[str, np.ndarray]:
+    def predict_step(self, batch: tuple[int, Sample | str], batch_idx: int) -> _Answers:
         _, sample = batch
-        if isinstance(sample, str) or not sample.truth:
+        if isinstance(sample, str) or not (sample.truth or self._unlabelled_count()):
             return {}
-        return answers_to(dict(self.networks.items()), self.domain, sample, self.device)
+        networks = dict(self.networks.items())
+        plain = answers_to(networks, self.domain, sample, self.device)
+        again = {
+            name: [answers_to(networks, self.domain, replace(sample, inputs=p), self.device) for p in probes]
+            for name, metric in self.metrics.items()
+            if (probes := metric.probes(sample))
+        }
+        return {
+            model: (answer, {name: [asked[model] for asked in every] for name, every in again.items()})
+            for model, answer in plain.items()
+        }
+
+    def _unlabelled_count(self) -> bool:
+        return any(not metric.needs_truth for metric in self.metrics.values())
 
 
 class _Keep(Callback):
@@ -172,16 +196,18 @@ class _Keep(Callback):
         else:
             self._measure(index, sample, outputs)
 
-    def _measure(self, index: int, sample: Sample, answers: Mapping[str, np.ndarray]) -> None:
+    def _measure(self, index: int, sample: Sample, answers: _Answers) -> None:
         strata = self.domain.strata(sample)
-        for model, answer in answers.items():
+        teacher = answers[TEACHER][0] if TEACHER in answers else None
+        for model, (answer, again) in answers.items():
             row: dict[str, Any] = {"sample": sample.info.get("name", index), "index": index, "model": model}
             for name, metric in self.gathered.of(ALL)[model].items():
-                row[name] = _alone(metric, metric.update(answer, sample))
+                cases = beside.update(metric, model, answer, sample, teacher, again.get(name, ()))
+                row[name] = _alone(metric, cases)
             self.measured.rows.append(row)
             for group, part in strata.items():
-                for metric in self.gathered.of(group)[model].values():
-                    metric.update(answer, part)
+                for name, metric in self.gathered.of(group)[model].items():
+                    beside.update(metric, model, answer, part, teacher, again.get(name, ()))
 
 
 def _alone(metric: Metric, cases: np.ndarray | None) -> float | None:

@@ -13,6 +13,7 @@ from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.domain import Activation
 from kdkit.contracts.metric import Metric
 from kdkit.files import write_csv, write_json
+from kdkit.measure import beside
 from kdkit.run import Run
 from kdkit.run_folder import TEACHER
 from kdkit.stages import predict
@@ -49,15 +50,16 @@ def execute(run: Run) -> None:
     with run.progress.work(NAME, f"{len(experiment.metrics)} metrics", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
-            for model, answer in models.items():
-                prediction = answer(index)
+            answered = {model: answer(index) for model, answer in models.items()}
+            for model, prediction in answered.items():
                 row: dict[str, object] = {
                     "sample": sample.info.get("name", index),
                     "index": index,
                     "model": model,
                 }
                 for name, metric in metrics[model].items():
-                    row[name] = _sample_value(metric, metric.update(prediction, sample))
+                    cases = beside.update(metric, model, prediction, sample, answered[TEACHER])
+                    row[name] = _sample_value(metric, cases)
                 rows.append(row)
             bar.advance()
         scores = {

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from kdkit.plugins import discover
 from kdkit.stages.pipeline import run_stages
+from kdkit.student_folder import read_student
 
 TOY = Path(__file__).parents[1] / "toy"
 
@@ -90,6 +93,45 @@ def test_a_split_and_a_metric_can_be_chosen(trained, data, cli):
     assert wrong.code == 1 and "size" in wrong.err and "Traceback" not in wrong.err
     unknown = cli("evaluate", trained, "--data", data, "--metric", "overlapp")
     assert unknown.code == 2 and "overlap" in unknown.err
+
+
+def test_scores_without_labels_ask_about_every_sample(trained, data, cli):
+    """The teacher's agreement is nobody's; its answers to changed clips, by hand, as it goes by brightness."""
+    wanted = ("--metric", "agreement", "--metric", "{name: consistency, gain: 1.5, noise: 40}")
+    finished = cli("evaluate", trained, "--data", data, *wanted, "--json")
+    assert finished.code == 0, finished.err
+    found = json.loads(finished.out)
+    teacher, student = (found["scores"][model]["all"] for model in ("teacher", "student"))
+    assert found["unlabelled"] == 0
+    assert (teacher["agreement"]["n"], student["agreement"]["n"], student["consistency"]["n"]) == (0, 5, 5)
+    expected = []
+    for name in "abcde":
+        clip = np.load(data / f"{name}.npy").astype(np.float32)
+        noise = np.random.default_rng(0).normal(0, 40, clip.shape)
+        plain = clip >= 128
+        changed = [plain, np.clip(clip * 1.5, 0, 255).round() >= 128, np.clip(clip + noise, 0, 255).round() >= 128]
+        expected.append(np.mean([2 * (plain & c).sum() / (plain.sum() + c.sum()) for c in changed]))
+    assert teacher["consistency"]["value"] == pytest.approx(np.mean(expected))
+    assert 0.5 < teacher["consistency"]["value"] < 0.99
+
+
+def test_the_students_agreement_is_that_of_its_own_masks(trained, data, cli):
+    found = json.loads(cli("evaluate", trained, "--data", data, "--metric", "agreement", "--json").out)
+    registry = discover({})
+    network = read_student(registry, trained).network.eval()
+    expected = []
+    for name in "abcde":
+        clip = np.load(data / f"{name}.npy")
+        with torch.inference_mode():
+            mask = torch.sigmoid(network(torch.from_numpy(clip[None]))[0]).numpy() >= 0.5
+        bright = clip >= 128
+        expected.append(2 * (mask & bright).sum() / max(1, mask.sum() + bright.sum()))
+    assert found["scores"]["student"]["all"]["agreement"]["value"] == pytest.approx(np.mean(expected), abs=0.02)
+
+
+def test_metrics_that_nothing_can_be_measured_with_are_told(trained, data, cli):
+    alone = cli("evaluate", trained / "student", "--data", data, "--metric", "agreement")
+    assert alone.code == 1 and "no sample has what agreement needs" in alone.err and "Traceback" not in alone.err
 
 
 def test_the_folder_shows_the_worst_cases_first(trained, data, cli, tmp_path):

@@ -44,9 +44,9 @@ def kdkit_students() -> list[Entry]:
 
 @hookimpl
 def kdkit_metrics() -> list[Entry]:
-    overlap, surfaces, area, ejection, timing, stability, calibration = (
+    overlap, surfaces, area, ejection, timing, stability, calibration, label_free = (
         f"kdkit_echocardio.metrics.{name}"
-        for name in ("overlap", "surfaces", "area", "ejection", "timing", "stability", "calibration")
+        for name in ("overlap", "surfaces", "area", "ejection", "timing", "stability", "calibration", "label_free")
     )
     return [
         Entry("dice", "Dice coefficient at end-diastole and end-systole", f"{overlap}:Dice"),
@@ -102,6 +102,12 @@ def kdkit_metrics() -> list[Entry]:
             "afd-original", "Distance of ED and ES by EchoDFKD's own rule, frames", f"{timing}:OriginalFrameDistance"
         ),
         Entry("flicker", "Trembling of the area from frame to frame; needs no truth", f"{stability}:Flicker"),
+        Entry("agreement", "Dice coefficient with the teacher over whole clips", f"{label_free}:TeacherAgreement"),
+        Entry(
+            "consistency",
+            "Dice coefficient with oneself on the clip backwards, amplified, and noisy",
+            f"{label_free}:SelfConsistency",
+        ),
         Entry("brier", "Mean squared error of the probability at ED and ES", f"{calibration}:Brier"),
         Entry("ece", "Expected calibration error of the probability at ED and ES", f"{calibration}:CalibrationError"),
     ]

@@ -1,5 +1,6 @@
 """The contracts, kept by every component of the echocardiography plugin."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -65,7 +66,9 @@ def cases():
     for number, sample in enumerate(Phantom(Phantom.Options(frames=48)).generate(range(4))):
         shifted = np.roll(sample.truth["mask"], number, axis=0)
         doubt = rng.normal(0, 0.05, shifted.shape)
-        yield np.clip(0.1 + 0.8 * shifted + doubt, 0, 1).astype(np.float32), sample
+        prediction = np.clip(0.1 + 0.8 * shifted + doubt, 0, 1).astype(np.float32)
+        others = {"teacher": sample.truth["mask"], "probes": np.stack([prediction] * 3)}
+        yield prediction, replace(sample, truth={**sample.truth, **others})
 
 
 REGISTRY, CASES = discover({}), list(cases())

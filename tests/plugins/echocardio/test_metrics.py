@@ -25,6 +25,7 @@ from kdkit_echocardio.metrics.ejection import (
     DiscsReduced,
     DiscsRootMeanSquareError,
 )
+from kdkit_echocardio.metrics.label_free import SelfConsistency, TeacherAgreement
 from kdkit_echocardio.metrics.overlap import Dice, DiceED, DiceES, IoU, PooledDice
 from kdkit_echocardio.metrics.stability import Flicker
 from kdkit_echocardio.metrics.surfaces import (
@@ -494,6 +495,39 @@ def test_noise_flickers_more_than_a_beating_heart() -> None:
 def test_flicker_of_nothing_is_not_counted() -> None:
     assert Flicker().measure(np.zeros((9, 16, 16), np.float32), sample(9)) == []
     assert Flicker().measure(np.ones((2, 16, 16), np.float32), sample(2)) == []
+
+
+# --- without labels ----------------------------------------------------------------------------------------------
+
+
+def test_agreement_by_hand() -> None:
+    prediction = np.zeros((3, 4, 4), np.float32)
+    prediction[0, :2] = prediction[2, 0] = 0.9  # 8 and 4 pixels
+    teacher = np.zeros((3, 4, 4), np.float32)
+    teacher[0, 1:3] = teacher[1, 0] = 0.5  # 8, of which 4 are shared, and 4
+    assert value(TeacherAgreement(), (prediction, sample(3, 4, teacher=teacher))) == pytest.approx(2 * 4 / 24)
+    empty = np.zeros((3, 4, 4), np.float32)
+    assert value(TeacherAgreement(), (empty, sample(3, 4, teacher=empty))) == 1
+    assert TeacherAgreement().measure(prediction, sample(3, 4)) == []
+
+
+def test_consistency_turns_the_clip_round_again() -> None:
+    prediction = np.zeros((3, 4, 4), np.float32)
+    prediction[0] = 1
+    probes = np.stack([prediction[::-1], prediction, np.zeros_like(prediction)])
+    assert value(SelfConsistency(), (prediction, sample(3, 4, probes=probes))) == pytest.approx(2 / 3)
+    turned = np.stack([prediction] * 3)
+    assert value(SelfConsistency(), (prediction, sample(3, 4, probes=turned))) == pytest.approx(2 / 3)
+
+
+def test_the_probes_of_consistency() -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (5, 8, 8)).astype(np.uint8)
+    backwards, louder, noisy = SelfConsistency().probes(Sample(clip))
+    np.testing.assert_array_equal(backwards, clip[::-1])
+    np.testing.assert_array_equal(louder, np.minimum(np.rint(clip * np.float32(1.2)), 255))
+    assert 4 < np.abs(noisy.astype(float) - clip).mean() < 8
+    assert {probe.dtype for probe in (backwards, louder, noisy)} == {np.dtype(np.uint8)}
+    assert SelfConsistency().probes(Sample(clip[:2])) == [], "stills have no order in time"
 
 
 # --- calibration -------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ class Flicker(ClipMetric):
 
     unit = "%"
     higher_is_better = False
+    needs_truth = False
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         areas = area_curve(clean(binarize(prediction)))
