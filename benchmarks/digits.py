@@ -31,10 +31,10 @@ SOURCES = {
     "noise": ["generator.name=noise", "generator.shape=[8,8]", *MANY],
     "strokes": ["generator.name=digits-strokes", *MANY],
     "inversion": [
-        "generator={name: inversion, shape: [8, 8], batch_norm: 0, total_variation: 10, steps: 100}",
+        "generator={name: inversion, shape: [8, 8], batch_norm: 0, steps: 20}",
         "samples.train=2000",
         "samples.validation=250",
-        "training.epochs=60",
+        "training.epochs=40",
         "training.batch_size=128",
     ],
     "adversarial": [

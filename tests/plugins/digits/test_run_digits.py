@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 import kdkit
 from kdkit.plugins import discover
 from kdkit.progress import Silence
@@ -13,11 +15,17 @@ from kdkit.run_folder import RunFolder
 from kdkit.stages.pipeline import run_stages
 
 PACKAGE = Path(__file__).parents[3] / "examples" / "digits" / "kdkit_digits"
-SETTINGS = ("samples.train=1500", "samples.validation=100", "training.epochs=10", "training.batch_size=32")
+STROKES = ("samples.train=1500", "samples.validation=100", "training.epochs=10", "training.batch_size=32")
+ADVERSARY = (
+    "generator={name: adversarial, shape: [8, 8], distance: kl}",
+    "samples.train=12800",
+    "training.epochs=12",
+)
 
 
-def test_the_student_beats_the_control(tmp_path):
-    experiment = load_experiment(discover({}), "digits", settings=SETTINGS)
+@pytest.mark.parametrize("settings", [STROKES, pytest.param(ADVERSARY, marks=pytest.mark.slow)])
+def test_the_student_beats_the_control(tmp_path, settings):
+    experiment = load_experiment(discover({}), "digits", settings=settings)
     run_stages(Run(experiment, RunFolder(tmp_path / "run"), tmp_path / "store", Silence()))
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
     teacher, student, control = (scores[model]["accuracy"] for model in ("teacher", "student", "control"))
