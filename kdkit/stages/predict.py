@@ -104,10 +104,14 @@ def _teacher_facts(run: Run) -> dict[str, Any]:
 
 
 def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
-    """Number of weights, and items (frames, say) answered in a second on the processor, one sample at a time."""
+    """Number of weights, and items (frames, say) answered in a second on the processor, one sample at a time.
+
+    ``peak_memory_bytes``: the weights and the tensors that are alive at once while one sample is answered.
+    """
     import torch
 
     from kdkit.engine.answering import answers_of, freeze
+    from kdkit.memory import peak_memory
 
     split, domain = run.evaluation.split, run.experiment.domain
     sample = split.samples.sample(split.start)
@@ -117,8 +121,11 @@ def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
         start = time.perf_counter()
         answers_of(network, [sample.inputs], torch.device("cpu"))
         seconds.append(time.perf_counter() - start)
+    made = peak_memory(lambda: answers_of(network, [sample.inputs], torch.device("cpu")))
+    kept = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
     return {
         # None: the network keeps them elsewhere (in another runtime), or has none.
         "weights": sum(parameter.numel() for parameter in network.parameters()) or None,
         "items_per_second": round(domain.items(sample) / statistics.median(seconds[1:]), 1),
+        "peak_memory_bytes": kept + made or None,
     }
