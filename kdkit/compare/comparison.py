@@ -12,10 +12,11 @@ from kdkit.compare.paired import Difference, paired_difference
 from kdkit.contracts.metric import Metric, Score
 from kdkit.errors import DataError, UsageError
 from kdkit.files import read_json
+from kdkit.measure import beside
 from kdkit.progress import Progress
 from kdkit.recipe.flat import flat
 from kdkit.run import Run
-from kdkit.run_folder import STUDENT
+from kdkit.run_folder import STUDENT, TEACHER
 from kdkit.stages import evaluate
 from kdkit.stored_run import check_whole
 
@@ -103,7 +104,7 @@ def _measured(
 ) -> tuple[Cases, dict[str, dict[str, str]], dict[str, dict[str, Score]]]:
     """Run to metric to sample to its cases; metric to sample to its group; metric to run to its score."""
     split = runs[0].evaluation.split
-    answers = {name: evaluate.answers(run)[STUDENT] for name, run in zip(names, runs, strict=True)}
+    answers = {name: evaluate.answers(run) for name, run in zip(names, runs, strict=True)}
     measuring = {name: {metric: type(m)(m.options) for metric, m in shared.items()} for name in names}
     cases: Cases = {name: {metric: {} for metric in shared} for name in names}
     groups: dict[str, dict[str, str]] = {metric: {} for metric in shared}
@@ -111,9 +112,9 @@ def _measured(
         for index in split.indices:
             sample = split.samples.sample(index)
             for name, answer in answers.items():
-                prediction = answer(index)
+                prediction, teacher = answer[STUDENT](index), answer[TEACHER](index)
                 for metric, measure in measuring[name].items():
-                    found = measure.update(prediction, sample)
+                    found = beside.update(measure, STUDENT, prediction, sample, teacher)
                     if found is not None:
                         # Names may repeat, places do not.
                         cases[name][metric][str(index)] = found
