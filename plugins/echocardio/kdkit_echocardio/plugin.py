@@ -44,9 +44,19 @@ def kdkit_students() -> list[Entry]:
 
 @hookimpl
 def kdkit_metrics() -> list[Entry]:
-    overlap, surfaces, area, ejection, timing, stability, calibration, label_free = (
+    overlap, surfaces, area, ejection, timing, stability, calibration, label_free, echoclip = (
         f"kdkit_echocardio.metrics.{name}"
-        for name in ("overlap", "surfaces", "area", "ejection", "timing", "stability", "calibration", "label_free")
+        for name in (
+            "overlap",
+            "surfaces",
+            "area",
+            "ejection",
+            "timing",
+            "stability",
+            "calibration",
+            "label_free",
+            "echoclip",
+        )
     )
     return [
         Entry("dice", "Dice coefficient at end-diastole and end-systole", f"{overlap}:Dice"),
@@ -107,6 +117,16 @@ def kdkit_metrics() -> list[Entry]:
             "consistency",
             "Dice coefficient with oneself on the clip backwards, amplified, and noisy",
             f"{label_free}:SelfConsistency",
+        ),
+        Entry(
+            "echoclip-score",
+            "How well EchoCLIP finds what the masks leave of the frames",
+            f"{echoclip}:EchoClipScore",
+        ),
+        Entry(
+            "echoclip-phase",
+            "Distance of ED and ES from those that EchoCLIP sees, frames",
+            f"{echoclip}:EchoClipPhase",
         ),
         Entry("brier", "Mean squared error of the probability at ED and ES", f"{calibration}:Brier"),
         Entry("ece", "Expected calibration error of the probability at ED and ES", f"{calibration}:CalibrationError"),

@@ -1,0 +1,119 @@
+"""Scores that a vision-language model gives in place of an annotator (Petit et al. 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from kdkit import ComponentOptions, Sample
+
+from ..beats import Beats, find_beats
+from ..geometry import binarize
+from ..paths import FolderPath
+from ..vision_language import model_files, similarities, write_example
+from .clip_metric import ClipMetric
+from .timing import AverageFrameDistance
+
+_MODEL = "Folder of a vision-language model in OpenCLIP's layout: open_clip_config.json and weights (EchoCLIP)."
+DILATION = 5
+
+
+class EchoClipScore(ClipMetric):
+    """How well a vision-language model finds what is left of a frame when the predicted ventricle is blacked out.
+
+    The mean over frames of ``s(A, wall) + s(B, nothing) - s(B, ventricle)``, where s is the cosine similarity with a
+    prompt, A the frame with the mask black, and B the frame with the mask dilated by 5 x 5 pixels black (Petit et al.
+    2025). No truth is needed. Compare models on the same clips: the value itself means nothing.
+    """
+
+    unit = ""
+    higher_is_better = True
+    needs_truth = False
+
+    class Options(ComponentOptions):
+        """The model, and what it is asked."""
+
+        model: FolderPath = Field(description=_MODEL)
+        wall: str = Field("WALL", description="What is to be seen when the mask is black.")
+        nothing: str = Field("NOTHING", description="What is to be seen when the dilated mask is black.")
+        ventricle: str = Field("LEFT VENTRICLE", description="What is not to be seen any more.")
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """A tiny model with random weights."""
+        return {"model": write_example(folder)}
+
+    def files(self) -> Sequence[Path]:
+        """The files of the model."""
+        return model_files(self.options.model)
+
+    def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
+        """The first frames of the base's: asking about a frame takes its time."""
+        return [(answer[:3], replace(sample, inputs=sample.inputs[:3])) for answer, sample in super().example_cases()]
+
+    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        import cv2
+
+        masks = binarize(prediction).astype(np.uint8)
+        kernel = np.ones((DILATION, DILATION), np.uint8)
+        wide = np.stack([cv2.dilate(mask, kernel) for mask in masks])
+        inside, around = (np.where(mask > 0, 0, sample.inputs).astype(np.uint8) for mask in (masks, wide))
+        asked = self.options
+        wall = similarities(asked.model, inside, [asked.wall])[:, 0]
+        nothing, ventricle = similarities(asked.model, around, [asked.nothing, asked.ventricle]).T
+        return [(float(np.mean(wall + nothing - ventricle)),)]
+
+
+class EchoClipPhase(AverageFrameDistance):
+    """``afd`` beside the beats that a vision-language model sees in the clip, which needs no truth.
+
+    Per frame, the similarity with "closed" minus that with "open" (the mitral valve's state), standardised; its
+    cumulative sum, which rises in systole, turned over, stands for the area, and its beats are found as in ``afd``.
+    A clip in which no beat is seen is not counted (Petit et al. 2025).
+    """
+
+    needs_truth = False
+
+    class Options(ComponentOptions):
+        """The model, and what it is asked."""
+
+        model: FolderPath = Field(description=_MODEL)
+        closed: str = Field("THE MITRAL VALVE IS CLOSED", description="What is to be seen in systole.")
+        open: str = Field("THE MITRAL VALVE IS OPEN", description="What is to be seen in diastole.")
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """A tiny model with random weights."""
+        return {"model": write_example(folder)}
+
+    def files(self) -> Sequence[Path]:
+        """The files of the model."""
+        return model_files(self.options.model)
+
+    def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
+        """Those of the base with the ventricle bright, so that there is something to be seen."""
+        return [
+            (answer, replace(sample, inputs=sample.truth["mask"] * np.uint8(255)))
+            for answer, sample in super().example_cases()
+        ]
+
+    def reference(self, sample: Sample) -> Beats | None:
+        if not sample.info.get("fps"):
+            return None
+        closed, opened = similarities(self.options.model, sample.inputs, [self.options.closed, self.options.open]).T
+        beats = find_beats(phase_curve(closed - opened), sample.info["fps"])
+        return beats if len(beats.ed) or len(beats.es) else None
+
+
+def phase_curve(difference: np.ndarray) -> np.ndarray:
+    """A curve that is large at ED and small at ES, 1..2, from how much the valve looks closed, float (T,)."""
+    deviation = difference.std()
+    if deviation == 0:
+        return np.full(len(difference), 1.0)
+    fallen = -np.cumsum((difference - difference.mean()) / deviation)
+    return 1 + (fallen - fallen.min()) / np.ptp(fallen)
