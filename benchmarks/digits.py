@@ -44,14 +44,6 @@ SOURCES = {
         "training.epochs=30",
         "training.batch_size=128",
     ],
-    "adversarial, softened": [
-        "generator={name: adversarial, shape: [8, 8], distance: kl}",
-        "objective.temperature=4",
-        "samples.train=12800",
-        "samples.validation=512",
-        "training.epochs=40",
-        "training.batch_size=128",
-    ],
 }
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from kdkit import DataError
 from kdkit_generators import losses
 from kdkit_generators.asking import asked
+from kdkit_generators.threads import one_thread
 
 # Foreground shares that masks are asked for.
 SHARES = (0.05, 0.5)
@@ -26,7 +27,7 @@ def inverted(network: torch.nn.Module, options: Any, rng: np.random.Generator) -
     drawn = torch.from_numpy(rng.random(options.block, dtype=np.float32))
     values = torch.from_numpy(start).requires_grad_()
     optimizer = torch.optim.Adam([values], options.learning_rate)
-    with torch.enable_grad():
+    with one_thread(), torch.enable_grad():
         for _ in range(options.steps):
             loss = _loss(network, values.sigmoid(), drawn, options)
             if not bool(loss.isfinite()):

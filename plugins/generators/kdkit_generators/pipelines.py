@@ -12,6 +12,7 @@ import torch
 
 from kdkit import DataError, WeightsError
 from kdkit_generators.extras import needed
+from kdkit_generators.threads import one_thread
 
 INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")
@@ -56,7 +57,7 @@ def image_of(pipeline: Any, seed: int, label: int | None, steps: int) -> np.ndar
             f"this pipeline needs {', '.join(missing)}, which nothing here gives",
             "Unconditional and class-conditional pipelines can be used.",
         )
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         made = pipeline(**{name: value for name, value in given.items() if name in known}).images
     image = (np.asarray(made[0]) * 255).round().clip(0, 255).astype(np.uint8)
     return image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image

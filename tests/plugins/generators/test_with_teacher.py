@@ -108,6 +108,19 @@ def test_a_block_is_the_same_whatever_part_of_it_is_asked_for_and_wherever():
     assert generator.fingerprint() != inversion(Linear(), steps=2, block=3).fingerprint()
 
 
+def test_a_block_does_not_depend_on_the_number_of_threads():
+    threads = torch.get_num_threads()
+    try:
+        made = []
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            made.append(next(iter(inversion(Example(), steps=5, block=20).generate([3]))).inputs)
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array_equal(*made)
+
+
 def test_the_teacher_draws_nothing_from_the_global_generator():
     torch.manual_seed(0)
     before = torch.get_rng_state()
