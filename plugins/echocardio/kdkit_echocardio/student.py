@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import FilePath
+from pydantic import FilePath, model_validator
 
 from kdkit import ComponentOptions, Field, Student, load_weights
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import torch
 
 
@@ -33,11 +35,21 @@ class ConvLSTM(Student):
         blocks: int = Field(4, ge=1, le=4, description="Levels of resolution, each half as fine as the one before.")
         layers: int = Field(1, ge=1, le=4, description="ConvLSTM layers in turn, at each recurrent level.")
         width: int = Field(12, ge=1, le=128, description="Channels of the finest level; coarser levels have more.")
+        views: bool = Field(
+            False,
+            description="Train the default network on clips flipped, turned, scaled and shifted at random, for few.",
+        )
         weights: FilePath | None = Field(
             None,
             description="Weights to start from, of a network of the same options: a student of kdkit's, or, for the "
             "paper variant, a published Lightning checkpoint. None: random ones.",
         )
+
+        @model_validator(mode="after")
+        def _views_fit(self) -> Self:
+            if self.views and self.variant == "paper":
+                raise ValueError("the paper's network has no views; set views=false or variant=default")
+            return self
 
     def files(self) -> Sequence[Path]:
         return [self.options.weights] if self.options.weights else []
@@ -50,8 +62,9 @@ class ConvLSTM(Student):
         from .networks.paper import PaperConvLSTM
         from .networks.unet import ConvLSTMUNet
 
-        network_class = PaperConvLSTM if self.options.variant == "paper" else ConvLSTMUNet
-        network = network_class(self.options.blocks, self.options.layers, self.options.width)
+        options = self.options
+        size = options.blocks, options.layers, options.width
+        network = PaperConvLSTM(*size) if options.variant == "paper" else ConvLSTMUNet(*size, views=options.views)
         if self.options.weights:
             load_weights(network, self.options.weights)
         return network

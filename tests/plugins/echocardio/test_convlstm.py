@@ -245,8 +245,13 @@ def test_views_follow_the_seed_and_differ_between_clips() -> None:
 
 
 def test_views_are_for_training_only() -> None:
-    network = build(blocks=2, width=4)
+    network = build(blocks=2, width=4, views=True)
     one = clips(1, 2, 32, 32)
     with torch.no_grad():
         assert not torch.equal(network.train()(one), network(one))
         assert torch.equal(network.eval()(one), network(one))
+
+
+def test_views_are_refused_for_the_network_that_has_none() -> None:
+    with pytest.raises(ValidationError, match="the paper's network has no views"):
+        ConvLSTM.Options(variant="paper", views=True)

@@ -27,14 +27,15 @@ class ConvLSTMUNet(nn.Module):
     its surroundings and costs little. The decoder ends at 1/4, where a skip still brings the wall's position, and the
     logits are interpolated: the cavity's outline is smooth.
 
-    In training each clip is seen in a :class:`RandomView`, without which a few hundred clips are soon learnt by
-    heart. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
+    With ``views`` each clip is seen in a :class:`RandomView` in training: without, a few hundred clips are soon learnt
+    by heart. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
     """
 
-    def __init__(self, blocks: int, layers: int, width: int = 12) -> None:
+    def __init__(self, blocks: int, layers: int, width: int = 12, views: bool = False) -> None:
         super().__init__()
         channels = [width * (level + 1) for level in range(blocks)]
         self.stride = 2**blocks
+        self.views = views
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         features, found = 1, []
         for level, wide in enumerate(channels):
@@ -57,7 +58,7 @@ class ConvLSTMUNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, clips: Tensor) -> Tensor:
-        if not self.training:
+        if not (self.training and self.views):
             return self._segment(clips)
         view = RandomView(clips)
         return view.undo(self._segment(view.apply(clips)))
