@@ -314,7 +314,8 @@ def test_labelling_goes_on_when_a_killed_server_is_back(toy, toy_run, serve, mon
     named = toy_run(toy, *settings, f"teacher.expect={remote_fingerprint(run)}")
     assert run_stages(named) == ["distill", "predict", "evaluate", "report"]
     models = json.loads(named.folder.models_file.read_text())
-    assert models["teacher"] == {"weights": None, "items_per_second": None, "bytes": None}
+    assert {"weights", "items_per_second", "bytes"} <= set(models["teacher"])
+    assert set(models["teacher"].values()) == {None}
 
 
 def remote_fingerprint(run):
