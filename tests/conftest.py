@@ -79,7 +79,13 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         command = [str(KDKIT), *map(str, arguments)]
         started.append(
             subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+                # Tests that themselves run in the background may have been started with interruptions ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
         )
         return started[-1]
