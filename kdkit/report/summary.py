@@ -112,7 +112,7 @@ def _two_digits(value: float | None) -> str:
 
 def _meaning(metric: Metric) -> str:
     """The first line of the metric's docstring, which its author wrote for readers like this one."""
-    return (type(metric).__doc__ or "").strip().partition("\n")[0]
+    return (type(metric).__doc__ or "").strip().partition("\n")[0].replace("``", "")
 
 
 def _marks(scores: Sequence[Score]) -> list[Mark | None]:
