@@ -18,8 +18,9 @@ PACKAGE = Path(__file__).parents[3] / "examples" / "digits" / "kdkit_digits"
 STROKES = ("samples.train=1500", "samples.validation=100", "training.epochs=10", "training.batch_size=32")
 ADVERSARY = (
     "generator={name: adversarial, shape: [8, 8], distance: kl}",
+    "objective.temperature=1",
     "samples.train=12800",
-    "training.epochs=12",
+    "training.epochs=16",
 )
 
 
