@@ -61,6 +61,8 @@ class Toy(Domain):
     def source(self, path, layout, split):
         if not path.is_dir():
             raise DataError(f"{path} is no folder")
+        if not any(path.glob("*.npy")):
+            raise DataError(f"{path} holds no .npy file")
         return Folder(Folder.Options(path=str(path), split=split))
 
     def check_data(self, path, layout, progress):
