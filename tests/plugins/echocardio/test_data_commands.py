@@ -113,7 +113,8 @@ def student(tmp_path):
     options = ConvLSTM.Options(blocks=1, width=2)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        save_file(ConvLSTM(options).build().state_dict(), folder / "weights.safetensors")
+        state = ConvLSTM(options).build().state_dict()
+        save_file({name: value.contiguous() for name, value in state.items()}, folder / "weights.safetensors")
     card = {"format": 1, "domain": "echocardio", "component": "convlstm", "options": options.model_dump(mode="json")}
     (folder / "card.json").write_text(json.dumps(card))
     return folder
