@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from PIL import Image
 
 from kdkit import Figure, Inspection, Progress, Table
 
 from .clips import Clip
+from .geometry import agreement, polygon_mask
 from .recorded import Recordings
-from .recordings import Recording, Study, inspect, open_study
+from .recordings import Contour, Recording, Study, inspect, open_study
 from .recordings.sample import sample_of
 from .sheet import contact_sheet
 
@@ -45,7 +47,7 @@ def inspection(path: Path, layout: str, progress: Progress) -> Inspection:
     return Inspection(
         used=len(used),
         facts={"layout": checked.layout} | ({"other views": others} if others else {}),
-        tables=[_by_split(used), _ranges(clips), _frame_sizes(clips)],
+        tables=[_by_split(used), _ranges(clips), _frame_sizes(clips), *_annotators(used, seen)],
         defects=checked.defects,
         pictures=_pictures(used),
     )
@@ -98,6 +100,40 @@ def _row(split: str, recordings: Sequence[Recording]) -> list[str | int]:
         sum(bool(recording.labels.contours) for recording in recordings),
         sum(recording.labels.ejection_fraction is not None for recording in recordings),
     ]
+
+
+def _annotators(recordings: Sequence[Recording], seen: Mapping[str, Seen]) -> list[Table]:
+    """How far people agree on the frames that several of them outlined; nothing where there is no such frame."""
+    found = [
+        agreement(masks)
+        for recording in recordings
+        if recording.name in seen
+        for masks in _several(recording.labels.contours, seen[recording.name])
+    ]
+    if not found:
+        return []
+    rows = [
+        ["DICE of two of them, mean", *_range(each.dice for each in found)],
+        ["lowest sensitivity (STAPLE)", *_range(_least(each.sensitivity) for each in found)],
+    ]
+    title = f"Frames that several annotators outlined: {len(found)}"
+    return [Table(title, ("", "least", "median", "most"), [row[:-1] for row in rows])]
+
+
+def _least(rates: np.ndarray) -> float | None:
+    """The lowest of the rates that are known; None without any: of an empty consensus nothing can be found."""
+    return min((float(rate) for rate in rates if not np.isnan(rate)), default=None)
+
+
+def _several(contours: Sequence[Contour], clip: Seen) -> Iterator[np.ndarray]:
+    """The masks, bool (K, H, W), of each frame that has more than one contour."""
+    by_frame: dict[int, list[np.ndarray]] = defaultdict(list)
+    for contour in contours:
+        if contour.mask is not None:
+            by_frame[contour.frame].append(contour.mask)
+        elif contour.points is not None:
+            by_frame[contour.frame].append(polygon_mask(contour.points, (clip.height, clip.width)))
+    yield from (np.stack(masks) for masks in by_frame.values() if len(masks) > 1)
 
 
 def _ranges(clips: Sequence[Seen]) -> Table:

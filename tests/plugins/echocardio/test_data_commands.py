@@ -9,7 +9,7 @@ import torch
 from kdkit_echocardio.domain import STILL_FRAMES, Echocardio
 from kdkit_echocardio.recipes import Paper, Real
 from kdkit_echocardio.student import ConvLSTM
-from layouts import EchoNet, beat, write_avi
+from layouts import EchoNet, beat, tracing, write_avi
 from safetensors.torch import save_file
 
 from kdkit import Sample
@@ -56,6 +56,16 @@ def listing(folder):
 
 def tables(found):
     return {table["title"]: {row[0]: row[1:] for row in table["rows"]} for table in found["tables"]}
+
+
+def test_annotators_of_the_same_frame_are_compared(tmp_path, cli):
+    both = np.vstack([tracing(width=30.0), tracing(width=20.0)])
+    folder = EchoNet(tmp_path / "data").add("0XA", tracings=[(0, both), (6, tracing(width=20.0))]).add("0XB").write()
+    found = json.loads(cli("check", "echocardio", "--data", folder, "--json").out)
+    agreement = tables(found)["Frames that several annotators outlined: 1"]
+    # Two ellipses of one length share the area of the narrower one: 2 * 20 / (30 + 20).
+    assert agreement["DICE of two of them, mean"] == pytest.approx([0.8] * 3, abs=0.02)
+    assert 0.5 < agreement["lowest sensitivity (STAPLE)"][0] <= 1
 
 
 @pytest.mark.parametrize(
