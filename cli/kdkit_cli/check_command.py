@@ -44,7 +44,9 @@ def check(
         typer.Option("--out", help="Folder for what was found, and for pictures.", show_default=False),
     ] = None,
 ) -> None:
-    """Check data or a teacher: kdkit check DOMAIN --data FOLDER, or kdkit check DOMAIN --teacher
+    """Check data or a teacher before anything is run.
+
+    kdkit check DOMAIN --data FOLDER, or kdkit check DOMAIN --teacher
 
     With --data: what is there, and what is wrong with it; the exit code is 1 when a run would leave something out.
     With --teacher: whether its answers are plausible, on the recipe's own samples or, with --data, on those there.

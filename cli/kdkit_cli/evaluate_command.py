@@ -88,7 +88,9 @@ def evaluate(
     strategy: StrategyOption = None,
     precision: PrecisionOption = None,
 ) -> None:
-    """Measure a trained student, and its teacher, on labelled data: kdkit evaluate RUN --data FOLDER
+    """Measure a student and its teacher on labelled data.
+
+    kdkit evaluate RUN --data FOLDER
 
     Without --data, kdkit evaluate DOMAIN measures teacher, student and control of the domain's run; earlier stages
     that are not whole are run first.

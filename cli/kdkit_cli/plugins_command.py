@@ -71,20 +71,21 @@ def _requirements(plugins: list[Plugin]) -> list[str]:
 
 
 def _print_table(plugins: list[Plugin]) -> None:
-    from rich.table import Table
+    # Written without rich, whose import would take a quarter of the time that this command needs.
+    rows = [(plugin.name, plugin.distribution, plugin.version, plugin.state) for plugin in plugins]
+    titles = ("plugin", "distribution", "version", "state")
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
 
-    from kdkit_cli.console import escape, out
+    def line(cells: tuple[str, ...], rest: str, color: str | None = None, dim: bool = False) -> None:
+        padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
+        padded[-1] = typer.style(padded[-1], fg=color) if color else padded[-1]
+        typer.echo(typer.style("  " + "  ".join([*padded, rest]), dim=dim or None))
 
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for column in ("plugin", "distribution", "version", "state", "components"):
-        table.add_column(column, no_wrap=column != "components")
-    for plugin in plugins:
-        color = {"active": "green", "broken": "red"}.get(plugin.state, "yellow")
-        told = _counts(plugin) or escape(plugin.reason)
-        table.add_row(plugin.name, plugin.distribution, plugin.version, f"[{color}]{plugin.state}[/]", told)
+    line(titles, "components", dim=True)
+    for plugin, row in zip(plugins, rows, strict=True):
+        line(row, _counts(plugin) or plugin.reason, {"active": "green", "broken": "red"}.get(plugin.state, "yellow"))
         if plugin.state == "broken":
-            table.add_row("", "", "", "", f"[dim]→ {escape(plugin.remedy)}[/]")
-    out.print(table)
+            line(("", "", "", ""), f"→ {plugin.remedy}", dim=True)
 
 
 def _counts(plugin: Plugin) -> str:

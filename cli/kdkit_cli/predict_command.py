@@ -44,7 +44,9 @@ def predict(
     strategy: StrategyOption = None,
     precision: PrecisionOption = None,
 ) -> None:
-    """Apply a trained student to files: kdkit predict RUN clip.avi --out results
+    """Apply a trained student to files.
+
+    kdkit predict RUN clip.avi --out results
 
     Without inputs, kdkit predict DOMAIN runs that stage of the domain's pipeline.
     """

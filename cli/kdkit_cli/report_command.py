@@ -41,7 +41,7 @@ def report(
     strategy: StrategyOption = None,
     precision: PrecisionOption = None,
 ) -> None:
-    """Write the report: kdkit report RUN, from what lies in the run's folder
+    """Write the report of a run anew: kdkit report RUN
 
     kdkit report DOMAIN is the stage of the domain's run; earlier stages that are not whole are run first.
     """

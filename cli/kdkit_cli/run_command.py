@@ -39,7 +39,7 @@ SheetOption = Annotated[
 
 _HELP = {
     "label": "Have the teacher answer every sample.",
-    "distill": "Train the student, and the control, on the teacher's answers.",
+    "distill": "Train student and control on the teacher's answers.",
 }
 
 
@@ -65,7 +65,9 @@ def run(
     strategy: StrategyOption = None,
     precision: PrecisionOption = None,
 ) -> None:
-    """Run a domain from nothing to a report: generate, label, distill, predict, evaluate, report.
+    """Run a domain from nothing to a report.
+
+    The stages: generate, label, distill, predict, evaluate, report.
 
     What is whole is skipped, what was cut off goes on where it stopped.
     """

@@ -53,7 +53,9 @@ def serve_teacher(
         typer.Option("--device", help="cpu, cuda, ...  [default: a GPU if there is one]", show_default=False),
     ] = None,
 ) -> None:
-    """Answer for a teacher over HTTP: its owner shares answers, not weights.
+    """Answer for a teacher over HTTP.
+
+    Its owner shares answers, not weights.
 
     Clients use the teacher called remote. Stops when interrupted.
     """

@@ -44,7 +44,9 @@ def sweep(
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
-    """Run every combination of some values: kdkit sweep DOMAIN --grid student.layers=1,2,3
+    """Run every combination of some values.
+
+    kdkit sweep DOMAIN --grid student.layers=1,2,3
 
     Samples and the teacher's answers are made once. Runs that are whole are skipped; one that fails is told, and the
     others go on. The results: sweep.csv, and sweep.html with the score against weights, speed and memory.
