@@ -45,7 +45,6 @@ def _generators(experiment: Experiment) -> Iterator[Problem]:
         return
     if activation not in generator.activations:
         fit = " or ".join(generator.activations)
-        fit = " or ".join(generator.activations)
         told = f"with these options {recipe.generator.name} is for the activation {fit}"
         yield Problem("generator", f"{told}; the domain {recipe.domain} has {activation}")
     if recipe.evaluation.generator is None:
