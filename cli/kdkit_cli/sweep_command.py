@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kdkit.sweep.plan import Sweep
     from kdkit.sweep.results import Result
 
+# More columns than these do not fit into a terminal of 80 characters.
+SHOWN_METRICS = 2
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -82,7 +85,7 @@ def sweep(
 
 
 def _table(planned: Sweep, results: Sequence[Result]) -> Table:
-    """A row for each point: the values that tell it apart, every score, its size and speed."""
+    """A row for each point: the values that tell it apart, its first scores, size and speed; sweep.csv has all."""
     from dataclasses import asdict
 
     from rich.table import Table
@@ -90,7 +93,7 @@ def _table(planned: Sweep, results: Sequence[Result]) -> Table:
     from kdkit_cli.console import escape
     from kdkit_cli.scores_table import compact, score_text
 
-    names = list(dict.fromkeys(name for result in results for name in result.scores))
+    names = list(dict.fromkeys(name for result in results for name in result.scores))[:SHOWN_METRICS]
     table = Table(padding=(0, 1))
     table.add_column("")
     item = planned.points[0].experiment.domain.item
