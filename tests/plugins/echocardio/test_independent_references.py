@@ -132,8 +132,8 @@ def test_distances_of_borders_against_simpleitk() -> None:
         assert np.sort(found) == pytest.approx(np.sort(distances[there]), abs=1e-5), pair
 
 
-# With two annotators the likelihood is nearly flat along the trade of one's errors for the other's: where the iteration
-# ends then depends on when it stops.
+# With two annotators the likelihood is nearly flat where the errors of one are traded for the other's: where the
+# iteration ends then depends on when it stops.
 @pytest.mark.parametrize("count", [3, 5])
 def test_the_consensus_against_simpleitk(count: int) -> None:
     rng = np.random.default_rng(count)
