@@ -23,6 +23,11 @@ def kdkit_generators() -> list[Entry]:
             "Clips of EchoNet-Synthetic's diffusion model, from its folder",
             "kdkit_echocardio.recorded:EchoNetSynthetic",
         ),
+        Entry(
+            "echo-diffusion",
+            "Clips sampled from a diffusion model in EchoNet-Synthetic's layout",
+            "kdkit_echocardio.diffused:EchoDiffusion",
+        ),
     ]
 
 

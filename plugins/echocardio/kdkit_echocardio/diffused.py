@@ -1,0 +1,282 @@
+"""The generator of clips that a diffusion model makes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from kdkit import ComponentOptions, DataError, Field, Generator, Sample, WeightsError
+
+from .diffusion.conditions import EjectionFractions
+from .diffusion.privacy import Privacy
+from .paths import FolderPath
+
+if TYPE_CHECKING:
+    import torch
+
+    from .diffusion.embedding import Embedding
+    from .diffusion.layout import Model, Parts
+    from .diffusion.privacy import Known
+
+EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
+MOST_FRAMES = 1000
+
+
+class EchoDiffusion(Generator):
+    """Clips of a diffusion model in EchoNet-Synthetic's layout (Reynaud et al., MICCAI 2024): uint8 (T, H, W), grey.
+
+    A latent image is sampled, and then a latent clip that moves it with an ejection fraction; without ``path`` by the
+    embedded model, which was trained on simulated clips alone. Needs ``kdkit-echocardio[diffusion]``.
+
+    ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info``: ``name``; ``fps``
+    (frames per second); with ``privacy`` also ``rejected``, how many draws were thrown away before this one.
+
+    Numbers are rounded in another order in batches of another size, so with ``batch_size`` above 1 a grey level may
+    differ by one where samples were split over processes in another way.
+    """
+
+    incidental = frozenset({"path", "device", "batch_size"})
+
+    class Options(ComponentOptions):
+        """Which model, and what is asked of it."""
+
+        path: FolderPath | None = Field(
+            None, description="Folder with vae, lidm_* and lvdm, as published. null: the embedded model."
+        )
+        image_model: str | None = Field(
+            None, description="Which lidm_* folder makes the anatomies. null: the only one, or lidm_dynamic."
+        )
+        frames: int = Field(32, ge=1, le=MOST_FRAMES, description="Frames of each clip.")
+        fps: float | None = Field(
+            None,
+            gt=0,
+            description="Frames per second. null: the model's own (32 published). For another rate the clip is made "
+            "at the model's own, and each frame is the nearest in time: above that rate, frames are repeated.",
+        )
+        ejection_fraction: EjectionFractions = Field(
+            EjectionFractions(),
+            description="What is drawn for each clip, percent: evenly from the model's own range if nothing is set.",
+        )
+        sampler: Literal["dpm-solver++", "ddim", "ddpm"] = Field(
+            "dpm-solver++", description="How the noise is removed; dpm-solver++ needs the fewest steps."
+        )
+        steps: int | None = Field(
+            None, ge=1, description="Denoising steps. null: what the model's config.yaml says, or 64 as published."
+        )
+        guidance: float = Field(
+            1.0,
+            ge=0,
+            description="Classifier-free guidance on the ejection fraction: 1 is none; more follows it more strictly "
+            "and takes twice the time.",
+        )
+        precision: Literal["float32", "float16", "bfloat16"] = Field(
+            "float32", description="Of the two denoising networks; the autoencoder stays in float32."
+        )
+        batch_size: int | None = Field(
+            None, ge=1, description="Clips made at once. null: by the free memory of a GPU; few on the processor."
+        )
+        device: str = Field("auto", description="Where the model runs: cpu, cuda, cuda:1, ...; auto: a GPU if any.")
+        privacy: Privacy | None = Field(
+            None, description="Draw again what is too like somebody the model was trained on. null: no filter."
+        )
+
+    def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
+        super().__init__(options, seed)
+        self._model: Model | None = None
+        self._embedding: Embedding | None = None
+        # Kept so that worker processes, which receive it with the generator, need not read all references again.
+        self._known: Known | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_model": None, "_embedding": None}
+
+    @classmethod
+    def example_options(cls, folder: Path) -> Mapping[str, Any]:
+        """A tiny random model."""
+        from .diffusion.example import write_example
+
+        return {"path": write_example(folder / "model"), "frames": 5, "steps": 2, "batch_size": 1, "device": "cpu"}
+
+    def files(self) -> Sequence[Path]:
+        """The model's files, and those of the privacy filter."""
+        privacy = self.options.privacy
+        own = [path for path in (privacy.reference, privacy.embedding) if _is_file(path)] if privacy else []
+        return [*self._parts().files(), *own]
+
+    def fingerprint(self) -> str:
+        """As inherited, and the state of the folder of references."""
+        privacy = self.options.privacy
+        if privacy is None or not privacy.reference.is_dir():
+            return super().fingerprint()
+        from .recordings.selection import state_of
+
+        told = f"{super().fingerprint()} {state_of(privacy.reference)}"
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
+        """Yield the clips with these indices, each from its own random stream.
+
+        Raises :class:`kdkit.WeightsError` when the model cannot be used, and :class:`kdkit.DataError` when its
+        latents are not finite, or a sample stays too near to somebody real however often it is drawn.
+        """
+        from .diffusion.sampling import batch_size
+
+        rest = iter(indices)
+        first = list(islice(rest, 1))
+        if not first:
+            return
+        size = self.options.batch_size or batch_size(self._loaded(), self._frames_made())
+        while batch := [*first, *islice(rest, size - len(first))]:
+            first = []
+            yield from self._made(batch)
+
+    def _made(self, indices: Sequence[int]) -> Iterator[Sample]:
+        """One batch."""
+        import torch
+
+        from .diffusion.sampling import decoded, one_thread, sample_clips
+
+        options, model = self.options, self._loaded()
+        asked = [self._draw(index) for index in indices]
+        with torch.inference_mode(), one_thread():
+            try:
+                images = self._images(model, asked)
+                latents = sample_clips(
+                    model,
+                    images,
+                    [draw.ejection_fraction / 100 for draw in asked],
+                    self._frames_made(),
+                    options.sampler,
+                    options.steps or model.settings.steps,
+                    options.guidance,
+                    [draw.chance for draw in asked],
+                )
+                clips = decoded(model, latents.flatten(0, 1)).unflatten(0, latents.shape[:2]).numpy()
+            except torch.OutOfMemoryError as error:
+                raise DataError(
+                    f"{len(indices)} clips of {options.frames} frames do not fit into the memory of {options.device}",
+                    "Lower batch_size or frames, or set precision to bfloat16.",
+                ) from error
+        moments = self._moments(model)
+        for draw, clip in zip(asked, clips, strict=True):
+            told = {"rejected": draw.rejected} if options.privacy else {}
+            yield Sample(
+                np.ascontiguousarray(clip[moments]),
+                truth={"ejection_fraction": np.array(draw.ejection_fraction, np.float64)},
+                info={
+                    "name": f"echo-diffusion-{draw.index:05d}",
+                    "fps": float(options.fps or model.settings.fps),
+                    **told,
+                },
+            )
+
+    def _images(self, model: Model, asked: Sequence[_Draw]) -> torch.Tensor:
+        """The latent images of a batch, (B, C, h, w); what the privacy filter refuses is drawn again."""
+        import torch
+
+        from .diffusion.sampling import sample_images
+
+        options = self.options
+        steps = options.steps or model.settings.steps
+        images = sample_images(model, options.sampler, steps, [draw.chance for draw in asked])
+        if options.privacy is None:
+            return images
+        embedding, known = self._filter(model)
+        todo = list(range(len(asked)))
+        while todo := [todo[n] for n in np.flatnonzero(known.too_near(embedding(images[todo])))]:
+            for place in todo:
+                asked[place].again(options.privacy.attempts)
+            again = [asked[place].chance for place in todo]
+            images[torch.tensor(todo)] = sample_images(model, options.sampler, steps, again)
+        return images
+
+    def _draw(self, index: int) -> _Draw:
+        # Clips of another length show other hearts: a recipe may train on short clips and measure on long ones.
+        rng = self.rng(index * (MOST_FRAMES + 1) + self.options.frames)
+        wanted = self.options.ejection_fraction.draw(rng, self._loaded().settings.ejection_fraction)
+        return _Draw(index, wanted, rng)
+
+    def _filter(self, model: Model) -> tuple[Embedding, Known]:
+        from .diffusion.embedding import embedding_of, known_of
+
+        if self._embedding is None:
+            self._embedding = embedding_of(self.options.privacy, model)
+        if self._known is None:
+            self._known = known_of(self.options.privacy, model, self._embedding)
+        return self._embedding, self._known
+
+    def _loaded(self) -> Model:
+        if self._model is None:
+            import torch
+
+            from .diffusion.layout import load
+            from .diffusion.sampling import placed
+
+            options = self.options
+            name = options.device
+            if name == "auto":
+                name = "cuda" if torch.cuda.is_available() else "cpu"
+            model = load(self._parts().root, options.image_model)
+            try:
+                self._model = placed(model, torch.device(name), getattr(torch, options.precision))
+            except (RuntimeError, AssertionError) as error:
+                raise DataError(f"the model cannot run on {name}: {str(error).splitlines()[0]}") from error
+        return self._model
+
+    def _parts(self) -> Parts:
+        from .diffusion.layout import parts
+
+        if self.options.path is None and not EMBEDDED.is_dir():
+            raise WeightsError(
+                "there is no embedded diffusion model in this installation",
+                "Set path to a folder with vae, lidm_* and lvdm, as EchoNet-Synthetic publishes them.",
+            )
+        return parts(self.options.path or EMBEDDED, self.options.image_model)
+
+    def _frames_made(self) -> int:
+        """How many frames are sampled, at the model's own rate, for the clip to last long enough."""
+        return int(self._moments(self._loaded())[-1]) + 1
+
+    def _moments(self, model: Model) -> np.ndarray:
+        """The frame at the model's own rate that is nearest to each frame of the clip."""
+        ratio = model.settings.fps / (self.options.fps or model.settings.fps)
+        return np.array([math.floor(frame * ratio + 0.5) for frame in range(self.options.frames)])
+
+
+@dataclass
+class _Draw:
+    """What is random of one sample; each attempt has a generator of its own, the next from the same stream."""
+
+    index: int
+    ejection_fraction: float
+    rng: np.random.Generator
+    rejected: int = 0
+
+    def __post_init__(self) -> None:
+        self._renew()
+
+    def again(self, most: int) -> None:
+        """Begin the next attempt. Raises :class:`kdkit.DataError` when there is none left."""
+        self.rejected += 1
+        if self.rejected >= most:
+            raise DataError(
+                f"sample {self.index} was too near to a reference {most} times",
+                "Raise privacy.attempts or privacy.percentile; if it goes on, the model repeats its training set.",
+            )
+        self._renew()
+
+    def _renew(self) -> None:
+        import torch
+
+        self.chance = torch.Generator("cpu").manual_seed(int(self.rng.integers(2**63)))
+
+
+def _is_file(path: Any) -> bool:
+    return isinstance(path, Path) and path.is_file()
