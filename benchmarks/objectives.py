@@ -21,6 +21,8 @@ from kdkit.run_folder import STUDENT, TEACHER, choose_folder
 from kdkit.stages.pipeline import run_stages
 
 ROOT = Path("runs/benchmark-objectives")
+# Of convlstm and the embedded teacher, at an eighth of the frame size.
+WALLS = "[encoder.2, network.backbone.8]"
 PLAIN = "{name: kl, temperature: 1}"
 # The first one is plain distillation, which the others are compared with.
 OBJECTIVES = {
@@ -35,6 +37,8 @@ OBJECTIVES = {
         "soft-bce": "{name: soft-bce}",
         "soft-dice": "{name: soft-dice}",
         "soft-bce + 0.5 soft-dice": "[{name: soft-bce}, {name: soft-dice, weight: 0.5}]",
+        "soft-bce + 0.1 hint": f"[{{name: soft-bce}}, {{name: hint, weight: 0.1, layers: [{WALLS}]}}]",
+        "soft-bce + 0.1 attention": f"[{{name: soft-bce}}, {{name: attention, weight: 0.1, layers: [{WALLS}]}}]",
     },
 }
 SETTINGS = {
@@ -45,7 +49,14 @@ SETTINGS = {
         "training.epochs=20",
         "control=null",
     ],
-    "echocardio": ["samples.train=64", "samples.validation=8", "training.epochs=6", "control=null"],
+    "echocardio": [
+        "samples.train=480",
+        "samples.validation=32",
+        "samples.evaluation=32",
+        "training.epochs=6",
+        "evaluation.metrics=[dice]",
+        "control=null",
+    ],
 }
 
 

@@ -31,7 +31,10 @@ class Criterion(torch.nn.Module):
         return self._teacher[0]
 
     def add_adapters(self, network: torch.nn.Module, inputs: torch.Tensor) -> None:
-        """Make the adapters for features of the shapes that these inputs, (batch, \\*sample shape), give rise to."""
+        """Make the adapters for features of the shapes that these inputs, (batch, \\*sample shape), give rise to.
+
+        Raises :class:`DataError` when compared modules give out unequal numbers of features.
+        """
         if self.teacher is None or not self._pairs():
             return
         training = network.training
@@ -40,6 +43,12 @@ class Criterion(torch.nn.Module):
             _, its = answer_and_features(self.teacher, inputs, self._paths(1))
         network.train(training)
         for key, objective, (mine, other) in self._pairs():
+            if len(own[mine]) != len(its[other]):
+                raise DataError(
+                    f"for the same samples the student's module {mine!r} gives out features for {len(own[mine])} and "
+                    f"the teacher's {other!r} for {len(its[other])}",
+                    "One of them takes frames for samples: its network needs a method gather_features.",
+                )
             adapter = objective.adapter(own[mine].shape[1:], its[other].shape[1:])
             if adapter is not None:
                 self.adapters[key] = adapter

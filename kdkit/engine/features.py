@@ -24,7 +24,8 @@ def answer_and_features(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The network's answer, and by its path what each of these modules gave out on the way, float.
 
-    Raises :class:`DataError` when one gives out anything but one tensor, once, with an axis of channels.
+    A network with a method ``gather_features`` puts together itself what a module gave out. Raises :class:`DataError`
+    when one gives out anything but one tensor, once or gathered into one, with an axis of channels.
     """
     given: dict[str, list[Any]] = {path: [] for path in paths}
     modules = dict(network.named_modules()) if given else {}
@@ -37,13 +38,16 @@ def answer_and_features(
     finally:
         for hook in hooks:
             hook.remove()
-    return answer, {path: _single(path, outputs) for path, outputs in given.items()}
+    gather = getattr(network, "gather_features", None)
+    return answer, {path: _features(path, outputs, inputs, gather) for path, outputs in given.items()}
 
 
-def _single(path: str, outputs: list[Any]) -> torch.Tensor:
+def _features(path: str, outputs: list[Any], inputs: torch.Tensor, gather: Any) -> torch.Tensor:
     remedy = "Name a module that is used once in a pass and gives out one tensor (batch, channels, ...)."
+    if not all(isinstance(output, torch.Tensor) and output.ndim > 1 for output in outputs):
+        raise DataError(f"the module {path!r} does not give out one tensor with channels", remedy)
+    if gather is not None and outputs:
+        return gather(outputs, inputs).float()
     if len(outputs) != 1:
         raise DataError(f"the module {path!r} is used {len(outputs)} times in a pass", remedy)
-    if not isinstance(outputs[0], torch.Tensor) or outputs[0].ndim < 2:
-        raise DataError(f"the module {path!r} does not give out one tensor with channels", remedy)
     return outputs[0].float()

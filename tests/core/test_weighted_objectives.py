@@ -218,6 +218,41 @@ def test_features_that_cannot_be_compared_are_refused():
         answer_and_features(Two(), torch.zeros(1, 2), ["cell"])
 
 
+class Frames(torch.nn.Module):
+    """Takes each frame of (batch, time, values) for a sample, ``step`` at once."""
+
+    def __init__(self, step=3):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+        self.step = step
+
+    def forward(self, clips):
+        parts = clips.flatten(0, 1).split(self.step)
+        return torch.cat([self.layer(part) for part in parts]).unflatten(0, clips.shape[:2])
+
+
+class Gathering(Frames):
+    def gather_features(self, outputs, clips):
+        return torch.cat(outputs)
+
+
+def test_a_network_gathers_the_features_of_several_passes_itself():
+    network, clips = Gathering(), torch.randn(2, 4, 2)
+    answer, found = answer_and_features(network, clips, ["layer"])
+    torch.testing.assert_close(found["layer"], answer.flatten(0, 1))
+    with pytest.raises(DataError, match="'layer' is used 3 times in a pass"):
+        answer_and_features(Frames(), clips, ["layer"])
+
+
+def test_features_for_unequal_numbers_of_samples_are_refused_before_the_training():
+    hint = Hint(Hint.Options.model_validate({"layers": [["layer", "0"]]}))
+    teacher = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    criterion = Criterion([Term("mse", 1.0, MSE()), Term("hint", 1.0, hint)], teacher)
+    with pytest.raises(DataError, match="'layer' gives out features for 4 and the teacher's '0' for 1") as caught:
+        criterion.add_adapters(Frames(4), torch.randn(1, 4, 2))
+    assert "gather_features" in caught.value.remedy
+
+
 def test_the_gradient_of_a_feature_term_reaches_the_student_and_not_the_teacher():
     teacher = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Linear(4, 1))
     student = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))

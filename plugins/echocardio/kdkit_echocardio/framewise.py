@@ -39,6 +39,10 @@ class Framewise(nn.Module):
         frames = clips.flatten(0, 1)
         return torch.cat([self._logits(part) for part in frames.split(self.chunk)]).unflatten(0, clips.shape[:2])
 
+    def gather_features(self, outputs: list[Tensor], clips: Tensor) -> Tensor:
+        """What a module gave out for the frames, (B * T, channels, H, W), the frames of each clip in turn."""
+        return torch.cat(outputs)
+
     def _logits(self, frames: Tensor) -> Tensor:
         """(N, H, W) to (N, H, W)."""
         colour = frames.to(self.mean.dtype)[:, None].expand(-1, 3, -1, -1)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from kdkit import WeightsError
+from kdkit.engine.features import answer_and_features
 from kdkit.testing import StudentContract
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -201,6 +202,17 @@ def test_whole_numbers_and_floats_are_read_alike(variant: str) -> None:
     one = clips(1, 2, 16, 16)
     with torch.no_grad():
         assert torch.equal(network(one), network(one.float()))
+
+
+@pytest.mark.parametrize("variant", ["default", "paper"])
+def test_features_are_those_of_each_clip_in_turn(variant: str) -> None:
+    path = {"default": "encoder.1", "paper": "model.conv_lstm_blocks.1"}[variant]
+    network, inputs = build(variant=variant, blocks=2).eval(), clips(3, 5, 16, 16)
+    with torch.no_grad():
+        found = answer_and_features(network, inputs, [path])[1][path]
+        alone = answer_and_features(network, inputs[1:2], [path])[1][path]
+    assert len(found) == 15
+    torch.testing.assert_close(found[5:10], alone)
 
 
 def test_the_default_learns_a_moving_disc() -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from kdkit import WeightsError
+from kdkit.engine.features import answer_and_features
 
 
 def options(**values):
@@ -100,6 +101,17 @@ def test_chunks_change_nothing(compact):
     with torch.no_grad():
         together, apart = (Framewise(compact, MEAN, DEVIATION, 0, chunk)(inputs) for chunk in (100, 2))
     assert torch.allclose(together, apart, atol=1e-4)
+
+
+def test_features_are_gathered_from_all_chunks_clip_by_clip(compact):
+    inputs = clips(2, 3)
+    with torch.no_grad():
+        apart, alone = (
+            answer_and_features(Framewise(compact, MEAN, DEVIATION, 0, chunk), part, ["network.backbone.0"])[1]
+            for chunk, part in ((2, inputs), (100, inputs[1:]))
+        )
+    assert apart["network.backbone.0"].shape == (6, 24, 56, 56)
+    assert torch.allclose(apart["network.backbone.0"][3:], alone["network.backbone.0"], atol=1e-4)
 
 
 def test_gradients_reach_the_inputs(compact):

@@ -100,6 +100,12 @@ def clips_of(frames: Tensor, clips: Tensor) -> Tensor:
     return frames.squeeze(1).unflatten(0, (steps, batch)).transpose(0, 1)[..., :height, :width]
 
 
+def features_of(outputs: list[Tensor], clips: Tensor) -> Tensor:
+    """What a module gave out for time-major frames, as (batch * time, channels, H, W), each clip's frames in turn."""
+    batch, steps = clips.shape[:2]
+    return torch.cat(outputs).unflatten(0, (steps, batch)).transpose(0, 1).flatten(0, 1)
+
+
 def pad_to_multiple(frames: Tensor, stride: int) -> Tensor:
     """Repeat the last row and column until height and width are multiples of ``stride``."""
     height, width = frames.shape[-2:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .convlstm import ConvLSTMLayer, Layers, PerFrame, clips_of, frames_of, pad_to_multiple
+from .convlstm import ConvLSTMLayer, Layers, PerFrame, clips_of, features_of, frames_of, pad_to_multiple
 
 
 class _PaperUShape(nn.Module):
@@ -56,3 +56,7 @@ class PaperConvLSTM(nn.Module):
         steps = clips.shape[1]
         frames = pad_to_multiple(frames_of(clips), self.stride)
         return clips_of(self.model(frames, steps), clips)
+
+    def gather_features(self, outputs: list[Tensor], clips: Tensor) -> Tensor:
+        """For objectives on features: see :func:`features_of`."""
+        return features_of(outputs, clips)

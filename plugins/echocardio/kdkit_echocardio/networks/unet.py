@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .convlstm import ConvLSTMLayer, Layers, PerFrame, clips_of, frames_of, pad_to_multiple
+from .convlstm import ConvLSTMLayer, Layers, PerFrame, clips_of, features_of, frames_of, pad_to_multiple
 from .views import RandomView
 
 # EchoNet-Dynamic's grey mean and deviation (Ouyang et al. 2020), rounded: ultrasound clips of any source come near.
@@ -62,6 +62,10 @@ class ConvLSTMUNet(nn.Module):
             return self._segment(clips)
         view = RandomView(clips)
         return view.undo(self._segment(view.apply(clips)))
+
+    def gather_features(self, outputs: list[Tensor], clips: Tensor) -> Tensor:
+        """For objectives on features: see :func:`features_of`. With ``views`` they are those of the clips as seen."""
+        return features_of(outputs, clips)
 
     def _segment(self, clips: Tensor) -> Tensor:
         steps = clips.shape[1]
