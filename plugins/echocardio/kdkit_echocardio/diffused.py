@@ -51,7 +51,9 @@ class EchoDiffusion(Generator):
             None, description="Folder with vae, lidm_* and lvdm, as published. null: the embedded model."
         )
         image_model: str | None = Field(
-            None, description="Which lidm_* folder makes the anatomies. null: the only one, or lidm_dynamic."
+            None,
+            pattern=r"^lidm_\w+$",
+            description="Which lidm_* folder makes the anatomies. null: the only one, or lidm_dynamic.",
         )
         frames: int = Field(32, ge=1, le=MOST_FRAMES, description="Frames of each clip.")
         fps: float | None = Field(

@@ -148,20 +148,24 @@ def load(folder: Path, images: str | None = None) -> Model:
     library = diffusers()
     there = parts(folder, images)
     settings = settings_of(folder)
-    configs = {kind: _config(path, CLASSES[kind]) for kind, path in _by_kind(there).items()}
-    vae, image_net, clip_net = (_network(library, path, configs[kind]) for kind, path in _by_kind(there).items())
-    channels = _whole(there.vae, vae.config, "latent_channels")
+    schedulers = [_scheduler(library, path, folder) for path in (there.images, there.clips)]
+    kinds = {VAE: there.vae, IMAGES: there.images, CLIPS: there.clips}
+    configs = [_config(path, CLASSES[kind]) for kind, path in kinds.items()]
+    channels = _whole(there.vae, configs[0], "latent_channels")
+    vae, image_net, clip_net = (
+        _network(library, path, config) for path, config in zip(kinds.values(), configs, strict=True)
+    )
     _check_channels(there, vae.config, image_net.config, clip_net.config, channels)
     factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
     return Model(
         vae=vae,
         images=image_net,
         clips=clip_net,
-        image_scheduler=_scheduler(library, there.images, folder),
-        clip_scheduler=_scheduler(library, there.clips, folder),
+        image_scheduler=schedulers[0],
+        clip_scheduler=schedulers[1],
         settings=settings,
         channels=channels,
-        side=_side(folder, settings, vae.config, image_net.config, factor),
+        side=_side(there, settings, vae.config, image_net.config, factor),
         factor=factor,
         window=_whole(there.clips, clip_net.config, "num_frames"),
         scaling=float(vae.config["scaling_factor"]),
@@ -183,10 +187,6 @@ def diffusers() -> Any:
         ) from error
     library.utils.logging.set_verbosity_error()
     return library
-
-
-def _by_kind(there: Parts) -> dict[str, Path]:
-    return {VAE: there.vae, IMAGES: there.images, CLIPS: there.clips}
 
 
 def _config(folder: Path, wanted: str) -> dict[str, Any]:
@@ -244,7 +244,7 @@ def _check_channels(there: Parts, vae: Any, images: Any, clips: Any, channels: i
         )
 
 
-def _side(folder: Path, settings: Settings, vae: Any, images: Any, factor: int) -> int:
+def _side(there: Parts, settings: Settings, vae: Any, images: Any, factor: int) -> int:
     """Height and width of a latent.
 
     What is written down beside a network may be the side that latents are padded to, or a default that nobody set, so
@@ -252,18 +252,14 @@ def _side(folder: Path, settings: Settings, vae: Any, images: Any, factor: int) 
     """
     if settings.side is not None:
         if settings.side % factor:
-            raise DataError(f"{folder / SETTINGS}: sampling.side is {settings.side}, not a multiple of {factor}")
+            raise DataError(f"{there.root / SETTINGS}: sampling.side is {settings.side}, not a multiple of {factor}")
         return settings.side // factor
-    declared, pictures = images["sample_size"], vae["sample_size"]
-    side = pictures // factor if isinstance(pictures, int) else None
-    if not isinstance(declared, int):
-        if side is None:
-            raise WeightsError(f"{folder} does not say how large its frames are", "Set sampling.side in config.yaml.")
-        return side
+    side = _whole(there.vae, vae, "sample_size") // factor
+    declared = images["sample_size"]
     multiple = 2 ** (len(images["block_out_channels"]) - 1)
-    if side is not None and side < declared == -(-side // multiple) * multiple:
-        return side
-    return declared
+    if isinstance(declared, int) and declared != -(-side // multiple) * multiple:
+        return declared
+    return side
 
 
 def _scheduler(library: Any, folder: Path, root: Path) -> Any:
