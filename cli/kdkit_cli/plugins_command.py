@@ -132,6 +132,7 @@ def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]
     return {
         "kind": kind,
         "name": name,
+        **_gradients(kind, cls),
         "summary": entry.summary,
         "description": inspect.getdoc(cls) or "",
         "target": entry.target,
@@ -140,6 +141,28 @@ def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]
         "version": plugin.version,
         "options": options,
     }
+
+
+def _gradients(kind: str, cls: Any) -> dict[str, bool]:
+    """Whether a teacher gives gradients, or what works through a teacher needs them; nothing for other kinds."""
+    from kdkit.contracts.adversary import Adversary
+    from kdkit.contracts.objective import FeatureObjective
+
+    if kind == "teacher":
+        return {"gradients": cls.gradients}
+    if kind == "generator":
+        return {"needs_gradients": issubclass(cls, Adversary) or cls.needs_gradients}
+    if kind == "objective":
+        return {"needs_gradients": issubclass(cls, FeatureObjective)}
+    return {}
+
+
+_GRADIENTS_IN_WORDS = {
+    ("gradients", True): "Runs in this process: gives gradients and features, unless its options say otherwise.",
+    ("gradients", False): "Only answers: no gradients, no features.",
+    ("needs_gradients", True): "Needs a teacher that gives gradients and features.",
+    ("needs_gradients", False): "Needs no more of a teacher than answers.",
+}
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
@@ -153,7 +176,11 @@ def _print_facts(facts: dict[str, Any]) -> None:
         out.print()
         return
     out.print(f"  {escape(facts['summary'])}")
-    out.print(f"  [dim]{facts['target']}[/]\n")
+    out.print(f"  [dim]{facts['target']}[/]")
+    for fact in ("gradients", "needs_gradients"):
+        if fact in facts:
+            out.print(f"  {_GRADIENTS_IN_WORDS[fact, facts[fact]]}")
+    out.print()
     for line in facts["description"].splitlines():
         out.print(f"  {escape(line)}".rstrip())
     out.print("\n  options" if facts["options"] else "\n  no options")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.engine.answering import freeze
 from kdkit.engine.features import answer_and_features, check_paths
-from kdkit.errors import DataError
+from kdkit.errors import DataError, PluginError
 from kdkit.experiment import Experiment, Term
 
 
@@ -63,7 +64,7 @@ class Criterion(torch.nn.Module):
         """The student's loss on a batch, and by its name the value of each term before its weight in the sum.
 
         ``weight``: that of the targets, where the teacher gives one. Raises :class:`DataError` when student
-        and teacher answer in different shapes.
+        and teacher answer in different shapes, and :class:`PluginError` when an objective takes no weight.
         """
         logits, own = answer_and_features(network, inputs, self._paths(0))
         if logits.shape != targets.shape:
@@ -72,7 +73,7 @@ class Criterion(torch.nn.Module):
                 "Student and teacher must answer in the same shape.",
             )
         values = {
-            term.name: term.objective.loss(logits.float(), targets, weight)
+            term.name: _on_answers(term, logits.float(), targets, weight)
             for term in self.terms
             if not isinstance(term.objective, FeatureObjective)
         }
@@ -104,6 +105,23 @@ class Criterion(torch.nn.Module):
 
     def _paths(self, side: int) -> list[str]:
         return [pair[side] for _, _, pair in self._pairs()]
+
+
+def _on_answers(
+    term: Term, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None
+) -> torch.Tensor:
+    loss = term.objective.loss
+    if weight is None:
+        return loss(logits, targets)
+    try:
+        inspect.signature(loss).bind(logits, targets, weight)
+    except TypeError as error:
+        raise PluginError(
+            f"the teacher weighs its answers, and the objective {term.name} takes no weight",
+            "Its method is to be loss(self, logits, targets, weight=None); or choose another objective, or a teacher "
+            "that does not weigh (an ensemble with weigh: false).",
+        ) from error
+    return loss(logits, targets, weight)
 
 
 def make_criterion(experiment: Experiment, network: torch.nn.Module, with_teacher: bool = False) -> Criterion:

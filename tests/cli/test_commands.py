@@ -88,6 +88,20 @@ def test_plugins_info_of_a_required_option_says_required(cli, toy):
     assert "required" in cli("plugins", "info", "noise").out
 
 
+def test_plugins_info_tells_who_gives_gradients_and_who_needs_them(cli):
+    for name, fact, said in [
+        ("onnx", {"gradients": False}, "Only answers: no gradients"),
+        ("exported", {"gradients": True}, "gives gradients"),
+        ("inversion", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
+        ("adversarial", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
+        ("noise", {"needs_gradients": False}, "no more of a teacher than answers"),
+        ("hint", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
+    ]:
+        assert said in cli("plugins", "info", name).out
+        (facts,) = json.loads(cli("plugins", "info", name, "--json").out)
+        assert fact.items() <= facts.items()
+
+
 def test_plugins_info_of_a_name_in_two_roles_tells_both(cli, toy):
     assert [facts["kind"] for facts in json.loads(cli("plugins", "info", "toy", "--json").out)] == [
         "plugin",

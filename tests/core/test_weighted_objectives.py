@@ -7,9 +7,10 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from kdkit.contracts.objective import Objective
 from kdkit.engine.criterion import Criterion
 from kdkit.engine.features import answer_and_features
-from kdkit.errors import DataError, RecipeError, UsageError
+from kdkit.errors import DataError, PluginError, RecipeError, UsageError
 from kdkit.experiment import Term
 from kdkit.objectives.hint import Hint
 from kdkit.objectives.mse import MSE
@@ -199,6 +200,23 @@ def test_a_training_with_adapters_that_was_cut_off_ends_as_if_it_had_not_been(lo
     found = load_file(again.folder.model("student") / "weights.safetensors")
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=0, atol=0)
+
+
+class Weightless(Objective):
+    """An objective of someone who did not read on to the weight."""
+
+    def loss(self, logits, targets):
+        return ((logits - targets) ** 2).mean()
+
+
+def test_an_objective_that_takes_no_weight_is_named_where_the_teacher_gives_one():
+    criterion = Criterion([Term("mine", 1.0, Weightless())])
+    network, inputs, targets = torch.nn.Linear(2, 2), torch.ones(3, 2), torch.zeros(3, 2)
+    loss, _ = criterion(network, inputs, targets)
+    torch.testing.assert_close(loss, (network(inputs) ** 2).mean())
+    with pytest.raises(PluginError, match="the objective mine takes no weight") as caught:
+        criterion(network, inputs, targets, torch.ones(3, 2))
+    assert "weigh: false" in caught.value.remedy
 
 
 class Two(torch.nn.Module):
