@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +28,8 @@ Ask = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 class Case:
     """A sample of the evaluation with every model's answer to it.
 
-    ``rank``: "best", "median" or "worst", by the student's first metric; ``score``: that metric on this sample.
+    ``rank``: "best", "median" or "worst", by the student's first metric, "" for one of all samples; ``score``: that
+    metric on this sample, NaN where it could not be measured.
     ``predictions``: model name ("teacher", "student", "control") to a float32 array, activated.
     """
 
@@ -179,4 +180,11 @@ class Domain(Component):
 
     def figures(self, cases: Sequence[Case]) -> Iterator[Figure]:
         """Pictures of chosen cases for the report."""
+        yield from ()
+
+    def overview(self, cases: Iterable[Case]) -> Iterator[Figure]:
+        """Pictures of all evaluation samples together for the report: predicted beside true values, say.
+
+        ``cases`` can be gone through once; each is read when its turn comes, so keep of it what is drawn, no more.
+        """
         yield from ()

@@ -43,8 +43,8 @@ class ShownCase:
     figures: Sequence[Figure]
 
 
-def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase]) -> str:
-    """The report as HTML."""
+def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase], overview: Sequence[Figure]) -> str:
+    """The report as HTML. ``overview``: what the domain drew of all evaluation samples together."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     experiment, recipe = run.experiment, run.experiment.recipe
@@ -78,6 +78,7 @@ def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase]) -> str:
         training=charts.training_chart(outcome.histories, _objective(experiment)) if outcome.histories else None,
         terms=_terms(experiment, outcome),
         distribution=_distribution(outcome, with_unit(outcome.metric, metric.unit and f"({metric.unit})")),
+        overview=overview,
         cases=cases,
         worst=ordered[: -WORST_SAMPLES - 1 : -1],
         measured=len(ordered),

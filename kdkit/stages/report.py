@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.domain import Case
 from kdkit.files import write_text
-from kdkit.report.outcome import Outcome, read_outcome
+from kdkit.report.outcome import Outcome, SampleValues, read_outcome
 from kdkit.report.page import ShownCase, render
 from kdkit.report.ranking import best_first, chosen
 from kdkit.run import Run
@@ -16,7 +17,7 @@ from kdkit.stages import evaluate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 2
+FORMAT = 3
 
 
 def fingerprint(run: Run) -> str:
@@ -33,7 +34,8 @@ def execute(run: Run) -> None:
     """Choose the cases to show, have the domain draw them, and write the page."""
     start = time.monotonic()
     outcome = read_outcome(run)
-    write_text(run.folder.report_file, render(run, outcome, _shown_cases(run, outcome)))
+    overview = list(run.experiment.domain.overview(_cases(run, outcome)))
+    write_text(run.folder.report_file, render(run, outcome, _shown_cases(run, outcome), overview))
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
 
 
@@ -43,10 +45,20 @@ def _shown_cases(run: Run, outcome: Outcome) -> list[ShownCase]:
     answers = evaluate.answers(run)
     shown = []
     for rank, row in chosen(best_first(outcome.samples, direction)):
-        score = row.values[STUDENT]
-        assert score is not None
-        predictions = {model: answer(row.index) for model, answer in answers.items()}
-        case = Case(rank, score, run.evaluation.split.samples.sample(row.index), predictions)
         # Asked case by case: a figure does not say which case it shows.
-        shown.append(ShownCase(rank, row, list(run.experiment.domain.figures([case]))))
+        shown.append(ShownCase(rank, row, list(run.experiment.domain.figures([_case(run, answers, row, rank)]))))
     return shown
+
+
+def _cases(run: Run, outcome: Outcome) -> Iterator[Case]:
+    """Every evaluation sample with all answers, read when it is asked for."""
+    answers = evaluate.answers(run)
+    for row in outcome.samples:
+        yield _case(run, answers, row, "")
+
+
+def _case(run: Run, answers: Mapping[str, evaluate.Answers], row: SampleValues, rank: str) -> Case:
+    score = row.values.get(STUDENT)
+    predictions = {model: answer(row.index) for model, answer in answers.items()}
+    sample = run.evaluation.split.samples.sample(row.index)
+    return Case(rank, float("nan") if score is None else score, sample, predictions)

@@ -188,6 +188,22 @@ class DomainContract(ComponentContract):
             for figure in figures:
                 require(_is_picture(figure), f"figures() yields {figure!r:.120}", why, remedy)
 
+    def test_all_cases_are_shown_together(self) -> None:
+        """The figures of all samples are pictures, however few samples there are."""
+        if self.component.overview is Domain.overview:
+            does_not_apply("the domain draws no figures of all samples together")
+        answers = self._predictions(self._samples)
+        cases = [
+            Case("", 0.5, sample, dict.fromkeys(MODELS, answer))
+            for sample, answer in zip(self._samples, answers, strict=True)
+        ]
+        why = "the report shows all evaluation samples together"
+        remedy = "Yield kdkit.Figure with an image's media type and its bytes, or nothing where too little is known."
+        for given in (cases, cases[:1], []):
+            figures = attempt(lambda: list(self.component().overview(iter(given))), "overview() fails", why, remedy)  # noqa: B023
+            for figure in figures:
+                require(_is_picture(figure), f"overview() yields {figure!r:.120}", why, remedy)
+
     def test_data_is_examined_and_left_alone(self) -> None:
         """A folder of data is examined and read; what is left out is the same for both, and nothing changes there."""
         domain = self.component()

@@ -119,11 +119,16 @@ class Squared(Domain):
     def __init__(self):
         super().__init__()
         self.asked = []
+        self.all_asked = []
 
     def figures(self, cases):
         for case in cases:
             self.asked.append(case)
             yield Figure("Outline", f"caption of {case.sample.info['name']}", "image/svg+xml", PICTURE)
+
+    def overview(self, cases):
+        self.all_asked = list(cases)
+        yield Figure("Everything", f"all <{len(self.all_asked)}>", "image/svg+xml", PICTURE)
 
 
 METRICS = {
@@ -286,7 +291,7 @@ def test_nothing_is_fetched_from_elsewhere(page):
     assert "@import" not in page.text
     assert not re.search(r"url\((?!#)", page.text)
     pictures = [attributes for tag, attributes in page.attributes if tag == "img"]
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all(picture["alt"] for picture in pictures)
 
 
@@ -326,6 +331,14 @@ def test_the_domain_draws_the_best_the_median_and_the_worst(run):
         np.testing.assert_array_equal(case.sample.inputs, run.evaluation.split.samples.sample(index).inputs)
         assert list(case.predictions) == ["teacher", "student", "control"]
         assert case.predictions["student"].dtype == np.float32
+
+
+def test_the_domain_draws_all_samples_together(run, page):
+    given, rows = run.experiment.domain.all_asked, report.read_outcome(run).samples
+    assert [case.sample.info["name"] for case in given] == [row.name for row in rows]
+    assert [case.score for case in given] == [row.values["student"] for row in rows]
+    assert all(set(case.predictions) == {"teacher", "student", "control"} and case.rank == "" for case in given)
+    assert "all &lt;6&gt;" in page.text
 
 
 def test_it_does_without_a_control(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -181,10 +181,19 @@ class Echocardio(Domain):
         return contact_sheet(samples)
 
     def figures(self, cases: Sequence[Case]) -> Iterator[Figure]:
-        """For each case its ED and ES frames and its area curves; for the median one also a short animation."""
+        """For each case its ED and ES frames, area curves and beats; for the median one also a short animation.
+
+        Where several people annotated a frame, also what each of them drew.
+        """
         from .figures import figures
 
         yield from figures(cases)
+
+    def overview(self, cases: Iterable[Case]) -> Iterator[Figure]:
+        """Predicted beside true ejection fractions: a scatter and a Bland-Altman plot for teacher and student."""
+        from .bland_altman import ejection_figures
+
+        yield from ejection_figures(cases)
 
 
 def _measured(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -88,6 +89,13 @@ def grid(tiles: Sequence[np.ndarray], columns: int, gap: int = 4) -> np.ndarray:
         top, left = gap + number // columns * (height + gap), gap + number % columns * (width + gap)
         page[top : top + height, left : left + width] = tile
     return page
+
+
+def png(picture: np.ndarray) -> bytes:
+    """The picture as a PNG file."""
+    target = io.BytesIO()
+    Image.fromarray(picture).save(target, "PNG", optimize=True)
+    return target.getvalue()
 
 
 @lru_cache

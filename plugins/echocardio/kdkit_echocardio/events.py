@@ -9,7 +9,7 @@ import numpy as np
 from kdkit import Sample
 
 from .beats import find_beats
-from .geometry import area_curve, binarize, clean
+from .geometry import area_curve, binarize, clean, staple
 from .metrics.truth import event_frames
 
 ASSUMED_RATE = 30.0
@@ -27,11 +27,13 @@ def rate_of(sample: Sample) -> float:
 
 
 def true_mask(sample: Sample, frame: int) -> np.ndarray | None:
-    """The true mask of a frame, uint8 0/1 (H, W), or None where there is none."""
+    """The true mask of a frame, 0/1 (H, W), or None where there is none; the consensus of several annotators."""
     if "mask" not in sample.truth:
         return None
-    rows = np.flatnonzero(np.asarray(sample.truth["mask_frames"]) == frame)
-    return np.asarray(sample.truth["mask"])[rows[0]] if len(rows) else None
+    masks = np.asarray(sample.truth["mask"])[np.asarray(sample.truth["mask_frames"]) == frame]
+    if len(masks) < 2:
+        return masks[0] if len(masks) else None
+    return staple(masks).mask
 
 
 def true_areas(sample: Sample) -> tuple[np.ndarray, np.ndarray]:

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
 from kdkit import Case, Figure
 
 from .animation import animation
+from .annotations import annotators_caption, annotators_picture, shared_frames
 from .curves import CONTROL, area_figure
-from .drawing import FAINT, INK, blank, colour_of, enlarged, outline, write, write_parts
+from .drawing import FAINT, INK, blank, colour_of, enlarged, outline, png, write, write_parts
 from .events import is_stills, rate_of, shown_beat, true_mask
 from .geometry import binarize
+from .phase import area_rows, known_beats, phase_caption, phase_figure
 
 _TILE, _HEAD, _MARGIN = 224, 26, 6
-_ANIMATED = "student"
+_STUDENT = "student"
 
 
 def figures(cases: Sequence[Case]) -> Iterator[Figure]:
-    """For each case its ED and ES frames and its area curves; for the median one also the beating heart."""
+    """For each case its ED and ES frames, its area curves, and what is found of its beats; more of some cases.
+
+    Where several people annotated a frame, their outlines and consensus; of the median case the beating heart.
+    """
     for case in cases:
         title = f"{case.rank.capitalize()} case: {case.sample.info.get('name', 'unnamed clip')}"
         yield Figure(f"{title}, end-diastole and end-systole", _strip_caption(case), "image/png", strip(case))
+        for frame, masks in shared_frames(case.sample).items():
+            picture = annotators_picture(case.sample.inputs[frame], masks, _students(case, frame))
+            yield Figure(f"{title}, annotators of frame {frame}", annotators_caption(masks), "image/png", picture)
         if is_stills(case.sample):
             continue
         yield Figure(f"{title}, area over time", _curve_caption(case), "image/svg+xml", area_figure(case))
-        if case.rank == "median" and _ANIMATED in case.predictions:
+        beats, rows = known_beats(case), area_rows(case)
+        if beats and rows:
+            fps = rate_of(case.sample)
+            caption = phase_caption(rows, beats, fps)
+            yield Figure(f"{title}, beats", caption, "image/svg+xml", phase_figure(rows, beats, fps))
+        if case.rank == "median" and _STUDENT in case.predictions:
             caption = (
                 "The clip as the models receive it, and with the student's contour. It plays at the clip's own "
                 f"speed: {len(case.sample.inputs)} frames at {rate_of(case.sample):.0f} frames per second."
             )
-            yield Figure(f"{title}, beating", caption, "image/webp", animation(case, _ANIMATED))
+            yield Figure(f"{title}, beating", caption, "image/webp", animation(case, _STUDENT))
+
+
+def _students(case: Case, frame: int) -> np.ndarray | None:
+    return case.predictions[_STUDENT][frame] if _STUDENT in case.predictions else None
 
 
 def strip(case: Case) -> bytes:
@@ -50,7 +65,7 @@ def strip(case: Case) -> bytes:
         for column, name in enumerate(["", *names]):
             top, left = _HEAD + row * (_TILE + _MARGIN), column * (_TILE + _MARGIN)
             page[top : top + _TILE, left : left + _TILE] = _tile(case, phase, frame, name)
-    return _png(page)
+    return png(page)
 
 
 def _tile(case: Case, phase: str, frame: int, name: str) -> np.ndarray:
@@ -103,9 +118,3 @@ def _curve_caption(case: Case) -> str:
     if CONTROL in case.predictions:
         text += ". The axis fits the other curves; the control may leave it"
     return f"{text}."
-
-
-def _png(page: np.ndarray) -> bytes:
-    target = io.BytesIO()
-    Image.fromarray(page).save(target, "PNG", optimize=True)
-    return target.getvalue()

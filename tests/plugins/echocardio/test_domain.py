@@ -47,6 +47,11 @@ def domain():
     return Echocardio()
 
 
+def words_of(figure):
+    """The texts of an SVG."""
+    return {"".join(element.itertext()).strip() for element in ElementTree.fromstring(figure.data).iter()}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_checking_a_recipe_loads_nothing_heavy(module):
     script = (
@@ -197,7 +202,8 @@ class TestPictures:
     def test_figures_of_phantoms(self, domain, phantoms):
         figures = list(domain.figures(self.cases(phantoms)))
         kinds = [figure.media_type for figure in figures]
-        assert kinds == ["image/png", "image/svg+xml"] * 2 + ["image/webp"] + ["image/png", "image/svg+xml"]
+        one = ["image/png", "image/svg+xml", "image/svg+xml"]
+        assert kinds == one * 2 + ["image/webp"] + one
         for figure in figures:
             assert "phantom-0000" in figure.title
             assert figure.caption.endswith(".")
@@ -210,9 +216,10 @@ class TestPictures:
             assert image.n_frames > 8
 
     def test_curves_are_labelled(self, domain, phantoms):
-        (figure,) = [f for f in domain.figures(self.cases(phantoms)[:1]) if f.media_type == "image/svg+xml"]
-        words = {"".join(element.itertext()).strip() for element in ElementTree.fromstring(figure.data).iter()}
-        assert {"truth", "teacher", "student", "control", "time (s)", "LV area (cm²)"} <= words
+        curves, beats = [f for f in domain.figures(self.cases(phantoms[1:2])) if f.media_type == "image/svg+xml"]
+        assert {"truth", "teacher", "student", "control", "time (s)", "LV area (cm²)"} <= words_of(curves)
+        assert {"truth", "teacher", "student", "time (s)", "ED", "ES"} <= words_of(beats)
+        assert "control" not in words_of(beats)
 
     def test_the_same_case_gives_the_same_bytes(self, domain, phantoms):
         first, second = (list(domain.figures(self.cases(phantoms)[:2])) for _ in range(2))
@@ -230,7 +237,27 @@ class TestPictures:
         mask = (ellipse(30) >= 0.5).astype(np.uint8)
         truth = {"mask": mask[[0, 13]], "mask_frames": np.array([0, 13]), "ed": np.array([0]), "es": np.array([13])}
         sample = Sample(domain.read(REAL_CINE).inputs, truth=truth, info={"name": "clip", "fps": 30.0})
-        assert len(list(domain.figures(self.cases([sample, sample])))) == 5
+        assert len(list(domain.figures(self.cases([sample, sample])))) == 7
+
+    def test_frames_that_several_people_annotated(self, domain):
+        masks = (ellipse(30) >= 0.5).astype(np.uint8)[[0, 0, 13]]
+        masks[1] = np.roll(masks[1], 2)
+        truth = {"mask": masks, "mask_frames": np.array([0, 0, 13]), "ed": np.array([0]), "es": np.array([13])}
+        sample = Sample(domain.read(REAL_CINE).inputs, truth=truth, info={"name": "clip", "fps": 30.0})
+        shown = [f for f in domain.figures(self.cases([sample])) if "annotators of frame 0" in f.title]
+        dice = 2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum())
+        assert len(shown) == 1 and f"mean DICE of two of them is {dice:.3f}" in shown[0].caption
+        with Image.open(io.BytesIO(shown[0].data)) as image:
+            assert image.width > 3 * image.height
+
+    def test_all_ejection_fractions_together(self, domain, phantoms):
+        cases = self.cases([phantoms[i] for i in (1, 2, 1)])  # those that show an ED and an ES
+        figures = list(domain.overview(iter(cases)))
+        assert [figure.title.rpartition(", ")[2] for figure in figures] == ["teacher"] * 2 + ["student"] * 2
+        assert all("one of 3 clips" in figure.caption for figure in figures[::2])
+        assert {"true ejection fraction (%)", "predicted (%)"} <= words_of(figures[0])
+        assert {"predicted − true (points)"} <= words_of(figures[1])
+        assert list(domain.overview(iter(cases[:2]))) == []
 
 
 def test_a_sweep_goes_over_the_sixteen_published_students():

@@ -1,0 +1,104 @@
+"""Predicted beside true ejection fractions of all clips: for each model a scatter and a Bland-Altman plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kdkit import Case, Figure
+
+from .curves import CONTROL
+from .metrics.ejection import DiscsBias, DiscsCorrelation
+from .paper import INK, chart, line_colour, svg
+
+FEWEST = 3
+# Of normally distributed differences 95 % lie within so many standard deviations.
+_WITHIN = 1.96
+_WIDTH, _HEIGHT = 4.8, 3.2
+
+
+class Limits(NamedTuple):
+    """The mean difference and the limits of agreement around it, in points of ejection fraction."""
+
+    bias: float
+    low: float
+    high: float
+
+
+def limits_of_agreement(predicted: np.ndarray, true: np.ndarray) -> Limits:
+    """The mean of predicted - true, float (N,), N >= 2, and that mean -/+ 1.96 standard deviations.
+
+    Bland and Altman, Lancet 1986;327:307-310; the standard deviation is that of a sample, with N - 1.
+    """
+    differences = np.asarray(predicted, np.float64) - np.asarray(true, np.float64)
+    bias, reach = float(differences.mean()), _WITHIN * float(differences.std(ddof=1))
+    return Limits(bias, bias - reach, bias + reach)
+
+
+def ejection_figures(cases: Iterable[Case]) -> Iterator[Figure]:
+    """A scatter and a Bland-Altman plot for each model but the control, with ``ef-discs``'s ejection fractions.
+
+    Nothing for a model with fewer than three clips whose ejection fraction is known.
+    """
+    estimate = DiscsBias()
+    pairs: dict[str, list[tuple[float, ...]]] = {}
+    for case in cases:
+        for model, prediction in case.predictions.items():
+            if model != CONTROL:
+                pairs.setdefault(model, []).extend(estimate.measure(prediction, case.sample))
+    for model, found in pairs.items():
+        if len(found) >= FEWEST:
+            yield from _figures(model, np.array(found, np.float64))
+
+
+def _figures(model: str, pairs: np.ndarray) -> Iterator[Figure]:
+    predicted, true = pairs.T
+    r, limits = DiscsCorrelation().summarize(pairs), limits_of_agreement(predicted, true)
+    relation = "" if np.isnan(r) else f" Pearson's r is {r:.2f}."
+    caption = (
+        f"Each point is one of {len(pairs)} clips: the method of discs on the {model}'s masks at the true ED and ES "
+        f"frames. On the line both are equal.{relation}"
+    )
+    yield Figure(f"Ejection fraction, {model}", caption, "image/svg+xml", _scatter(model, predicted, true))
+    bias, low, high = map(_signed, limits)
+    caption = (
+        f"Bland-Altman plot: predicted minus true. The bias is {bias} points (solid), and 95 % of the differences "
+        f"are expected from {low} to {high} (dashed; 1.96 standard deviations)."
+    )
+    drawn = _differences(model, predicted, true, limits)
+    yield Figure(f"Agreement with the true ejection fraction, {model}", caption, "image/svg+xml", drawn)
+
+
+def _scatter(model: str, predicted: np.ndarray, true: np.ndarray) -> bytes:
+    with chart(_WIDTH, _HEIGHT) as (figure, axes):
+        axes.plot([0, 100], [0, 100], color=INK, linewidth=1)
+        _points(axes, model, true, predicted)
+        low, high = min(predicted.min(), true.min()), max(predicted.max(), true.max())
+        room = 0.05 * max(high - low, 10)
+        axes.set_xlim(low - room, high + room)
+        axes.set_ylim(low - room, high + room)
+        axes.set_xlabel("true ejection fraction (%)")
+        axes.set_ylabel("predicted (%)")
+        return svg(figure)
+
+
+def _differences(model: str, predicted: np.ndarray, true: np.ndarray, limits: Limits) -> bytes:
+    with chart(_WIDTH, _HEIGHT) as (figure, axes):
+        axes.axhline(0, color=INK, linewidth=0.8, linestyle=":")
+        for value, style in zip(limits, ("-", (0, (5, 2)), (0, (5, 2))), strict=True):
+            axes.axhline(value, color=INK, linewidth=1.4, linestyle=style)
+            axes.annotate(f" {_signed(value)}", (1.0, value), xycoords=("axes fraction", "data"), va="center")
+        _points(axes, model, (predicted + true) / 2, predicted - true)
+        axes.set_xlabel("mean of predicted and true (%)")
+        axes.set_ylabel("predicted − true (points)")
+        return svg(figure)
+
+
+def _points(axes: Any, model: str, x: np.ndarray, y: np.ndarray) -> None:
+    axes.plot(x, y, "o", color=line_colour(model), markersize=4, markeredgewidth=0, alpha=0.6, clip_on=False)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "\u2212")
