@@ -30,6 +30,7 @@ _NOT_NOTED: dict[str, Any] = {
     "hardware": {},
     "seconds": {},
     "fingerprints": {},
+    "rejected": {},
     "stages": {},
 }
 

@@ -35,12 +35,21 @@ def execute(run: Run) -> None:
     if isinstance(run.experiment.generator, Adversary):
         run.progress.say(NAME, choices.generator.name, "plays against the student in distill: no samples before that")
     for samples in run.sample_sets():
-        name = {
-            run.experiment.generator: choices.generator.name,
-            run.experiment.evaluation_generator: "evaluation",
-            run.experiment.control_generator: "control",
-        }.get(samples.generator, "")
-        _make(run, samples, name)
+        _make(run, samples, _name(run, samples))
+
+
+def rejected(run: Run) -> dict[str, dict[str, int]]:
+    """Of each set whose generator throws draws away, by its name: how many it threw away, and how many it kept."""
+    counts = {_name(run, samples): (samples.rejected(), samples.count) for samples in run.sample_sets()}
+    return {name: {"rejected": n, "kept": kept} for name, (n, kept) in counts.items() if n is not None}
+
+
+def _name(run: Run, samples: SampleSet) -> str:
+    return {
+        run.experiment.generator: run.experiment.recipe.generator.name,
+        run.experiment.evaluation_generator: "evaluation",
+        run.experiment.control_generator: "control",
+    }.get(samples.generator, "")
 
 
 def _make(run: Run, samples: SampleSet, what: str) -> None:
@@ -55,6 +64,8 @@ def _make(run: Run, samples: SampleSet, what: str) -> None:
         for made in _shards_made(samples, missing, run.experiment.recipe.trainer.workers or os.cpu_count() or 1):
             bar.advance(made)
     samples.store.refresh()
+    if (thrown := samples.rejected()) is not None:
+        run.progress.say(NAME, what, f"{thrown} rejected for {samples.count} kept")
 
 
 def _check_count(samples: SampleSet, what: str) -> None:

@@ -13,7 +13,7 @@ from kdkit.report.page import ShownCase, render
 from kdkit.report.ranking import best_first, chosen
 from kdkit.run import Run
 from kdkit.run_folder import STUDENT
-from kdkit.stages import evaluate
+from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
@@ -33,6 +33,7 @@ def is_whole(run: Run) -> bool:
 def execute(run: Run) -> None:
     """Choose the cases to show, have the domain draw them, and write the page."""
     start = time.monotonic()
+    run.folder.update_manifest(rejected=generate.rejected(run))
     outcome = read_outcome(run)
     overview = list(run.experiment.domain.overview(_cases(run, outcome)))
     write_text(run.folder.report_file, render(run, outcome, _shown_cases(run, outcome), overview))

@@ -7,7 +7,7 @@ the rest, and it appears under its name only when it is whole. So a store that w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,14 @@ class ShardStore:
         infos = json.loads(shard.metadata()["infos"])
         start = self._locate(index)[0]
         return Record({name: shard.get_tensor(prefix + name) for name in names}, infos[index - start])
+
+    def infos(self, stop: int) -> Iterator[Mapping[str, Any]]:
+        """The facts of every record below ``stop`` that is there, in order; no array is read."""
+        at = 0
+        for (start, last), path in sorted(self._found().items()):
+            infos = json.loads(_opened(path).metadata()["infos"])
+            yield from infos[max(at - start, 0) : max(stop - start, 0)]
+            at = max(at, last)
 
     def refresh(self) -> None:
         """Look at the folder again: another process may have written to it."""
