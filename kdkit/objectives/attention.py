@@ -29,7 +29,7 @@ class Attention(FeatureObjective):
         layers: tuple[tuple[str, str], ...] = Field(
             min_length=1,
             description="Pairs [student's module, teacher's module] by their paths in the two networks, for example "
-            "[[features.3, backbone.layer2]].",
+            "[[features.3, backbone.layer2]] (attention transfer, Zagoruyko & Komodakis 2017).",
         )
 
     @classmethod

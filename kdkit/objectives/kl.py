@@ -24,7 +24,9 @@ class KL(Objective):
     activations: ClassVar[tuple[Activation, ...]] = ("softmax",)
 
     class Options(ComponentOptions):
-        temperature: float = Field(4.0, gt=0, description="Softens both distributions; 1 leaves them as they are.")
+        temperature: float = Field(
+            4.0, gt=0, description="T of Hinton et al. 2015: softens both distributions; 1 leaves them as they are."
+        )
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         import torch.nn.functional as F

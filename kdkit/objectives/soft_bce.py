@@ -15,7 +15,7 @@ class SoftBCE(Objective):
     """Binary cross-entropy of the student's logits against the teacher's probabilities, mean over all values.
 
     For domains with the activation "sigmoid". The cross-entropy is smallest where both probabilities agree, so soft
-    targets carry the teacher's doubt along an outline (Hinton, Vinyals & Dean 2015).
+    targets carry the teacher's doubt along an outline (Hinton, Vinyals & Dean 2015, arXiv:1503.02531).
     """
 
     activations: ClassVar[tuple[Activation, ...]] = ("sigmoid",)

@@ -47,14 +47,14 @@ class Training(Part):
     epochs: int = Field(ge=1, description="Passes over the training samples, at most.")
     batch_size: int = Field(ge=1, description="Samples in one step, on each device.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the optimiser.")
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW).")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW, arXiv:1711.05101).")
     window: int | None = Field(
         None,
         ge=1,
         description="Length of the random window taken along the first axis; null takes whole samples.",
     )
     schedule: Literal["one-cycle", "constant"] = Field(
-        "one-cycle", description="Learning rate over time: one-cycle (Smith & Topin 2018) or constant."
+        "one-cycle", description="Learning rate over time: one-cycle (Smith & Topin, arXiv:1708.07120) or constant."
     )
     patience: int | None = Field(
         None, ge=1, description="Stop after so many epochs without a better validation loss; null never does."

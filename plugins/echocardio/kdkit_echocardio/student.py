@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class ConvLSTM(Student):
-    """A U-shaped network of convolutional LSTM layers that reads a clip forward in time.
+    """A U-shaped network of convolutional LSTM layers (Shi et al., arXiv:1506.04214) that reads a clip forward in time.
 
-    "paper" is the student of EchoDFKD (Petit et al., WACV 2025); "default" learns faster and generalises better from
-    few clips: a U-Net with skips whose coarsest level is recurrent.
+    "paper" is the student of EchoDFKD (Petit et al., WACV 2025, arXiv:2409.07566); "default" learns faster and
+    generalises better from few clips: a U-Net (Ronneberger et al., arXiv:1505.04597) with a recurrent coarsest level.
     """
 
     version = "2"

@@ -27,7 +27,7 @@ class Adversarial(Adversary):
     with a weight of its own and off unless it is set, ask for samples that the teacher knows: certain, balanced and
     active (DAFL: Chen et al. 2019, arXiv:1904.01186), and with the statistics of its training data where it has batch
     normalisation (DeepInversion: Yin et al. 2020, arXiv:1912.08795). ``disagreement: 0`` with the terms of DAFL is
-    DAFL.
+    DAFL. Earlier samples can be kept and learnt again (after Binici et al. 2022, arXiv:2108.05698).
     """
 
     class Options(ComponentOptions):
@@ -64,7 +64,11 @@ class Adversarial(Adversary):
         rounds: int = Field(
             5, ge=1, description="Steps of the student for each step of the generator (k of DFAD, Fang et al. 2019)."
         )
-        replay: int = Field(0, ge=0, description="Earlier samples that are kept to be learnt again; 0 keeps none.")
+        replay: int = Field(
+            0,
+            ge=0,
+            description="Earlier samples that are kept to be learnt again (Binici et al. 2022); 0 keeps none.",
+        )
         replay_share: float = Field(
             0.5, ge=0, lt=1, description="Share of each of the student's batches that comes from those kept."
         )

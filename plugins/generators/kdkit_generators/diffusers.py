@@ -15,6 +15,7 @@ from kdkit import ComponentOptions, DataError, Field, Generator, Sample
 class Diffusers(Generator):
     """Images from an unconditional or class-conditional pipeline of the diffusers library, saved in a local folder.
 
+    Denoising diffusion (Ho, Jain & Abbeel 2020, arXiv:2006.11239), or whatever else the pipeline's scheduler does;
     uint8 (H, W, 3) in RGB, or (H, W) where the model makes one channel. Nothing is downloaded, weights are read from
     safetensors only, and a folder whose pipeline would need code of its own is refused. Needs
     ``kdkit-generators[diffusers]``.

@@ -35,7 +35,9 @@ class Inversion(Generator):
             description="What answers are asked for: classes (cross-entropy with a class drawn for each sample, the "
             "classes on the last axis), masks (certain values, and for each sample a share of foreground), or any.",
         )
-        confidence: float = Field(1.0, ge=0, description="Weight of the answers that are asked for.")
+        confidence: float = Field(
+            1.0, ge=0, description="Weight of the answers that are asked for (L, Yin et al. 2020)."
+        )
         batch_norm: float = Field(
             1.0, ge=0, description="Weight of the batch normalisation statistics (R_BN, Yin et al. 2020)."
         )

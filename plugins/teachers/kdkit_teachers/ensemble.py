@@ -42,12 +42,16 @@ class Ensemble(Teacher):
             description="What the members' logits mean: the domain's own activation."
         )
         combine: Literal["mean", "weighted", "median", "majority", "staple"] = Field(
-            "mean", description="How the answers become one; see above."
+            "mean", description="How the answers become one; see above. staple: Warfield, Zou & Wells 2004."
         )
         shares: tuple[float, ...] | None = Field(
             None, description="For weighted: the share of each member, above 0; they are scaled to add up to 1."
         )
-        weigh: bool = Field(True, description="Keep the members' disagreement as the weight of each answer.")
+        weigh: bool = Field(
+            True,
+            description="Keep the members' disagreement (Jensen-Shannon divergence, Lin 1991) as the weight of each "
+            "answer.",
+        )
 
         @model_validator(mode="after")
         def _fit_together(self) -> Self:
