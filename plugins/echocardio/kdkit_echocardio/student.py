@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ConvLSTM(Student):
-    """A U-shaped network of convolutional LSTM layers (Shi et al., arXiv:1506.04214) that reads a clip forward in time.
+    """A U-shaped network of ConvLSTM layers (Shi et al., arXiv:1506.04214) that reads clips forward in time.
 
     "paper" is the student of EchoDFKD (Petit et al., WACV 2025, arXiv:2409.07566); "default" learns faster and
     generalises better from few clips: a U-Net (Ronneberger et al., arXiv:1505.04597) with a recurrent coarsest level.
