@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # More columns than these do not fit into a terminal of 80 characters.
 SHOWN_METRICS = 2
+# A page takes seconds to draw: runs that were whole already and only pass by do not each draw it anew.
+REFRESH_SECONDS = 20.0
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +55,8 @@ def sweep(
     kdkit sweep DOMAIN --grid student.layers=1,2,3
 
     Samples and the teacher's answers are made once. Runs that are whole are skipped; one that fails is told, and the
-    others go on. The results: sweep.csv, and sweep.html with the score against weights, speed and memory.
+    others go on. The results, written anew while runs end: sweep.csv, and sweep.html with the score against weights,
+    speed and memory.
     """
     from kdkit.plugins import discover
     from kdkit.sweep.page import write_page
@@ -67,17 +71,25 @@ def sweep(
     count = len(planned.points)
     console.err.print(f"[bold]kdkit sweep {planned.domain}[/]   {count} points   {console.escape(str(folder))}")
     failures: dict[int, str] = {}
+
+    def write() -> tuple[list[Result], Path, Path]:
+        """What is known so far, as a table and as a page."""
+        results = [read_result(folder, point, failures.get(id(point))) for point in planned.points]
+        return results, write_table(folder, planned, results), write_page(folder, planned, results, jobs)
+
+    shown = time.monotonic()
     for done, (point, failure) in enumerate(
         run_points(planned.points, folder, root / "store", jobs, console.RichProgress()), 1
     ):
         failures[id(point)] = failure
         told = f"[bold red]failed:[/] {console.escape(failure)}" if failure else "done"
         console.err.print(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {told}")
-    results = [read_result(folder, point, failures[id(point)]) for point in planned.points]
-    table = write_table(folder, planned, results)
-    page = write_page(folder, planned, results, jobs)
+        if done < count and time.monotonic() - shown > REFRESH_SECONDS:
+            write()
+            shown = time.monotonic()
+    results, *written = write()
     console.out.print(_table(planned, results))
-    for path in (table, page):
+    for path in written:
         console.out.print(f"  {console.escape(str(path))}")
     if failed := sum(bool(failure) for failure in failures.values()):
         console.err.print(f"  {failed} of {count} points failed; the same command tries them again.")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kdkit.contracts.metric import Score
 
 WIDTH, HEIGHT = 5.0, 3.4
+# Ratios whose distances to 1 differ by more than this factor are spaced by the logarithm of it.
+WIDE = 2.5
+_TICKS = (0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
 
 
 def weights_chart(
@@ -47,6 +50,7 @@ def weights_chart(
         _points(weights, scores, numbers, axes)
         axes.set_xscale("log")
         _sizes(axes)
+        _towards_perfection([*_values(scores), *(point.score for point in published)], scores[0], axes)
         _labelled("weights", label, axes)
         figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=COLOURS["ink"], fontsize=9)
         return inline(figure, "weights", f"{label} against the number of weights")
@@ -74,6 +78,7 @@ def front_chart(
         _points(values, scores, numbers, axes)
         axes.set_xscale("log")
         _sizes(axes)
+        _towards_perfection(_values(scores), scores[0], axes)
         _labelled(what, label, axes)
         figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=COLOURS["ink"], fontsize=9)
         return inline(figure, name, f"{label} against {what}")
@@ -105,6 +110,29 @@ def _sizes(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(
         FuncFormatter(lambda value, _: compact(round(value)) if value >= 1 else significant(value, 1))
     )
+
+
+def _values(scores: Sequence[Score]) -> list[float]:
+    return [score.value for score in scores if score.value is not None]
+
+
+def _towards_perfection(values: Sequence[float], score: Score, axes: Axes) -> None:
+    """Space ratios by what they lack to 1, logarithmically, where that differs much: 0.90 and 0.92 then do, too."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    lacking = [1 - value for value in values]
+    if score.unit or not score.higher_is_better or min(lacking) <= 0 or max(lacking) < WIDE * min(lacking):
+        return
+    axes.set_yscale("function", functions=(_from_score, lambda y: 1 - np.exp(-y)))
+    low, high = 1 - 1.3 * max(lacking), 1 - min(lacking) / 1.3
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if low <= tick <= high]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _from_score(score: np.ndarray) -> np.ndarray:
+    return -np.log(np.maximum(1 - np.asarray(score, np.float64), 1e-9))
 
 
 def _labelled(x: str, y: str, axes: Axes) -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
 from kdkit.contracts.metric import Metric, Score
 from kdkit.files import write_text
-from kdkit.report.numbers import NOTHING, compact, significant, with_unit, written
+from kdkit.report.numbers import NOTHING, Written, compact, significant, with_unit, written
 from kdkit.report.summary import DIRECTIONS
 from kdkit.report.template import render
 from kdkit.sweep import charts
 from kdkit.sweep.curve import Curve, fit_curve
 from kdkit.sweep.front import pareto_front
+from kdkit.sweep.grid import short_names
 from kdkit.sweep.plan import POINTS, Sweep
 from kdkit.sweep.results import Result, ranking_metric
 
@@ -35,16 +35,34 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """What a point costs; ``front``: whether it is on the Pareto front of the score and this cost."""
+
+    text: str
+    front: bool
+
+
+@dataclass(frozen=True)
 class Row:
-    """A point in the table. ``fronts``: the names of the costs on whose Pareto front it lies."""
+    """A point in the table. ``pending``: whether it has yet to run."""
 
     number: int
     values: Sequence[str]
-    score: str
-    facts: Sequence[str]
-    fronts: Sequence[str]
+    score: Written
+    facts: Sequence[Fact]
     report: str
     failure: str
+    pending: bool
+
+
+@dataclass(frozen=True)
+class Named:
+    """A point with its score, as a sentence names it."""
+
+    number: int
+    label: str
+    score: str
+    weights: str
 
 
 def write_page(folder: Path, sweep: Sweep, results: Sequence[Result], jobs: int) -> Path:
@@ -64,7 +82,7 @@ def page(sweep: Sweep, results: Sequence[Result], jobs: int) -> str:
         for number, result in enumerate(results, 1)
         if name and (score := result.scores.get(name)) and score.value is not None
     }
-    fronts: dict[int, list[str]] = {}
+    fronts: dict[int, set[str]] = {}
     drawn: list[Markup] = []
     curve: Curve | str = "nothing could be measured"
     published = [point for point in domain.published if point.metric == name]
@@ -79,7 +97,7 @@ def page(sweep: Sweep, results: Sequence[Result], jobs: int) -> str:
             values = [float(result.facts[cost.key] or 0) / cost.unit for result, _ in known.values()]
             front = pareto_front(_goodness(scores, metric), [-v if cost.higher_is_better else v for v in values])
             for i in front:
-                fronts.setdefault(numbers[i], []).append(cost.name)
+                fronts.setdefault(numbers[i], set()).add(cost.key)
             if cost.key == "weights":
                 fitted = curve if isinstance(curve, Curve) else None
                 drawn.append(charts.weights_chart(values, scores, numbers, label, fitted, published))
@@ -95,7 +113,12 @@ def page(sweep: Sweep, results: Sequence[Result], jobs: int) -> str:
         no_curve=curve if isinstance(curve, str) else "",
         charts=drawn,
         costs=[cost.name for cost in costs],
-        rows=[_row(number, sweep, result, name, costs, fronts) for number, result in enumerate(results, 1)],
+        names=short_names(sweep.axes),
+        rows=[
+            _row(number, sweep, result, name, costs, fronts.get(number, ()))
+            for number, result in enumerate(results, 1)
+        ],
+        best=_best(measured, metric) if metric else [],
         published=published,
         sources=list(dict.fromkeys(point.source for point in published)),
         compact=compact,
@@ -124,15 +147,37 @@ def _goodness(scores: Sequence[Score], metric: Metric) -> list[float]:
     return [turned[metric.higher_is_better](score.value) for score in scores]
 
 
-def _row(number: int, sweep: Sweep, result: Result, metric: str | None, costs: Sequence[Cost], fronts: Any) -> Row:
+def _best(measured: Mapping[int, tuple[Result, Score]], metric: Metric) -> list[Named]:
+    """The best point, and if that is another, the one with the fewest weights whose score lies in its interval."""
+    if not measured:
+        return []
+    numbers, scores = list(measured), [score for _, score in measured.values()]
+    goodness = _goodness(scores, metric)
+    best = max(range(len(numbers)), key=goodness.__getitem__)
+    ends = [end for end in (scores[best].ci_low, scores[best].ci_high) if end is not None]
+    least = min(_goodness([replace(scores[best], value=end) for end in ends], metric), default=goodness[best])
+    sized = [(size, i) for i, n in enumerate(numbers) if (size := measured[n][0].facts["weights"])]
+    _, smallest = min(((size, i) for size, i in sized if goodness[i] >= least), default=(0, best))
+    return [_named(numbers[i], *measured[numbers[i]], metric) for i in dict.fromkeys((best, smallest))]
+
+
+def _named(number: int, result: Result, score: Score, metric: Metric) -> Named:
+    weights = result.facts["weights"]
+    text = with_unit(written(score).line, metric.unit)
+    return Named(number, result.point.label, text, compact(round(weights)) if weights else NOTHING)
+
+
+def _row(
+    number: int, sweep: Sweep, result: Result, metric: str | None, costs: Sequence[Cost], fronts: Collection[str]
+) -> Row:
     score = result.scores.get(metric) if metric else None
     known = [(cost, result.facts[cost.key]) for cost in costs]
     return Row(
         number,
-        [result.point.values[axis.path].strip("\"'") for axis in sweep.axes],
-        written(score).line if score else NOTHING,
-        [cost.write(value / cost.unit) if value else NOTHING for cost, value in known],
-        fronts.get(number, []),
+        [result.point.values[path].strip("\"'") for path in short_names(sweep.axes)],
+        written(score) if score else Written(NOTHING, NOTHING, NOTHING),
+        [Fact(cost.write(value / cost.unit) if value else NOTHING, cost.key in fronts) for cost, value in known],
         f"{POINTS}/{result.point.folder_name}/report.html",
         result.failure,
+        not result.scores and not result.failure,
     )

@@ -20,6 +20,7 @@ FACTS = ("weights", "bytes", "items_per_second", "peak_memory_bytes")
 class Result:
     """A point with what its student scored; ``failure`` says what went wrong, "" when nothing did.
 
+    Without scores and without a failure it has yet to run.
     ``facts``: of :data:`FACTS` what is known, else None.
     """
 
@@ -29,14 +30,14 @@ class Result:
     facts: Mapping[str, float | None]
 
 
-def read_result(folder: Path, point: Point, failure: str) -> Result:
-    """What lies in the point's run, nothing where it failed."""
+def read_result(folder: Path, point: Point, failure: str | None) -> Result:
+    """What lies in the point's run; nothing where it failed, or where ``failure`` is None: then it has yet to run."""
     run = run_folder(folder, point)
-    scores = {} if failure else (read_json(run.scores_file) or {}).get(STUDENT, {})
-    facts = {} if failure else (read_json(run.models_file) or {}).get(STUDENT, {})
+    scores = {} if failure != "" else (read_json(run.scores_file) or {}).get(STUDENT, {})
+    facts = {} if failure != "" else (read_json(run.models_file) or {}).get(STUDENT, {})
     return Result(
         point,
-        failure,
+        failure or "",
         {name: Score(**score) for name, score in scores.items()},
         {key: facts.get(key) for key in FACTS},
     )

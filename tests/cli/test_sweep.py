@@ -5,7 +5,10 @@ import json
 import os
 import signal
 
+from kdkit_cli import sweep_command
 from test_interruption import alive, wait_for, worker_of
+
+from kdkit.sweep import page
 
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1")
 SET = [part for setting in SMALL for part in ("--set", setting)]
@@ -46,6 +49,14 @@ def test_a_point_that_fails_is_told_and_the_others_go_on(toy, cli, tmp_path):
     before = trained(folder)
     assert cli(*command).code == 1
     assert trained(folder) == before
+
+
+def test_the_page_is_written_while_points_end(toy, cli, tmp_path, monkeypatch):
+    pages = []
+    monkeypatch.setattr(sweep_command, "REFRESH_SECONDS", -1.0)
+    monkeypatch.setattr(page, "write_text", lambda path, text: pages.append(text))
+    assert cli("sweep", "toy", *SET, "--grid", "student.gain=1,2", "--out", "s").code == 0
+    assert ["has yet to run" in text for text in pages] == [True, False]
 
 
 def test_a_wrong_grid_is_told_before_anything_runs(toy, cli):

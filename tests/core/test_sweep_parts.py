@@ -16,7 +16,7 @@ from kdkit.sweep.front import pareto_front
 from kdkit.sweep.grid import Axis, combinations, read_grid, short_names
 from kdkit.sweep.page import page
 from kdkit.sweep.plan import choose_sweep_folder, plan, run_folder
-from kdkit.sweep.results import Result, write_table
+from kdkit.sweep.results import Result, read_result, write_table
 
 
 def test_values_are_cut_where_yaml_cuts_them_and_kept_as_they_are_written():
@@ -198,6 +198,36 @@ def test_the_page_shows_curve_fronts_published_points_and_failures(found, monkey
     assert "failed: &lt;b&gt;broken&lt;/b&gt;" in text
     assert "2 processes were at work" in text
     assert not re.search(r"(src|href)=\"(http|//)", text)
+
+
+def words(text):
+    """A page's text without its tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
+
+
+def test_the_page_names_the_best_point_and_the_smallest_that_is_as_good(found):
+    sweep, results = found
+    text = words(page(sweep, results, 1))
+    best, smallest = text.index("Best: no. 6"), text.index("with the fewest weights: no. 5")
+    # 0.906 at 715 k weights lies in the interval around the best one's 0.912, which begins at 0.902; 0.882 does not.
+    assert best < smallest
+    lower = [
+        replace(r, scores={k: replace(s, value=1 - s.value, ci_low=None, ci_high=None) for k, s in r.scores.items()})
+        for r in results
+    ]
+    for point in sweep.points:
+        point.experiment.metrics["overlap"].higher_is_better = False
+    assert "Best: no. 6" in words(page(sweep, lower, 1))
+
+
+def test_points_that_have_yet_to_run_are_told(found, tmp_path):
+    sweep, results = found
+    waiting = read_result(tmp_path, sweep.points[0], None)
+    assert waiting.scores == {} and waiting.failure == ""
+    text = page(sweep, [waiting, *results[1:]], 1)
+    assert "1 of them yet to run" in text and text.count("has yet to run") == 1
+    assert text.count(">failed:") == 1
+    assert "There is no fitted curve" in page(sweep, [waiting] * 6, 1)
 
 
 def test_the_page_says_why_there_is_no_curve(found):

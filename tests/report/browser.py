@@ -54,8 +54,9 @@ function inspect(view) {
   const images = [...page.images].map(
     i => ({alt: i.alt, width: i.naturalWidth, shown: i.getBoundingClientRect().width}));
   const tables = [...page.querySelectorAll('table')].map(t => [...t.querySelectorAll('tbody tr')].map(
-    r => r.querySelectorAll('th, td').length));
-  return {dark, width: view.innerWidth, scroll: root.scrollWidth, texts, images, tables};
+    r => [...r.querySelectorAll('th, td')].reduce((count, cell) => count + cell.colSpan, 0)));
+  const charts = [...page.querySelectorAll('svg[role=img]')].map(s => s.getBoundingClientRect().width);
+  return {dark, width: view.innerWidth, scroll: root.scrollWidth, texts, images, charts, tables};
 }
 addEventListener('load', () => {
   document.getElementById('found').textContent = JSON.stringify(inspect(frames[0]));
@@ -65,13 +66,18 @@ addEventListener('load', () => {
 
 @dataclass(frozen=True)
 class Seen:
-    """What was found: ``texts`` with their contrast, ``images``, ``tables`` as cells in each row, and the console."""
+    """What was found.
+
+    ``texts`` with their contrast, ``images``, the widths of ``charts``, ``tables`` as the columns that each row
+    fills, and the console.
+    """
 
     dark: bool
     width: int
     scroll: int
     texts: list[dict[str, Any]]
     images: list[dict[str, Any]]
+    charts: list[float]
     tables: list[list[int]]
     console: list[str]
 

@@ -7,13 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import CHROMIUM, look
-from kdkit_echocardio.curves import area_figure
+from kdkit_echocardio.bland_altman import ejection_figures
 from kdkit_echocardio.figures import figures
 from kdkit_echocardio.metrics.overlap import Dice
 
-from kdkit import Case
+from kdkit import Case, Published
+from kdkit.compare.comparison import compare
+from kdkit.compare.page import page as compare_html
+from kdkit.contracts.metric import Score
+from kdkit.plugins import discover
+from kdkit.progress import Silence
 from kdkit.stages import report
 from kdkit.stages.pipeline import run_stages
+from kdkit.sweep.page import page as sweep_html
+from kdkit.sweep.plan import plan
+from kdkit.sweep.results import Result
 
 TOY = Path(__file__).parents[1] / "toy"
 PHONE, DESK = 390, 1200
@@ -23,25 +31,65 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def heart(rank: str) -> Case:
+def heart(rank: str, number: int = 0) -> Case:
     """A beating ball and three models' answers to it."""
-    prediction, sample = Dice().example_cases()[0]
+    prediction, sample = Dice().example_cases()[number]
     noise = np.random.default_rng(0).random(prediction.shape).astype(np.float32)
     return Case(rank, 0.9, sample, {"teacher": prediction, "student": prediction, "control": noise})
 
 
+def hearts_together() -> list:
+    """What echocardiography draws of four hearts together."""
+    return list(ejection_figures(heart("", number) for number in range(4)))
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, toy_run):
-    """A run of the toy domain whose pictures are those of echocardiography."""
+def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(str(TOY))
-        made = toy_run(tmp_path_factory.mktemp("browser"), "samples.train=6", "samples.evaluation=4")
-        run_stages(made, last="evaluate")
-        patched.setattr(
-            type(made.experiment.domain), "figures", lambda self, cases: figures([heart(case.rank) for case in cases])
-        )
+        yield tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="module")
+def run(home, toy_run):
+    """A run of the toy domain whose pictures are those of echocardiography."""
+    made = toy_run(home, "samples.train=6", "samples.evaluation=4")
+    run_stages(made, last="evaluate")
+    with pytest.MonkeyPatch.context() as patched:
+        domain = type(made.experiment.domain)
+        patched.setattr(domain, "figures", lambda self, cases: figures([heart(case.rank) for case in cases]))
+        patched.setattr(domain, "overview", lambda self, cases: hearts_together())
         report.execute(made)
         yield made
+
+
+@pytest.fixture(scope="module")
+def compare_page(home, run, toy_run):
+    other = toy_run(home, "samples.train=6", "samples.evaluation=4", "training.learning_rate=0.01")
+    run_stages(other, last="evaluate")
+    page = home / "compare.html"
+    page.write_text(compare_html(compare([run, other], Silence())))
+    return page
+
+
+@pytest.fixture(scope="module")
+def sweep_page(home):
+    """Six points, one failed, one that has yet to run; their scores rise with their size."""
+    sweep = plan(discover({}), "toy", ["student.gain=1,2,3,4,5,6,7"])
+    results = []
+    for number, point in enumerate(sweep.points):
+        size, value = 5000 * 3**number, 0.95 - 0.5 * 2.0**-number
+        facts = {"weights": size, "bytes": 4 * size, "items_per_second": 1e6 / size, "peak_memory_bytes": 8.0 * size}
+        results.append(Result(point, "", {"overlap": Score(value, value - 0.02, value + 0.01, 6, "", True)}, facts))
+    nothing = dict.fromkeys(facts)
+    results[4] = Result(results[4].point, "its process was killed, perhaps for lack of memory", {}, nothing)
+    results[6] = Result(results[6].point, "", {}, nothing)
+    with pytest.MonkeyPatch.context() as patched:
+        shown = [Published("Elsewhere", 5000, "overlap", 0.75, "From a paper.")]
+        patched.setattr(type(sweep.points[0].experiment.domain), "published", shown)
+        page = home / "sweep.html"
+        page.write_text(sweep_html(sweep, results, 2))
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +117,30 @@ def data_page(tmp_path_factory, run):
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module", params=["report", "data"])
-def page(request, run):
-    return run.folder.report_file if request.param == "report" else request.getfixturevalue("data_page")
+@pytest.fixture(scope="module")
+def report_page(run):
+    return run.folder.report_file
+
+
+# How many pictures and charts each has at least.
+PAGES = {"report_page": (13, 2), "data_page": (3, 0), "compare_page": (0, 0), "sweep_page": (0, 3)}
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(request):
+    return request.getfixturevalue(request.param), *PAGES[request.param]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_a_page_is_whole_and_readable(page, width, dark, tmp_path):
-    seen = look(page, width, dark, tmp_path)
+    path, images, charts = page
+    seen = look(path, width, dark, tmp_path)
     assert (seen.width, seen.dark) == (width, dark)
     assert seen.console == []
     assert seen.scroll <= width, "the page scrolls sideways"
-    assert len(seen.images) >= 3
+    assert len(seen.images) >= images
+    assert len(seen.charts) >= charts and all(0 < shown <= width for shown in seen.charts), seen.charts
     assert all(image["width"] > 0 and 0 < image["shown"] <= width for image in seen.images), seen.images
     assert seen.tables and all(len(set(rows)) == 1 and rows for rows in seen.tables), seen.tables
     assert len(seen.texts) > 20
@@ -102,11 +161,13 @@ def test_a_page_without_its_pictures_is_noticed(run, tmp_path):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
-def test_the_letters_of_the_area_curve_are_readable(dark, tmp_path):
-    """The curve brings a ground of its own, white by day and dark by night."""
+def test_the_letters_of_the_charts_are_readable(dark, tmp_path):
+    """They bring a ground of their own, white by day and dark by night."""
     page = tmp_path / "curve.html"
-    drawn = area_figure(heart("best")).decode()
-    page.write_text("<body>" + drawn[drawn.index("<svg") :])
+    every = [*figures([heart("best")]), *hearts_together()]
+    drawn = [figure.data.decode() for figure in every if "svg" in figure.media_type]
+    page.write_text("<body>" + "".join(chart[chart.index("<svg") :] for chart in drawn))
     seen = look(page, DESK, dark, tmp_path)
-    assert {"time (s)", "student"} <= {text["text"] for text in seen.texts}
+    words = {"time (s)", "student", "LV area (cm²)", "ED", "predicted (%)", "predicted − true (points)"}
+    assert words <= {text["text"] for text in seen.texts}
     assert [text for text in seen.texts if text["ratio"] < text["need"]] == []
