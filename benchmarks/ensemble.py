@@ -1,0 +1,93 @@
+"""Whether an ensemble's weights help: python benchmarks/ensemble.py [--seeds N]
+
+Prints the table of docs/teachers.md: the accuracy on the 899 held-out digits of students of the same three teachers
+of unequal quality, with each answer weighed by their agreement and without. The teachers are trained here, each on
+some digits of the training half. What was run once lies in runs/benchmark-ensemble and is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from kdkit_digits.halves import training_half
+from kdkit_digits.networks import teacher_network
+from safetensors.torch import save_file
+
+from kdkit.plugins import discover
+from kdkit.progress import Silence
+from kdkit.recipe.load import load_experiment
+from kdkit.run import Run
+from kdkit.run_folder import STUDENT, TEACHER, choose_folder
+from kdkit.stages.pipeline import run_stages
+
+ROOT = Path("runs/benchmark-ensemble")
+DIGITS = (898, 100, 50)
+STEPS = 600
+ARMS = {
+    "the best teacher alone": None,
+    "mean, `weigh: false`": "mean, weigh: false",
+    "mean, `weigh: true`": "mean, weigh: true",
+    "majority, `weigh: false`": "majority, weigh: false",
+    "majority, `weigh: true`": "majority, weigh: true",
+}
+
+
+def teacher(digits: int, seed: int) -> Path:
+    """The weights of a teacher that was trained on the first so many digits."""
+    path = ROOT / f"teacher-{digits}-{seed}.safetensors"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(seed)
+        images, labels = (torch.from_numpy(array[:digits]) for array in training_half())
+        network = teacher_network()
+        optimizer = torch.optim.AdamW(network.parameters(), 2e-3)
+        for _ in range(STEPS):
+            batch = torch.randint(digits, (64,))
+            loss = F.cross_entropy(network(images[batch]), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        save_file(network.state_dict(), path)
+    return path
+
+
+def scores(combine: str | None, seed: int) -> tuple[float, float]:
+    """The accuracy of the teacher, one or several, and of its student."""
+    members = [f"{{name: digits-cnn, weights: {teacher(digits, seed).resolve()}}}" for digits in DIGITS]
+    together = f"{{name: ensemble, activation: softmax, combine: {combine}, members: [{', '.join(members)}]}}"
+    settings = [
+        f"teacher={together if combine else members[0]}",
+        "objective.temperature=1",
+        "control=null",
+        f"seed={seed}",
+    ]
+    experiment = load_experiment(discover(), "digits", None, settings)
+    folder = choose_folder(ROOT, "digits", experiment.identity(), None)
+    run_stages(Run(experiment, folder, ROOT / "store", Silence()), last="evaluate")
+    found = json.loads(folder.scores_file.read_text(encoding="utf-8"))
+    return found[TEACHER]["accuracy"]["value"], found[STUDENT]["accuracy"]["value"]
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--seeds", type=int, default=3)
+    given = asked.parse_args()
+    # Threads of a small network only wait for one another.
+    torch.set_num_threads(1)
+    print("| teacher | its accuracy | the student's |\n|---|---|---|")
+    for name, combine in ARMS.items():
+        teachers, students = zip(*(scores(combine, seed) for seed in range(given.seeds)), strict=True)
+        told = [
+            f"{statistics.mean(each):.4f} ± {statistics.stdev(each) if len(each) > 1 else 0.0:.4f}"
+            for each in (teachers, students)
+        ]
+        print(f"| {name} | {told[0]} | {told[1]} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
