@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from .clips.encode import write_mp4
@@ -22,8 +23,11 @@ def write_clips(folder: Path) -> Path:
     return folder
 
 
-def write_echonet(folder: Path) -> Path:
-    """Simulated clips in EchoNet-Dynamic's layout: index, tracings of ED and ES as chords, and one cut-off video."""
+def write_echonet(folder: Path, annotators: int = 1) -> Path:
+    """Simulated clips in EchoNet-Dynamic's layout: index, tracings of ED and ES as chords, and one cut-off video.
+
+    The first annotator traces the truth, others what :func:`another_hand` makes of it.
+    """
     (folder / "Videos").mkdir(parents=True)
     rows, tracings = [_COLUMNS], ["FileName,X1,Y1,X2,Y2,Frame"]
     for number in range(CLIPS):
@@ -35,7 +39,9 @@ def write_echonet(folder: Path) -> Path:
         rows.append(f"{name},{clip.ejection_fraction:.3f},0,0,112,112,{clip.fps:.0f},{FRAMES},TEST")
         areas = clip.mask.sum((1, 2))
         for frame in (int(areas.argmax()), int(areas.argmin())):
-            tracings += [f"{name}.avi,{chord},{frame}" for chord in _chords(clip.mask[frame])]
+            for annotator in range(annotators):
+                drawn = another_hand(clip.mask[frame], annotator)
+                tracings += [f"{name}.avi,{chord},{frame}" for chord in _chords(drawn)]
     whole = (folder / "Videos" / f"0X{0:016X}.avi").read_bytes()
     name = f"0X{CLIPS:016X}"
     (folder / "Videos" / f"{name}.avi").write_bytes(whole[:200])
@@ -44,6 +50,18 @@ def write_echonet(folder: Path) -> Path:
     (folder / "FileList.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (folder / "VolumeTracings.csv").write_text("\n".join(tracings) + "\n", encoding="utf-8")
     return folder
+
+
+def another_hand(mask: np.ndarray, number: int) -> np.ndarray:
+    """A mask (H, W) as annotator ``number`` might have drawn it: bool, itself for 0.
+
+    Others shift it by up to two pixels; odd ones draw it a pixel larger all around, even ones a pixel smaller.
+    """
+    if number == 0:
+        return mask.astype(bool)
+    change = cv2.dilate if number % 2 else cv2.erode
+    shift = np.random.default_rng(number).integers(-2, 3, 2)
+    return np.roll(change(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), shift, (0, 1)).astype(bool)
 
 
 def _chords(mask: np.ndarray) -> list[str]:

@@ -1,0 +1,48 @@
+"""Intervals are drawn over patients where it is known whose a clip is: ten clips of one tell less than ten people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kdkit_echocardio.metrics.ejection import DiscsBias
+from kdkit_echocardio.metrics.overlap import Dice
+from kdkit_echocardio.plugin import kdkit_metrics
+
+from kdkit import Metric, Sample
+from kdkit.plugins import discover
+from kdkit.store.samples import to_record, to_sample
+from kdkit.store.shards import ShardStore
+
+
+def test_every_metric_of_the_plugin_knows_patients() -> None:
+    registry = discover({})
+    names = [entry.name for entry in kdkit_metrics()]
+    assert len(names) > 20
+    assert {name: registry.component("metric", name).group_key for name in names} == dict.fromkeys(names, "patient")
+
+
+@pytest.mark.parametrize("metric", [Dice, DiscsBias])
+def test_the_clips_of_a_patient_are_drawn_together(metric: type[Metric], tmp_path: Path) -> None:
+    """After a way through the store, as in a run: the interval is that of drawing patients, by hand."""
+    examples = metric().example_cases()
+    owners = ["one", "one", "one", "two"]
+    store = ShardStore(tmp_path / "samples")
+    store.write(0, [to_record(_owned(sample, who)) for (_, sample), who in zip(examples, owners, strict=True)])
+    store.refresh()
+    gathered, cases = metric(), {}
+    for number, (answer, _) in enumerate(examples):
+        found = gathered.update(answer, to_sample(store.record(number)))
+        assert found is not None
+        cases[number] = found
+    score = gathered.compute()
+    one, two = (np.concatenate([cases[n] for n in numbers]) for numbers in ((0, 1, 2), (3,)))
+    extremes = sorted(metric().summarize(np.concatenate(drawn)) for drawn in ((one, one), (two, two)))
+    # Of two patients one draw in four takes the first twice, and one the second.
+    assert (score.ci_low, score.ci_high) == pytest.approx(tuple(extremes))
+    assert score.n == 4
+
+
+def _owned(sample: Sample, patient: str) -> Sample:
+    return Sample(sample.inputs, sample.truth, {**sample.info, "patient": patient})
