@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kdkit.progress import Bar as Bar
     from kdkit.progress import Progress as Progress
     from kdkit.sample import Sample as Sample
+    from kdkit.vision_language import VisionLanguage as VisionLanguage
     from kdkit.weights import load_weights as load_weights
 
 __version__ = "0.1.0"
@@ -72,6 +73,7 @@ _HOMES = {
     "Bar": "kdkit.progress",
     "Progress": "kdkit.progress",
     "Sample": "kdkit.sample",
+    "VisionLanguage": "kdkit.vision_language",
     "load_weights": "kdkit.weights",
 }
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -36,3 +36,19 @@ def kdkit_objectives() -> list[Entry]:
             "kdkit.objectives.attention:Attention",
         ),
     ]
+
+
+@hookimpl
+def kdkit_metrics() -> list[Entry]:
+    return [
+        Entry(
+            "clip-score",
+            "What a vision-language model sees when the masks are black",
+            "kdkit.metrics.vision_language:ClipScore",
+        ),
+        Entry(
+            "clip-agreement",
+            "Share of samples given the class that a vision-language model sees",
+            "kdkit.metrics.vision_language:ClipAgreement",
+        ),
+    ]

@@ -10,6 +10,8 @@ from kdkit.files import read_json, write_json
 from kdkit.names import name_of
 
 STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
+# Stands beside the models in scores: people, measured in a model's place.
+HUMANS = "humans"
 
 
 class RunFolder:

@@ -65,7 +65,7 @@ class Metric(Component, ABC):
     unit: ClassVar[str]
     higher_is_better: ClassVar[bool | None]
     group_key: ClassVar[str | None] = None
-    needs_truth: ClassVar[bool] = True
+    needs_truth: bool = True
     reads_teacher: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
@@ -91,6 +91,14 @@ class Metric(Component, ABC):
         """
         return []
 
+    def humans(self, sample: Sample) -> list[tuple[float, ...]]:
+        """The cases that people give in a model's place, as :meth:`measure` gives a model's; without any, [].
+
+        Two annotators of one sample held against each other, say: no model can be expected to do better. Where
+        samples are not synthetic and any gives cases, scores have "humans" beside the models.
+        """
+        return []
+
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Three or more predictions, float32, each with its sample, to try the metric out with.
 
@@ -104,7 +112,13 @@ class Metric(Component, ABC):
 
     def update(self, prediction: np.ndarray, sample: Sample) -> np.ndarray | None:
         """Take one sample into account; returns its cases, float64 (cases, tuple length), or None without any."""
-        measured = self.measure(prediction, sample)
+        return self._take(self.measure(prediction, sample), sample)
+
+    def update_humans(self, sample: Sample) -> np.ndarray | None:
+        """As :meth:`update`, of what people give in a model's place."""
+        return self._take(self.humans(sample), sample)
+
+    def _take(self, measured: list[tuple[float, ...]], sample: Sample) -> np.ndarray | None:
         if not measured:
             return None
         cases = np.asarray(measured, np.float64)

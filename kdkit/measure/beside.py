@@ -15,15 +15,18 @@ from kdkit.sample import Sample
 def update(
     metric: Metric,
     model: str,
-    answer: np.ndarray,
+    answer: np.ndarray | None,
     sample: Sample,
     teacher: np.ndarray | None,
     probes: Sequence[np.ndarray] = (),
 ) -> np.ndarray | None:
     """Have the metric take a model's answer into account; it finds the teacher's and those to its probes as truth.
 
-    Returns what :meth:`Metric.update` does; None for the teacher by a metric that compares with the teacher.
+    People, who are no model, have no answer: of them the metric takes what the sample itself tells. Returns what
+    :meth:`Metric.update` does; None for the teacher by a metric that compares with the teacher.
     """
+    if answer is None:
+        return metric.update_humans(sample)
     if metric.reads_teacher and model == TEACHER:
         return None
     known = dict(sample.truth)

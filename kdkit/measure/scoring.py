@@ -21,7 +21,7 @@ from kdkit.errors import DataError, KdkitError
 from kdkit.measure import beside
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
-from kdkit.run_folder import TEACHER
+from kdkit.run_folder import HUMANS, TEACHER
 from kdkit.sample import Sample
 from kdkit.store.answers import decode_answer, encode
 
@@ -37,9 +37,9 @@ _Answers = dict[str, tuple[np.ndarray, dict[str, list[np.ndarray]]]]
 class Measured:
     """What came of the data.
 
-    ``scores``: model, group, metric to score; the group "all" comes first. ``rows``: one for each sample and model,
-    with each metric on that sample alone. ``unlabelled``: samples without any truth, which no model was asked about
-    because every metric needs one.
+    ``scores``: model, group, metric to score; the group "all" comes first. Where people can be measured in a model's
+    place, "humans" is the last model. ``rows``: one for each sample and model, with each metric on that sample alone.
+    ``unlabelled``: samples without any truth, which no model was asked about because every metric needs one.
     ``skipped``: (sample, reason) of what could not be read.
     """
 
@@ -64,13 +64,15 @@ def measure(
     Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when an
     answer is not finite.
     """
-    measured, gathered = Measured(), _Gathered(networks, metrics)
+    people = [] if source.synthetic else [HUMANS]
+    measured, gathered = Measured(), _Gathered([*networks, *people], metrics)
     module = _Answering(networks, domain, metrics)
     trainer = make_trainer(hardware, folder, [_Keep(domain, gathered, measured, bar)], enable_checkpointing=False)
     loader = DataLoader(_Labelled(source), batch_size=1, collate_fn=lambda items: items[0])
     with interruptible(trainer):
         trainer.predict(module, loader, return_predictions=False)
     measured.scores = gathered.scores(seed)
+    measured.rows = [row for row in measured.rows if row["model"] in measured.scores]
     if not measured.rows:
         raise DataError(
             f"nothing could be measured: {measured.unlabelled} samples have no label, "
@@ -102,8 +104,8 @@ def answers_to(networks: Networks, domain: Domain, sample: Sample, device: torch
 class _Gathered:
     """A metric of its own for each model and group."""
 
-    def __init__(self, models: Networks, metrics: Mapping[str, Metric]) -> None:
-        self.models = list(models)
+    def __init__(self, models: Sequence[str], metrics: Mapping[str, Metric]) -> None:
+        self.models = models
         self.metrics = metrics
         self.groups: dict[str, dict[str, dict[str, Metric]]] = {}
         self.of(ALL)
@@ -118,13 +120,16 @@ class _Gathered:
 
     def scores(self, seed: int) -> Scores:
         ordered = [ALL, *sorted(set(self.groups) - {ALL})]
-        return {
+        scores = {
             model: {
                 group: {name: metric.compute(seed) for name, metric in self.groups[group][model].items()}
                 for group in ordered
             }
             for model in self.models
         }
+        if HUMANS in scores and not any(score.n for score in scores[HUMANS][ALL].values()):
+            del scores[HUMANS]
+        return scores
 
 
 class _Labelled(Dataset[tuple[int, "Sample | str"]]):
@@ -199,9 +204,10 @@ class _Keep(Callback):
     def _measure(self, index: int, sample: Sample, answers: _Answers) -> None:
         strata = self.domain.strata(sample)
         teacher = answers[TEACHER][0] if TEACHER in answers else None
-        for model, (answer, again) in answers.items():
+        for model, metrics in self.gathered.of(ALL).items():
+            answer, again = answers.get(model, (None, {}))
             row: dict[str, Any] = {"sample": sample.info.get("name", index), "index": index, "model": model}
-            for name, metric in self.gathered.of(ALL)[model].items():
+            for name, metric in metrics.items():
                 cases = beside.update(metric, model, answer, sample, teacher, again.get(name, ()))
                 row[name] = _alone(metric, cases)
             self.measured.rows.append(row)

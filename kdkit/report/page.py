@@ -19,7 +19,7 @@ from kdkit.report.ranking import best_first
 from kdkit.report.summary import DIRECTIONS, fact_rows, score_rows
 from kdkit.report.verdict import verdict
 from kdkit.run import Run
-from kdkit.run_folder import CONTROL, STUDENT, TEACHER
+from kdkit.run_folder import CONTROL, HUMANS, STUDENT, TEACHER
 
 TEMPLATE = "report.html"
 WORST_SAMPLES = 10
@@ -95,7 +95,7 @@ def data_uri(figure: Figure) -> str:
 
 def _models(recipe: Recipe, outcome: Outcome) -> dict[str, str]:
     """Each model's name with the component behind it."""
-    components = {TEACHER: recipe.teacher.name, STUDENT: recipe.student.name}
+    components = {TEACHER: recipe.teacher.name, STUDENT: recipe.student.name, HUMANS: "beside each other"}
     if recipe.control:
         components[CONTROL] = f"{recipe.student.name} on {recipe.control.generator.name}"
     return {model: components.get(model, "") for model in outcome.scores}

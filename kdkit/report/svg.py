@@ -23,6 +23,7 @@ COLOURS = {
     "teacher": "#010204",
     "student": "#010205",
     "control": "#010206",
+    "humans": "#010207",
 }
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "kdkit", "font.sans-serif": ["DejaVu Sans"], "font.size": 10}
 

@@ -15,12 +15,14 @@ from kdkit.contracts.metric import Metric
 from kdkit.files import write_csv, write_json
 from kdkit.measure import beside
 from kdkit.run import Run
-from kdkit.run_folder import TEACHER
+from kdkit.run_folder import HUMANS, TEACHER
 from kdkit.stages import predict
 from kdkit.store.answers import read_answer
 from kdkit.store.shards import ShardStore
 
 NAME = "evaluate"
+# Raise it when more is measured, so that older scores are made anew.
+FORMAT = 2
 
 Answers = Callable[[int], np.ndarray]
 
@@ -32,6 +34,7 @@ def fingerprint(run: Run) -> str:
         teacher=run.evaluation.fingerprint,
         count=len(run.evaluation.split),
         metrics={name: metric.fingerprint() for name, metric in run.experiment.metrics.items()},
+        format=FORMAT,
     )
 
 
@@ -41,24 +44,25 @@ def is_whole(run: Run) -> bool:
 
 
 def execute(run: Run) -> None:
-    """Measure every model with every metric; write the scores, and each sample's own value."""
+    """Measure every model, and people on real samples, with every metric; write scores and each sample's value."""
     start = time.monotonic()
     experiment, split = run.experiment, run.evaluation.split
     models = answers(run)
-    metrics = {model: {name: _new(m) for name, m in experiment.metrics.items()} for model in models}
+    measured = [*models, *([] if experiment.evaluated.synthetic else [HUMANS])]
+    metrics = {model: {name: _new(m) for name, m in experiment.metrics.items()} for model in measured}
     rows = []
     with run.progress.work(NAME, f"{len(experiment.metrics)} metrics", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
             answered = {model: answer(index) for model, answer in models.items()}
-            for model, prediction in answered.items():
+            for model, by_name in metrics.items():
                 row: dict[str, object] = {
                     "sample": sample.info.get("name", index),
                     "index": index,
                     "model": model,
                 }
-                for name, metric in metrics[model].items():
-                    cases = beside.update(metric, model, prediction, sample, answered[TEACHER])
+                for name, metric in by_name.items():
+                    cases = beside.update(metric, model, answered.get(model), sample, answered[TEACHER])
                     row[name] = _sample_value(metric, cases)
                 rows.append(row)
             bar.advance()
@@ -66,7 +70,9 @@ def execute(run: Run) -> None:
             model: {name: asdict(metric.compute(experiment.recipe.seed)) for name, metric in by_name.items()}
             for model, by_name in metrics.items()
         }
-    write_csv(run.folder.cases_file, rows)
+    if HUMANS in scores and not any(score["n"] for score in scores[HUMANS].values()):
+        del scores[HUMANS]
+    write_csv(run.folder.cases_file, [row for row in rows if row["model"] in scores])
     write_json(run.folder.scores_file, scores)
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
 

@@ -66,12 +66,13 @@ class MetricContract(ComponentContract):
     def test_cases_are_rows_of_numbers(self) -> None:
         """One sample gives tuples of finite numbers, all of the same length."""
         for place, (prediction, sample) in enumerate(self._copies()):
-            rows = self.make().measure(prediction, sample)
+            metric = self.make()
+            rows = [*metric.measure(prediction, sample), *metric.humans(sample)]
             lengths = {len(row) for row in rows}
             numbers = [value for row in rows for value in row]
             require(
                 len(lengths) <= 1 and bool(np.isfinite(np.array(numbers, np.float64)).all()),
-                f"measure() gives {rows!r:.200} for case {place}",
+                f"measure() and humans() give {rows!r:.200} for case {place}",
                 "cases are gathered as a table; one NaN in it makes the score of all samples NaN",
                 "Return tuples of equal length; return [] when a sample cannot be measured.",
             )
@@ -152,12 +153,17 @@ class MetricContract(ComponentContract):
     def test_a_sample_without_truth_is_left_out(self) -> None:
         """A sample whose truth is not known is left out, or measured without it."""
         for prediction, sample in self._copies():
-            attempt(
-                partial(self.make().measure, prediction, Sample(sample.inputs, {}, sample.info)),
-                "without truth measure() fails",
-                "recordings often have no label: the evaluation would break off at the first one",
-                'Begin measure() with: if "mask" not in sample.truth: return [].',
-            )
+            bare = Sample(sample.inputs, {}, sample.info)
+            for told, method in (
+                ("measure", partial(self.make().measure, prediction)),
+                ("humans", self.make().humans),
+            ):
+                attempt(
+                    partial(method, bare),
+                    f"without truth {told}() fails",
+                    "recordings often have no label: the evaluation would break off at the first one",
+                    f'Begin {told}() with: if "mask" not in sample.truth: return [].',
+                )
 
     def test_half_precision_is_measured_alike(self) -> None:
         """Predictions in half precision are measured like the same numbers in single precision."""

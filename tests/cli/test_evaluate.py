@@ -165,6 +165,43 @@ def test_faults_are_told_in_one_message(trained, data, cli, tmp_path):
         assert "Traceback" not in finished.err
 
 
+def test_people_are_measured_where_a_metric_knows_them(trained, data, cli, monkeypatch):
+    from kdkit_toy.models import Overlap
+
+    def humans(self, sample):
+        return [(float(sample.truth["mask"].mean()),)] if "mask" in sample.truth else []
+
+    monkeypatch.setattr(Overlap, "humans", humans)
+    scores = json.loads(cli("evaluate", trained, "--data", data, "--json").out)["scores"]
+    assert list(scores) == ["teacher", "student", "humans"]
+    for group, names in {"all": "abcd", "long": "cd", "short": "ab"}.items():
+        score = scores["humans"][group]["overlap"]
+        assert score["value"] == pytest.approx(np.mean([np.load(data / f"{name}.mask").mean() for name in names]))
+        assert score["n"] == len(names)
+
+
+def test_people_have_a_column_in_a_run_on_real_samples_alone(toy, cli, monkeypatch):
+    from kdkit_toy.discs import Discs
+    from kdkit_toy.models import Overlap
+
+    monkeypatch.setattr(Overlap, "humans", lambda self, sample: [(0.875,)])
+    small = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "control=null")
+    settings = [part for setting in small for part in ("--set", setting)]
+    finished = cli("run", "toy", *settings)
+    assert finished.code == 0, finished.err
+    (run,) = (path.parent for path in toy.glob("toy/*/scores.json"))
+    assert "humans" not in finished.out
+    assert all("humans" not in (run / name).read_text() for name in ("scores.json", "cases.csv"))
+    monkeypatch.setattr(Discs, "synthetic", False)
+    finished = cli("run", "toy", *settings, "--from", "evaluate")
+    assert finished.code == 0, finished.err
+    score = json.loads((run / "scores.json").read_text())["humans"]["overlap"]
+    assert (score["value"], score["ci_low"], score["n"]) == (0.875, 0.875, 3)
+    assert "humans" in finished.out and "0.875 ±0.000" in finished.out
+    assert (run / "cases.csv").read_text().count(",humans,0.875") == 3
+    assert 'data-model="humans" data-metric="overlap"' in (run / "report.html").read_text()
+
+
 def test_the_stage_of_the_same_name_goes_on_working(toy, cli):
     small = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "control=null")
     settings = [part for setting in small for part in ("--set", setting)]

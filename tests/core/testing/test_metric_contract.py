@@ -70,6 +70,20 @@ class Ragged(Difference):
         return self._samples[-1]
 
 
+class OtherHumans(Difference):
+    """Says less of people than of a model."""
+
+    def humans(self, sample):
+        return [(0.5,)] if "mask" in sample.truth else []
+
+
+class DemandingHumans(Difference):
+    """Takes it for granted that people have drawn something."""
+
+    def humans(self, sample):
+        return [(0.5, float(sample.truth["mask"].sum()))]
+
+
 class Nothing(Difference):
     """Measures nothing."""
 
@@ -157,6 +171,7 @@ BROKEN = [
     (Undirected, "test_unit_and_direction_are_declared"),
     (NotANumber, "test_cases_are_rows_of_numbers"),
     (Ragged, "test_cases_are_rows_of_numbers"),
+    (OtherHumans, "test_cases_are_rows_of_numbers"),
     (Nothing, "test_something_is_measured"),
     (Unmerged, "test_parts_add_up"),
     (Last, "test_order_does_not_matter"),
@@ -166,6 +181,7 @@ BROKEN = [
     (NumpyScore, "test_the_score_is_plain"),
     (Zero, "test_nothing_measured_gives_none"),
     (Demanding, "test_a_sample_without_truth_is_left_out"),
+    (DemandingHumans, "test_a_sample_without_truth_is_left_out"),
     (Overflowing, "test_half_precision_is_measured_alike"),
 ]
 

@@ -87,7 +87,7 @@ class NeedsOpenClip(MetricContract):
     __test__ = False
 
     def setup_method(self):
-        pytest.importorskip("open_clip", reason="the extra echoclip of kdkit-echocardio is not installed")
+        pytest.importorskip("open_clip", reason="the extra open-clip of kdkit is not installed")
 
 
 class TestEchoClipScore(NeedsOpenClip):

@@ -149,6 +149,34 @@ def test_stills_are_scored_by_phase_and_quality_beside_the_teacher(cli, tmp_path
     assert listing(data) == before
 
 
+def test_people_stand_beside_the_student(cli, tmp_path, student):
+    """Ellipses of one length: areas go with widths, and two share the narrower one's, 2 * 20 / (30 + 20)."""
+    folder = EchoNet(tmp_path / "data")
+    for name, wide, narrow, ef in (("0XA", [30], 20, 50), ("0XB", [40], 20, 60), ("0XC", [30, 20], 20, 30)):
+        drawn = np.vstack([tracing(width=float(width)) for width in wide])
+        folder.add(name, tracings=[(0, drawn), (6, tracing(width=float(narrow)))], ef=str(ef))
+    metrics = [
+        part for name in ("dice", "ef-area-mae", "ef-area-r", "area-bias", "afd") for part in ("--metric", name)
+    ]
+    command = ("evaluate", student, "--data", folder.write(), *metrics)
+    finished = cli(*command, "--json", "--out", tmp_path / "out")
+    assert finished.code == 0, finished.err
+    scores = json.loads(finished.out)["scores"]
+    assert list(scores) == ["student", "humans"]
+    humans = scores["humans"]["all"]
+    assert (humans["dice"]["n"], humans["dice"]["value"]) == (1, pytest.approx(0.8, abs=0.02))
+    assert [scores["humans"][phase]["dice"]["n"] for phase in ("ED", "ES")] == [1, 0]
+    assert [humans[name]["n"] for name in ("area-bias", "afd")] == [0, 0]
+    # From areas 100 / 3, 50 and, of the mean width of 25, 20 %; noted are 50, 60 and 30.
+    traced, noted = np.array([100 / 3, 50, 20]), np.array([50, 60, 30])
+    assert humans["ef-area-mae"]["n"] == 3
+    assert humans["ef-area-mae"]["value"] == pytest.approx(np.abs(traced - noted).mean(), abs=1)
+    assert humans["ef-area-r"]["value"] == pytest.approx(np.corrcoef(traced, noted)[0, 1], abs=0.02)
+    assert "humans" in cli(*command).out
+    assert "The humans are" in (tmp_path / "out" / "report.html").read_text()
+    assert (tmp_path / "out" / "cases.csv").read_text().count(",humans,") == 3
+
+
 def test_only_the_teacher_has_to_be_there_when_a_student_of_another_recipe_is_measured(
     cli, tmp_path, student, monkeypatch
 ):

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from abc import abstractmethod
 
 import numpy as np
 
 from kdkit import Sample
 
-from ..geometry import binarize
-from .clip_metric import ClipMetric
-from .truth import traced_events
+from .mask_metric import MaskMetric, Pairs
 
 
-class AreaBias(ClipMetric):
+class RelativeArea(MaskMetric):
+    """Mean over the clip's ED and ES frames that have a mask; one case per clip."""
+
+    unit = "%"
+
+    @abstractmethod
+    def error(self, percent: float) -> float:
+        """What counts of one frame's relative difference in percent."""
+
+    def cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:
+        values = [
+            self.error(100 * (float(measured.sum()) / float(true.sum()) - 1))
+            for measured, true in pairs
+            if true.any()
+        ]
+        return [(float(np.mean(values)),)] if values else []
+
+
+class AreaBias(RelativeArea):
     """Mean of ``100 (A_P - A_T) / A_T`` over the clip's ED and ES frames that have a mask; one case per clip.
 
     A_P and A_T are the predicted and the true area; frames with an empty true mask are left out.
     """
 
-    unit = "%"
-    higher_is_better: ClassVar[bool | None] = None
-
-    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        values = [
-            self.error(100 * (float(binarize(prediction[frame]).sum()) / float(mask.sum()) - 1))
-            for frame, mask in traced_events(sample, prediction, ("ed", "es"))
-            if mask.any()
-        ]
-        return [(float(np.mean(values)),)] if values else []
+    higher_is_better = None
 
     def error(self, percent: float) -> float:
-        """What counts of one frame's relative difference in percent."""
         return percent
 
+    def humans(self, sample: Sample) -> list[tuple[float, ...]]:
+        """None: of two people neither is the one that is biased."""
+        return []
 
-class AreaError(AreaBias):
+
+class AreaError(RelativeArea):
     """Mean of ``100 |A_P - A_T| / A_T`` over the clip's ED and ES frames that have a mask; one case per clip.
 
     A_P and A_T are the predicted and the true area; frames with an empty true mask are left out.

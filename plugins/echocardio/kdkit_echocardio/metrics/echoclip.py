@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from kdkit import ComponentOptions, Sample
+from kdkit import ComponentOptions, Sample, VisionLanguage
 
 from ..beats import Beats, find_beats
 from ..geometry import binarize
 from ..paths import FolderPath
-from ..vision_language import model_files, similarities, write_example
 from .clip_metric import ClipMetric
 from .timing import AverageFrameDistance
 
 _MODEL = "Folder of a vision-language model in OpenCLIP's layout: open_clip_config.json and weights (EchoCLIP)."
-DILATION = 5
+# Petit et al. dilate by 5 x 5 pixels.
+MARGIN = 2
 
 
 class EchoClipScore(ClipMetric):
@@ -46,26 +46,22 @@ class EchoClipScore(ClipMetric):
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:
         """A tiny model with random weights."""
-        return {"model": write_example(folder)}
+        return {"model": VisionLanguage.write_example(folder).folder}
 
     def files(self) -> Sequence[Path]:
         """The files of the model."""
-        return model_files(self.options.model)
+        return VisionLanguage(self.options.model).files()
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """The first frames of the base's: asking about a frame takes its time."""
         return [(answer[:3], replace(sample, inputs=sample.inputs[:3])) for answer, sample in super().example_cases()]
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        import cv2
-
-        masks = binarize(prediction).astype(np.uint8)
-        kernel = np.ones((DILATION, DILATION), np.uint8)
-        wide = np.stack([cv2.dilate(mask, kernel) for mask in masks])
-        inside, around = (np.where(mask > 0, 0, sample.inputs).astype(np.uint8) for mask in (masks, wide))
-        asked = self.options
-        wall = similarities(asked.model, inside, [asked.wall])[:, 0]
-        nothing, ventricle = similarities(asked.model, around, [asked.nothing, asked.ventricle]).T
+        masks, asked = binarize(prediction), self.options
+        model = VisionLanguage(asked.model)
+        wall = model.similarities_without(sample.inputs, masks, [asked.wall])[:, 0]
+        around = [asked.nothing, asked.ventricle]
+        nothing, ventricle = model.similarities_without(sample.inputs, masks, around, MARGIN).T
         return [(float(np.mean(wall + nothing - ventricle)),)]
 
 
@@ -89,11 +85,11 @@ class EchoClipPhase(AverageFrameDistance):
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:
         """A tiny model with random weights."""
-        return {"model": write_example(folder)}
+        return {"model": VisionLanguage.write_example(folder).folder}
 
     def files(self) -> Sequence[Path]:
         """The files of the model."""
-        return model_files(self.options.model)
+        return VisionLanguage(self.options.model).files()
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Those of the base with the ventricle bright, so that there is something to be seen."""
@@ -105,7 +101,8 @@ class EchoClipPhase(AverageFrameDistance):
     def reference(self, sample: Sample) -> Beats | None:
         if not sample.info.get("fps"):
             return None
-        closed, opened = similarities(self.options.model, sample.inputs, [self.options.closed, self.options.open]).T
+        valve = [self.options.closed, self.options.open]
+        closed, opened = VisionLanguage(self.options.model).similarities(sample.inputs, valve).T
         beats = find_beats(phase_curve(closed - opened), sample.info["fps"])
         return beats if len(beats.ed) or len(beats.es) else None
 

@@ -1,20 +1,27 @@
 """Agreement of the predicted with the true ejection fraction.
 
 The predicted one is taken at the reference's ED and ES frames, so that it judges the masks and not the timing, which
-has metrics of its own; several frames of one kind are averaged. Only the largest component of each mask counts.
+has metrics of its own; several frames of one kind are averaged. Only the largest component of each mask counts. Where
+a vision-language model takes the label's place there are no such frames, and the masks' own beats have to do.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
-from kdkit import Sample
+from kdkit import ComponentOptions, Sample, VisionLanguage
 
-from ..geometry import area_ejection_fraction, binarize, clean, discs_ejection_fraction
+from ..beats import find_beats
+from ..geometry import area_curve, area_ejection_fraction, binarize, clean, discs_ejection_fraction
+from ..paths import FolderPath
 from .clip_metric import ClipMetric
 from .truth import event_frames
+from .zero_shot import Template, seen_ejection_fraction
 
 # A correlation of two points is always 1 or -1.
 LEAST_CASES = 3
@@ -28,20 +35,73 @@ class EjectionFraction(ClipMetric):
 
     A prediction without a ventricle at end-diastole counts as 0 %: left out, a model that finds nothing in the
     difficult clips would be rewarded. Likewise a ventricle that grows counts as 0 %: no heart has less, and the ratio
-    has no lower bound, so a single clip would outweigh all others.
+    has no lower bound, so a single clip would outweigh all others. With a ``reference``, so does one without a beat,
+    and a clip without a frame rate, in which no beat can be found, is not counted.
     """
+
+    class Options(ComponentOptions):
+        """What is compared with."""
+
+        reference: FolderPath | None = Field(
+            None,
+            description="Compare with the ejection fraction that a vision-language model sees, instead of the "
+            "labelled one: its folder in OpenCLIP's layout (EchoCLIP).",
+        )
+        prompts: tuple[Template, ...] = Field(
+            ("THE LEFT VENTRICULAR EJECTION FRACTION IS ESTIMATED TO BE {}% ", "LV EJECTION FRACTION IS {}%. "),
+            min_length=1,
+            description="What the reference is asked, {} standing for 0 to 100.",
+        )
+
+    def __init__(self, options: ComponentOptions | None = None) -> None:
+        super().__init__(options)
+        self.needs_truth = self.options.reference is None
+
+    def files(self) -> Sequence[Path]:
+        """The files of the reference."""
+        return VisionLanguage(self.options.reference).files() if self.options.reference else []
 
     @abstractmethod
     def estimate(self, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> float:
-        """The ejection fraction in percent of masks (T, H, W); NaN when the ventricle is empty at ED."""
+        """The ejection fraction in percent of masks (T, H, W); NaN when the ventricle is empty at ED, or without ED
+        or ES."""
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+        if self.options.reference:
+            if not sample.info.get("fps"):
+                return []
+            masks = clean(binarize(prediction))
+            return self._cases(sample, masks, *find_beats(area_curve(masks), sample.info["fps"]))
         ed, es = event_frames(sample, "ed"), event_frames(sample, "es")
-        if "ejection_fraction" not in sample.truth or len(ed) == 0 or len(es) == 0:
+        return self._beside(sample, binarize(prediction), ed, es)
+
+    def humans(self, sample: Sample) -> list[tuple[float, ...]]:
+        """What was traced beside what a model is held against; the frames' masks of several people are averaged."""
+        if "mask" not in sample.truth:
             return []
-        masks = clean(binarize(prediction[np.concatenate([ed, es])]))
-        estimate = self.estimate(masks, np.arange(len(ed)), np.arange(len(es)) + len(ed))
-        return [(float(np.clip(np.nan_to_num(estimate), 0, 100)), float(sample.truth["ejection_fraction"]))]
+        traced = sample.truth["mask_frames"]
+        ed, es = (np.flatnonzero(np.isin(traced, event_frames(sample, event))) for event in ("ed", "es"))
+        return self._beside(sample, sample.truth["mask"], ed, es)
+
+    def _beside(self, sample: Sample, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> list[tuple[float, ...]]:
+        """The case of masks (N, H, W) at known places among them; none without both."""
+        if len(ed) == 0 or len(es) == 0:
+            return []
+        chosen = clean(masks[np.concatenate([ed, es])])
+        return self._cases(sample, chosen, np.arange(len(ed)), np.arange(len(es)) + len(ed))
+
+    def _cases(self, sample: Sample, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> list[tuple[float, ...]]:
+        true = self._true(sample)
+        if true is None:
+            return []
+        return [(float(np.clip(np.nan_to_num(self.estimate(masks, ed, es)), 0, 100)), true)]
+
+    def _true(self, sample: Sample) -> float | None:
+        """The ejection fraction to compare with, percent; None where it is not known."""
+        if self.options.reference:
+            return seen_ejection_fraction(VisionLanguage(self.options.reference), sample.inputs, self.options.prompts)
+        known = sample.truth.get("ejection_fraction")
+        return None if known is None else float(known)
 
 
 class OfAreas(EjectionFraction):

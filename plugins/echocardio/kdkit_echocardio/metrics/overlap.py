@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import numpy as np
 
 from kdkit import Sample
 
-from ..geometry import binarize
-from .clip_metric import ClipMetric
-from .truth import traced_events
+from .mask_metric import MaskMetric, Pairs
 
 
-class Overlap(ClipMetric):
+class Overlap(MaskMetric):
     """Mean over the clip's ED and ES frames that have a mask; one case per clip."""
 
     unit = ""
     higher_is_better = True
-    events: ClassVar[tuple[str, ...]] = ("ed", "es")
 
     @abstractmethod
     def overlap(self, shared: int, predicted: int, true: int) -> float:
         """The overlap of two masks, not both empty, from the pixels that they share and that each has."""
 
-    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        values = [
-            self._compare(binarize(prediction[frame]), mask)
-            for frame, mask in traced_events(sample, prediction, self.events)
-        ]
-        return [(float(np.mean(values)),)] if values else []
+    def cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:
+        return [(float(np.mean([self._compare(*pair) for pair in pairs])),)]
 
     def _compare(self, predicted: np.ndarray, true: np.ndarray) -> float:
         if not predicted.any() and not true.any():
@@ -70,7 +62,7 @@ class IoU(Overlap):
         return shared / (predicted + true - shared)
 
 
-class PooledDice(ClipMetric):
+class PooledDice(MaskMetric):
     """``2 |P & T| / (|P| + |T|)`` of all clips' ED and ES frames with a mask as one set of pixels.
 
     That is how EchoNet-Dynamic's Dice coefficient is reported (Ouyang et al. 2020).
@@ -81,12 +73,8 @@ class PooledDice(ClipMetric):
     unit = ""
     higher_is_better = True
 
-    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        cases: list[tuple[float, ...]] = []
-        for frame, mask in traced_events(sample, prediction, ("ed", "es")):
-            predicted = binarize(prediction[frame])
-            cases.append((float((predicted & mask).sum()), float(predicted.sum() + mask.sum())))
-        return cases
+    def cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:
+        return [(float((one & other).sum()), float(one.sum() + other.sum())) for one, other in pairs]
 
     def summarize(self, cases: np.ndarray) -> float:
         shared, total = cases.sum(0)

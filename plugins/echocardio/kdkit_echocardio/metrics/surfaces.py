@@ -8,12 +8,11 @@ import numpy as np
 
 from kdkit import Sample
 
-from ..geometry import binarize, hausdorff95, mean_surface_distance
-from .clip_metric import ClipMetric
-from .truth import traced_events
+from ..geometry import hausdorff95, mean_surface_distance
+from .mask_metric import MaskMetric, Pairs
 
 
-class SurfaceDistance(ClipMetric):
+class SurfaceDistance(MaskMetric):
     """Mean over the clip's ED and ES frames that have a mask; one case per clip.
 
     Whatever the prediction marks counts, specks as well. 0 when both masks are empty. When only one is, it counts as
@@ -32,15 +31,12 @@ class SurfaceDistance(ClipMetric):
         """The side of a pixel in the metric's unit; None where unknown."""
         return 1.0
 
-    def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
+    def cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:
         pixel = self.pixel(sample)
-        distances = [
-            self.distance(binarize(prediction[frame]), mask)
-            for frame, mask in traced_events(sample, prediction, ("ed", "es"))
-        ]
-        if not pixel or not distances:
+        if not pixel:
             return []
-        diagonal = float(np.hypot(*prediction.shape[1:]))
+        diagonal = float(np.hypot(*pairs[0][0].shape))
+        distances = [self.distance(measured, true) for measured, true in pairs]
         return [(pixel * float(np.mean(np.nan_to_num(distances, nan=diagonal))),)]
 
 

@@ -87,6 +87,11 @@ class TimingMetric(ClipMetric):
             "(kdkit predict --out).",
         )
 
+    def __init__(self, options: ComponentOptions | None = None) -> None:
+        super().__init__(options)
+        if getattr(self.options, "reference", None):  # a metric with a reference of its own has no such option
+            self.needs_truth = False
+
     def files(self) -> Sequence[Path]:
         """The files of the reference."""
         return reference_files(self.options.reference) if self.options.reference else []

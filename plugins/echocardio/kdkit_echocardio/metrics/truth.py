@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 
 import numpy as np
 
@@ -31,3 +32,13 @@ def traced_events(
         for frame in event_frames(sample, event):
             for mask in masks[frames == frame]:
                 yield int(frame), mask.astype(bool)
+
+
+def annotator_pairs(sample: Sample, events: tuple[str, ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The masks, bool (H, W), of any two people who annotated the same of these events' frames, in both orders."""
+    if "mask" not in sample.truth:
+        return
+    masks, frames = np.asarray(sample.truth["mask"]).astype(bool), sample.truth["mask_frames"]
+    for event in events:
+        for frame in event_frames(sample, event):
+            yield from permutations(masks[frames == frame], 2)

@@ -1,0 +1,1 @@
+"""Metrics of the core's own, for any domain."""
