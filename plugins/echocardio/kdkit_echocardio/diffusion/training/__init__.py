@@ -1,1 +1,0 @@
-"""Training a diffusion source: the autoencoder, then the denoisers on its latents."""
