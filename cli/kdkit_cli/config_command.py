@@ -12,11 +12,14 @@ app = typer.Typer(help="Look at recipes.", no_args_is_help=True)
 @app.command("show")
 def show(domain: DomainArgument, config: ConfigOption = None, settings: SetOption = None) -> None:
     """Print the resolved recipe, each option with its meaning, ready to be saved and changed."""
+    from kdkit.errors import Problem
     from kdkit.plugins import discover
     from kdkit.recipe.load import load_experiment
     from kdkit.recipe.show import commented_yaml
 
-    typer.echo(commented_yaml(load_experiment(discover(), domain, config, settings or [])), nl=False)
+    absent: list[Problem] = []
+    experiment = load_experiment(discover(), domain, config, settings or [], absent)
+    typer.echo(commented_yaml(experiment, absent), nl=False)
 
 
 @app.callback()

@@ -21,14 +21,21 @@ from kdkit.recipe.schema import Choice, Recipe, part_of
 from kdkit.single_file import domain_name
 
 Tree = dict[str, Any]
+# A plugin's own kind of path raises "path_unusable", with a message that says all.
+PATH_FAULTS = ("path_not_file", "path_not_directory", "path_unusable")
 
 
 def load_experiment(
-    registry: Registry, domain: str, config: Path | None = None, settings: Sequence[str] = ()
+    registry: Registry,
+    domain: str,
+    config: Path | None = None,
+    settings: Sequence[str] = (),
+    absent: list[Problem] | None = None,
 ) -> Experiment:
     """The experiment that the domain's default recipe, ``config`` and ``settings`` (``path.to.key=value``) describe.
 
-    ``domain``: the name of a domain, or the path of a Python file that holds one.
+    ``domain``: the name of a domain, or the path of a Python file that holds one. ``absent``: a list to receive the
+    files and folders that are not there, each as a problem; the experiment is then one to look at, not to run.
     Raises :class:`RecipeError` that lists every fault, or :class:`UsageError` for an unknown domain.
     """
     domain = domain_name(registry, domain)
@@ -52,7 +59,7 @@ def load_experiment(
         _check_choices(registry, tree, problems)
         raise RecipeError(source, problems)
     assert isinstance(recipe, Recipe)
-    experiment = _resolve(registry, domain_class, recipe, problems)
+    experiment = _resolve(registry, domain_class, recipe, problems, absent)
     if problems:
         raise RecipeError(source, problems)
     return experiment
@@ -142,13 +149,19 @@ def _apply_setting(tree: Tree, setting: str, problems: list[Problem]) -> None:
     tree.update(target)
 
 
-def _resolve(registry: Registry, domain_class: type[Domain], recipe: Recipe, problems: list[Problem]) -> Experiment:
+def _resolve(
+    registry: Registry,
+    domain_class: type[Domain],
+    recipe: Recipe,
+    problems: list[Problem],
+    absent: list[Problem] | None,
+) -> Experiment:
     """The components of a recipe whose shape is right."""
 
     def made(kind: str, choice: Choice | str, path: str, **more: Any) -> Any:
         if isinstance(choice, str):
             choice = Choice(name=choice)
-        return _component(registry, kind, choice.name, choice.given_options, path, problems, **more)
+        return _component(registry, kind, choice.name, choice.given_options, path, problems, absent, **more)
 
     seed = recipe.seed
     evaluation = recipe.evaluation
@@ -215,6 +228,7 @@ def _component(
     given: Mapping[str, object],
     path: str,
     problems: list[Problem],
+    absent: list[Problem] | None = None,
     **more: Any,
 ) -> Component | None:
     try:
@@ -234,6 +248,11 @@ def _component(
         if _component(registry, "teacher", choice.name, choice.given_options, where, problems) is None:
             faulty.append(where)
     options = _validated(cls.Options, given, path, own, hint, {"registry": registry})
+    if options is None and absent is not None and not faulty:
+        options = _with_absent_paths(cls.Options, given, {"registry": registry})
+        if options is not None:
+            absent.extend(own)
+            own.clear()
     problems.extend(p for p in own if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty))
     if options is None:
         return None
@@ -269,6 +288,29 @@ def _validated(
         return None
 
 
+def _with_absent_paths(
+    model: type[BaseModel], given: Mapping[str, object], context: Mapping[str, Any]
+) -> BaseModel | None:
+    """The options with every path that cannot be used as it is written; None where there is any other fault.
+
+    Whatever needs such a path to be there is checked with one that is: this module's folder, or its file.
+    """
+    stand_ins: dict[str, Path] = {}
+    here = Path(__file__)
+    for stand_in in (here.parent, here, None):
+        try:
+            options = model.model_validate({**given, **stand_ins}, context=context)
+        except ValidationError as error:
+            for fault in error.errors(include_url=False):
+                keys = _keys_of(fault, given)
+                if fault["type"] not in PATH_FAULTS or len(keys) != 1 or stand_in is None:
+                    return None
+                stand_ins[keys[0]] = stand_in
+        else:
+            return options.model_copy(update={key: Path(str(given[key])) for key in stand_ins})
+    return None
+
+
 def _problems(
     model: type[BaseModel], error: ValidationError, given: Mapping[str, object], path: str, hint: str
 ) -> Iterator[Problem]:
@@ -286,12 +328,12 @@ def _problems(
             yield Problem(where, f"unknown option; {near}{hint}")
         elif kind == "missing":
             yield Problem(where, f"missing{hint}")
-        elif kind in ("path_not_file", "path_not_directory"):
+        elif kind in PATH_FAULTS and kind != "path_unusable":
             wanted = "file" if kind == "path_not_file" else "folder"
             exists = Path(str(found)).exists()
             yield Problem(where, f"{found} is not a {wanted}" if exists else f"{found} does not exist")
         elif kind == "path_unusable":
-            yield Problem(where, fault["msg"])  # of a plugin's own kind of path, which says all by itself
+            yield Problem(where, fault["msg"])
         else:
             expected.setdefault(where, (found, []))[1].append(_expected(fault))
     for where, (found, wanted_here) in expected.items():

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
+from kdkit.errors import Problem
 from kdkit.experiment import Experiment
 from kdkit.recipe.schema import Recipe, part_of
 
 
-def commented_yaml(experiment: Experiment) -> str:
-    """The resolved recipe as YAML, each option preceded by a comment that says what it means."""
+def commented_yaml(experiment: Experiment, notes: Sequence[Problem] = ()) -> str:
+    """The resolved recipe as YAML, each option preceded by a comment that says what it means.
+
+    ``notes``: what is to be said of single options, each as a comment right before its option.
+    """
     placed = experiment.placed()
+    noted = {note.path: note.message for note in notes}
     lines: list[str] = []
 
     def write(tree: dict[str, Any], model: type[BaseModel], indent: str, path: str) -> None:
@@ -23,6 +29,8 @@ def commented_yaml(experiment: Experiment) -> str:
             field = model.model_fields.get(key)
             if field is not None and field.description and not (indent and key == "name"):
                 lines.extend(f"{indent}# {line}".rstrip() for line in field.description.splitlines())
+            if here in noted:
+                lines.append(f"{indent}# note: {noted.pop(here)}")
             inner = placed[here].Options if here in placed else part_of(field)
             if isinstance(value, dict) and inner is not None:
                 lines.append(f"{indent}{_inline(key)}:")
@@ -31,6 +39,8 @@ def commented_yaml(experiment: Experiment) -> str:
                 lines.append(f"{indent}{_inline(key)}: {_inline(value)}")
 
     write(experiment.resolved(), Recipe, "", "")
+    # What stands inside a list has no line of its own.
+    lines.extend(f"# note: {path}: {message}" for path, message in noted.items())
     return "\n".join(lines) + "\n"
 
 

@@ -216,6 +216,34 @@ def test_the_shown_recipe_says_what_each_option_means(cli, toy):
     assert lines[lines.index("  learning_rate: 0.3") - 1] == "  # Peak learning rate of the optimiser."
 
 
+ABSENT = (
+    "--set",
+    "generator={name: folder, path: /no/clips, pattern: a*}",
+    "--set",
+    "teacher={name: torchvision, model: resnet18, weights: /no/weights.pt}",
+)
+
+
+def test_a_recipe_is_shown_where_its_files_are_not(cli, toy, recipe):
+    finished = cli("config", "show", "toy", *ABSENT)
+    assert finished.code == 0
+    lines = finished.out.splitlines()
+    for path, note in [("path: /no/clips", "/no/clips"), ("weights: /no/weights.pt", "/no/weights.pt")]:
+        assert lines[lines.index(f"  {path}") - 1] == f"  # note: {note} does not exist"
+    assert "  pattern: a*" in lines
+    with pytest.raises(RecipeError) as caught:
+        load_experiment(discover({}), "toy", recipe(finished.out))
+    assert [problem.path for problem in caught.value.problems] == ["generator.path", "teacher.weights"]
+
+
+def test_other_faults_are_not_shown_away_with_absent_files(cli, toy):
+    finished = cli("config", "show", "toy", *ABSENT, "--set", "generator.patern=b*", "--set", "student.gain=x")
+    assert finished.code == 2
+    assert "generator.path " in finished.err
+    assert "generator.patern" in finished.err
+    assert "student.gain" in finished.err
+
+
 def test_a_run_is_the_same_whatever_it_runs_on_and_another_for_another_seed(load):
     assert load("trainer.workers=2", "trainer.devices=2").identity() == load().identity()
     assert load("generator.size=16").identity() == load().identity()  # the default, said aloud
