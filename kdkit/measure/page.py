@@ -12,7 +12,12 @@ from kdkit.contracts.domain import Case, Domain, Figure
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.metric import Metric
 from kdkit.files import write_bytes, write_csv, write_json, write_text
-from kdkit.report.page import data_uri
+from kdkit.report.numbers import written
+from kdkit.report.outcome import Outcome
+from kdkit.report.summary import DIRECTIONS
+from kdkit.report.template import render
+from kdkit.report.verdict import Verdict, verdict
+from kdkit.run_folder import STUDENT, TEACHER
 
 if TYPE_CHECKING:
     from kdkit.measure.scoring import Measured, Networks, Scores
@@ -111,23 +116,30 @@ def measured_names(scores: Scores) -> list[str]:
 
 
 def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Metric], worst: Sequence[Shown]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    def names_of(group: str) -> list[str]:
+        return [name for name in metrics if any(by[group][name].n for by in measured.scores.values())]
 
-    environment = Environment(
-        loader=PackageLoader("kdkit"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["data_uri"] = data_uri
-    return environment.get_template(TEMPLATE).render(
+    groups = [group for group in next(iter(measured.scores.values())) if names_of(group)]
+    return render(
+        TEMPLATE,
         facts=facts,
         measured=measured,
-        names=measured_names(measured.scores),
+        verdict=_verdict(measured.scores, names_of(groups[0])[0]),
+        groups=groups,
+        names_of=names_of,
         metrics=metrics,
+        directions=DIRECTIONS,
+        written=written,
         worst=worst,
     )
+
+
+def _verdict(scores: Scores, metric: str) -> Verdict | None:
+    """The student beside its teacher by the metric that comes first; None where either was not measured by it."""
+    every = {model: next(iter(by_group.values())) for model, by_group in scores.items()}
+    if not all(model in every and every[model][metric].n for model in (STUDENT, TEACHER)):
+        return None
+    return verdict(Outcome(metric, every, {}, {}, []))
 
 
 def _on_cpu(networks: Networks) -> Networks:

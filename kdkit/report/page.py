@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from kdkit.report.numbers import alike, duration, with_unit
 from kdkit.report.outcome import Outcome, SampleValues
 from kdkit.report.ranking import best_first
 from kdkit.report.summary import DIRECTIONS, fact_rows, score_rows
+from kdkit.report.template import render as fill
 from kdkit.report.verdict import verdict
 from kdkit.run import Run
 from kdkit.run_folder import CONTROL, HUMANS, STUDENT, TEACHER
@@ -46,25 +46,13 @@ class ShownCase:
 
 def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase], overview: Sequence[Figure]) -> str:
     """The report as HTML. ``overview``: what the domain drew of all evaluation samples together."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     experiment, recipe = run.experiment, run.experiment.recipe
     metric = experiment.metrics[outcome.metric]
     ordered = best_first(outcome.samples, metric.higher_is_better)
     facts = fact_rows(outcome, experiment.domain.item)
-    environment = Environment(
-        loader=PackageLoader("kdkit"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "alike": alike(_known(outcome.samples, STUDENT)),
-        "duration": duration,
-        "data_uri": data_uri,
-    }
-    return environment.get_template(TEMPLATE).render(
+    return fill(
+        TEMPLATE,
+        {"alike": alike(_known(outcome.samples, STUDENT)), "duration": duration},
         recipe=recipe,
         plays=isinstance(experiment.generator, Adversary),
         name=run.folder.path.resolve().name,
@@ -86,11 +74,6 @@ def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase], overview: Seq
         manifest=_NOT_NOTED | run.folder.manifest(),
         resolved=commented_yaml(experiment),
     )
-
-
-def data_uri(figure: Figure) -> str:
-    """A figure's data as an address that needs no file."""
-    return f"data:{figure.media_type};base64,{base64.b64encode(figure.data).decode('ascii')}"
 
 
 def _models(recipe: Recipe, outcome: Outcome) -> dict[str, str]:
