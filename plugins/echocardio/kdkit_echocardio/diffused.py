@@ -95,6 +95,8 @@ class EchoDiffusion(Generator):
         self._embedding: Embedding | None = None
         # Kept so that worker processes, which receive it with the generator, need not read all references again.
         self._known: Known | None = None
+        # A run asks for the fingerprint many times, and published models hold a gigabyte.
+        self._printed: tuple[Any, str] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_model": None, "_embedding": None}
@@ -114,13 +116,13 @@ class EchoDiffusion(Generator):
 
     def fingerprint(self) -> str:
         """As inherited, and the state of the folder of references."""
-        privacy = self.options.privacy
-        if privacy is None or not privacy.reference.is_dir():
-            return super().fingerprint()
-        from .recordings.selection import state_of
-
-        told = f"{super().fingerprint()} {state_of(privacy.reference)}"
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        references = self._state_of_references()
+        files = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files()]
+        state = (self.options, self.version, references, files)
+        if self._printed is None or self._printed[0] != state:
+            told = f"{super().fingerprint()} {references}"
+            self._printed = state, hashlib.sha256(told.encode()).hexdigest()[:16]
+        return self._printed[1]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         """Yield the clips with these indices, each from its own random stream.
@@ -241,6 +243,13 @@ class EchoDiffusion(Generator):
                 "Set path to a folder with vae, lidm_* and lvdm, as EchoNet-Synthetic publishes them.",
             )
         return parts(self.options.path or EMBEDDED, self.options.image_model)
+
+    def _state_of_references(self) -> str:
+        """A digest of the folder of references, by the names, sizes and times of its files; empty without one."""
+        from .recordings.selection import state_of
+
+        privacy = self.options.privacy
+        return state_of(privacy.reference) if privacy and privacy.reference.is_dir() else ""
 
     def _frames_made(self) -> int:
         """How many frames are sampled, at the model's own rate, for the clip to last long enough."""
