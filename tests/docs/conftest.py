@@ -1,6 +1,25 @@
+import os
+import subprocess
 import sys
 
 import pytest
+from source import DOCS
+
+
+@pytest.fixture(scope="session")
+def html(tmp_path_factory):
+    """The folder of the site's pages, built strictly: a reference that leads nowhere is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-n", "-W", "--keep-going", "-q"]
+    built = subprocess.run(
+        [*command, "-d", str(folder / "trees"), str(DOCS), str(folder / "html")],
+        env={name: value for name, value in os.environ.items() if not name.startswith("KDKIT_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    return folder / "html"
 
 
 @pytest.fixture

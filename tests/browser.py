@@ -82,19 +82,23 @@ class Seen:
     console: list[str]
 
 
-def look(page: Path, width: int, dark: bool, folder: Path) -> Seen:
-    """Open a page ``width`` pixels wide, by day or by night; ``folder`` receives what the browser leaves behind."""
-    content = html.escape(page.read_text(encoding="utf-8"))
+def look(page: Path, width: int, dark: bool, folder: Path, alone: bool = True) -> Seen:
+    """Open a page ``width`` pixels wide, by day or by night; ``folder`` receives what the browser leaves behind.
+
+    A page that is not ``alone`` finds the files beside it.
+    """
+    source = f'srcdoc="{html.escape(page.read_text(encoding="utf-8"))}"' if alone else f'src="{page.as_uri()}"'
     around = folder / "around.html"
     around.write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{content}"></iframe>'
+        f'<iframe style="width:{width}px;height:900px;border:0" {source}></iframe>'
         f'<pre id="found"></pre><script>{INSPECTOR}</script>',
         encoding="utf-8",
     )
     assert CHROMIUM
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
     command += ["--enable-logging=stderr", f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
+    command += [] if alone else ["--allow-file-access-from-files"]
     done = subprocess.run(
         [*command, "--window-size=1400,1000", "--dump-dom", around.as_uri()],
         capture_output=True,
