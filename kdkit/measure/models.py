@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from kdkit.contracts.metric import Metric
-from kdkit.errors import DataError, KdkitError
+from kdkit.errors import DataError, KdkitError, UsageError
 from kdkit.plugins import Registry
 from kdkit.recipe.load import default_tree, load_experiment
 from kdkit.recipe.schema import Choice
@@ -73,13 +74,17 @@ def chosen_metrics(registry: Registry, student: TrainedStudent, wanted: list[str
     """The metrics that are ``wanted``, else those of the domain for data, else those of its recipe.
 
     Each is a name, or name and options as a recipe has them: ``{name: accuracy, classes: 3}``. Raises
-    :class:`kdkit.errors.UsageError` for a name that is unknown, and :class:`DataError` for options that are not the
+    :class:`UsageError` for a name that is unknown or given twice, and :class:`DataError` for options that are not the
     metric's.
     """
     names = wanted or list(student.domain.data_metrics)
     if not names:
         return dict(load_experiment(registry, student.card["domain"]).metrics)
-    return dict(_metric(registry, name) for name in names)
+    chosen = [_metric(registry, name) for name in names]
+    for name, times in Counter(name for name, _ in chosen).items():
+        if times > 1:
+            raise UsageError(f"the metric {name} is given twice", "Other options need an evaluation of their own.")
+    return dict(chosen)
 
 
 def _metric(registry: Registry, wanted: str) -> tuple[str, Metric]:

@@ -72,6 +72,8 @@ def test_a_split_and_a_metric_can_be_chosen(trained, data, cli):
     assert wrong.code == 1 and "size" in wrong.err and "Traceback" not in wrong.err
     unknown = cli("evaluate", trained, "--data", data, "--metric", "overlapp")
     assert unknown.code == 2 and "overlap" in unknown.err
+    twice = cli("evaluate", trained, "--data", data, "--metric", "overlap", "--metric", "{name: overlap}")
+    assert twice.code == 2 and "overlap is given twice" in twice.err
 
 
 def test_scores_without_labels_ask_about_every_sample(trained, data, cli):
