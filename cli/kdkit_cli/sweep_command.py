@@ -78,15 +78,19 @@ def sweep(
         return results, write_table(folder, planned, results), write_page(folder, planned, results, jobs)
 
     shown = time.monotonic()
-    for done, (point, failure) in enumerate(
-        run_points(planned.points, folder, root / "store", jobs, console.RichProgress()), 1
-    ):
-        failures[id(point)] = failure
-        told = f"[bold red]failed:[/] {console.escape(failure)}" if failure else "done"
-        console.err.print(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {told}")
-        if done < count and time.monotonic() - shown > REFRESH_SECONDS:
+    ended = run_points(planned.points, folder, root / "store", jobs, console.RichProgress())
+    try:
+        for done, (point, failure) in enumerate(ended, 1):
+            failures[id(point)] = failure
+            told = f"[bold red]failed:[/] {console.escape(failure)}" if failure else "done"
+            console.err.print(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {told}")
+            if done < count and time.monotonic() - shown > REFRESH_SECONDS:
+                write()
+                shown = time.monotonic()
+    except KeyboardInterrupt:
+        if failures:
             write()
-            shown = time.monotonic()
+        raise
     results, *written = write()
     console.out.print(_table(planned, results))
     for path in written:

@@ -8,7 +8,7 @@ import signal
 from kdkit_cli import sweep_command
 from test_interruption import alive, wait_for, worker_of
 
-from kdkit.sweep import page
+from kdkit.sweep import page, running
 
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1")
 SET = [part for setting in SMALL for part in ("--set", setting)]
@@ -57,6 +57,19 @@ def test_the_page_is_written_while_points_end(toy, cli, tmp_path, monkeypatch):
     monkeypatch.setattr(page, "write_text", lambda path, text: pages.append(text))
     assert cli("sweep", "toy", *SET, "--grid", "student.gain=1,2", "--out", "s").code == 0
     assert ["has yet to run" in text for text in pages] == [True, False]
+
+
+def test_what_is_known_when_it_is_stopped_is_written(toy, cli, tmp_path, monkeypatch):
+    ended = running.run_points
+
+    def stopped(*arguments):
+        yield next(ended(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "run_points", stopped)
+    assert cli("sweep", "toy", *SET, "--grid", "student.gain=1,2", "--out", "s").code == 130
+    assert [bool(row["overlap"]) for row in rows(tmp_path / "s")] == [True, False]
+    assert "1 of them yet to run" in (tmp_path / "s" / "sweep.html").read_text()
 
 
 def test_a_wrong_grid_is_told_before_anything_runs(toy, cli):
