@@ -64,7 +64,8 @@ class EchoDiffusion(Generator):
         )
         ejection_fraction: EjectionFractions = Field(
             EjectionFractions(),
-            description="What is drawn for each clip, percent: evenly from the model's own range if nothing is set.",
+            description="What is drawn for each clip, percent: {low, high} evenly between them, {values: [...]} one "
+            "of these, or {mean, deviation} normally, cut at low and high. null: the model's own range.",
         )
         sampler: Literal["dpm-solver++", "ddim", "ddpm"] = Field(
             "dpm-solver++", description="How the noise is removed; dpm-solver++ needs the fewest steps."
@@ -86,7 +87,9 @@ class EchoDiffusion(Generator):
         )
         device: str = Field("auto", description="Where the model runs: cpu, cuda, cuda:1, ...; auto: a GPU if any.")
         privacy: Privacy | None = Field(
-            None, description="Draw again what is too like somebody the model was trained on. null: no filter."
+            None,
+            description="Draw again what is too like somebody the model was trained on: {reference: recordings or "
+            "vectors, embedding: what makes vectors, percentile: 95, attempts: 10}. null: no filter.",
         )
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:

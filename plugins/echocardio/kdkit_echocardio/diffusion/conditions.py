@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import model_validator
@@ -20,6 +20,8 @@ PUBLISHED_RANGE: Percent = (10.0, 90.0)
 
 class EjectionFractions(ComponentOptions):
     """Ejection fractions in percent: evenly from ``low`` to ``high``, one of ``values``, or a normal distribution."""
+
+    in_words: ClassVar[str] = "{low, high, values, mean, deviation}"
 
     low: float | None = Field(None, ge=0, le=100, description="Smallest, percent. null: the model's own.")
     high: float | None = Field(None, ge=0, le=100, description="Largest, percent. null: the model's own.")

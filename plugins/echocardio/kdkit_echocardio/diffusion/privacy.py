@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ ROUNDING = 1e-6
 
 class Privacy(ComponentOptions):
     """Which pictures are too near to somebody real, and how often one is drawn again."""
+
+    in_words: ClassVar[str] = "{reference, embedding, percentile, attempts}"
 
     reference: ExistingPath = Field(
         description="What the model was trained on: a folder of recordings of any layout that is known, or the "

@@ -24,18 +24,17 @@ Predict = Callable[[torch.Tensor, Any], torch.Tensor]
 
 # Frames that are decoded or encoded at once: bounds the memory, whatever the length of a clip.
 CHUNK = 16
-# Frames of an image with this many values in all on the processor: more of them at once are no faster there.
+# Frames of all clips of a batch on the processor, where more of them at once are no faster.
 FRAMES_AT_ONCE = 32
 MOST_AT_ONCE = {"cpu": 8, "cuda": 64}
 
 
 def placed(model: Model, device: torch.device, precision: torch.dtype) -> Model:
     """The model on a device, its denoising networks in this precision; the autoencoder stays in float32."""
-    layout = torch.channels_last
     return replace(
         model,
-        vae=model.vae.to(device, memory_format=layout),
-        images=model.images.to(device, precision, memory_format=layout),
+        vae=model.vae.to(device),
+        images=model.images.to(device, precision),
         clips=model.clips.to(device, precision),
     )
 
@@ -58,6 +57,8 @@ def scheduler(settings: Any, sampler: Sampler, steps: int) -> Any:
     }
     made = classes[sampler].from_config(settings.config)
     made.set_timesteps(steps)
+    if len(set(made.timesteps.tolist())) < steps:
+        raise DataError(f"{sampler} cannot spread {steps} steps over the {most} that the model knows", "Lower steps.")
     return made
 
 

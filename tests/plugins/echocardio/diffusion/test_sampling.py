@@ -173,6 +173,10 @@ def test_guidance_goes_on_from_no_ejection_fraction(model):
 def test_more_steps_than_trained_are_refused(model):
     with pytest.raises(DataError, match="1001 steps"):
         scheduler(model.clip_scheduler, "ddim", 1001)
+    # Spaced as the published training says, this solver would take the last step a thousand times.
+    with pytest.raises(DataError, match="cannot spread 1000 steps"):
+        scheduler(model.clip_scheduler, "dpm-solver++", 1000)
+    assert len(scheduler(model.clip_scheduler, "ddpm", 1000).timesteps) == 1000
 
 
 @torch.inference_mode()
