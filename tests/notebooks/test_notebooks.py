@@ -12,7 +12,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "examples" / "notebooks"
 # Kind of picture, how many at least, and words of the text below them.
 SHOWN = {
     "labels_study": ("image/png", 4, "6 frames were outlined by several annotators", "3 people outlined this frame"),
-    "phase_study": ("image/svg+xml", 3, "phantom-00002", "Truth: 3 of 3 events found"),
+    "phase_study": ("image/svg+xml", 3, "phantom-00002. ED and ES as they are found", "noise: 0 of "),
 }
 
 
