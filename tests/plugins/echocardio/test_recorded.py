@@ -182,3 +182,14 @@ def test_synthetic_clips_in_an_order_of_the_seed(tmp_path):
         orders.append(tuple(s.info["name"] for s in found))
     assert {tuple(sorted(order)) for order in orders} == {tuple(f"sample_{n:06d}" for n in range(4))}
     assert len(set(orders)) > 1
+
+
+def test_of_a_synthetic_index_only_the_ejection_fraction_is_believed(tmp_path):
+    """As published: volumes of 0, and sizes, rate and numbers of frames that are not those of the files."""
+    write_avi(tmp_path / "Videos" / "sample_000000.avi", beat(9), fps=32)
+    columns = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
+    (tmp_path / "FileList.csv").write_text(f"{columns}\nsample_000000,37,0,0,192,112,50,3,TRAIN\n")
+    (sample,) = EchoNetSynthetic(EchoNetSynthetic.Options(path=tmp_path)).generate([0])
+    assert sample.inputs.shape == (9, 112, 112)
+    assert sample.info["fps"] == 32.0
+    assert {name: float(value) for name, value in sample.truth.items()} == {"ejection_fraction": 37.0}

@@ -43,6 +43,13 @@ def test_a_clip_of_the_published_layout(published):
     assert sample.info == {"name": "echo-diffusion-00000", "fps": 32.0}
 
 
+def test_the_example_to_try_it_with_works(tmp_path):
+    pytest.importorskip("diffusers")
+    options = EchoDiffusion.Options(**EchoDiffusion.example_options(tmp_path))
+    (sample,) = EchoDiffusion(options).generate([0])
+    assert sample.inputs.shape == (5, 16, 16)
+
+
 def test_models_of_other_channels_work_as_well(tmp_path):
     pytest.importorskip("diffusers")
     from kdkit_echocardio.diffusion.example import write_example
