@@ -159,7 +159,8 @@ def _measure(wanted: _Wanted, chosen: dict[str, str], as_json: bool, out: Path |
         tempfile.TemporaryDirectory(prefix="kdkit-evaluate-") as scratch,
         console.RichProgress().work("evaluate", wanted.data.name, source.count() or 0, "samples") as bar,
     ):
-        measured = measure(networks, student.domain, source, metrics, hardware, 0, Path(scratch), bar)
+        pictures = out is not None
+        measured = measure(networks, student.domain, source, metrics, hardware, 0, Path(scratch), bar, pictures)
     # A page that is handed on says nothing of the folders of this machine.
     measured.skipped = [(name, reason.replace(f"{wanted.data}/", "")) for name, reason in measured.skipped]
     for _, reason in measured.skipped:

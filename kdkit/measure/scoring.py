@@ -12,13 +12,14 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from kdkit.contracts.domain import Domain
+from kdkit.contracts.domain import Case, Domain, Figure
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.metric import Metric, Score
 from kdkit.engine.answering import answers_of, freeze
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.errors import DataError, KdkitError
 from kdkit.measure import beside
+from kdkit.measure.overview import Overview
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.run_folder import HUMANS, TEACHER
@@ -40,13 +41,15 @@ class Measured:
     ``scores``: model, group, metric to score; the group "all" comes first. Where people can be measured in a model's
     place, "humans" is the last model. ``rows``: one for each sample and model, with each metric on that sample alone.
     ``unlabelled``: samples without any truth, which no model was asked about because every metric needs one.
-    ``skipped``: (sample, reason) of what could not be read.
+    ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all samples
+    together.
     """
 
     scores: Scores = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     unlabelled: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    overview: list[Figure] = field(default_factory=list)
 
 
 def measure(
@@ -58,19 +61,24 @@ def measure(
     seed: int,
     folder: Path,
     bar: Bar,
+    pictures: bool = False,
 ) -> Measured:
     """Ask every network about every sample of the source that has what a metric needs, and measure the answers.
 
+    With ``pictures`` the domain also draws all of them together.
     Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when an
     answer is not finite.
     """
     people = [] if source.synthetic else [HUMANS]
     measured, gathered = Measured(), _Gathered([*networks, *people], metrics)
     module = _Answering(networks, domain, metrics)
-    trainer = make_trainer(hardware, folder, [_Keep(domain, gathered, measured, bar)], enable_checkpointing=False)
+    overview = Overview(domain) if pictures else None
+    keep = _Keep(domain, gathered, measured, bar, overview)
+    trainer = make_trainer(hardware, folder, [keep], enable_checkpointing=False)
     loader = DataLoader(_Labelled(source), batch_size=1, collate_fn=lambda items: items[0])
     with interruptible(trainer):
         trainer.predict(module, loader, return_predictions=False)
+    measured.overview = overview.figures() if overview else []
     measured.scores = gathered.scores(seed)
     measured.rows = [row for row in measured.rows if row["model"] in measured.scores]
     if not measured.rows:
@@ -183,7 +191,10 @@ class _Answering(LightningModule):
 class _Keep(Callback):
     """Measures each answer as soon as it is there: answers are too large to be kept."""
 
-    def __init__(self, domain: Domain, gathered: _Gathered, measured: Measured, bar: Bar) -> None:
+    def __init__(
+        self, domain: Domain, gathered: _Gathered, measured: Measured, bar: Bar, overview: Overview | None
+    ) -> None:
+        self.overview = overview
         self.domain = domain
         self.gathered = gathered
         self.measured = measured
@@ -200,6 +211,8 @@ class _Keep(Callback):
             self.measured.unlabelled += 1
         else:
             self._measure(index, sample, outputs)
+            if self.overview:
+                self.overview.add(Case("", float("nan"), sample, {m: answer for m, (answer, _) in outputs.items()}))
 
     def _measure(self, index: int, sample: Sample, answers: _Answers) -> None:
         strata = self.domain.strata(sample)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from kdkit import DataError, Figure
 from kdkit.plugins import discover
 from kdkit.student_folder import read_student
 
@@ -113,6 +114,37 @@ def test_the_students_agreement_is_that_of_its_own_masks(trained, data, cli):
 def test_metrics_that_nothing_can_be_measured_with_are_told(trained, data, cli):
     alone = cli("evaluate", trained / "student", "--data", data, "--metric", "agreement")
     assert alone.code == 1 and "no sample has what agreement needs" in alone.err and "Traceback" not in alone.err
+
+
+def test_the_page_shows_all_samples_together(trained, data, cli, tmp_path, monkeypatch):
+    from kdkit_toy.domain import Toy
+
+    given = []
+
+    def overview(self, cases):
+        given.extend((case.sample.info["name"], sorted(case.predictions)) for case in cases)
+        yield Figure("Everything", f"of {len(given)}", "image/svg+xml", b"<svg/>")
+
+    monkeypatch.setattr(Toy, "overview", overview)
+    assert cli("evaluate", trained, "--data", data, "--out", tmp_path / "out").code == 0
+    assert given == [(name, ["student", "teacher"]) for name in "abcd"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Everything" in page and "of 4" in page
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_a_domain_may_want_few_cases_or_fail(trained, data, cli, tmp_path, monkeypatch, wanted):
+    from kdkit_toy.domain import Toy
+
+    def overview(self, cases):
+        for _ in range(wanted):
+            next(cases)
+            raise DataError("this cannot be drawn")
+        yield from ()
+
+    monkeypatch.setattr(Toy, "overview", overview)
+    finished = cli("evaluate", trained, "--data", data, "--out", tmp_path / "out")
+    assert finished.code == wanted and ("this cannot be drawn" in finished.err) is bool(wanted)
 
 
 def test_the_folder_shows_the_worst_cases_first(trained, data, cli, tmp_path):

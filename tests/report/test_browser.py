@@ -108,7 +108,7 @@ def data_page(tmp_path_factory, run):
         source.count = lambda: 3
         hardware = Hardware(accelerator="cpu", devices=1)
         measured = measure(
-            networks, experiment.domain, source, experiment.metrics, hardware, 0, folder / "scratch", bar
+            networks, experiment.domain, source, experiment.metrics, hardware, 0, folder / "scratch", bar, True
         )
     first = next(iter(experiment.metrics))
     shown = show_worst(networks, experiment.domain, source, worst_rows(measured, "student", first, True), first)
@@ -123,7 +123,7 @@ def report_page(run):
 
 
 # How many pictures and charts each has at least.
-PAGES = {"report_page": (13, 2), "data_page": (3, 0), "compare_page": (0, 0), "sweep_page": (0, 3)}
+PAGES = {"report_page": (13, 2), "data_page": (7, 0), "compare_page": (0, 0), "sweep_page": (0, 3)}
 
 
 @pytest.fixture(scope="module", params=PAGES)
