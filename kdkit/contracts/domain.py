@@ -183,8 +183,9 @@ class Domain(Component):
         yield from ()
 
     def overview(self, cases: Iterable[Case]) -> Iterator[Figure]:
-        """Pictures of all evaluation samples together for the report: predicted beside true values, say.
+        """Pictures of all evaluation samples together: predicted beside true values, say.
 
-        ``cases`` can be gone through once; each is read when its turn comes, so keep of it what is drawn, no more.
+        For the report, and for the page of ``kdkit evaluate --data``, whose models may lack a teacher. ``cases`` can
+        be gone through once; each is read when its turn comes, so keep of it what is drawn, no more.
         """
         yield from ()
