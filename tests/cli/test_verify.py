@@ -114,9 +114,7 @@ def test_options_that_cannot_be_guessed_are_no_offence(cli, tmp_path):
     assert done.out.strip() == "needy   not verified: needs options path; give them as Steps.example_options"
 
 
-def test_a_heavy_hook_module_is_noticed(cli, tmp_path, monkeypatch):
-    (tmp_path / "jax.py").write_text("")
-    monkeypatch.syspath_prepend(str(tmp_path))
+def test_a_heavy_hook_module_is_noticed(cli, tmp_path, hollow_jax):
     done = cli("plugins", "verify", project(tmp_path / "heavy", "heavy", hooks="import jax"))
     assert done.code == 1
     assert "importing kdkit_heavy.plugin loads jax: every command of kdkit would wait for that" in done.out

@@ -62,8 +62,7 @@ def test_promises_of_every_component_come_first():
     assert len(names) == len(set(names)) == 20
 
 
-def test_a_heavy_import_is_an_advice(tmp_path, monkeypatch):
-    (tmp_path / "jax.py").write_text("")
+def test_a_heavy_import_is_an_advice(tmp_path, hollow_jax):
     (tmp_path / "heavy_part.py").write_text(
         textwrap.dedent("""
             import jax
@@ -74,7 +73,6 @@ def test_a_heavy_import_is_an_advice(tmp_path, monkeypatch):
                 kind = "generator"
             """)
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
     from heavy_part import Part
 
     contract = type("Heavy", (ComponentContract,), {"component": Part})
