@@ -53,7 +53,7 @@ def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hollow_jax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty jax, a heavy library by its name, can be imported; it is unloaded, as SciPy asks one that is loaded."""
+    """An empty jax, a heavy library by its name, can be imported; it is unloaded: SciPy asks one that is loaded."""
     (tmp_path / "jax.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
