@@ -35,6 +35,7 @@ FOLDER = "reference/generated"
 SPECIAL = {
     "Adversary": ("generator", "AdversaryContract"),
     "FeatureObjective": ("objective", "ObjectiveContract"),
+    "TrainableGenerator": ("generator", "GeneratorContract"),
 }
 CONTRACTS = {"component": "Component"} | {kind: kind.capitalize() for kind in KINDS}
 CONTRACTS |= {name.lower(): name for name in SPECIAL}
@@ -42,6 +43,7 @@ CONTRACTS |= {name.lower(): name for name in SPECIAL}
 BESIDE = {
     "component": ["ComponentOptions"],
     "generator": ["Sample"],
+    "trainablegenerator": ["TrainingSession"],
     "metric": ["Score"],
     "domain": ["Case", "Figure", "Published", "Inspection", "Table", "Defect"],
 }
@@ -122,7 +124,9 @@ def contract_page(kind: str) -> str:
             f"{{py:class}}`~kdkit.testing.{suite}`. Inherits what [every component has](component.md).",
             "",
         ]
-    lines.append(_rst(f".. autoclass:: kdkit.{base}\n   :show-inheritance:\n   :exclude-members: Options"))
+    lines.append(
+        _rst(f".. autoclass:: kdkit.{base}\n   :show-inheritance:\n   :exclude-members: Options, TrainingOptions")
+    )
     for name in BESIDE.get(kind, []):
         exclude = "" if name != "ComponentOptions" else "\n   :exclude-members: model_config"
         lines += ["", f"## {name}", "", _rst(f".. autoclass:: kdkit.{name}{exclude}")]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kdkit.contracts.objective import Objective as Objective
     from kdkit.contracts.student import Student as Student
     from kdkit.contracts.teacher import Teacher as Teacher
+    from kdkit.contracts.trainable import TrainableGenerator as TrainableGenerator
+    from kdkit.contracts.trainable import TrainingSession as TrainingSession
     from kdkit.entry import Entry as Entry
     from kdkit.errors import DataError as DataError
     from kdkit.errors import KdkitError as KdkitError
@@ -65,6 +67,8 @@ _HOMES = {
     "Objective": "kdkit.contracts.objective",
     "Student": "kdkit.contracts.student",
     "Teacher": "kdkit.contracts.teacher",
+    "TrainableGenerator": "kdkit.contracts.trainable",
+    "TrainingSession": "kdkit.contracts.trainable",
     "Entry": "kdkit.entry",
     "DataError": "kdkit.errors",
     "KdkitError": "kdkit.errors",

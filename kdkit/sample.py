@@ -17,8 +17,8 @@ class Sample:
     ``uint8 (H, W, 3)``, ...); nothing is normalised before it reaches a component.
     ``truth``: named arrays that are known of the sample (a phantom's mask, a human label). It serves evaluation only
     and never reaches training.
-    ``info``: JSON-able facts (``name``, ``fps``, ``spacing_mm``, ...). ``rejected``, where a generator throws draws away:
-    how many it did before this one; manifest and report tell their sum.
+    ``info``: JSON-able facts (``name``, ``fps``, ``spacing_mm``, ...). ``rejected``, where a generator throws draws
+    away: how many it did before this one; manifest and report tell their sum.
     """
 
     inputs: np.ndarray

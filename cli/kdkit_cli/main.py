@@ -20,6 +20,7 @@ from kdkit_cli import (
     run_command,
     serve_command,
     sweep_command,
+    train_generator_command,
 )
 
 INTERRUPTED = 130
@@ -40,6 +41,7 @@ check_command.register(app)
 sweep_command.register(app)
 compare_command.register(app)
 serve_command.register(app)
+train_generator_command.register(app)
 app.add_typer(config_command.app, name="config")
 app.add_typer(plugins_command.app, name="plugins")
 

@@ -10,6 +10,8 @@ import typer
 from kdkit_cli import new_command, verify_command
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from kdkit.plugins import Plugin, Registry
 
 app = typer.Typer(help="See what is installed, and what it offers.", no_args_is_help=True)
@@ -114,21 +116,10 @@ def _plugin_facts(plugin: Plugin) -> dict[str, Any]:
 def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]:
     import inspect
 
-    from kdkit_cli.type_names import type_in_words
+    from kdkit.contracts.trainable import TrainableGenerator
 
     plugin, entry = registry.find(kind, name)
     cls = registry.component(kind, name)
-    properties = cls.Options.model_json_schema().get("properties", {})
-    options = [
-        {
-            "name": option,
-            "type": type_in_words(field.annotation, field.metadata),
-            "required": field.is_required(),
-            "default": properties.get(option, {}).get("default"),
-            "description": field.description or "",
-        }
-        for option, field in cls.Options.model_fields.items()
-    ]
     return {
         "kind": kind,
         "name": name,
@@ -139,8 +130,25 @@ def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]
         "plugin": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
-        "options": options,
+        "options": _options(cls.Options),
+        **({"training_options": _options(cls.TrainingOptions)} if issubclass(cls, TrainableGenerator) else {}),
     }
+
+
+def _options(model: type[BaseModel]) -> list[dict[str, Any]]:
+    from kdkit_cli.type_names import type_in_words
+
+    properties = model.model_json_schema().get("properties", {})
+    return [
+        {
+            "name": option,
+            "type": type_in_words(field.annotation, field.metadata),
+            "required": field.is_required(),
+            "default": properties.get(option, {}).get("default"),
+            "description": field.description or "",
+        }
+        for option, field in model.model_fields.items()
+    ]
 
 
 def _gradients(kind: str, cls: Any) -> dict[str, bool]:
@@ -183,9 +191,17 @@ def _print_facts(facts: dict[str, Any]) -> None:
     out.print()
     for line in facts["description"].splitlines():
         out.print(f"  {escape(line)}".rstrip())
-    out.print("\n  options" if facts["options"] else "\n  no options")
-    for option in facts["options"]:
+    _print_options("options", facts["options"])
+    if "training_options" in facts:
+        _print_options(f"options of kdkit train-generator {facts['name']}", facts["training_options"])
+    out.print()
+
+
+def _print_options(title: str, options: list[dict[str, Any]]) -> None:
+    from kdkit_cli.console import escape, out
+
+    out.print(f"\n  {title}" if options else f"\n  no {title}")
+    for option in options:
         default = "required" if option["required"] else f"default {json.dumps(option['default'])}"
         out.print(f"    [bold]{option['name']}[/]  {escape(option['type'])}, {escape(default)}")
         out.print(f"      {escape(option['description'])}")
-    out.print()

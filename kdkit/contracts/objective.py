@@ -74,8 +74,8 @@ class FeatureObjective(Objective, ABC):
 
         Paths are those of ``torch.nn.Module.named_modules``. Each module gives out one tensor, (batch, channels,
         ...), once in a pass. A network in which that is otherwise, one that takes each frame of a clip for a sample,
-        say, has a method ``gather_features(outputs, inputs)``: what a module gave out in a pass, a list of tensors, as
-        one tensor, (batch * frames, channels, ...) with the frames of each sample in turn.
+        say, has a method ``gather_features(outputs, inputs)``: what a module gave out in a pass, a list of tensors,
+        as one tensor, (batch * frames, channels, ...) with the frames of each sample in turn.
         """
 
     def adapter(self, student: Sequence[int], teacher: Sequence[int]) -> torch.nn.Module | None:

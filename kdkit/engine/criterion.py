@@ -107,9 +107,7 @@ class Criterion(torch.nn.Module):
         return [pair[side] for _, _, pair in self._pairs()]
 
 
-def _on_answers(
-    term: Term, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None
-) -> torch.Tensor:
+def _on_answers(term: Term, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     loss = term.objective.loss
     if weight is None:
         return loss(logits, targets)

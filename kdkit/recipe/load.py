@@ -13,11 +13,12 @@ from kdkit.contracts.choice import TeacherChoice
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
+from kdkit.contracts.trainable import TrainableGenerator
 from kdkit.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
 from kdkit.experiment import Experiment, Term
 from kdkit.plugins import Registry
 from kdkit.recipe.fitting import misfits
-from kdkit.recipe.schema import Choice, Recipe, part_of
+from kdkit.recipe.schema import Choice, Hardware, Recipe, part_of
 from kdkit.single_file import domain_name
 
 Tree = dict[str, Any]
@@ -79,6 +80,30 @@ def load_component(registry: Registry, kind: str, name: str, settings: Sequence[
     if component is None or problems:
         raise RecipeError("--set" if settings else f"the options of {name}", problems)
     return component
+
+
+def load_training(
+    registry: Registry, name: str, settings: Sequence[str] = ()
+) -> tuple[type[TrainableGenerator], ComponentOptions, Hardware]:
+    """A generator that can be trained, by its name, with the options of its training and the hardware for it.
+
+    ``settings``: ``key=value``, or ``trainer.key=value`` for the hardware. Raises :class:`RecipeError` that lists
+    every fault, or :class:`UsageError` for a generator that is unknown or cannot be trained.
+    """
+    cls = registry.component("generator", name)
+    if not issubclass(cls, TrainableGenerator):
+        raise UsageError(f"the generator {name} is not one that can be trained", f"See kdkit plugins info {name}.")
+    tree: Tree = {}
+    problems: list[Problem] = []
+    for setting in settings:
+        _apply_setting(tree, setting, problems)
+    chosen = tree.pop("trainer", {})
+    hardware = _validated(Hardware, chosen, "trainer", problems)
+    options = _validated(cls.TrainingOptions, tree, "", problems)
+    if hardware is None or options is None or problems:
+        raise RecipeError("--set", problems)
+    assert isinstance(options, ComponentOptions) and isinstance(hardware, Hardware)
+    return cls, options, hardware
 
 
 def default_tree(domain_class: type[Domain], domain: str) -> Tree:

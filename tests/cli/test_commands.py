@@ -9,7 +9,7 @@ import sys
 import pytest
 
 HEAVY = {"torch", "lightning", "cv2", "pandas", "torchvision", "matplotlib", "scipy"}
-COMMANDS = "run generate label distill predict evaluate report sweep compare config plugins".split()
+COMMANDS = "run generate label distill predict evaluate report sweep compare train-generator config plugins".split()
 
 
 def one_message(finished, code):

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kdkit import ComponentOptions, DataError, Field, Generator, Sample, WeightsError
+from kdkit import ComponentOptions, DataError, Field, Sample, TrainableGenerator, TrainingSession, WeightsError
 
 from .diffusion.conditions import EjectionFractions
 from .diffusion.privacy import Privacy
+from .diffusion.training.options import SourceTraining
 from .paths import FolderPath
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
 MOST_FRAMES = 1000
 
 
-class EchoDiffusion(Generator):
+class EchoDiffusion(TrainableGenerator):
     """Clips of a diffusion model in EchoNet-Synthetic's layout (Reynaud et al., MICCAI 2024): uint8 (T, H, W), grey.
 
     A latent image is sampled, and then a latent clip that moves it with an ejection fraction; without ``path`` by the
@@ -92,6 +93,9 @@ class EchoDiffusion(Generator):
             "vectors, embedding: what makes vectors, percentile: 95, attempts: 10}. null: no filter.",
         )
 
+    class TrainingOptions(SourceTraining):
+        """How a model of one's own is trained."""
+
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
         super().__init__(options, seed)
         self._model: Model | None = None
@@ -110,6 +114,20 @@ class EchoDiffusion(Generator):
         from .diffusion.example import write_example
 
         return {"path": write_example(folder / "model"), "frames": 5, "steps": 2, "batch_size": 1, "device": "cpu"}
+
+    @classmethod
+    def train(cls, data: Path, folder: Path, options: Any, session: TrainingSession) -> Mapping[str, Any]:
+        """Train autoencoder and denoisers on the recordings in ``data``, of any layout that kdkit reads.
+
+        ``folder`` is then a model in the published layout; ``folder/training`` keeps the checkpoints, and pictures of
+        what the networks made while they learned.
+        """
+        from .diffusion.training.clips import read_clips
+        from .diffusion.training.source import WORK, train_networks
+
+        clips = read_clips(data, folder / WORK, options.frames, options.fps, options.parts, session.progress)
+        train_networks(clips, folder, options, session)
+        return {"path": folder}
 
     def files(self) -> Sequence[Path]:
         """The model's files, and those of the privacy filter."""

@@ -1,0 +1,69 @@
+"""``kdkit train-generator``: train a source of samples on data of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdkit_cli.options import (
+    AcceleratorOption,
+    DevicesOption,
+    NodesOption,
+    PrecisionOption,
+    StrategyOption,
+    hardware_settings,
+    inside,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("train-generator")(train_generator)
+
+
+def train_generator(
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Name of a generator that can be trained.")],
+    data: Annotated[Path, typer.Option("--data", help="What to train on; it is only read.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the model.  [default: generators/GENERATOR]", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one option of the training; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn at random.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, even if part of it is done.")] = False,
+    accelerator: AcceleratorOption = None,
+    devices: DevicesOption = None,
+    num_nodes: NodesOption = None,
+    strategy: StrategyOption = None,
+    precision: PrecisionOption = None,
+) -> None:
+    """Train a generator on data of your own.
+
+    kdkit train-generator echo-diffusion --data CLIPS
+
+    A training that was cut off goes on where it stopped. kdkit plugins info GENERATOR tells the options.
+    """
+    folder = out or Path("generators") / generator
+    if inside(folder, data):
+        raise typer.BadParameter(f"{folder} lies in the data, where nothing is written", param_hint="--out")
+
+    from kdkit.generator_training import train_generator as train
+    from kdkit.plugins import discover
+    from kdkit_cli import console
+
+    hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)
+    given = [*(settings or []), *hardware]
+    use = train(discover(), generator, data, folder, given, seed, console.RichProgress(), fresh)
+    console.out.print(f"trained [bold]{console.escape(generator)}[/]   {console.escape(str(folder))}")
+    chosen = " ".join(f"--set generator.{key}={value}" for key, value in use.items())
+    console.out.print(console.escape(f"  kdkit run DOMAIN --set generator.name={generator} {chosen}"))

@@ -1,0 +1,1 @@
+"""Training a diffusion source: the autoencoder, then the denoisers on its latents."""

@@ -1,0 +1,84 @@
+"""Training the two denoisers on latents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+# The ejection fraction is left out of so many examples: what is learned without it is what guidance starts from
+# (Ho and Salimans, arXiv:2207.12598).
+DROPPED = 0.1
+
+# A little of the noise is the same all over a picture, so that its overall brightness is learned too.
+NOISE_OFFSET = 0.1
+
+
+class DenoiserTraining(LightningModule):
+    """Trains a denoiser of latents to predict velocity (Salimans and Ho, arXiv:2202.00512).
+
+    ``denoise(network, noisy, steps, batch)`` answers with the velocity, shaped as ``batch["latents"]``;
+    ``scheduler`` is a diffusers ``DDPMScheduler`` set to ``v_prediction``. ``average`` holds the running average of
+    the weights, which samples better than the last ones.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        scheduler: Any,
+        denoise: Callable[[Any, Tensor, Tensor, dict[str, Tensor]], Tensor],
+        steps: int,
+        learning_rate: float,
+    ) -> None:
+        super().__init__()
+        self.network: Any = network
+        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998))
+        self.scheduler = scheduler
+        self.denoise = denoise
+        self.steps = steps
+        self.learning_rate = learning_rate
+
+    def training_step(self, batch: dict[str, Tensor], index: int) -> Tensor:
+        latents = batch["latents"]
+        scheduler = self.scheduler
+        steps = torch.randint(len(scheduler.alphas_cumprod), latents.shape[:1], device=self.device)
+        noise = torch.randn_like(latents)
+        noise = noise + NOISE_OFFSET * torch.randn_like(latents[..., :1, :1])
+        noisy = scheduler.add_noise(latents, noise, steps)
+        answer = self.denoise(self.network, noisy, steps, batch)
+        loss = functional.mse_loss(answer.float(), scheduler.get_velocity(latents, noise, steps))
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
+        self.average.update_parameters(self.network)
+
+    def configure_optimizers(self):  # type: ignore[no-untyped-def]
+        optimiser = torch.optim.AdamW(self.network.parameters(), self.learning_rate, weight_decay=1e-3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, self.steps, pct_start=0.05)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def denoise_image(network: Any, noisy: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """The velocity of latent pictures (N, C, h, w)."""
+    return network(noisy, steps).sample
+
+
+def denoise_video(network: Any, noisy: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """The velocity of latent clips (N, T, C, h, w), given ``picture`` (N, C, h, w) and ``ejection_fraction`` (N,).
+
+    The ejection fraction is a fraction of one, or 0 where it is to be left out.
+    """
+    count, frames = noisy.shape[:2]
+    picture = batch["picture"][:, None].expand(-1, frames, -1, -1, -1)
+    return network(
+        torch.cat([noisy, picture], dim=2),
+        steps,
+        encoder_hidden_states=batch["ejection_fraction"].view(count, 1, 1),
+        added_time_ids=noisy.new_zeros(count, network.config.addition_time_embed_dim),
+    ).sample

@@ -1,0 +1,22 @@
+"""What there is to choose about the training of a source."""
+
+from __future__ import annotations
+
+from kdkit import ComponentOptions, Field
+
+
+class SourceTraining(ComponentOptions):
+    """How a source is trained; the defaults take hours of a GPU."""
+
+    fps: float = Field(32.0, gt=0, description="Frame rate that the model learns, frames per second.")
+    frames: int = Field(64, ge=4, le=256, description="Frames of the clips that it learns from.")
+    parts: int = Field(4, ge=1, description="Clips that are cut out of one recording, at most.")
+    autoencoder_steps: int = Field(30_000, ge=1, description="Training steps of the autoencoder.")
+    image_steps: int = Field(50_000, ge=1, description="Training steps of the network of latent images.")
+    video_steps: int = Field(50_000, ge=1, description="Training steps of the network of latent clips.")
+    autoencoder_batch: int = Field(8, ge=1, description="Frames in a batch of the autoencoder, on each device.")
+    image_batch: int = Field(64, ge=1, description="Images in a batch of latent images, on each device.")
+    video_batch: int = Field(8, ge=1, description="Clips in a batch of latent clips, on each device.")
+    learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of the denoisers (AdamW, one cycle).")
+    sample_every: int = Field(1000, ge=1, description="Steps between two pictures of samples.")
+    sampling_steps: int = Field(32, ge=1, description="Denoising steps that the trained model asks for.")

@@ -1,0 +1,94 @@
+"""Pictures of what the networks make, written while they train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from ..layout import Model, Settings
+from ..sampling import decoded, sample_clips, sample_images
+
+SHOWN = 8
+SHOWN_FRAMES = 8
+STEPS = 16
+
+
+def scratch_model(autoencoder: Any, network: Any, scheduler: Any, side: int, window: int) -> Model:
+    """A model of the one denoiser that is being trained, in both places."""
+    return Model(
+        vae=autoencoder,
+        images=network,
+        clips=network,
+        image_scheduler=scheduler,
+        clip_scheduler=scheduler,
+        settings=Settings(),
+        channels=autoencoder.config["latent_channels"],
+        side=side,
+        factor=2 ** (len(autoencoder.config["block_out_channels"]) - 1),
+        window=window,
+        scaling=autoencoder.config["scaling_factor"],
+    )
+
+
+class RestoredPictures:
+    """Some frames, and below them what the autoencoder makes of them: ``autoencoder-STEP.png``."""
+
+    def __init__(self, network: Any, pictures: torch.Tensor, folder: Path) -> None:
+        self.network, self.pictures, self.folder = network, pictures[:SHOWN], folder
+
+    @torch.inference_mode()
+    def __call__(self, step: int) -> None:
+        restored = self.network.decode(self.network.encode(self.pictures).latent_dist.mode()).sample
+        rows = [_grey(self.pictures[:, 0]), _grey(restored[:, 0])]
+        write_rows(self.folder / f"autoencoder-{step:06d}.png", rows)
+
+
+class DrawnImages:
+    """Images from the network of latent images, the same noise every time: ``images-STEP.png``."""
+
+    def __init__(self, model: Model, folder: Path, seed: int) -> None:
+        self.model, self.folder, self.seed = model, folder, seed
+
+    @torch.inference_mode()
+    def __call__(self, step: int) -> None:
+        latents = sample_images(self.model, "dpm-solver++", STEPS, _chances(2 * SHOWN, self.seed))
+        frames = decoded(self.model, latents).numpy()
+        write_rows(self.folder / f"images-{step:06d}.png", [frames[:SHOWN], frames[SHOWN:]])
+
+
+class DrawnClips:
+    """Clips that move given latent pictures, a row of frames each: ``clips-STEP.png``."""
+
+    def __init__(
+        self, model: Model, pictures: torch.Tensor, fractions: Sequence[float], frames: int, folder: Path, seed: int
+    ) -> None:
+        self.model, self.pictures, self.fractions = model, pictures, fractions
+        self.frames, self.folder, self.seed = frames, folder, seed
+
+    @torch.inference_mode()
+    def __call__(self, step: int) -> None:
+        chances = _chances(len(self.pictures), self.seed)
+        latents = sample_clips(
+            self.model, self.pictures, self.fractions, self.frames, "dpm-solver++", STEPS, 1.0, chances
+        )
+        shown = np.linspace(0, self.frames - 1, min(SHOWN_FRAMES, self.frames)).astype(int)
+        rows = [decoded(self.model, clip[shown]).numpy() for clip in latents]
+        write_rows(self.folder / f"clips-{step:06d}.png", rows)
+
+
+def write_rows(path: Path, rows: Sequence[np.ndarray]) -> None:
+    """A picture of rows of grey frames, uint8 (N, H, W) each."""
+    cv2.imwrite(str(path), np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0))
+
+
+def _grey(pictures: torch.Tensor) -> np.ndarray:
+    return ((pictures + 1) * 128).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _chances(count: int, seed: int) -> list[torch.Generator]:
+    return [torch.Generator("cpu").manual_seed(seed * 1000 + number) for number in range(count)]

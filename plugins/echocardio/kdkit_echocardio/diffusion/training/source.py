@@ -1,0 +1,154 @@
+"""Training a whole source, step by step, into a folder of the published layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from kdkit import TrainingSession
+
+from ..layout import CLIPS, PUBLISHED_SCHEDULER, SETTINGS, VAE, Model, diffusers
+from ..models import build_autoencoder, build_image_model, build_video_model
+from .autoencoder import AutoencoderTraining
+from .batches import LatentClips, LatentPictures, Pictures, to_float
+from .clips import ClipSet
+from .denoisers import DenoiserTraining, denoise_image, denoise_video
+from .fit import fit
+from .options import SourceTraining
+from .samples import SHOWN, DrawnClips, DrawnImages, RestoredPictures, scratch_model
+
+IMAGES = "lidm_trained"
+WORK = "training"
+
+# Percentiles of the ejection fractions that a source was trained on, between which samples are drawn.
+RANGE = (5, 95)
+
+ENCODED_AT_ONCE = 32
+
+
+def train_networks(data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession) -> None:
+    """Train autoencoder and denoisers on ``data`` and save them in ``folder``; goes on where it was cut off."""
+    autoencoder = _train_autoencoder(data, folder, options, session)
+    latents = _encode(autoencoder, data.clips, folder / WORK, session)
+    side = latents.shape[-1]
+    save_settings(folder, data.fractions, options)
+    work, seed = folder / WORK, session.seed
+    _fit_denoiser(
+        "images",
+        build_image_model(side),
+        LatentPictures(latents, options.image_batch),
+        denoise_image,
+        options.image_steps,
+        folder / IMAGES,
+        options,
+        session,
+        lambda model: DrawnImages(model, work, seed),
+        autoencoder,
+    )
+    clips = LatentClips(latents, np.concatenate([data.fractions, data.fractions]), options.video_batch)
+    shown = clips(np.random.default_rng(seed), 0)
+    _fit_denoiser(
+        "clips",
+        build_video_model(side, options.frames),
+        clips,
+        denoise_video,
+        options.video_steps,
+        folder / CLIPS,
+        options,
+        session,
+        lambda model: DrawnClips(
+            model, shown["picture"][:SHOWN], shown["ejection_fraction"][:SHOWN].tolist(), options.frames, work, seed
+        ),
+        autoencoder,
+    )
+
+
+def save_settings(folder: Path, fractions: np.ndarray, options: SourceTraining) -> None:
+    """Write ``config.yaml``: what the generator must know of the training."""
+    known = 100.0 * fractions[fractions > 0]
+    low, high = np.percentile(known, RANGE) if len(known) else (0.0, 0.0)
+    told = {
+        # Few steps must begin where nothing is left of the picture (Lin et al., arXiv:2305.08891).
+        "noise_scheduler": {**PUBLISHED_SCHEDULER, "timestep_spacing": "trailing"},
+        "sampling": {
+            "steps": options.sampling_steps,
+            "fps": options.fps,
+            "ejection_fraction": [round(float(low), 1), round(float(high), 1)],
+        },
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS).write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+
+
+def _train_autoencoder(data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession) -> Any:
+    network: Any = build_autoencoder(data.clips.shape[-1])
+    network.to(memory_format=torch.channels_last)
+    steps = options.autoencoder_steps
+    module = AutoencoderTraining(network, steps)
+    batches = Pictures(data.clips, options.autoencoder_batch)
+    first = batches(np.random.default_rng(session.seed), 0)
+    sampler = RestoredPictures(network, first, folder / WORK)
+    fit(module, batches, steps, "autoencoder", folder / WORK / VAE, session, (options.sample_every, sampler))
+    network = network.eval()
+    with torch.inference_mode():
+        spread = network.encode(first).latent_dist.mode().std()
+    network.register_to_config(scaling_factor=float(1.0 / spread))
+    network.save_pretrained(folder / VAE)
+    return network
+
+
+@torch.inference_mode()
+def _encode(autoencoder: Any, clips: np.ndarray, work: Path, session: TrainingSession) -> np.ndarray:
+    """Scaled latents of the clips, and then of the mirrored ones: float16 (2 N, T, C, h, w)."""
+    path = work / "latents.npy"
+    if path.is_file():
+        return np.load(path, mmap_mode="r")
+    made = []
+    with session.progress.work("encode", "latents", 2 * len(clips), "clips") as bar:
+        for mirrored in (False, True):
+            for clip in clips:
+                pictures = to_float(clip[..., ::-1] if mirrored else clip)[:, None]
+                parts = [autoencoder.encode(part).latent_dist.mode() for part in pictures.split(ENCODED_AT_ONCE)]
+                made.append((torch.cat(parts) * autoencoder.config["scaling_factor"]).half().numpy())
+                bar.advance()
+    latents = np.stack(made)
+    partial = path.with_name(f".{path.name}")
+    np.save(partial, latents)
+    partial.replace(path)
+    return latents
+
+
+def _fit_denoiser(
+    name: str,
+    network: Any,
+    batches: Any,
+    denoise: Any,
+    steps: int,
+    target: Path,
+    options: SourceTraining,
+    session: TrainingSession,
+    sampler: Callable[[Model], Callable[[int], None]],
+    autoencoder: Any,
+) -> None:
+    arguments = {key: value for key, value in PUBLISHED_SCHEDULER.items() if not key.startswith("_")}
+    scheduler = diffusers().DDPMScheduler(**arguments)
+    module = DenoiserTraining(network, scheduler, denoise, steps, options.learning_rate)
+    shown = scratch_model(
+        autoencoder, module.average.module, scheduler, network.config["sample_size"], options.frames
+    )
+    fit(
+        module,
+        batches,
+        steps,
+        name,
+        target.parent / WORK / target.name,
+        session,
+        (options.sample_every, sampler(shown)),
+    )
+    average: Any = module.average.module
+    average.save_pretrained(target)

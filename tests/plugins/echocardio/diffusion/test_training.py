@@ -1,0 +1,263 @@
+"""Training a diffusion source of one's own: what it learns from, what it learns to predict, and the whole command."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from kdkit_echocardio.diffusion.training import clips as reading
+from kdkit_echocardio.diffusion.training.batches import Batches, LatentClips, LatentPictures, Pictures
+from kdkit_echocardio.phantom import simulate
+
+from kdkit import DataError
+from kdkit.progress import Silence
+
+SHORT = ["autoencoder_steps=2", "image_steps=2", "video_steps=2", "frames=4", "fps=15", "sample_every=2"]
+SMALL = ["autoencoder_batch=2", "image_batch=2", "video_batch=1", "sampling_steps=2"]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Three clips of EchoNet-Synthetic's layout, half a second each, with ejection fractions of 40, 50 and 60 %."""
+    from kdkit_echocardio.clips.encode import write_mp4
+
+    folder = tmp_path_factory.mktemp("recordings")
+    (folder / "Videos").mkdir()
+    rows = []
+    for number in range(3):
+        clip = simulate(np.random.default_rng(number), frames=16, fps=30.0)
+        write_mp4(folder / "Videos" / f"sample_{number}.mp4", np.repeat(clip.frames[..., None], 3, axis=-1), 30.0)
+        rows.append(f"sample_{number},{40 + 10 * number},TRAIN\n")
+    (folder / "FileList.csv").write_text("FileName,EF,Split\n" + "".join(rows))
+    return folder
+
+
+def drawn(batch_of, step=0, seed=0, rank=0):
+    return batch_of(np.random.default_rng([seed, step, rank]), step)
+
+
+def latents(count=5, frames=16):
+    return np.arange(count * frames * 4 * 2 * 2).reshape(count, frames, 4, 2, 2).astype(np.float16)
+
+
+class TestClips:
+    def test_labelled_fractions_and_the_frames_of_another_rate(self, recordings, tmp_path):
+        read = reading.read_clips(recordings, tmp_path, frames=4, fps=15.0, most=9, progress=Silence())
+        # Half a second at 15 frames per second is eight frames: two clips of each recording.
+        assert read.clips.shape == (6, 4, 112, 112) and read.clips.dtype == np.uint8
+        assert read.fractions.tolist() == pytest.approx([0.4, 0.4, 0.5, 0.5, 0.6, 0.6])
+
+    def test_at_most_so_many_of_a_recording(self, recordings, tmp_path):
+        assert len(reading.read_clips(recordings, tmp_path, 4, 15.0, 1, Silence()).clips) == 3
+
+    def test_every_second_frame_at_half_the_rate(self):
+        frames = np.arange(10, dtype=np.uint8)[:, None, None]
+        (part,) = reading._parts(frames, 30.0, 5, 15.0, 9)
+        assert part.ravel().tolist() == [0, 2, 4, 6, 8]
+
+    def test_what_was_read_is_read_from_the_folder_the_next_time(self, recordings, tmp_path):
+        first = reading.read_clips(recordings, tmp_path, 4, 15.0, 1, Silence())
+        again = reading.read_clips(tmp_path / "gone", tmp_path, 4, 15.0, 1, Silence())
+        assert np.array_equal(first.clips, again.clips) and np.array_equal(first.fractions, again.fractions)
+
+    def test_recordings_that_are_too_short_are_refused_with_the_length_needed(self, recordings, tmp_path):
+        with pytest.raises(DataError, match=r"lasts 4\.3 s"):
+            reading.read_clips(recordings, tmp_path, 64, 15.0, 1, Silence())
+
+    def test_without_a_label_the_teacher_measures(self):
+        clip = simulate(np.random.default_rng(9), frames=32, fps=32.0)
+        measured = reading.measured_fraction(clip.frames, 32.0)
+        assert measured == pytest.approx(clip.ejection_fraction, abs=25)
+
+    def test_a_still_clip_has_no_fraction(self):
+        assert np.isnan(reading.measured_fraction(np.full((32, 112, 112), 40, np.uint8), 32.0))
+
+    @pytest.mark.parametrize(("percent", "kept"), [(50.0, 50.0), (3.0, 0.0), (99.0, 0.0), (float("nan"), 0.0)])
+    def test_misread_fractions_are_left_out(self, percent, kept):
+        assert reading._plausible(percent) == kept
+
+
+class TestBatches:
+    def test_a_step_is_the_same_whenever_it_is_asked_for_and_other_in_another_process(self):
+        batch_of = LatentPictures(latents(), 8)
+
+        def steps(start, rank=0):
+            rows = iter(Batches(batch_of, 3, start, lambda: rank))
+            return [next(rows)["latents"] for _ in range(3)]
+
+        assert torch.equal(steps(0)[2], steps(2)[0])
+        assert not torch.equal(steps(0)[0], steps(0, rank=1)[0])
+
+    def test_pictures_are_frames_of_the_clips_and_half_of_them_are_mirrored(self):
+        clip = np.zeros((1, 1, 2, 2), np.uint8)
+        clip[..., 0] = 128
+        pictures = drawn(Pictures(clip, 400))
+        left = pictures[:, 0, 0, 0]
+        assert set(left.tolist()) == {0.0, -1.0}
+        assert 0.4 < (left == 0).float().mean() < 0.6
+
+    def test_clips_are_neighbouring_frames_with_a_picture_and_a_fraction_of_the_same_clip(self):
+        batch = drawn(LatentClips(latents(), np.arange(5, dtype=np.float32) / 10 + 0.3, 200))
+        owner = (batch["latents"][:, 0, 0, 0, 0] // 256).int()
+        assert torch.equal(owner, (batch["picture"][:, 0, 0, 0] // 256).int())
+        assert (batch["latents"].diff(dim=1) == 16).all()
+        known = batch["ejection_fraction"] > 0
+        assert torch.allclose(batch["ejection_fraction"][known], owner[known] / 10 + 0.3)
+        assert 0.03 < (~known).float().mean() < 0.2
+
+    def test_every_fourth_batch_has_more_and_shorter_clips(self):
+        shapes = [drawn(LatentClips(latents(), np.full(5, 0.5), 2), step)["latents"].shape for step in range(8)]
+        assert [shape[0] * shape[1] for shape in shapes] == [32] * 8
+        assert [shape[1] < 16 for shape in shapes] == [False, False, False, True] * 2
+
+
+@pytest.fixture
+def diffusers():
+    return pytest.importorskip("diffusers", reason="the extra diffusion of kdkit-echocardio is not installed")
+
+
+class TestDenoisers:
+    def test_the_velocity_is_what_is_learned(self, diffusers):
+        from kdkit_echocardio.diffusion.training.denoisers import DenoiserTraining
+
+        scheduler = diffusers.DDPMScheduler(prediction_type="v_prediction")
+        cumulative = scheduler.alphas_cumprod
+
+        def right(network, noisy, steps, batch):
+            # Latents are zero: all that is noisy is sigma * noise, and the velocity is alpha * noise.
+            signal = cumulative[steps].view(-1, 1, 1, 1)
+            return noisy * (signal / (1 - signal)).sqrt()
+
+        def loss(denoise):
+            module = DenoiserTraining(torch.nn.Linear(1, 1), scheduler, denoise, 10, 1e-3)
+            return float(module.training_step({"latents": torch.zeros(32, 4, 8, 8)}, 0))
+
+        assert loss(right) < 1e-8
+        assert loss(lambda *given: 0.5 * right(*given)) > 0.01
+
+    def test_the_picture_stands_beside_every_frame_and_the_fraction_is_the_one_token(self):
+        from types import SimpleNamespace
+
+        from kdkit_echocardio.diffusion.training.denoisers import denoise_video
+
+        seen = {}
+
+        class Network:
+            config = SimpleNamespace(addition_time_embed_dim=1)
+
+            def __call__(self, inputs, steps, **given):
+                seen.update(given, inputs=inputs)
+                return SimpleNamespace(sample=inputs[:, :, :4])
+
+        noisy, picture = torch.zeros(2, 3, 4, 2, 2), torch.rand(2, 4, 2, 2)
+        batch = {"picture": picture, "ejection_fraction": torch.tensor([0.4, 0.6])}
+        denoise_video(Network(), noisy, torch.tensor([1, 2]), batch)
+        assert seen["inputs"].shape == (2, 3, 8, 2, 2)
+        assert all(torch.equal(seen["inputs"][:, frame, 4:], picture) for frame in range(3))
+        assert seen["encoder_hidden_states"].shape == (2, 1, 1)
+        assert seen["encoder_hidden_states"].flatten().tolist() == pytest.approx([0.4, 0.6])
+
+
+def train(cli, recordings, out, *more):
+    settings = [part for setting in (*SHORT, *SMALL) for part in ("--set", setting)]
+    return cli("train-generator", "echo-diffusion", "--data", recordings, "--out", out, *settings, *more)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "source"
+
+
+@pytest.mark.usefixtures("diffusers")
+class TestCommand:
+    def test_what_it_trains_is_a_source(self, cli, recordings, kept):
+        from kdkit_echocardio.diffused import EchoDiffusion
+
+        finished = train(cli, recordings, kept)
+        assert finished.code == 0, finished.err
+        assert f"--set generator.name=echo-diffusion --set generator.path={kept}" in finished.out
+        (sample,) = EchoDiffusion(EchoDiffusion.Options(path=kept, frames=6, device="cpu")).generate([0])
+        assert sample.inputs.shape == (6, 112, 112) and sample.info["fps"] == 15.0
+        assert 40 <= float(sample.truth["ejection_fraction"]) <= 60
+        pictures = sorted(path.name for path in (kept / "training").glob("*.png"))
+        assert pictures == ["autoencoder-000002.png", "clips-000002.png", "images-000002.png"]
+
+    def test_again_it_trains_nothing_that_is_done(self, cli, recordings, kept):
+        checkpoints = {path: path.stat().st_mtime_ns for path in kept.rglob("*.ckpt")}
+        weights = (kept / "lvdm" / "diffusion_pytorch_model.safetensors").read_bytes()
+        assert train(cli, recordings, kept).code == 0
+        assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.ckpt")} == checkpoints and checkpoints
+        assert (kept / "lvdm" / "diffusion_pytorch_model.safetensors").read_bytes() == weights
+
+    def test_other_options_are_refused_until_it_is_begun_anew(self, cli, recordings, kept):
+        finished = train(cli, recordings, kept, "--seed", "1")
+        assert finished.code == 2 and "--fresh" in finished.err and "Traceback" not in finished.err
+        assert train(cli, recordings, kept, "--seed", "1", "--fresh").code == 0
+        assert json.loads((kept / "training.json").read_text())["seed"] == 1
+
+
+class TestRefused:
+    def test_a_generator_that_cannot_be_trained(self, cli, recordings, tmp_path):
+        finished = cli("train-generator", "phantom", "--data", recordings, "--out", tmp_path / "out")
+        assert finished.code == 2 and "phantom" in finished.err and not (tmp_path / "out").exists()
+
+    def test_every_wrong_option_at_once(self, cli, recordings, tmp_path):
+        finished = train(cli, recordings, tmp_path / "out", "--set", "frames=1", "--set", "trainer.devices_=2")
+        assert finished.code == 2 and "frames" in finished.err and "devices_" in finished.err
+        assert not (tmp_path / "out").exists()
+
+    def test_a_folder_with_something_else_in_it(self, cli, recordings, tmp_path):
+        (tmp_path / "thesis.txt").write_text("mine")
+        finished = train(cli, recordings, tmp_path)
+        assert finished.code == 2 and "not empty" in finished.err
+        assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+    def test_a_folder_inside_the_data(self, cli, recordings):
+        assert train(cli, recordings, recordings / "out").code == 2
+        assert not (recordings / "out").exists()
+
+    def test_data_that_is_not_there(self, cli, tmp_path):
+        finished = train(cli, tmp_path / "nowhere", tmp_path / "out")
+        assert finished.code == 1 and "nowhere" in finished.err and not (tmp_path / "out").exists()
+
+
+def test_a_training_that_was_cut_off_goes_on_to_the_same_end(tmp_path):
+    import lightning
+    from kdkit_echocardio.diffusion.training.fit import fit
+
+    from kdkit import TrainingSession
+
+    class Sum(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(3))
+            self.seen = []
+
+        def training_step(self, batch, index):
+            self.seen.append(batch.tolist())
+            loss = (self.weight - batch).square().sum()
+            self.log("loss", loss)
+            return loss
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), 0.1)
+
+    def trainer(callbacks, **more):
+        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        return lightning.Trainer(accelerator="cpu", devices=1, callbacks=callbacks, **quiet, **more)
+
+    def run(trainer, module, batches, checkpoint):
+        trainer.fit(module, batches, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
+
+    def trained(folder, steps):
+        module = Sum()
+        session = TrainingSession(7, Silence(), trainer, run)
+        fit(module, lambda rng, step: torch.from_numpy(rng.random(3)).float(), steps, "sum", folder, session)
+        return module
+
+    whole = trained(tmp_path / "whole", 9)
+    trained(tmp_path / "parts", 4)
+    (tmp_path / "parts" / "step=5.ckpt").write_bytes(b"cut off in the middle")
+    rest = trained(tmp_path / "parts", 9)
+    assert rest.seen == whole.seen[4:]
+    assert torch.equal(rest.weight, whole.weight)
