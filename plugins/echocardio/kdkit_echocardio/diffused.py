@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kdkit import ComponentOptions, DataError, Field, Sample, TrainableGenerator, TrainingSession, WeightsError
+from kdkit import ComponentOptions, DataError, Field, Sample, TrainableGenerator, TrainingSession
 
 from .diffusion.conditions import EjectionFractions
 from .diffusion.privacy import Privacy
@@ -26,15 +26,14 @@ if TYPE_CHECKING:
     from .diffusion.layout import Model, Parts
     from .diffusion.privacy import Known
 
-EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
 MOST_FRAMES = 1000
 
 
 class EchoDiffusion(TrainableGenerator):
     """Clips of a diffusion model in EchoNet-Synthetic's layout (Reynaud et al., MICCAI 2024): uint8 (T, H, W), grey.
 
-    A latent image is sampled, and then a latent clip that moves it with an ejection fraction; without ``path`` by the
-    embedded model, which was trained on simulated clips alone. Needs ``kdkit-echocardio[diffusion]``.
+    A latent image is sampled, and then a latent clip that moves it with an ejection fraction. Needs
+    ``kdkit-echocardio[diffusion]``.
 
     ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info``: ``name``; ``fps``
     (frames per second); with ``privacy`` also ``rejected``, how many draws were thrown away before this one.
@@ -48,9 +47,7 @@ class EchoDiffusion(TrainableGenerator):
     class Options(ComponentOptions):
         """Which model, and what is asked of it."""
 
-        path: FolderPath | None = Field(
-            None, description="Folder with vae, lidm_* and lvdm, as published. null: the embedded model."
-        )
+        path: FolderPath = Field(description="Folder with vae, lidm_* and lvdm, as published or trained.")
         image_model: str | None = Field(
             None,
             pattern=r"^lidm_\w+$",
@@ -258,12 +255,7 @@ class EchoDiffusion(TrainableGenerator):
     def _parts(self) -> Parts:
         from .diffusion.layout import parts
 
-        if self.options.path is None and not EMBEDDED.is_dir():
-            raise WeightsError(
-                "there is no embedded diffusion model in this installation",
-                "Set path to a folder with vae, lidm_* and lvdm, as EchoNet-Synthetic publishes them.",
-            )
-        return parts(self.options.path or EMBEDDED, self.options.image_model)
+        return parts(self.options.path, self.options.image_model)
 
     def _state_of_references(self) -> str:
         """A digest of the folder of references, by the names, sizes and times of its files; empty without one."""

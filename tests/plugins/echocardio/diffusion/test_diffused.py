@@ -5,12 +5,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from kdkit_echocardio import diffused
 from kdkit_echocardio.diffused import EchoDiffusion
 from kdkit_echocardio.diffusion.conditions import EjectionFractions
 from pydantic import ValidationError
 
-from kdkit import DataError, WeightsError
+from kdkit import DataError
 from kdkit.testing import GeneratorContract
 
 pytestmark = [
@@ -154,19 +153,6 @@ def test_numbers_that_are_not_finite_are_told(small, monkeypatch):
         next(generator._loaded().clips.parameters()).fill_(float("inf"))
     with pytest.raises(DataError, match=r"(?s)not finite.*precision"):
         list(generator.generate([0]))
-
-
-def test_without_the_embedded_model_a_path_is_asked_for(monkeypatch, tmp_path):
-    monkeypatch.setattr(diffused, "EMBEDDED", tmp_path / "none")
-    for use in (lambda g: g.fingerprint(), lambda g: list(g.generate([0]))):
-        with pytest.raises(WeightsError, match=r"(?s)no embedded diffusion model.*Set path"):
-            use(EchoDiffusion())
-
-
-def test_the_embedded_model_is_the_default(small, monkeypatch):
-    monkeypatch.setattr(diffused, "EMBEDDED", small)
-    (default,) = made(None)
-    assert np.array_equal(default.inputs, made(small)[0].inputs)
 
 
 def test_a_device_that_is_not_there_is_told(small):
