@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ def _encode(autoencoder: Any, clips: np.ndarray, work: Path, session: TrainingSe
                 made.append((torch.cat(parts) * autoencoder.config["scaling_factor"]).half().numpy())
                 bar.advance()
     latents = np.stack(made)
-    partial = path.with_name(f".{path.name}")
+    # Each process that trains along writes its own; the same bytes, whichever comes last.
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
     np.save(partial, latents)
     partial.replace(path)
     return latents
