@@ -78,14 +78,19 @@ def _state_of(data: Path) -> str:
 
 def _prepare(folder: Path, record: Mapping[str, Any], fresh: bool) -> None:
     """Empty, or with what an interrupted training of the same kind left there."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", "Choose a folder with --out.")
     known = read_json(folder / RECORD)
-    if known is None and folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty, and holds no training", "Choose another folder with --out.")
-    if known is not None and fresh:
-        shutil.rmtree(folder)
-    elif known is not None and known.get("fingerprint") != record["fingerprint"]:
-        raise UsageError(
-            f"{folder} holds a training with other data or options",
-            "Begin it anew with --fresh, or choose another folder with --out.",
-        )
+    is_training = isinstance(known, dict) and {"generator", "fingerprint"} <= set(known)
+    # A training that was refused at once, for its data say, has left nothing but the record.
+    if any(path.is_file() and path != folder / RECORD for path in folder.rglob("*")) or (known and not is_training):
+        if not is_training:
+            raise UsageError(f"{folder} is not empty, and holds no training", "Choose another folder with --out.")
+        if fresh:
+            shutil.rmtree(folder)
+        elif known["fingerprint"] != record["fingerprint"]:
+            raise UsageError(
+                f"{folder} holds a training with other data or options",
+                "Begin it anew with --fresh, or choose another folder with --out.",
+            )
     write_json(folder / RECORD, record)

@@ -25,7 +25,8 @@ import diffusers
 import numpy as np
 import torch
 from kdkit_echocardio.diffusion.layout import CLIPS, SETTINGS, VAE
-from kdkit_echocardio.diffusion.training.clips import ClipSet, keep_clips, measured_fraction, read_clips
+from kdkit_echocardio.diffusion.training.clips import CLIPS as CLIPS_FILE
+from kdkit_echocardio.diffusion.training.clips import ClipSet, keep_fractions, kept_clips, measured_fraction
 from kdkit_echocardio.diffusion.training.options import SourceTraining
 from kdkit_echocardio.diffusion.training.source import IMAGES, train_networks
 from kdkit_echocardio.phantom import VERSION, simulate
@@ -93,20 +94,23 @@ def simulate_clips(options: argparse.Namespace) -> ClipSet:
     """Every second frame of the clips that are kept, and their ejection fractions."""
     folder, still = options.work / "clips", Told()
     if (folder / "fractions.npy").is_file():
-        return read_clips(folder, folder, 0, 0, 0, still)
-    clips, fractions = [], []
+        return kept_clips(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    fractions = []
     context = multiprocessing.get_context("spawn")
     with (
         still.work("simulate", "clips", options.simulated, "clips") as bar,
         concurrent.futures.ProcessPoolExecutor(options.workers, context) as pool,
+        (folder / CLIPS_FILE).open("wb") as file,
     ):
         jobs = pool.map(draw, [options.seed] * options.simulated, range(options.simulated), chunksize=8)
         for kept in jobs:
             bar.advance()
             if kept is not None:
-                clips.append(kept[0][::2])
+                file.write(kept[0][::2].tobytes())
                 fractions.append(kept[1] / 100.0)
-    return keep_clips(folder, np.stack(clips), np.array(fractions, np.float32))
+    keep_fractions(folder, np.array(fractions, np.float32))
+    return kept_clips(folder)
 
 
 class Told:

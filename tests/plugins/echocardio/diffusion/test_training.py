@@ -212,6 +212,24 @@ class TestRefused:
         assert finished.code == 2 and "not empty" in finished.err
         assert (tmp_path / "thesis.txt").read_text() == "mine"
 
+    def test_another_training_that_calls_its_record_the_same_is_not_deleted(self, cli, recordings, tmp_path):
+        (tmp_path / "training.json").write_text('{"epochs": 3}')
+        finished = train(cli, recordings, tmp_path, "--fresh")
+        assert finished.code == 2 and "holds no training" in finished.err
+        assert (tmp_path / "training.json").read_text() == '{"epochs": 3}'
+
+    def test_after_the_wrong_data_the_right_data_needs_no_more_than_its_name(self, cli, recordings, tmp_path):
+        (tmp_path / "empty").mkdir()
+        assert train(cli, tmp_path / "empty", tmp_path / "out").code == 1
+        too_long = ("--set", "frames=64")
+        assert "lasts 4.3 s" in train(cli, recordings, tmp_path / "out", *too_long).err
+        assert "other data" not in train(cli, tmp_path / "empty", tmp_path / "out").err
+
+    def test_a_file_in_the_place_of_the_folder(self, cli, recordings, tmp_path):
+        (tmp_path / "out").write_text("mine")
+        finished = train(cli, recordings, tmp_path / "out")
+        assert finished.code == 2 and "is a file" in finished.err
+
     def test_a_folder_inside_the_data(self, cli, recordings):
         assert train(cli, recordings, recordings / "out").code == 2
         assert not (recordings / "out").exists()

@@ -14,7 +14,9 @@ from kdkit import DataError, Progress
 if TYPE_CHECKING:
     import torch
 
-CLIPS, FRACTIONS = "clips.npy", "fractions.npy"
+# The clips one after the other, bare bytes: they are written as they are read, and need not fit into memory.
+CLIPS, FRACTIONS = "clips.u8", "fractions.npy"
+SIDE = 112
 
 # Ejection fractions outside of these are misread beats, or misprints: percent.
 PLAUSIBLE = (5.0, 95.0)
@@ -34,36 +36,44 @@ def read_clips(data: Path, folder: Path, frames: int, fps: float, most: int, pro
     over the whole recording. What was read is kept in ``folder``, and read from there the next time. Raises
     :class:`kdkit.DataError` when no recording lasts long enough.
     """
-    if (folder / FRACTIONS).is_file():
-        return ClipSet(np.load(folder / CLIPS, mmap_mode="r"), np.load(folder / FRACTIONS))
+    if not (folder / FRACTIONS).is_file():
+        _write_clips(data, folder, frames, fps, most, progress)
+    return kept_clips(folder)
+
+
+def _write_clips(data: Path, folder: Path, frames: int, fps: float, most: int, progress: Progress) -> None:
     from ...recorded import Recordings
 
     source = Recordings(Recordings.Options(path=data))
-    count = source.count()
-    clips, fractions = [], []
-    with progress.work("read", data.name, count, "recordings") as bar:
+    count, fractions = source.count(), list[float]()
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress.work("read", data.name, count, "recordings") as bar, (folder / CLIPS).open("wb") as file:
         for sample in source.generate(range(count)):
             native = float(sample.info.get("fps") or fps)
             parts = list(_parts(sample.inputs, native, frames, fps, most))
             known = sample.truth.get("ejection_fraction")
             if parts:
                 fraction = float(known) if known is not None else measured_fraction(sample.inputs, native)
-                clips += parts
+                file.writelines(part.tobytes() for part in parts)
                 fractions += [_plausible(fraction) / 100.0] * len(parts)
             bar.advance()
-    if not clips:
+    if not fractions:
+        (folder / CLIPS).unlink()
         raise DataError(f"no recording in {data} lasts {frames / fps:.1f} s, the length of a training clip")
-    return keep_clips(folder, np.stack(clips), np.array(fractions, np.float32))
+    keep_fractions(folder, np.array(fractions, np.float32))
 
 
-def keep_clips(folder: Path, clips: np.ndarray, fractions: np.ndarray) -> ClipSet:
-    """Write a set of clips where :func:`read_clips` finds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / CLIPS, clips)
-    # Written last: without it the set is not whole.
+def keep_fractions(folder: Path, fractions: np.ndarray) -> None:
+    """Written after the clips: without them the set is not whole."""
     np.save(folder / f".{FRACTIONS}", fractions)
     (folder / f".{FRACTIONS}").replace(folder / FRACTIONS)
-    return ClipSet(np.load(folder / CLIPS, mmap_mode="r"), fractions)
+
+
+def kept_clips(folder: Path) -> ClipSet:
+    """The clips that :func:`read_clips` keeps in ``folder``, memory-mapped."""
+    fractions = np.load(folder / FRACTIONS)
+    clips = np.memmap(folder / CLIPS, np.uint8, "r").reshape(len(fractions), -1, SIDE, SIDE)
+    return ClipSet(clips, fractions)
 
 
 def measured_fraction(frames: np.ndarray, fps: float) -> float:

@@ -38,6 +38,8 @@ class DenoiserTraining(LightningModule):
         super().__init__()
         self.network: Any = network
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998))
+        # Several devices would wait for gradients of it.
+        self.average.requires_grad_(False)
         self.scheduler = scheduler
         self.denoise = denoise
         self.steps = steps

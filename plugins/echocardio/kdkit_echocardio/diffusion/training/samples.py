@@ -19,7 +19,7 @@ STEPS = 16
 
 
 def scratch_model(autoencoder: Any, network: Any, scheduler: Any, side: int, window: int) -> Model:
-    """A model of the one denoiser that is being trained, in both places."""
+    """A model of the one denoiser that is being trained, in both places; the autoencoder stays on the processor."""
     return Model(
         vae=autoencoder,
         images=network,
@@ -43,8 +43,9 @@ class RestoredPictures:
 
     @torch.inference_mode()
     def __call__(self, step: int) -> None:
-        restored = self.network.decode(self.network.encode(self.pictures).latent_dist.mode()).sample
-        rows = [_grey(self.pictures[:, 0]), _grey(restored[:, 0])]
+        pictures = self.pictures.to(self.network.device)
+        restored = self.network.decode(self.network.encode(pictures).latent_dist.mode()).sample
+        rows = [_grey(self.pictures[:, 0]), _grey(restored[:, 0].cpu())]
         write_rows(self.folder / f"autoencoder-{step:06d}.png", rows)
 
 
@@ -57,7 +58,7 @@ class DrawnImages:
     @torch.inference_mode()
     def __call__(self, step: int) -> None:
         latents = sample_images(self.model, "dpm-solver++", STEPS, _chances(2 * SHOWN, self.seed))
-        frames = decoded(self.model, latents).numpy()
+        frames = decoded(self.model, latents.cpu()).numpy()
         write_rows(self.folder / f"images-{step:06d}.png", [frames[:SHOWN], frames[SHOWN:]])
 
 
@@ -74,10 +75,17 @@ class DrawnClips:
     def __call__(self, step: int) -> None:
         chances = _chances(len(self.pictures), self.seed)
         latents = sample_clips(
-            self.model, self.pictures, self.fractions, self.frames, "dpm-solver++", STEPS, 1.0, chances
+            self.model,
+            self.pictures.to(self.model.clips.device),
+            self.fractions,
+            self.frames,
+            "dpm-solver++",
+            STEPS,
+            1.0,
+            chances,
         )
         shown = np.linspace(0, self.frames - 1, min(SHOWN_FRAMES, self.frames)).astype(int)
-        rows = [decoded(self.model, clip[shown]).numpy() for clip in latents]
+        rows = [decoded(self.model, clip[shown]).numpy() for clip in latents.cpu()]
         write_rows(self.folder / f"clips-{step:06d}.png", rows)
 
 

@@ -109,18 +109,19 @@ def _encode(autoencoder: Any, clips: np.ndarray, work: Path, session: TrainingSe
     path = work / "latents.npy"
     if path.is_file():
         return np.load(path, mmap_mode="r")
-    made = []
-    with session.progress.work("encode", "latents", 2 * len(clips), "clips") as bar:
-        for mirrored in (False, True):
-            for clip in clips:
-                pictures = to_float(clip[..., ::-1] if mirrored else clip)[:, None]
-                parts = [autoencoder.encode(part).latent_dist.mode() for part in pictures.split(ENCODED_AT_ONCE)]
-                made.append((torch.cat(parts) * autoencoder.config["scaling_factor"]).half().numpy())
-                bar.advance()
-    latents = np.stack(made)
     # Each process that trains along writes its own; the same bytes, whichever comes last.
     partial = path.with_name(f".{os.getpid()}-{path.name}")
-    np.save(partial, latents)
+    side = clips.shape[-1] // 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
+    shape = (2 * len(clips), clips.shape[1], autoencoder.config["latent_channels"], side, side)
+    latents = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
+    with session.progress.work("encode", "latents", len(latents), "clips") as bar:
+        for place in range(len(latents)):
+            mirrored, number = divmod(place, len(clips))
+            pictures = to_float(clips[number, ..., ::-1] if mirrored else clips[number])[:, None]
+            parts = [autoencoder.encode(part).latent_dist.mode() for part in pictures.split(ENCODED_AT_ONCE)]
+            latents[place] = (torch.cat(parts) * autoencoder.config["scaling_factor"]).half().numpy()
+            bar.advance()
+    latents.flush()
     partial.replace(path)
     return latents
 
