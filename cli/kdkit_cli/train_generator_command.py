@@ -57,12 +57,17 @@ def train_generator(
     if inside(folder, data):
         raise typer.BadParameter(f"{folder} lies in the data, where nothing is written", param_hint="--out")
 
+    from kdkit import ranks
     from kdkit.generator_training import train_generator as train
     from kdkit.plugins import discover
+    from kdkit.progress import Silence
     from kdkit_cli import console
 
     hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)
     given = [*(settings or []), *hardware]
+    if ranks.rank():  # one that Lightning started beside this command: it trains along, and is not heard
+        train(discover(), generator, data, folder, given, seed, Silence())
+        return
     use = train(discover(), generator, data, folder, given, seed, console.RichProgress(), fresh)
     console.out.print(f"trained [bold]{console.escape(generator)}[/]   {console.escape(str(folder))}")
     chosen = " ".join(f"--set generator.{key}={value}" for key, value in use.items())
