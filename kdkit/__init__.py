@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydantic import Field as Field
 
     from kdkit.contracts.adversary import Adversary as Adversary
+    from kdkit.contracts.choice import GeneratorChoice as GeneratorChoice
     from kdkit.contracts.choice import TeacherChoice as TeacherChoice
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
@@ -48,6 +49,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Field": "pydantic",
+    "GeneratorChoice": "kdkit.contracts.choice",
     "TeacherChoice": "kdkit.contracts.choice",
     "Adversary": "kdkit.contracts.adversary",
     "Component": "kdkit.contracts.component",

@@ -46,8 +46,8 @@ class Generator(Component, ABC):
     """
 
     kind: ClassVar[str] = "generator"
-    synthetic: ClassVar[bool] = True
-    needs_gradients: ClassVar[bool] = False
+    synthetic: bool = True
+    needs_gradients: bool = False
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
         super().__init__(options)

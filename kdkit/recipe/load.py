@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from kdkit.contracts.choice import TeacherChoice
+from kdkit.contracts.choice import ComponentChoice
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
@@ -267,10 +267,10 @@ def _component(
         return None
     installed = registry.find(kind, name)[0].file is None
     hint = f"   (kdkit plugins info {name})" if installed else ""
-    # Teachers among the options are looked at first, by themselves: their faults are told like any teacher's.
+    # Components among the options are looked at first, by themselves: their faults are told like any component's.
     faulty, own = [], list[Problem]()
-    for where, choice in _teachers_among(cls.Options, given, path):
-        if _component(registry, "teacher", choice.name, choice.given_options, where, problems) is None:
+    for where, among, choice in _components_among(cls.Options, given, path):
+        if _component(registry, among, choice.name, choice.given_options, where, problems) is None:
             faulty.append(where)
     options = _validated(cls.Options, given, path, own, hint, {"registry": registry})
     if options is None and absent is not None and not faulty:
@@ -285,17 +285,20 @@ def _component(
     return cls(options, **more)
 
 
-def _teachers_among(options: type[BaseModel], given: Mapping[str, object], path: str) -> Iterator[tuple[str, Choice]]:
-    """Each teacher that is chosen as an option, with its path; what is no choice at all is found by validation."""
+def _components_among(
+    options: type[BaseModel], given: Mapping[str, object], path: str
+) -> Iterator[tuple[str, str, Choice]]:
+    """Each component that is chosen as an option: its path, kind and choice; validation finds what is no choice."""
     for name, field in options.model_fields.items():
-        if part_of(field) is TeacherChoice:
+        part = part_of(field)
+        if part is not None and issubclass(part, ComponentChoice):
             value, where = given.get(name), f"{path}.{name}"
             places = (
                 [(f"{where}.{i}", v) for i, v in enumerate(value)] if isinstance(value, list) else [(where, value)]
             )
             for place, choice in places:
                 if isinstance(choice, Mapping) and isinstance(choice.get("name"), str):
-                    yield place, Choice.model_validate(choice)
+                    yield place, part.kind, Choice.model_validate(choice)
 
 
 def _validated(

@@ -9,6 +9,7 @@ from kdkit import Entry, hookimpl
 def kdkit_generators() -> list[Entry]:
     return [
         Entry("noise", "Smoothed random noise of any shape: the control", "kdkit_generators.noise:Noise"),
+        Entry("mix", "Samples of several generators in turn", "kdkit_generators.mix:Mix"),
         Entry("folder", "Images or clips that lie in a folder", "kdkit_generators.folder:Folder"),
         Entry(
             "diffusers",

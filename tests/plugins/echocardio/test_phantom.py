@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kdkit_echocardio.phantom import simulate
 from kdkit_echocardio.phantom.anatomy import CONTOUR_STEPS, draw_anatomy
 from kdkit_echocardio.phantom.geometry import move
 from kdkit_echocardio.phantom.motion import Cycle, draw_contraction, draw_cycle
@@ -71,3 +72,15 @@ def test_the_cavity_keeps_clear_of_the_compact_wall():
         anatomy, _, moved = heart(seed, frames=8)
         gap = np.linalg.norm(moved.epicardium - moved.endocardium, axis=-1)
         assert (gap[0] > 0.5 * anatomy.wall.min()).all()
+
+
+def test_less_variety_makes_looks_alike_and_leaves_hearts_as_they_are():
+    def drawn(variety):
+        made = [simulate(np.random.default_rng(seed), frames=1, fps=20.0, variety=variety) for seed in range(12)]
+        return {key: np.array([float(clip.params[key]) for clip in made]) for key in made[0].params}
+
+    full, half = drawn(1.0), drawn(0.5)
+    for look in ("sector_degrees", "tilt_degrees", "wall_over_blood_db"):
+        assert 0.2 < half[look].std() / full[look].std() < 0.8
+    for heart in ("length_mm", "half_width_mm", "heart_rate", "end_diastolic_volume_ml"):
+        assert np.array_equal(half[heart], full[heart])

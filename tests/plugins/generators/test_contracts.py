@@ -7,6 +7,7 @@ from kdkit_generators.adversarial import Adversarial
 from kdkit_generators.diffusers import Diffusers
 from kdkit_generators.folder import Folder
 from kdkit_generators.inversion import Inversion
+from kdkit_generators.mix import Mix
 from kdkit_generators.noise import Noise
 
 from kdkit.testing import AdversaryContract, GeneratorContract
@@ -28,6 +29,10 @@ class TestGrainedNoise(GeneratorContract):
 
 class TestExampleOfNoise(GeneratorContract):
     component = Noise
+
+
+class TestExampleOfMix(GeneratorContract):
+    component = Mix
 
 
 class TestExampleOfInversion(GeneratorContract):

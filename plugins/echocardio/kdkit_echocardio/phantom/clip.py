@@ -11,6 +11,7 @@ from .anatomy import draw_anatomy
 from .display import Monitor, draw_display
 from .geometry import move
 from .motion import draw_contraction, draw_cycle
+from .narrowed import narrowed
 from .painting import Painter, draw_tissue
 from .texture import Scatterers
 from .view import draw_view
@@ -39,7 +40,9 @@ class PhantomClip:
     """Drawn parameters, ready for JSON."""
 
 
-def simulate(rng: np.random.Generator, *, frames: int = 32, size: int = 112, fps: float | None = None) -> PhantomClip:
+def simulate(
+    rng: np.random.Generator, *, frames: int = 32, size: int = 112, fps: float | None = None, variety: float = 1.0
+) -> PhantomClip:
     """Simulate one clip: a pure function of the generator's state and the arguments.
 
     Args:
@@ -47,17 +50,20 @@ def simulate(rng: np.random.Generator, *, frames: int = 32, size: int = 112, fps
         frames: number of frames, at least 1.
         size: height and width in pixels.
         fps: frames per second; drawn from 20 to 80 so that most clips show a whole beat when not given.
+        variety: how much clips differ in view, tissue and scanner, 0 to 1: the share of each range that is drawn
+            from, about its middle. Anatomy and motion always vary in full.
     """
     anatomy = draw_anatomy(rng)
     cycle = draw_cycle(rng, frames, fps)
     contraction = draw_contraction(rng)
     heart = move(anatomy, contraction, cycle)
-    view = draw_view(rng, heart, size)
-    tissue = draw_tissue(rng)
-    beam = draw_beam(rng, tissue, view)
-    display = draw_display(rng)
+    look = narrowed(rng, variety)
+    view = draw_view(look, heart, size)
+    tissue = draw_tissue(look)
+    beam = draw_beam(look, tissue, view)
+    display = draw_display(look)
     painter = Painter(anatomy, tissue, heart, view, cycle.opening())
-    imager = Imager(rng, tissue, beam, view, Scatterers(rng, heart, view, contraction.torsion))
+    imager = Imager(look, tissue, beam, view, Scatterers(rng, heart, view, contraction.torsion))
     monitor = Monitor(rng, display, view, cycle.fps, size)
 
     for _ in range(monitor.warm_up):

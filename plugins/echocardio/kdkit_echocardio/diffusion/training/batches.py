@@ -70,7 +70,7 @@ class LatentClips:
     """Latent clips with the picture that they are drawn from, and their ejection fraction.
 
     ``latents`` float (B, t, C, h, w), ``picture`` float (B, C, h, w), any frame of the clip, and
-    ``ejection_fraction`` float (B,), 0..1, 0 where it is left out. Every fourth batch has shorter clips, and the more
+    ``ejection_fraction`` float (B,), 0..1, 0 where it is left out. Every second batch has shorter clips, and the more
     of them, so that the network learns to draw clips of any length.
     """
 
@@ -80,8 +80,12 @@ class LatentClips:
 
     def __call__(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
         whole = self.latents.shape[1]
-        # Not two: over two frames the processor's bfloat16 convolutions have gradients that are not numbers.
-        frames = min(whole, int(rng.choice([3, 4, 8]))) if step % 4 == 3 else whole
+        frames = whole
+        if step % 4 == 1:
+            frames = max(1, whole // 2)
+        elif step % 4 == 3:
+            # Not two: over two frames the processor's bfloat16 convolutions have gradients that are not numbers.
+            frames = min(whole, int(rng.choice([3, 4, 8])))
         count = self.size * (whole // frames)
         chosen = rng.integers(len(self.latents), size=count)
         starts = rng.integers(whole - frames + 1, size=count)

@@ -1,0 +1,35 @@
+"""Drawing from narrower ranges, for clips that look more alike."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+
+class _Narrowed:
+    """A random generator whose single draws lie nearer to the middle; noise fields and choices are left alone."""
+
+    def __init__(self, rng: np.random.Generator, share: float) -> None:
+        self._rng, self._share = rng, share
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rng, name)
+
+    def random(self) -> float:
+        return 0.5 + self._share * (self._rng.random() - 0.5)
+
+    def uniform(self, low: float, high: float, size: Any = None) -> Any:
+        middle = (low + high) / 2
+        return middle + self._share * (self._rng.uniform(low, high, size) - middle)
+
+    def normal(self, mean: float, deviation: float) -> float:
+        return self._rng.normal(mean, self._share * deviation)
+
+
+def narrowed(rng: np.random.Generator, share: float) -> np.random.Generator:
+    """The generator for ranges of which only the ``share`` about the middle is drawn from; itself for the whole.
+
+    What happens with a probability below (1 - share) / 2 does not happen any more.
+    """
+    return rng if share == 1.0 else cast(np.random.Generator, _Narrowed(rng, share))

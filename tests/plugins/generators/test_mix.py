@@ -1,0 +1,88 @@
+"""Several generators as one."""
+
+import numpy as np
+import pytest
+from kdkit_generators.mix import Mix
+from PIL import Image
+from pydantic import ValidationError
+
+from kdkit import DataError
+
+FINE, COARSE = {"name": "noise", "shape": (4, 4)}, {"name": "noise", "shape": (4, 4), "grain": 4}
+
+
+def mix(*members, seed=0, **more):
+    return Mix(Mix.Options.model_validate({"members": members, **more}), seed)
+
+
+def is_coarse(sample):
+    return len(np.unique(sample.inputs)) == 1
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of four grey pictures, 0 to 3 bright; what a ``folder`` generator needs to read it."""
+    for number in range(4):
+        Image.fromarray(np.full((4, 4), number, np.uint8)).save(tmp_path / f"{number}.png")
+    return {"name": "folder", "path": str(tmp_path), "colour": "gray", "size": (4, 4)}
+
+
+@pytest.mark.parametrize(("shares", "expected"), [(None, 0.5), ((3, 1), 0.25), ((1, 9), 0.9)])
+def test_each_member_makes_its_share_evenly_mingled(shares, expected):
+    coarse = np.array([is_coarse(sample) for sample in mix(FINE, COARSE, shares=shares).generate(range(200))])
+    for part in (coarse, coarse[:50], coarse[150:]):
+        assert part.mean() == pytest.approx(expected, abs=0.05)
+
+
+def test_a_sample_does_not_depend_on_what_else_is_made():
+    source = mix(FINE, COARSE)
+    whole = [sample.inputs for sample in source.generate(range(20))]
+    some = [sample.inputs for sample in mix(FINE, COARSE).generate([17, 3, 4])]
+    assert all(np.array_equal(whole[index], inputs) for index, inputs in zip([17, 3, 4], some, strict=True))
+
+
+def test_the_same_generator_twice_gives_other_samples():
+    found = {sample.inputs.tobytes() for sample in mix(FINE, FINE).generate(range(40))}
+    assert len(found) == 40
+
+
+def test_recordings_are_used_once_each_from_the_first_on_until_they_run_out(pictures):
+    source = mix(COARSE, pictures)
+    count = source.count()
+    shown = [s.inputs for s in source.generate(range(count)) if s.info["name"].split("-")[0] != "noise"]
+    assert [int(inputs.max()) for inputs in shown] == [0, 1, 2, 3]
+    with pytest.raises(DataError):
+        list(source.generate(range(count + 1)))
+
+
+def test_without_end_there_is_no_count():
+    assert mix(FINE, COARSE).count() is None
+
+
+def test_a_mix_is_synthetic_only_if_all_members_are(pictures):
+    assert mix(FINE, COARSE).synthetic
+    assert not mix(FINE, pictures).synthetic
+
+
+def test_a_member_that_needs_gradients_makes_the_mix_need_them():
+    inversion = {"name": "inversion", "shape": (4, 4), "layout": "hw"}
+    teacher = object()
+    source = mix(FINE, inversion)
+    assert source.needs_gradients and not mix(FINE, COARSE).needs_gradients
+    source.bind(teacher)
+    assert [member.teacher for member in source.members] == [None, teacher]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"members": [FINE]}, "two or more"),
+        ({"members": [FINE, COARSE], "shares": [1]}, "one for each member"),
+        ({"members": [FINE, COARSE], "shares": [1, 0]}, "above 0"),
+        ({"members": [FINE, {"name": "nois"}]}, "did you mean noise"),
+        ({"members": [FINE, {"name": "noise", "shape": [4], "grain": 0}]}, "members.1.grain"),
+    ],
+)
+def test_what_cannot_be_mixed_is_told(options, message):
+    with pytest.raises(ValidationError, match=message):
+        Mix.Options.model_validate(options)
