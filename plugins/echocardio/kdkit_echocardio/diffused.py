@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from .diffusion.layout import Model, Parts
     from .diffusion.privacy import Known
 
+EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
 MOST_FRAMES = 1000
 
 
 class EchoDiffusion(TrainableGenerator):
     """Clips of a diffusion model in EchoNet-Synthetic's layout (Reynaud et al., MICCAI 2024): uint8 (T, H, W), grey.
 
-    A latent image is sampled, and then a latent clip that moves it with an ejection fraction. Needs
-    ``kdkit-echocardio[diffusion]``.
+    A latent image is sampled, and then a latent clip that moves it with an ejection fraction; without ``path`` by the
+    embedded model, which was trained on simulated clips alone. Needs ``kdkit-echocardio[diffusion]``.
 
     ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info``: ``name``; ``fps``
     (frames per second); with ``privacy`` also ``rejected``, how many draws were thrown away before this one.
@@ -47,13 +48,20 @@ class EchoDiffusion(TrainableGenerator):
     class Options(ComponentOptions):
         """Which model, and what is asked of it."""
 
-        path: FolderPath = Field(description="Folder with vae, lidm_* and lvdm, as published or trained.")
+        path: FolderPath | None = Field(
+            None, description="Folder with vae, lidm_* and lvdm, as published or trained. null: the embedded model."
+        )
         image_model: str | None = Field(
             None,
             pattern=r"^lidm_\w+$",
             description="Which lidm_* folder makes the anatomies. null: the only one, or lidm_dynamic.",
         )
-        frames: int = Field(32, ge=1, le=MOST_FRAMES, description="Frames of each clip.")
+        frames: int = Field(
+            2,
+            ge=1,
+            le=MOST_FRAMES,
+            description="Frames of each clip. Many hearts in few frames teach a student most; a beat takes 32.",
+        )
         fps: float | None = Field(
             None,
             gt=0,
@@ -180,17 +188,17 @@ class EchoDiffusion(TrainableGenerator):
                     options.guidance,
                     [draw.chance for draw in asked],
                 )
-                clips = decoded(model, latents.flatten(0, 1)).unflatten(0, latents.shape[:2]).numpy()
+                shown = latents[:, self._moments(model)]
+                clips = decoded(model, shown.flatten(0, 1)).unflatten(0, shown.shape[:2]).numpy()
             except torch.OutOfMemoryError as error:
                 raise DataError(
                     f"{len(indices)} clips of {options.frames} frames do not fit into the memory of {options.device}",
                     "Lower batch_size or frames, or set precision to bfloat16.",
                 ) from error
-        moments = self._moments(model)
         for draw, clip in zip(asked, clips, strict=True):
             told = {"rejected": draw.rejected} if options.privacy else {}
             yield Sample(
-                np.ascontiguousarray(clip[moments]),
+                np.ascontiguousarray(clip),
                 truth={"ejection_fraction": np.array(draw.ejection_fraction, np.float64)},
                 info={
                     "name": f"echo-diffusion-{draw.index:05d}",
@@ -255,7 +263,7 @@ class EchoDiffusion(TrainableGenerator):
     def _parts(self) -> Parts:
         from .diffusion.layout import parts
 
-        return parts(self.options.path, self.options.image_model)
+        return parts(self.options.path or EMBEDDED, self.options.image_model)
 
     def _state_of_references(self) -> str:
         """A digest of the folder of references, by the names, sizes and times of its files; empty without one."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import datetime
+import functools
 import json
 import multiprocessing
 import platform
@@ -26,72 +27,45 @@ import numpy as np
 import torch
 from kdkit_echocardio.diffusion.layout import CLIPS, SETTINGS, VAE
 from kdkit_echocardio.diffusion.training.clips import CLIPS as CLIPS_FILE
-from kdkit_echocardio.diffusion.training.clips import ClipSet, keep_fractions, kept_clips, measured_fraction
+from kdkit_echocardio.diffusion.training.clips import ClipSet, keep_fractions, kept_clips
 from kdkit_echocardio.diffusion.training.options import SourceTraining
+from kdkit_echocardio.diffusion.training.simulated import FPS, FRAMES, readable_clip
 from kdkit_echocardio.diffusion.training.source import IMAGES, train_networks
-from kdkit_echocardio.phantom import VERSION, simulate
-from kdkit_echocardio.teacher import DeepLabV3
+from kdkit_echocardio.phantom import VERSION
 from lightning import Trainer
 
 from kdkit import TrainingSession
 
-STREAM = 10
-SIZE, FPS, SIMULATED_FRAMES = 112, 32.0, 32
-
-# What the teacher must at least reach at end-diastole and end-systole, and how far its area ejection fraction may lie
-# from the simulated one, for a clip to be trained on: a source cannot learn from clips whose beat nobody can read.
-LEAST_DICE, LARGEST_ERROR = 0.7, 15.0
+OUT = Path(__file__).parent.parent / "kdkit_echocardio" / "weights" / "echo_diffusion"
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line; all that can be chosen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulated", type=int, default=5000, help="clips to simulate; about half are kept")
+    parser.add_argument("--simulated", type=int, default=1800, help="clips to simulate; two thirds are kept")
+    parser.add_argument("--variety", type=float, default=0.3, help="how much their looks differ, 0 to 1")
+    parser.add_argument("--start", type=Path, help="source whose networks are trained on")
     parser.add_argument("--autoencoder-steps", type=int, default=3600)
-    parser.add_argument("--image-steps", type=int, default=6000)
-    parser.add_argument("--video-steps", type=int, default=3000)
+    parser.add_argument("--sharpening-steps", type=int, default=2500)
+    parser.add_argument("--image-steps", type=int, default=9000)
+    parser.add_argument("--video-steps", type=int, default=5000)
     parser.add_argument("--sampling-steps", type=int, default=8, help="denoising steps that the source asks for")
     parser.add_argument("--sample-every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
     parser.add_argument("--work", type=Path, required=True, help="folder for clips, checkpoints and samples")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the finished files")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder for the finished files")
     return parser.parse_args(arguments)
 
 
-def draw(seed: int, index: int) -> tuple[np.ndarray, float] | None:
-    """A simulated clip uint8 (T, H, W) and its ejection fraction as the teacher reads it; None if it cannot."""
+def draw(seed: int, variety: float, index: int) -> tuple[np.ndarray, float] | None:
+    """One clip, in a process of its own."""
     torch.set_num_threads(1)
-    clip = simulate(np.random.default_rng([seed, STREAM, index]), frames=SIMULATED_FRAMES, size=SIZE, fps=FPS)
-    areas = clip.mask.sum(axis=(1, 2))
-    moments = [int(areas.argmax()), int(areas.argmin())]
-    found, true = teacher_masks(clip.frames[moments]), clip.mask[moments]
-    dice = 2.0 * (found & true).sum(axis=(1, 2)) / (found.sum(axis=(1, 2)) + true.sum(axis=(1, 2)))
-    if dice.min() < LEAST_DICE or abs(area_fraction(found) - area_fraction(true)) > LARGEST_ERROR:
-        return None
-    fraction = measured_fraction(clip.frames, FPS)
-    return (clip.frames, fraction) if np.isfinite(fraction) else None
-
-
-def teacher_masks(frames: np.ndarray) -> np.ndarray:
-    """The embedded teacher's masks of grey frames: bool (T, H, W)."""
-    global _network
-    _network = _network or DeepLabV3().build().eval()
-    with torch.inference_mode():
-        return (_network(torch.from_numpy(frames)[None])[0] > 0).numpy()
-
-
-_network: torch.nn.Module | None = None
-
-
-def area_fraction(masks: np.ndarray) -> float:
-    """The area ejection fraction, percent, of a mask at end-diastole and one at end-systole."""
-    diastolic, systolic = masks.sum(axis=(1, 2))
-    return 100.0 * (diastolic - systolic) / max(diastolic, 1)
+    return readable_clip(seed, index, variety)
 
 
 def simulate_clips(options: argparse.Namespace) -> ClipSet:
-    """Every second frame of the clips that are kept, and their ejection fractions."""
+    """The clips that are kept, and their ejection fractions."""
     folder, still = options.work / "clips", Told()
     if (folder / "fractions.npy").is_file():
         return kept_clips(folder)
@@ -103,11 +77,12 @@ def simulate_clips(options: argparse.Namespace) -> ClipSet:
         concurrent.futures.ProcessPoolExecutor(options.workers, context) as pool,
         (folder / CLIPS_FILE).open("wb") as file,
     ):
-        jobs = pool.map(draw, [options.seed] * options.simulated, range(options.simulated), chunksize=8)
+        one = functools.partial(draw, options.seed, options.variety)
+        jobs = pool.map(one, range(options.simulated), chunksize=8)
         for kept in jobs:
             bar.advance()
             if kept is not None:
-                file.write(kept[0][::2].tobytes())
+                file.write(kept[0].tobytes())
                 fractions.append(kept[1] / 100.0)
     keep_fractions(folder, np.array(fractions, np.float32))
     return kept_clips(folder)
@@ -159,9 +134,13 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     data = simulate_clips(options)
     training = SourceTraining(
-        fps=FPS / 2,
-        frames=SIMULATED_FRAMES // 2,
+        start=options.start,
+        fps=FPS,
+        frames=FRAMES,
+        image_batch=32,
+        video_batch=3,
         autoencoder_steps=options.autoencoder_steps,
+        sharpening_steps=options.sharpening_steps,
         image_steps=options.image_steps,
         video_steps=options.video_steps,
         sample_every=options.sample_every,
@@ -169,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     train_networks(data, options.work / "model", training, session_of(options))
     ship(options.work / "model", options.out)
-    chosen = {name: value for name, value in vars(options).items() if name not in ("work", "out", "workers")}
+    chosen = {name: value for name, value in vars(options).items() if name not in ("work", "out", "start", "workers")}
     card = {
         "architecture": "autoencoder, image and video denoiser in the layout of EchoNet-Synthetic",
         "trained_on": f"{len(data.clips)} clips of phantom version {VERSION}; no real image",

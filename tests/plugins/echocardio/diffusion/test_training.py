@@ -8,11 +8,20 @@ import torch
 from kdkit_echocardio.diffusion.training import clips as reading
 from kdkit_echocardio.diffusion.training.batches import Batches, LatentClips, LatentPictures, Pictures
 from kdkit_echocardio.phantom import simulate
+from safetensors.torch import load_file
 
 from kdkit import DataError
 from kdkit.progress import Silence
 
-SHORT = ["autoencoder_steps=2", "image_steps=2", "video_steps=2", "frames=4", "fps=15", "sample_every=2"]
+SHORT = [
+    "autoencoder_steps=2",
+    "sharpening_steps=2",
+    "image_steps=2",
+    "video_steps=2",
+    "frames=4",
+    "fps=15",
+    "sample_every=2",
+]
 SMALL = ["autoencoder_batch=2", "image_batch=2", "video_batch=1", "sampling_steps=2"]
 
 
@@ -43,17 +52,24 @@ def latents(count=5, frames=16):
 class TestClips:
     def test_labelled_fractions_and_the_frames_of_another_rate(self, recordings, tmp_path):
         read = reading.read_clips(recordings, tmp_path, frames=4, fps=15.0, most=9, progress=Silence())
-        # Half a second at 15 frames per second is eight frames: two clips of each recording.
-        assert read.clips.shape == (6, 4, 112, 112) and read.clips.dtype == np.uint8
-        assert read.fractions.tolist() == pytest.approx([0.4, 0.4, 0.5, 0.5, 0.6, 0.6])
+        assert read.clips.shape[1:] == (4, 112, 112) and read.clips.dtype == np.uint8
+        assert np.unique(read.fractions).tolist() == pytest.approx([0.4, 0.5, 0.6])
 
     def test_at_most_so_many_of_a_recording(self, recordings, tmp_path):
         assert len(reading.read_clips(recordings, tmp_path, 4, 15.0, 1, Silence()).clips) == 3
 
     def test_every_second_frame_at_half_the_rate(self):
         frames = np.arange(10, dtype=np.uint8)[:, None, None]
-        (part,) = reading._parts(frames, 30.0, 5, 15.0, 9)
+        (part,) = reading._parts(frames, 30.0, 5, 15.0, 9, [])
         assert part.ravel().tolist() == [0, 2, 4, 6, 8]
+
+    def test_parts_begin_at_end_diastole_and_do_not_overlap(self):
+        frames = np.arange(40, dtype=np.uint8)[:, None, None]
+        parts = reading._parts(frames, 30.0, 10, 30.0, 9, [3, 11, 15, 28, 33])
+        assert [part.ravel()[0] for part in parts] == [3, 15, 28]
+        (only,) = reading._parts(frames[:20], 30.0, 10, 30.0, 9, [11, 15])
+        assert only.ravel().tolist() == list(range(10))
+        assert list(reading._parts(frames[:9], 30.0, 10, 30.0, 9, [0])) == []
 
     def test_what_was_read_is_read_from_the_folder_the_next_time(self, recordings, tmp_path):
         first = reading.read_clips(recordings, tmp_path, 4, 15.0, 1, Silence())
@@ -66,11 +82,12 @@ class TestClips:
 
     def test_without_a_label_the_teacher_measures(self):
         clip = simulate(np.random.default_rng(9), frames=32, fps=32.0)
-        measured = reading.measured_fraction(clip.frames, 32.0)
+        measured, diastoles = reading.read_beats(clip.frames, 32.0)
         assert measured == pytest.approx(clip.ejection_fraction, abs=25)
+        assert all(min(abs(frame - true) for true in clip.ed) <= 3 for frame in diastoles) and diastoles
 
     def test_a_still_clip_has_no_fraction(self):
-        assert np.isnan(reading.measured_fraction(np.full((32, 112, 112), 40, np.uint8), 32.0))
+        assert np.isnan(reading.read_beats(np.full((32, 112, 112), 40, np.uint8), 32.0)[0])
 
     @pytest.mark.parametrize(("percent", "kept"), [(50.0, 50.0), (3.0, 0.0), (99.0, 0.0), (float("nan"), 0.0)])
     def test_misread_fractions_are_left_out(self, percent, kept):
@@ -96,10 +113,10 @@ class TestBatches:
         assert set(left.tolist()) == {0.0, -1.0}
         assert 0.4 < (left == 0).float().mean() < 0.6
 
-    def test_clips_are_neighbouring_frames_with_a_picture_and_a_fraction_of_the_same_clip(self):
+    def test_clips_are_neighbouring_frames_with_the_first_of_them_and_a_fraction_of_the_same_clip(self):
         batch = drawn(LatentClips(latents(), np.arange(5, dtype=np.float32) / 10 + 0.3, 200))
         owner = (batch["latents"][:, 0, 0, 0, 0] // 256).int()
-        assert torch.equal(owner, (batch["picture"][:, 0, 0, 0] // 256).int())
+        assert torch.equal(batch["latents"][:, 0], batch["picture"])
         assert (batch["latents"].diff(dim=1) == 16).all()
         known = batch["ejection_fraction"] > 0
         assert torch.allclose(batch["ejection_fraction"][known], owner[known] / 10 + 0.3)
@@ -109,6 +126,11 @@ class TestBatches:
         shapes = [drawn(LatentClips(latents(), np.full(5, 0.5), 2), step)["latents"].shape for step in range(8)]
         assert [shape[0] * shape[1] for shape in shapes] == [32] * 8
         assert [shape[1] < 16 for shape in shapes] == [False, True, False, True] * 2
+
+    def test_only_the_shortest_clips_begin_anywhere(self):
+        batch_of = LatentClips(latents(), np.full(5, 0.5), 8)
+        starts = [(drawn(batch_of, step)["latents"][:, 0, 0, 0, 0] % 256).tolist() for step in range(4)]
+        assert [set(found) == {0.0} for found in starts] == [True, True, True, False]
 
 
 @pytest.fixture
@@ -158,6 +180,39 @@ class TestDenoisers:
         assert seen["encoder_hidden_states"].flatten().tolist() == pytest.approx([0.4, 0.6])
 
 
+class TestSharpening:
+    @pytest.fixture
+    def module(self, diffusers):
+        from kdkit_echocardio.diffusion.models import build_autoencoder
+        from kdkit_echocardio.diffusion.training.sharpening import SharpeningTraining
+
+        torch.manual_seed(0)
+        return SharpeningTraining(build_autoencoder(32), 10)
+
+    def test_only_decoder_and_judge_learn(self, module):
+        module.training_step(torch.rand(2, 1, 32, 32), 0).backward()
+        learning = {
+            name.split(".")[1] for name, p in module.named_parameters() if p.grad is not None and p.grad.any()
+        }
+        assert {"decoder", "post_quant_conv"} <= learning and not learning & {"encoder", "quant_conv"}
+        assert any(p.grad.any() for p in module.judge.parameters())
+
+    def test_the_judge_learns_to_tell_frames_from_what_is_restored(self, module):
+        pictures = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+        restored = module.network(pictures).sample.detach()
+        optimiser = module.configure_optimizers()["optimizer"]
+
+        def told_apart():
+            return float((module.judge(pictures).mean() - module.judge(restored).mean()).detach())
+
+        before = told_apart()
+        for step in range(5):
+            optimiser.zero_grad()
+            module.training_step(pictures, step).backward()
+            optimiser.step()
+        assert told_apart() > before
+
+
 def train(cli, recordings, out, *more):
     settings = [part for setting in (*SHORT, *SMALL) for part in ("--set", setting)]
     return cli("train-generator", "echo-diffusion", "--data", recordings, "--out", out, *settings, *more)
@@ -180,7 +235,7 @@ class TestCommand:
         assert sample.inputs.shape == (6, 112, 112) and sample.info["fps"] == 15.0
         assert 40 <= float(sample.truth["ejection_fraction"]) <= 60
         pictures = sorted(path.name for path in (kept / "training").glob("*.png"))
-        assert pictures == ["autoencoder-000002.png", "clips-000002.png", "images-000002.png"]
+        assert pictures == [f"{part}-000002.png" for part in ("autoencoder", "clips", "images", "sharpened")]
 
     def test_again_it_trains_nothing_that_is_done(self, cli, recordings, kept):
         checkpoints = {path: path.stat().st_mtime_ns for path in kept.rglob("*.ckpt")}
@@ -188,6 +243,32 @@ class TestCommand:
         assert train(cli, recordings, kept).code == 0
         assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.ckpt")} == checkpoints and checkpoints
         assert (kept / "lvdm" / "diffusion_pytorch_model.safetensors").read_bytes() == weights
+
+    def test_another_training_goes_on_from_its_networks(self, cli, recordings, kept, tmp_path):
+        chosen = (f"start={kept}", "autoencoder_steps=0", "sharpening_steps=0", "frames=5")
+        begun = [part for setting in chosen for part in ("--set", setting)]
+        finished = train(cli, recordings, tmp_path / "more", *begun)
+        assert finished.code == 0, finished.err
+
+        def weights(folder, name):
+            return load_file(folder / name / "diffusion_pytorch_model.safetensors")
+
+        for name, most in (("vae", 0.0), ("lidm_trained", 0.05), ("lvdm", 0.05)):
+            before, after = weights(kept, name), weights(tmp_path / "more", name)
+            changed = max(float((after[key] - before[key]).abs().max()) for key in before)
+            assert changed <= most and (changed > 0) == (most > 0)
+        assert json.loads((tmp_path / "more" / "lvdm" / "config.json").read_text())["num_frames"] == 5
+
+    def test_an_autoencoder_that_is_not_there_cannot_be_left_as_it_is(self, cli, recordings, tmp_path):
+        finished = train(cli, recordings, tmp_path / "out", "--set", "autoencoder_steps=0")
+        assert finished.code == 2 and "start is not set" in finished.err
+
+    def test_networks_of_another_kind_are_no_start(self, cli, recordings, tmp_path):
+        from kdkit_echocardio.diffusion.example import write_example
+
+        foreign = write_example(tmp_path / "foreign", image_channels=3)
+        finished = train(cli, recordings, tmp_path / "out", "--set", f"start={foreign}")
+        assert finished.code == 1 and "train-generator" in finished.err and "Traceback" not in finished.err
 
     def test_other_options_are_refused_until_it_is_begun_anew(self, cli, recordings, kept):
         finished = train(cli, recordings, kept, "--seed", "1")

@@ -67,11 +67,11 @@ class LatentPictures:
 
 @dataclass(frozen=True)
 class LatentClips:
-    """Latent clips with the picture that they are drawn from, and their ejection fraction.
+    """Latent clips with their first frame, which they are drawn from, and their ejection fraction.
 
-    ``latents`` float (B, t, C, h, w), ``picture`` float (B, C, h, w), any frame of the clip, and
-    ``ejection_fraction`` float (B,), 0..1, 0 where it is left out. Every second batch has shorter clips, and the more
-    of them, so that the network learns to draw clips of any length.
+    ``latents`` float (B, t, C, h, w), ``picture`` float (B, C, h, w) and ``ejection_fraction`` float (B,), 0..1, 0
+    where it is left out. Every second batch has shorter clips, and the more of them, so that the network learns to
+    draw clips of any length: the first halves, or a few frames from anywhere.
     """
 
     latents: np.ndarray
@@ -80,20 +80,20 @@ class LatentClips:
 
     def __call__(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
         whole = self.latents.shape[1]
-        frames = whole
+        frames, last = whole, 0
         if step % 4 == 1:
             frames = max(1, whole // 2)
         elif step % 4 == 3:
             # Not two: over two frames the processor's bfloat16 convolutions have gradients that are not numbers.
             frames = min(whole, int(rng.choice([3, 4, 8])))
+            last = whole - frames
         count = self.size * (whole // frames)
         chosen = rng.integers(len(self.latents), size=count)
-        starts = rng.integers(whole - frames + 1, size=count)
-        shown = rng.integers(whole, size=count)
+        starts = rng.integers(last + 1, size=count)
         clips = np.stack([self.latents[c, s : s + frames] for c, s in zip(chosen, starts, strict=True)])
         fractions = np.where(rng.random(count) < DROPPED, 0.0, self.fractions[chosen])
         return {
             "latents": torch.from_numpy(clips.astype(np.float32)),
-            "picture": torch.from_numpy(self.latents[chosen, shown].astype(np.float32)),
+            "picture": torch.from_numpy(self.latents[chosen, starts].astype(np.float32)),
             "ejection_fraction": torch.from_numpy(fractions.astype(np.float32)),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,8 +32,9 @@ class ClipSet(NamedTuple):
 def read_clips(data: Path, folder: Path, frames: int, fps: float, most: int, progress: Progress) -> ClipSet:
     """Parts of ``frames`` frames at ``fps`` of every recording in ``data``, at most ``most`` of each.
 
-    The ejection fraction is the labelled one, or else what the embedded teacher's masks give by the method of discs
-    over the whole recording. What was read is kept in ``folder``, and read from there the next time. Raises
+    By the masks of the embedded teacher, each part begins at an end-diastole; in a recording where none does, one
+    begins at the first frame. The ejection fraction is the labelled one, or else what those masks give by the method
+    of discs. What was read is kept in ``folder``, and read from there the next time. Raises
     :class:`kdkit.DataError` when no recording lasts long enough.
     """
     if not (folder / FRACTIONS).is_file():
@@ -50,10 +51,11 @@ def _write_clips(data: Path, folder: Path, frames: int, fps: float, most: int, p
     with progress.work("read", data.name, count, "recordings") as bar, (folder / CLIPS).open("wb") as file:
         for sample in source.generate(range(count)):
             native = float(sample.info.get("fps") or fps)
-            parts = list(_parts(sample.inputs, native, frames, fps, most))
+            measured, diastoles = read_beats(sample.inputs, native)
+            parts = list(_parts(sample.inputs, native, frames, fps, most, diastoles))
             known = sample.truth.get("ejection_fraction")
             if parts:
-                fraction = float(known) if known is not None else measured_fraction(sample.inputs, native)
+                fraction = float(known) if known is not None else measured
                 file.writelines(part.tobytes() for part in parts)
                 fractions += [_plausible(fraction) / 100.0] * len(parts)
             bar.advance()
@@ -76,18 +78,22 @@ def kept_clips(folder: Path) -> ClipSet:
     return ClipSet(clips, fractions)
 
 
-def measured_fraction(frames: np.ndarray, fps: float) -> float:
-    """The ejection fraction in percent, by the embedded teacher, of grey frames uint8 (T, H, W); NaN: no beat."""
+def read_beats(frames: np.ndarray, fps: float) -> tuple[float, list[int]]:
+    """Of grey frames uint8 (T, H, W), by the embedded teacher: ejection fraction in percent, end-diastolic frames.
+
+    The ejection fraction is NaN where no whole beat is found.
+    """
     from ...beats import find_beats
     from ...geometry import discs_ejection_fraction
     from ...geometry.masks import area_curve
 
-    masks = _masks(frames)
+    masks = teacher_masks(frames)
     beats = find_beats(area_curve(masks), fps)
-    return discs_ejection_fraction(masks, beats.ed, beats.es)
+    return discs_ejection_fraction(masks, beats.ed, beats.es), [int(frame) for frame in beats.ed]
 
 
-def _masks(frames: np.ndarray) -> np.ndarray:
+def teacher_masks(frames: np.ndarray) -> np.ndarray:
+    """The embedded teacher's masks of grey frames uint8 (T, H, W): bool (T, H, W)."""
     import torch
 
     with torch.inference_mode():
@@ -101,12 +107,20 @@ def _teacher() -> torch.nn.Module:
     return DeepLabV3().build().eval()
 
 
-def _parts(frames: np.ndarray, native: float, length: int, fps: float, most: int) -> Iterator[np.ndarray]:
-    """Parts one after the other of a recording, the nearest frames in time taken: uint8 (length, H, W) each."""
-    total = int((len(frames) - 1) / native * fps) + 1
-    moments = np.rint(np.arange(total) * native / fps).astype(int)
-    for start in range(0, min(total - length + 1, most * length), length):
-        yield frames[moments[start : start + length]]
+def _parts(
+    frames: np.ndarray, native: float, length: int, fps: float, most: int, starts: Sequence[int]
+) -> Iterator[np.ndarray]:
+    """Parts of a recording that do not overlap, each from the next start on: uint8 (length, H, W).
+
+    Of other rates the nearest frames in time are taken.
+    """
+    moments = np.rint(np.arange(length) * native / fps).astype(int)
+    last = len(frames) - 1 - int(moments[-1])
+    free, found = 0, 0
+    for start in [start for start in starts if start <= last] or [0] * (last >= 0):
+        if start >= free and found < most:
+            yield frames[start + moments]
+            free, found = start + int(moments[-1]) + 1, found + 1
 
 
 def _plausible(fraction: float) -> float:

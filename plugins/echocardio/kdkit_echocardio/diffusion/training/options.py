@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pydantic import model_validator
+
 from kdkit import ComponentOptions, Field
+
+from ...paths import FolderPath
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class SourceTraining(ComponentOptions):
@@ -11,7 +20,16 @@ class SourceTraining(ComponentOptions):
     fps: float = Field(32.0, gt=0, description="Frame rate that the model learns, frames per second.")
     frames: int = Field(64, ge=4, le=256, description="Frames of the clips that it learns from.")
     parts: int = Field(4, ge=1, description="Clips that are cut out of one recording, at most.")
-    autoencoder_steps: int = Field(30_000, ge=1, description="Training steps of the autoencoder.")
+    start: FolderPath | None = Field(
+        None,
+        description="Folder of a source made by this training, whose networks are trained on. null: new networks.",
+    )
+    autoencoder_steps: int = Field(
+        30_000, ge=0, description="Training steps of the autoencoder; 0 leaves that of start as it is."
+    )
+    sharpening_steps: int = Field(
+        10_000, ge=0, description="Training steps of the autoencoder's decoder against a judge of speckle; 0: none."
+    )
     image_steps: int = Field(50_000, ge=1, description="Training steps of the network of latent images.")
     video_steps: int = Field(50_000, ge=1, description="Training steps of the network of latent clips.")
     autoencoder_batch: int = Field(8, ge=1, description="Frames in a batch of the autoencoder, on each device.")
@@ -20,3 +38,9 @@ class SourceTraining(ComponentOptions):
     learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of the denoisers (AdamW, one cycle).")
     sample_every: int = Field(1000, ge=1, description="Steps between two pictures of samples.")
     sampling_steps: int = Field(32, ge=1, description="Denoising steps that the trained model asks for.")
+
+    @model_validator(mode="after")
+    def _has_an_autoencoder(self) -> Self:
+        if self.autoencoder_steps == 0 and self.start is None:
+            raise ValueError("autoencoder_steps of 0 leaves the autoencoder of start as it is, and start is not set")
+        return self

@@ -36,17 +36,17 @@ def scratch_model(autoencoder: Any, network: Any, scheduler: Any, side: int, win
 
 
 class RestoredPictures:
-    """Some frames, and below them what the autoencoder makes of them: ``autoencoder-STEP.png``."""
+    """Some frames, and below them what the autoencoder makes of them: ``NAME-STEP.png``."""
 
-    def __init__(self, network: Any, pictures: torch.Tensor, folder: Path) -> None:
-        self.network, self.pictures, self.folder = network, pictures[:SHOWN], folder
+    def __init__(self, network: Any, pictures: torch.Tensor, folder: Path, name: str) -> None:
+        self.network, self.pictures, self.folder, self.name = network, pictures[:SHOWN], folder, name
 
     @torch.inference_mode()
     def __call__(self, step: int) -> None:
         pictures = self.pictures.to(self.network.device)
         restored = self.network.decode(self.network.encode(pictures).latent_dist.mode()).sample
         rows = [_grey(self.pictures[:, 0]), _grey(restored[:, 0].cpu())]
-        write_rows(self.folder / f"autoencoder-{step:06d}.png", rows)
+        write_rows(self.folder / f"{self.name}-{step:06d}.png", rows)
 
 
 class DrawnImages:

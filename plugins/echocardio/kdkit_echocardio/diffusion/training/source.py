@@ -14,7 +14,6 @@ import yaml
 from kdkit import TrainingSession
 
 from ..layout import CLIPS, PUBLISHED_SCHEDULER, SETTINGS, VAE, Model, diffusers
-from ..models import build_autoencoder, build_image_model, build_video_model
 from .autoencoder import AutoencoderTraining
 from .batches import LatentClips, LatentPictures, Pictures, to_float
 from .clips import ClipSet
@@ -22,6 +21,8 @@ from .denoisers import DenoiserTraining, denoise_image, denoise_video
 from .fit import fit
 from .options import SourceTraining
 from .samples import SHOWN, DrawnClips, DrawnImages, RestoredPictures, scratch_model
+from .sharpening import SharpeningTraining
+from .start import begin
 
 IMAGES = "lidm_trained"
 WORK = "training"
@@ -34,14 +35,14 @@ ENCODED_AT_ONCE = 32
 
 def train_networks(data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession) -> None:
     """Train autoencoder and denoisers on ``data`` and save them in ``folder``; goes on where it was cut off."""
-    autoencoder = _train_autoencoder(data, folder, options, session)
+    networks = begin(options, data.clips.shape[-1])
+    autoencoder = _train_autoencoder(networks.vae, data, folder, options, session)
     latents = _encode(autoencoder, data.clips, folder / WORK, session)
-    side = latents.shape[-1]
     save_settings(folder, data.fractions, options)
     work, seed = folder / WORK, session.seed
     _fit_denoiser(
         "images",
-        build_image_model(side),
+        networks.images,
         LatentPictures(latents, options.image_batch),
         denoise_image,
         options.image_steps,
@@ -51,11 +52,11 @@ def train_networks(data: ClipSet, folder: Path, options: SourceTraining, session
         lambda model: DrawnImages(model, work, seed),
         autoencoder,
     )
-    clips = LatentClips(latents, np.concatenate([data.fractions, data.fractions]), options.video_batch)
+    clips = LatentClips(latents, data.fractions, options.video_batch)
     shown = clips(np.random.default_rng(seed), 0)
     _fit_denoiser(
         "clips",
-        build_video_model(side, options.frames),
+        networks.clips,
         clips,
         denoise_video,
         options.video_steps,
@@ -86,40 +87,54 @@ def save_settings(folder: Path, fractions: np.ndarray, options: SourceTraining) 
     (folder / SETTINGS).write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
 
 
-def _train_autoencoder(data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession) -> Any:
-    network: Any = build_autoencoder(data.clips.shape[-1])
+def _train_autoencoder(
+    network: Any, data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession
+) -> Any:
     network.to(memory_format=torch.channels_last)
-    steps = options.autoencoder_steps
-    module = AutoencoderTraining(network, steps)
     batches = Pictures(data.clips, options.autoencoder_batch)
     first = batches(np.random.default_rng(session.seed), 0)
-    sampler = RestoredPictures(network, first, folder / WORK)
-    fit(module, batches, steps, "autoencoder", folder / WORK / VAE, session, (options.sample_every, sampler))
-    network = network.eval()
-    with torch.inference_mode():
-        spread = network.encode(first).latent_dist.mode().std()
-    network.register_to_config(scaling_factor=float(1.0 / spread))
+    steps = options.autoencoder_steps
+    if steps:
+        _fit_autoencoder("autoencoder", AutoencoderTraining(network, steps), batches, steps, folder, options, session)
+        with torch.inference_mode():
+            spread = network.eval().encode(first).latent_dist.mode().std()
+        network.register_to_config(scaling_factor=float(1.0 / spread))
+    if steps := options.sharpening_steps:
+        _fit_autoencoder("sharpened", SharpeningTraining(network, steps), batches, steps, folder, options, session)
     network.save_pretrained(folder / VAE)
-    return network
+    return network.eval()
+
+
+def _fit_autoencoder(
+    name: str,
+    module: Any,
+    batches: Pictures,
+    steps: int,
+    folder: Path,
+    options: SourceTraining,
+    session: TrainingSession,
+) -> None:
+    first = batches(np.random.default_rng(session.seed), 0)
+    sampler = RestoredPictures(module.network, first, folder / WORK, name)
+    fit(module, batches, steps, name, folder / WORK / name, session, (options.sample_every, sampler))
 
 
 @torch.inference_mode()
 def _encode(autoencoder: Any, clips: np.ndarray, work: Path, session: TrainingSession) -> np.ndarray:
-    """Scaled latents of the clips, and then of the mirrored ones: float16 (2 N, T, C, h, w)."""
+    """Scaled latents of the clips: float16 (N, T, C, h, w)."""
     path = work / "latents.npy"
     if path.is_file():
         return np.load(path, mmap_mode="r")
     # Each process that trains along writes its own; the same bytes, whichever comes last.
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     side = clips.shape[-1] // 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
-    shape = (2 * len(clips), clips.shape[1], autoencoder.config["latent_channels"], side, side)
+    shape = (len(clips), clips.shape[1], autoencoder.config["latent_channels"], side, side)
     latents = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
     with session.progress.work("encode", "latents", len(latents), "clips") as bar:
-        for place in range(len(latents)):
-            mirrored, number = divmod(place, len(clips))
-            pictures = to_float(clips[number, ..., ::-1] if mirrored else clips[number])[:, None]
+        for number, clip in enumerate(clips):
+            pictures = to_float(clip)[:, None]
             parts = [autoencoder.encode(part).latent_dist.mode() for part in pictures.split(ENCODED_AT_ONCE)]
-            latents[place] = (torch.cat(parts) * autoencoder.config["scaling_factor"]).half().numpy()
+            latents[number] = (torch.cat(parts) * autoencoder.config["scaling_factor"]).half().numpy()
             bar.advance()
     latents.flush()
     partial.replace(path)

@@ -1,0 +1,172 @@
+"""What the embedded diffusion model is worth: python benchmarks/diffusion.py [--picture FILE] [--neighbours FILE]
+
+Prints what docs/diffusion.md tells: how long a clip takes; whether its ejection fraction, as the embedded teacher
+reads it, is the one that was asked for; and how near its hearts are to those that the model was trained on. The
+training clips are simulated once more for that, unless --work names the folder of scripts/train_diffusion.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import functools
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from kdkit_echocardio.diffused import EMBEDDED, EchoDiffusion
+from kdkit_echocardio.diffusion.layout import load
+from kdkit_echocardio.diffusion.sampling import encoded
+from kdkit_echocardio.diffusion.training.clips import SIDE, kept_clips, read_beats
+from kdkit_echocardio.diffusion.training.simulated import FRAMES, readable_clip
+
+# Simulated hearts beyond this index were not trained on.
+UNSEEN = 1_000_000
+CORES = 2
+
+
+class Made(NamedTuple):
+    """``frames`` uint8 (T, H, W); what was ``asked`` and ``read`` of the ejection fraction, percent."""
+
+    frames: np.ndarray
+    asked: float
+    read: float
+
+
+def alone() -> None:
+    """One thread for each process, as sources are sampled."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def seconds(frames: int, clips: int) -> float:
+    """What one clip takes, in one process, of several after one that is not counted."""
+    source = EchoDiffusion(EchoDiffusion.Options(frames=frames, device="cpu"))
+    list(source.generate([0]))
+    start = time.perf_counter()
+    list(source.generate(range(1, 1 + clips)))
+    return (time.perf_counter() - start) / clips
+
+
+def sampled(index: int) -> Made:
+    alone()
+    options = EchoDiffusion.Options(frames=FRAMES, device="cpu", batch_size=1)
+    (sample,) = EchoDiffusion(options).generate([index])
+    asked = float(sample.truth["ejection_fraction"])
+    return Made(sample.inputs, asked, read_beats(sample.inputs, float(sample.info["fps"]))[0])
+
+
+def simulated(seed: int, variety: float, index: int) -> np.ndarray | None:
+    alone()
+    found = readable_clip(seed, index, variety)
+    return found and found[0]
+
+
+def training_clips(pool: concurrent.futures.Executor, work: Path | None, card: dict[str, float]) -> np.ndarray:
+    """The simulated clips that the model was trained on: uint8 (N, T, H, W)."""
+    if work:
+        return kept_clips(work / "clips").clips
+    one = functools.partial(simulated, int(card["seed"]), card["variety"])
+    kept = [clip for clip in pool.map(one, range(int(card["simulated"])), chunksize=8) if clip is not None]
+    # On the disk: half a gigabyte of them is looked at clip by clip.
+    file = Path(tempfile.mkdtemp()) / "clips.u8"
+    np.stack(kept).tofile(file)
+    return np.memmap(file, np.uint8, "r").reshape(len(kept), FRAMES, SIDE, SIDE)
+
+
+class Neighbours:
+    """The nearest frames among those of training clips, by the root mean square difference of their latents."""
+
+    def __init__(self, clips: np.ndarray) -> None:
+        self.model, self.clips = load(EMBEDDED), clips
+        self.every = 2
+        parts = [self._latents(clip[:: self.every]) for clip in clips]
+        self.known = torch.cat(parts)
+        self.of_clip = len(parts[0])
+
+    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Distances and nearest training frames of frames uint8 (N, H, W)."""
+        distances, places = torch.cdist(self._latents(frames), self.known).min(dim=1)
+        nearest = [self.clips[p // self.of_clip][p % self.of_clip * self.every] for p in places.tolist()]
+        return (distances / self.known.shape[1] ** 0.5).numpy(), nearest
+
+    def spread(self, frames: np.ndarray) -> float:
+        """The median distance of two of these frames."""
+        distances = torch.pdist(self._latents(frames))
+        return float(distances.median() / self.known.shape[1] ** 0.5)
+
+    @torch.inference_mode()
+    def _latents(self, frames: np.ndarray) -> torch.Tensor:
+        return encoded(self.model, torch.from_numpy(np.ascontiguousarray(frames))).flatten(1)
+
+
+def tell_following(clips: list[Made]) -> None:
+    read = [clip for clip in clips if np.isfinite(clip.read)]
+    asked, found = np.array([c.asked for c in read]), np.array([c.read for c in read])
+    rng = np.random.default_rng(0)
+    draws = [rng.integers(len(read), size=len(read)) for _ in range(2000)]
+    low, high = np.percentile([np.corrcoef(asked[d], found[d])[0, 1] for d in draws], [2.5, 97.5])
+    slope, offset = np.polyfit(asked, found, 1)
+    print(f"a beat is read in {len(read)} of {len(clips)} clips; ejection fraction asked against read there:")
+    print(
+        f"r = {np.corrcoef(asked, found)[0, 1]:.3f} ({low:.3f} to {high:.3f}), read = {slope:.2f} asked {offset:+.1f}"
+    )
+    print(
+        f"mean difference {np.mean(found - asked):+.1f}, mean absolute difference {np.mean(abs(found - asked)):.1f}"
+    )
+
+
+def tell_neighbours(neighbours: Neighbours, clips: list[Made], unseen: list[np.ndarray]) -> None:
+    print("\n| first frames of | nearest training frame, median | 5 % nearest | two of them, median |")
+    print("|---|---|---|---|")
+    for name, frames in (
+        ("sampled clips", np.stack([clip.frames[0] for clip in clips])),
+        ("simulated clips not trained on", np.stack([clip[0] for clip in unseen])),
+    ):
+        distances = neighbours(frames)[0]
+        told = f"{np.median(distances):.3f} | {np.percentile(distances, 5):.3f} | {neighbours.spread(frames):.3f}"
+        print(f"| {name} | {told} |")
+
+
+def draw_sheet(path: Path, clips: list[np.ndarray], shown: int = 8) -> None:
+    """Some frames of some clips, a clip in each row."""
+    moments = np.linspace(0, FRAMES // 2, shown).astype(int)
+    cv2.imwrite(str(path), np.concatenate([np.concatenate(list(clip[moments]), axis=1) for clip in clips]))
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--clips", type=int, default=96)
+    asked.add_argument("--work", type=Path, help="folder with the training clips; simulated again without it")
+    asked.add_argument("--picture", type=Path, help="where to draw sampled clips above simulated ones")
+    asked.add_argument("--neighbours", type=Path, help="where to draw samples above their nearest training frames")
+    given = asked.parse_args()
+    card = json.loads((EMBEDDED / "provenance.json").read_text(encoding="utf-8"))["settings"]
+    alone()
+    print(f"{os.cpu_count()} cores, torch {torch.__version__}; one process of one thread:")
+    print(f"{seconds(FRAMES, 5):.2f} s for a clip of {FRAMES} frames, {seconds(2, 32):.3f} s for one of 2")
+    with concurrent.futures.ProcessPoolExecutor(CORES, multiprocessing.get_context("spawn")) as pool:
+        clips = list(pool.map(sampled, range(given.clips), chunksize=4))
+        tell_following(clips)
+        one = functools.partial(simulated, int(card["seed"]), card["variety"])
+        drawn = pool.map(one, range(UNSEEN, UNSEEN + 2 * given.clips), chunksize=4)
+        unseen = [clip for clip in drawn if clip is not None][: given.clips]
+        neighbours = Neighbours(training_clips(pool, given.work, card))
+    tell_neighbours(neighbours, clips, unseen)
+    if given.picture:
+        draw_sheet(given.picture, [*(clip.frames for clip in clips[:8]), *unseen[:4]])
+    if given.neighbours:
+        frames = np.stack([clip.frames[0] for clip in clips[:12]])
+        rows = [np.concatenate(list(row), axis=1) for row in (frames, neighbours(frames)[1])]
+        cv2.imwrite(str(given.neighbours), np.concatenate(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Which source of clips serves best: python benchmarks/sources.py [--seeds 3] [--data LABELLED_CLIPS]
+
+Distils the same student from the same teacher on simulated clips, on clips of the embedded diffusion model, and on
+both, as many in all, and prints the table of docs/diffusion.md: DICE on simulated clips that no arm has seen,
+and with --data on labelled recordings. Samples and answers are made once for each seed, in runs/benchmark-sources.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from kdkit.plugins import discover
+from kdkit.progress import Silence
+from kdkit.recipe.load import load_experiment
+from kdkit.run import Run
+from kdkit.run_folder import STUDENT, TEACHER, RunFolder, choose_folder
+from kdkit.stages.pipeline import run_stages
+
+ROOT = Path("runs/benchmark-sources")
+PHANTOM, DIFFUSION = "{name: phantom, frames: 2}", "{name: echo-diffusion, frames: 2}"
+ARMS = {
+    "phantom": PHANTOM,
+    "diffusion": DIFFUSION,
+    "both": f"{{name: mix, members: [{PHANTOM}, {DIFFUSION}]}}",
+}
+SETTINGS = [
+    "samples.validation=48",
+    "samples.evaluation=64",
+    "evaluation.metrics=[dice]",
+    "trainer.workers=2",
+    "control=null",
+]
+
+
+def distilled(arm: str, seed: int, samples: int, epochs: int) -> RunFolder:
+    """The finished run of one arm."""
+    budget = [f"samples.train={samples}", f"training.epochs={epochs}", f"seed={seed}"]
+    experiment = load_experiment(discover(), "echocardio", None, [*SETTINGS, *budget, f"generator={ARMS[arm]}"])
+    folder = choose_folder(ROOT, "echocardio", experiment.identity(), None)
+    run_stages(Run(experiment, folder, ROOT / "store", Silence()), last="evaluate")
+    return folder
+
+
+def on_phantoms(folder: RunFolder) -> dict[str, float]:
+    """DICE of each model on the run's own evaluation clips."""
+    found = json.loads(folder.scores_file.read_text(encoding="utf-8"))
+    return {model: by_name["dice"]["value"] for model, by_name in found.items()}
+
+
+def on_recordings(folder: RunFolder, data: Path) -> dict[str, float]:
+    """Mean DICE of each model on labelled recordings."""
+    command = [
+        str(Path(sys.executable).with_name("kdkit")),
+        "evaluate",
+        str(folder.path),
+        "--data",
+        str(data),
+        "--json",
+    ]
+    told = subprocess.run(
+        [*command, "--metric", "dice"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    scores = json.loads(told.stdout)["scores"]
+    return {model: groups["all"]["dice"]["value"] for model, groups in scores.items()}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--seeds", type=int, default=3)
+    asked.add_argument("--samples", type=int, default=960, help="training clips of two frames")
+    asked.add_argument("--epochs", type=int, default=8)
+    asked.add_argument("--data", type=Path, help="labelled recordings, of any layout that kdkit reads")
+    given = asked.parse_args()
+    # Threads of a small network only wait for one another.
+    torch.set_num_threads(1)
+    found: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
+    for seed in range(given.seeds):
+        for arm in ARMS:
+            folder = distilled(arm, seed, given.samples, given.epochs)
+            scores = {f"phantoms, {model}": dice for model, dice in on_phantoms(folder).items()}
+            if given.data:
+                scores |= {f"recordings, {model}": dice for model, dice in on_recordings(folder, given.data).items()}
+            found[arm].append(scores)
+            print(arm, seed, {name: round(dice, 4) for name, dice in scores.items()}, file=sys.stderr, flush=True)
+    columns = [name for name in found["phantom"][0] if name.endswith(STUDENT)]
+    print("| distilled on | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for arm, runs in found.items():
+        print(f"| {arm} | " + " | ".join(_spread([run[name] for run in runs]) for name in columns) + " |")
+    teachers = [name for name in found["phantom"][0] if name.endswith(TEACHER)]
+    told = " | ".join(_spread([run[name] for run in found["phantom"]]) for name in teachers)
+    print(f"| the teacher itself | {told} |")
+
+
+def _spread(values: list[float]) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.3f} ± {deviation:.3f}"
+
+
+if __name__ == "__main__":
+    main()
