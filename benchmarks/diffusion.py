@@ -25,7 +25,7 @@ from kdkit_echocardio.diffused import EMBEDDED, EchoDiffusion
 from kdkit_echocardio.diffusion.layout import load
 from kdkit_echocardio.diffusion.sampling import encoded
 from kdkit_echocardio.diffusion.training.clips import SIDE, kept_clips, read_beats
-from kdkit_echocardio.diffusion.training.simulated import FRAMES, readable_clip
+from kdkit_echocardio.diffusion.training.simulated import FRAMES, ReadableClip, readable_clip
 
 # Simulated hearts beyond this index were not trained on.
 UNSEEN = 1_000_000
@@ -63,10 +63,9 @@ def sampled(index: int) -> Made:
     return Made(sample.inputs, asked, read_beats(sample.inputs, float(sample.info["fps"]))[0])
 
 
-def simulated(seed: int, variety: float, index: int) -> np.ndarray | None:
+def simulated(seed: int, variety: float, index: int) -> ReadableClip | None:
     alone()
-    found = readable_clip(seed, index, variety)
-    return found and found[0]
+    return readable_clip(seed, index, variety)
 
 
 def training_clips(pool: concurrent.futures.Executor, work: Path | None, card: dict[str, float]) -> np.ndarray:
@@ -74,7 +73,7 @@ def training_clips(pool: concurrent.futures.Executor, work: Path | None, card: d
     if work:
         return kept_clips(work / "clips").clips
     one = functools.partial(simulated, int(card["seed"]), card["variety"])
-    kept = [clip for clip in pool.map(one, range(int(card["simulated"])), chunksize=8) if clip is not None]
+    kept = [clip.frames for clip in pool.map(one, range(int(card["simulated"])), chunksize=8) if clip is not None]
     # On the disk: half a gigabyte of them is looked at clip by clip.
     file = Path(tempfile.mkdtemp()) / "clips.u8"
     np.stack(kept).tofile(file)
@@ -123,12 +122,12 @@ def tell_following(clips: list[Made]) -> None:
     )
 
 
-def tell_neighbours(neighbours: Neighbours, clips: list[Made], unseen: list[np.ndarray]) -> None:
+def tell_neighbours(neighbours: Neighbours, clips: list[Made], unseen: list[ReadableClip]) -> None:
     print("\n| first frames of | nearest training frame, median | 5 % nearest | two of them, median |")
     print("|---|---|---|---|")
     for name, frames in (
         ("sampled clips", np.stack([clip.frames[0] for clip in clips])),
-        ("simulated clips not trained on", np.stack([clip[0] for clip in unseen])),
+        ("simulated clips not trained on", np.stack([clip.frames[clip.start] for clip in unseen])),
     ):
         distances = neighbours(frames)[0]
         told = f"{np.median(distances):.3f} | {np.percentile(distances, 5):.3f} | {neighbours.spread(frames):.3f}"
@@ -161,7 +160,7 @@ def main() -> None:
         neighbours = Neighbours(training_clips(pool, given.work, card))
     tell_neighbours(neighbours, clips, unseen)
     if given.picture:
-        draw_sheet(given.picture, [*(clip.frames for clip in clips[:8]), *unseen[:4]])
+        draw_sheet(given.picture, [clip.frames for clip in (*clips[:8], *unseen[:4])])
     if given.neighbours:
         frames = np.stack([clip.frames[0] for clip in clips[:12]])
         rows = [np.concatenate(list(row), axis=1) for row in (frames, neighbours(frames)[1])]

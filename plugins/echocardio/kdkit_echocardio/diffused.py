@@ -15,6 +15,7 @@ import numpy as np
 from kdkit import ComponentOptions, DataError, Field, Sample, TrainableGenerator, TrainingSession
 
 from .diffusion.conditions import EjectionFractions
+from .diffusion.layout import Sampler
 from .diffusion.privacy import Privacy
 from .diffusion.training.options import SourceTraining
 from .paths import FolderPath
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
 MOST_FRAMES = 1000
+# Seconds of a clip that can show how much is ejected; shorter ones are made without the time that guidance takes.
+A_BEAT = 0.3
 
 
 class EchoDiffusion(TrainableGenerator):
@@ -73,17 +76,25 @@ class EchoDiffusion(TrainableGenerator):
             description="What is drawn for each clip, percent: {low, high} evenly between them, {values: [...]} one "
             "of these, or {mean, deviation} normally, cut at low and high. null: the model's own range.",
         )
-        sampler: Literal["dpm-solver++", "ddim", "ddpm"] = Field(
-            "dpm-solver++", description="How the noise is removed; dpm-solver++ needs the fewest steps."
+        sampler: Sampler | None = Field(
+            None,
+            description="How the noise is removed; dpm-solver++ needs the fewest steps, ddpm forgives a small "
+            "network. null: what the model's config.yaml says, or dpm-solver++.",
         )
         steps: int | None = Field(
             None, ge=1, description="Denoising steps. null: what the model's config.yaml says, or 64 as published."
         )
-        guidance: float = Field(
-            1.0,
+        image_steps: int | None = Field(
+            None,
+            ge=1,
+            description="Denoising steps of the latent image. null: what the model's config.yaml says, or as steps.",
+        )
+        guidance: float | None = Field(
+            None,
             ge=0,
             description="Classifier-free guidance on the ejection fraction: 1 is none; more follows it more strictly "
-            "and takes twice the time.",
+            "and takes twice the time. null: 1 for clips of less than 0.3 s, which show no beat, else what the "
+            "model's config.yaml says, or 1.",
         )
         precision: Literal["float32", "float16", "bfloat16"] = Field(
             "float32", description="Of the two denoising networks; the autoencoder stays in float32."
@@ -183,9 +194,9 @@ class EchoDiffusion(TrainableGenerator):
                     images,
                     [draw.ejection_fraction / 100 for draw in asked],
                     self._frames_made(),
-                    options.sampler,
-                    options.steps or model.settings.steps,
-                    options.guidance,
+                    options.sampler or model.settings.sampler,
+                    self._steps(model),
+                    self._guidance(model),
                     [draw.chance for draw in asked],
                 )
                 shown = latents[:, self._moments(model)]
@@ -214,8 +225,10 @@ class EchoDiffusion(TrainableGenerator):
         from .diffusion.sampling import sample_images
 
         options = self.options
-        steps = options.steps or model.settings.steps
-        images = sample_images(model, options.sampler, steps, [draw.chance for draw in asked])
+        sampler = options.sampler or model.settings.sampler
+        own = model.settings.image_steps if options.steps is None else None
+        steps = options.image_steps or own or self._steps(model)
+        images = sample_images(model, sampler, steps, [draw.chance for draw in asked])
         if options.privacy is None:
             return images
         embedding, known = self._filter(model)
@@ -224,8 +237,16 @@ class EchoDiffusion(TrainableGenerator):
             for place in todo:
                 asked[place].again(options.privacy.attempts)
             again = [asked[place].chance for place in todo]
-            images[torch.tensor(todo)] = sample_images(model, options.sampler, steps, again)
+            images[torch.tensor(todo)] = sample_images(model, sampler, steps, again)
         return images
+
+    def _steps(self, model: Model) -> int:
+        return self.options.steps or model.settings.steps
+
+    def _guidance(self, model: Model) -> float:
+        if self.options.guidance is not None:
+            return self.options.guidance
+        return model.settings.guidance if self._frames_made() >= A_BEAT * model.settings.fps else 1.0
 
     def _draw(self, index: int) -> _Draw:
         # Clips of another length show other hearts: a recipe may train on short clips and measure on long ones.

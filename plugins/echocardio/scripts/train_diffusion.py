@@ -1,10 +1,10 @@
 """Train a small diffusion source on simulated clips alone, and note its provenance.
 
-    python plugins/echocardio/scripts/train_diffusion.py --work FOLDER --out SOURCE
+    python plugins/echocardio/scripts/train_diffusion.py --work FOLDER [--start SOURCE] [--out SOURCE]
 
 simulates clips, keeps those that the embedded teacher reads well, and trains on them what ``kdkit train-generator
-echo-diffusion`` trains, into a folder of 10 MB (float16); it goes on where it was cut off. The defaults are a
-beginning, not an end: after about so many steps hearts beat, but not as strongly as they are asked to.
+echo-diffusion`` trains, into a folder of 10 MB (float16); it goes on where it was cut off. The embedded source was
+made in rounds, each begun with the networks of the one before; its provenance.json names them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import numpy as np
 import torch
 from kdkit_echocardio.diffusion.layout import CLIPS, SETTINGS, VAE
 from kdkit_echocardio.diffusion.training.clips import CLIPS as CLIPS_FILE
-from kdkit_echocardio.diffusion.training.clips import ClipSet, keep_fractions, kept_clips
+from kdkit_echocardio.diffusion.training.clips import KNOWN, ClipSet, keep_known, kept_clips
 from kdkit_echocardio.diffusion.training.options import SourceTraining
-from kdkit_echocardio.diffusion.training.simulated import FPS, FRAMES, readable_clip
+from kdkit_echocardio.diffusion.training.simulated import FPS, FRAMES, ReadableClip, readable_clip
 from kdkit_echocardio.diffusion.training.source import IMAGES, train_networks
 from kdkit_echocardio.phantom import VERSION
 from lightning import Trainer
@@ -50,6 +50,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--image-steps", type=int, default=9000)
     parser.add_argument("--video-steps", type=int, default=5000)
     parser.add_argument("--sampling-steps", type=int, default=8, help="denoising steps that the source asks for")
+    parser.add_argument("--image-sampling-steps", type=int, default=20, help="as many for its images")
+    parser.add_argument("--guidance", type=float, default=2.5, help="guidance that the source asks for")
     parser.add_argument("--sample-every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
@@ -58,7 +60,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def draw(seed: int, variety: float, index: int) -> tuple[np.ndarray, float] | None:
+def draw(seed: int, variety: float, index: int) -> ReadableClip | None:
     """One clip, in a process of its own."""
     torch.set_num_threads(1)
     return readable_clip(seed, index, variety)
@@ -67,10 +69,10 @@ def draw(seed: int, variety: float, index: int) -> tuple[np.ndarray, float] | No
 def simulate_clips(options: argparse.Namespace) -> ClipSet:
     """The clips that are kept, and their ejection fractions."""
     folder, still = options.work / "clips", Told()
-    if (folder / "fractions.npy").is_file():
+    if (folder / KNOWN).is_file():
         return kept_clips(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    fractions = []
+    fractions, starts = list[float](), list[int]()
     context = multiprocessing.get_context("spawn")
     with (
         still.work("simulate", "clips", options.simulated, "clips") as bar,
@@ -82,9 +84,10 @@ def simulate_clips(options: argparse.Namespace) -> ClipSet:
         for kept in jobs:
             bar.advance()
             if kept is not None:
-                file.write(kept[0].tobytes())
-                fractions.append(kept[1] / 100.0)
-    keep_fractions(folder, np.array(fractions, np.float32))
+                file.write(kept.frames.tobytes())
+                fractions.append(kept.fraction / 100.0)
+                starts.append(kept.start)
+    keep_known(folder, fractions, starts)
     return kept_clips(folder)
 
 
@@ -145,6 +148,8 @@ def main(arguments: list[str] | None = None) -> None:
         video_steps=options.video_steps,
         sample_every=options.sample_every,
         sampling_steps=options.sampling_steps,
+        image_sampling_steps=options.image_sampling_steps,
+        guidance=options.guidance,
     )
     train_networks(data, options.work / "model", training, session_of(options))
     ship(options.work / "model", options.out)

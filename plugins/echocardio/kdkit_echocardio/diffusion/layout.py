@@ -8,8 +8,9 @@
 
 - ``noise_scheduler``: ``_class_name`` (DDPMScheduler, DDIMScheduler or DPMSolverMultistepScheduler of diffusers) and
   the arguments of that class. Without it: :data:`PUBLISHED_SCHEDULER`.
-- ``sampling``, in the model's folder: ``steps``, ``fps`` (frames per second), ``ejection_fraction`` (the smallest and
-  the largest, percent) and ``side`` (pixels); each is optional, see :class:`Settings`.
+- ``sampling``, in the model's folder: ``sampler``, ``steps``, ``image_steps``, ``guidance``, ``fps`` (frames per
+  second), ``ejection_fraction`` (the smallest and the largest, percent) and ``side`` (pixels); each is optional, see
+  :class:`Settings`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import ValidationError
@@ -27,6 +28,8 @@ from pydantic import ValidationError
 from kdkit import ComponentOptions, DataError, Field, KdkitError, WeightsError, load_weights
 
 from .conditions import PUBLISHED_RANGE, Percent
+
+Sampler = Literal["dpm-solver++", "ddim", "ddpm"]
 
 CONFIG, WEIGHTS, SETTINGS = "config.json", "diffusion_pytorch_model.safetensors", "config.yaml"
 VAE, IMAGES, CLIPS = "vae", "lidm_", "lvdm"
@@ -52,7 +55,10 @@ SCHEDULERS = ("DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler")
 class Settings(ComponentOptions):
     """What a model says of how to sample from it; the defaults are those of the published one."""
 
+    sampler: Sampler = Field("dpm-solver++", description="How the noise is removed.")
     steps: int = Field(64, ge=1, description="Denoising steps.")
+    image_steps: int | None = Field(None, ge=1, description="Denoising steps of the latent image; None: as many.")
+    guidance: float = Field(1.0, ge=0, description="Classifier-free guidance on the ejection fraction.")
     fps: float = Field(32.0, gt=0, description="Frames per second of its clips.")
     ejection_fraction: Percent = Field(PUBLISHED_RANGE, description="Smallest and largest it knows, percent.")
     side: int | None = Field(None, ge=1, description="Height and width of its frames, pixels.")

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.nn import functional as F
 
 from kdkit import DataError
 
-from .layout import Model, diffusers, downsampling
+from .layout import Model, Sampler, diffusers, downsampling
 
-Sampler = Literal["dpm-solver++", "ddim", "ddpm"]
 Predict = Callable[[torch.Tensor, Any], torch.Tensor]
 
 # Frames that are decoded or encoded at once: bounds the memory, whatever the length of a clip.

@@ -57,6 +57,48 @@ def test_models_of_other_channels_work_as_well(tmp_path):
     assert sample.inputs.shape == (3, 16, 16)
 
 
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("{sampler: ddim, steps: 3, image_steps: 2}", {"sampler": "ddim", "steps": 3, "image_steps": 2}),
+        ("{steps: 3}", {"sampler": "dpm-solver++", "steps": 3, "image_steps": 3}),
+    ],
+)
+def test_how_it_is_sampled_is_what_the_model_says(tmp_path, told, meant):
+    pytest.importorskip("diffusers")
+    from kdkit_echocardio.diffusion.example import write_example
+
+    silent, saying = write_example(tmp_path / "silent"), write_example(tmp_path / "saying")
+    (saying / "config.yaml").write_text(f"sampling: {told}")
+    (asked,), (said,) = made(silent, **meant), made(saying, steps=None)
+    assert np.array_equal(asked.inputs, said.inputs)
+    (other,) = made(saying, **(meant | {"steps": None, "image_steps": 1}))
+    assert not np.array_equal(other.inputs, said.inputs)
+
+
+def test_steps_in_the_recipe_are_those_of_the_image_too(tmp_path):
+    pytest.importorskip("diffusers")
+    from kdkit_echocardio.diffusion.example import write_example
+
+    saying = write_example(tmp_path / "saying")
+    (saying / "config.yaml").write_text("sampling: {steps: 1, image_steps: 4}")
+    (steps,), (both,) = made(saying, steps=2), made(saying, steps=2, image_steps=2)
+    assert np.array_equal(steps.inputs, both.inputs)
+
+
+def test_guidance_is_the_models_where_a_clip_can_show_a_beat(tmp_path):
+    pytest.importorskip("diffusers")
+    from kdkit_echocardio.diffusion.example import write_example
+
+    saying = write_example(tmp_path / "saying")
+    (saying / "config.yaml").write_text("sampling: {fps: 10, guidance: 3}")
+    for frames, meant in ((3, 3.0), (2, 1.0)):
+        (own,), (asked,), (other,) = (
+            made(saying, frames=frames, guidance=guidance) for guidance in (None, meant, 4.0 - meant)
+        )
+        assert np.array_equal(own.inputs, asked.inputs) and not np.array_equal(own.inputs, other.inputs)
+
+
 @pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])
 def test_a_sample_does_not_depend_on_its_batch_or_the_order(small, sampler):
     one = made(small, range(3), sampler=sampler)

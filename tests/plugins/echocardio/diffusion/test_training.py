@@ -22,7 +22,7 @@ SHORT = [
     "fps=15",
     "sample_every=2",
 ]
-SMALL = ["autoencoder_batch=2", "image_batch=2", "video_batch=1", "sampling_steps=2"]
+SMALL = ["autoencoder_batch=2", "image_batch=2", "video_batch=1", "sampling_steps=2", "image_sampling_steps=2"]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,9 @@ def recordings(tmp_path_factory):
         rows.append(f"sample_{number},{40 + 10 * number},TRAIN\n")
     (folder / "FileList.csv").write_text("FileName,EF,Split\n" + "".join(rows))
     return folder
+
+
+NO_STARTS = np.zeros(5, np.int64)
 
 
 def drawn(batch_of, step=0, seed=0, rank=0):
@@ -114,7 +117,7 @@ class TestBatches:
         assert 0.4 < (left == 0).float().mean() < 0.6
 
     def test_clips_are_neighbouring_frames_with_the_first_of_them_and_a_fraction_of_the_same_clip(self):
-        batch = drawn(LatentClips(latents(), np.arange(5, dtype=np.float32) / 10 + 0.3, 200))
+        batch = drawn(LatentClips(latents(), np.arange(5, dtype=np.float32) / 10 + 0.3, NO_STARTS, 200))
         owner = (batch["latents"][:, 0, 0, 0, 0] // 256).int()
         assert torch.equal(batch["latents"][:, 0], batch["picture"])
         assert (batch["latents"].diff(dim=1) == 16).all()
@@ -122,15 +125,19 @@ class TestBatches:
         assert torch.allclose(batch["ejection_fraction"][known], owner[known] / 10 + 0.3)
         assert 0.03 < (~known).float().mean() < 0.2
 
-    def test_every_second_batch_has_more_and_shorter_clips(self):
-        shapes = [drawn(LatentClips(latents(), np.full(5, 0.5), 2), step)["latents"].shape for step in range(8)]
+    def test_shorter_clips_are_the_more(self):
+        batch_of = LatentClips(latents(), np.full(5, 0.5), NO_STARTS, 2)
+        shapes = [drawn(batch_of, step)["latents"].shape for step in range(8)]
         assert [shape[0] * shape[1] for shape in shapes] == [32] * 8
         assert [shape[1] < 16 for shape in shapes] == [False, True, False, True] * 2
 
-    def test_only_the_shortest_clips_begin_anywhere(self):
-        batch_of = LatentClips(latents(), np.full(5, 0.5), 8)
-        starts = [(drawn(batch_of, step)["latents"][:, 0, 0, 0, 0] % 256).tolist() for step in range(4)]
-        assert [set(found) == {0.0} for found in starts] == [True, True, True, False]
+    def test_half_of_the_batches_begin_at_end_diastole(self):
+        batch_of = LatentClips(latents(), np.full(5, 0.5), np.array([0, 5, 2, 4, 0]), 8)
+        for step in range(4):
+            batch = drawn(batch_of, step)["latents"][:, :, 0, 0, 0]
+            at_start = batch_of.starts[(batch[:, 0] // 256).int()] * 16 == (batch[:, 0] % 256).numpy()
+            assert at_start.all() == (step < 2)
+            assert batch.shape[1] >= (11, 5, 11, 3)[step]
 
 
 @pytest.fixture

@@ -70,30 +70,29 @@ class LatentClips:
     """Latent clips with their first frame, which they are drawn from, and their ejection fraction.
 
     ``latents`` float (B, t, C, h, w), ``picture`` float (B, C, h, w) and ``ejection_fraction`` float (B,), 0..1, 0
-    where it is left out. Every second batch has shorter clips, and the more of them, so that the network learns to
-    draw clips of any length: the first halves, or a few frames from anywhere.
+    where it is left out. Of four batches two have clips from end-diastole on, one of them whole, and two have clips
+    from anywhere, one of them of a few frames, so that the network learns to draw clips of any length.
     """
 
     latents: np.ndarray
     fractions: np.ndarray
+    starts: np.ndarray
     size: int
 
     def __call__(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
         whole = self.latents.shape[1]
-        frames, last = whole, 0
-        if step % 4 == 1:
-            frames = max(1, whole // 2)
-        elif step % 4 == 3:
-            # Not two: over two frames the processor's bfloat16 convolutions have gradients that are not numbers.
-            frames = min(whole, int(rng.choice([3, 4, 8])))
-            last = whole - frames
-        count = self.size * (whole // frames)
-        chosen = rng.integers(len(self.latents), size=count)
-        starts = rng.integers(last + 1, size=count)
-        clips = np.stack([self.latents[c, s : s + frames] for c, s in zip(chosen, starts, strict=True)])
-        fractions = np.where(rng.random(count) < DROPPED, 0.0, self.fractions[chosen])
+        longest = whole - int(self.starts.max())
+        # Not two: over two frames the processor's bfloat16 convolutions have gradients that are not numbers.
+        few = min(whole, int(rng.choice([3, 4, 8])))
+        frames = (longest, max(1, longest // 2), max(longest, 3 * whole // 4), few)[step % 4]
+        chosen = rng.integers(len(self.latents), size=self.size * (whole // frames))
+        anywhere = rng.integers(whole - frames + 1, size=len(chosen))
+        starts = anywhere if step % 4 > 1 else self.starts[chosen]
+        stop = whole - int(starts.max()) if step % 4 == 0 else frames
+        clips = np.stack([self.latents[c, s : s + stop] for c, s in zip(chosen, starts, strict=True)])
+        fractions = np.where(rng.random(len(chosen)) < DROPPED, 0.0, self.fractions[chosen])
         return {
             "latents": torch.from_numpy(clips.astype(np.float32)),
-            "picture": torch.from_numpy(self.latents[chosen, starts].astype(np.float32)),
+            "picture": torch.from_numpy(clips[:, 0].astype(np.float32)),
             "ejection_fraction": torch.from_numpy(fractions.astype(np.float32)),
         }

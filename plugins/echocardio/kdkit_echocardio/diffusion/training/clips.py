@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 # The clips one after the other, bare bytes: they are written as they are read, and need not fit into memory.
-CLIPS, FRACTIONS = "clips.u8", "fractions.npy"
+CLIPS, KNOWN = "clips.u8", "known.npy"
 SIDE = 112
 
 # Ejection fractions outside of these are misread beats, or misprints: percent.
@@ -23,10 +23,15 @@ PLAUSIBLE = (5.0, 95.0)
 
 
 class ClipSet(NamedTuple):
-    """``clips`` uint8 (N, T, H, W), all at one frame rate; ``fractions`` float32 (N,), 0..1, 0 where unknown."""
+    """Clips at one frame rate, and what is known of them.
+
+    ``clips`` uint8 (N, T, H, W); ``fractions`` float32 (N,), ejection fractions, 0..1, 0 where unknown; ``starts``
+    int64 (N,), a frame of each clip that is at end-diastole.
+    """
 
     clips: np.ndarray
     fractions: np.ndarray
+    starts: np.ndarray
 
 
 def read_clips(data: Path, folder: Path, frames: int, fps: float, most: int, progress: Progress) -> ClipSet:
@@ -37,7 +42,7 @@ def read_clips(data: Path, folder: Path, frames: int, fps: float, most: int, pro
     of discs. What was read is kept in ``folder``, and read from there the next time. Raises
     :class:`kdkit.DataError` when no recording lasts long enough.
     """
-    if not (folder / FRACTIONS).is_file():
+    if not (folder / KNOWN).is_file():
         _write_clips(data, folder, frames, fps, most, progress)
     return kept_clips(folder)
 
@@ -62,20 +67,21 @@ def _write_clips(data: Path, folder: Path, frames: int, fps: float, most: int, p
     if not fractions:
         (folder / CLIPS).unlink()
         raise DataError(f"no recording in {data} lasts {frames / fps:.1f} s, the length of a training clip")
-    keep_fractions(folder, np.array(fractions, np.float32))
+    keep_known(folder, fractions, [0] * len(fractions))
 
 
-def keep_fractions(folder: Path, fractions: np.ndarray) -> None:
-    """Written after the clips: without them the set is not whole."""
-    np.save(folder / f".{FRACTIONS}", fractions)
-    (folder / f".{FRACTIONS}").replace(folder / FRACTIONS)
+def keep_known(folder: Path, fractions: Sequence[float], starts: Sequence[int]) -> None:
+    """Written after the clips: without it the set is not whole. Ejection fractions of one."""
+    known = np.array([fractions, starts], np.float32)
+    np.save(folder / f".{KNOWN}", known)
+    (folder / f".{KNOWN}").replace(folder / KNOWN)
 
 
 def kept_clips(folder: Path) -> ClipSet:
     """The clips that :func:`read_clips` keeps in ``folder``, memory-mapped."""
-    fractions = np.load(folder / FRACTIONS)
+    fractions, starts = np.load(folder / KNOWN)
     clips = np.memmap(folder / CLIPS, np.uint8, "r").reshape(len(fractions), -1, SIDE, SIDE)
-    return ClipSet(clips, fractions)
+    return ClipSet(clips, fractions, starts.astype(np.int64))
 
 
 def read_beats(frames: np.ndarray, fps: float) -> tuple[float, list[int]]:

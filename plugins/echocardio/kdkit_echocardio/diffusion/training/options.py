@@ -37,7 +37,9 @@ class SourceTraining(ComponentOptions):
     video_batch: int = Field(8, ge=1, description="Clips in a batch of latent clips, on each device.")
     learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of the denoisers (AdamW, one cycle).")
     sample_every: int = Field(1000, ge=1, description="Steps between two pictures of samples.")
-    sampling_steps: int = Field(32, ge=1, description="Denoising steps that the trained model asks for.")
+    sampling_steps: int = Field(16, ge=1, description="Denoising steps that the trained model asks for.")
+    image_sampling_steps: int = Field(32, ge=1, description="As many for its latent images, which take little time.")
+    guidance: float = Field(2.0, ge=0, description="Guidance on the ejection fraction that it asks for; 1 is none.")
 
     @model_validator(mode="after")
     def _has_an_autoencoder(self) -> Self:

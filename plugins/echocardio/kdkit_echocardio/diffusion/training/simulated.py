@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...phantom import simulate
@@ -9,35 +11,37 @@ from .clips import SIDE, read_beats, teacher_masks
 
 STREAM = 10
 FPS, FRAMES = 16.0, 32
-# Enough for a clip to begin at an end-diastole at 42 beats a minute, the slowest that is simulated.
-_SIMULATED = FRAMES + 24
 
 # What the teacher must at least reach at end-diastole and end-systole, and how far its area ejection fraction, in
 # percent, may lie from the simulated one: a source cannot learn from clips whose beat nobody can read.
 LEAST_DICE, LARGEST_ERROR = 0.7, 15.0
 
 
-def readable_clip(seed: int, index: int, variety: float) -> tuple[np.ndarray, float] | None:
-    """A simulated clip uint8 (T, H, W) from an end-diastole on, and its ejection fraction, percent.
+class ReadableClip(NamedTuple):
+    """``frames`` uint8 (T, H, W); ``fraction``, the ejection fraction in percent, and ``start``, an end-diastole."""
 
-    The ejection fraction is the embedded teacher's, by the method of discs.
+    frames: np.ndarray
+    fraction: float
+    start: int
+
+
+def readable_clip(seed: int, index: int, variety: float) -> ReadableClip | None:
+    """A simulated clip, with the ejection fraction that the embedded teacher reads in it by the method of discs.
 
     None where the teacher cannot read it. ``variety``: see :func:`kdkit_echocardio.phantom.simulate`.
     """
     rng = np.random.default_rng([seed, STREAM, index])
-    clip = simulate(rng, frames=_SIMULATED, size=SIDE, fps=FPS, variety=variety)
-    if clip.ed[0] + FRAMES > _SIMULATED:
-        return None
-    shown = slice(clip.ed[0], clip.ed[0] + FRAMES)
-    frames, masks = clip.frames[shown], clip.mask[shown]
-    areas = masks.sum(axis=(1, 2))
+    clip = simulate(rng, frames=FRAMES, size=SIDE, fps=FPS, variety=variety)
+    areas = clip.mask.sum(axis=(1, 2))
     moments = [int(areas.argmax()), int(areas.argmin())]
-    found, true = teacher_masks(frames[moments]), masks[moments]
+    found, true = teacher_masks(clip.frames[moments]), clip.mask[moments]
     dice = 2.0 * (found & true).sum(axis=(1, 2)) / (found.sum(axis=(1, 2)) + true.sum(axis=(1, 2)))
     if dice.min() < LEAST_DICE or abs(_area_fraction(found) - _area_fraction(true)) > LARGEST_ERROR:
         return None
-    fraction, _ = read_beats(frames, FPS)
-    return (frames, fraction) if np.isfinite(fraction) else None
+    fraction, _ = read_beats(clip.frames, FPS)
+    # What follows the start must show most of a beat.
+    start = next((frame for frame in clip.ed if frame <= FRAMES // 2), 0)
+    return ReadableClip(clip.frames, fraction, start) if np.isfinite(fraction) else None
 
 
 def _area_fraction(masks: np.ndarray) -> float:

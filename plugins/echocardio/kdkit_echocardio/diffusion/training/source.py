@@ -52,7 +52,7 @@ def train_networks(data: ClipSet, folder: Path, options: SourceTraining, session
         lambda model: DrawnImages(model, work, seed),
         autoencoder,
     )
-    clips = LatentClips(latents, data.fractions, options.video_batch)
+    clips = LatentClips(latents, data.fractions, data.starts, options.video_batch)
     shown = clips(np.random.default_rng(seed), 0)
     _fit_denoiser(
         "clips",
@@ -78,7 +78,11 @@ def save_settings(folder: Path, fractions: np.ndarray, options: SourceTraining) 
         # Few steps must begin where nothing is left of the picture (Lin et al., arXiv:2305.08891).
         "noise_scheduler": {**PUBLISHED_SCHEDULER, "timestep_spacing": "trailing"},
         "sampling": {
+            # New noise in each step covers the mistakes of networks as small as these.
+            "sampler": "ddpm",
             "steps": options.sampling_steps,
+            "image_steps": options.image_sampling_steps,
+            "guidance": options.guidance,
             "fps": options.fps,
             "ejection_fraction": [round(float(low), 1), round(float(high), 1)],
         },
