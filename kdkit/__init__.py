@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from kdkit.progress import Bar as Bar
     from kdkit.progress import Progress as Progress
     from kdkit.sample import Sample as Sample
+    from kdkit.threads import one_thread as one_thread
     from kdkit.vision_language import VisionLanguage as VisionLanguage
     from kdkit.weights import load_weights as load_weights
 
@@ -79,6 +80,7 @@ _HOMES = {
     "Bar": "kdkit.progress",
     "Progress": "kdkit.progress",
     "Sample": "kdkit.sample",
+    "one_thread": "kdkit.threads",
     "VisionLanguage": "kdkit.vision_language",
     "load_weights": "kdkit.weights",
 }

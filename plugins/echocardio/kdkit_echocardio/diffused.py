@@ -182,7 +182,9 @@ class EchoDiffusion(TrainableGenerator):
         """One batch."""
         import torch
 
-        from .diffusion.sampling import decoded, one_thread, sample_clips
+        from kdkit import one_thread
+
+        from .diffusion.sampling import decoded, sample_clips
 
         options, model = self.options, self._loaded()
         asked = [self._draw(index) for index in indices]

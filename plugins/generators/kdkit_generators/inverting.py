@@ -8,10 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from kdkit import DataError
+from kdkit import DataError, one_thread
 from kdkit_generators import losses
 from kdkit_generators.asking import asked
-from kdkit_generators.threads import one_thread
 
 # Foreground shares that masks are asked for.
 SHARES = (0.05, 0.5)

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdkit import DataError, WeightsError
+from kdkit import DataError, WeightsError, one_thread
 from kdkit_generators.extras import needed
-from kdkit_generators.threads import one_thread
 
 INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")

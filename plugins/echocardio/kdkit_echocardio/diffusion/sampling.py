@@ -7,8 +7,7 @@ else is in a batch, and where it is computed, changes nothing but the rounding o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -152,17 +151,6 @@ def batch_size(model: Model, frames: int) -> int:
     # Roughly what the layers of one resolution hold at once, twice over for the copies that they work on.
     values = min(frames, model.window) * model.side**2 * 40 * max(model.clips.config["block_out_channels"])
     return int(max(1, min(MOST_AT_ONCE["cuda"], free // 2 // (values * weights.element_size()))))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """More threads add numbers up in another order: a sample's bytes would depend on where it is made."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _noise(shape: tuple[int, ...], chances: Sequence[torch.Generator], device: torch.device) -> torch.Tensor:

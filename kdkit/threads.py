@@ -10,7 +10,10 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """More threads add numbers up in another order: a sample's bytes would depend on where it is made."""
+    """For the body of a ``with``, torch computes on one thread.
+
+    For generators: more threads add numbers up in another order, and where a sample is made would change its bytes.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
