@@ -74,7 +74,7 @@ def on_recordings(folder: RunFolder, data: Path) -> dict[str, float]:
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--seeds", type=int, default=3)
-    asked.add_argument("--samples", type=int, default=960, help="training clips of two frames")
+    asked.add_argument("--samples", type=int, default=480, help="training clips of two frames")
     asked.add_argument("--epochs", type=int, default=8)
     asked.add_argument("--data", type=Path, help="labelled recordings, of any layout that kdkit reads")
     given = asked.parse_args()

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import torch
 
     from .diffusion.embedding import Embedding
-    from .diffusion.layout import Model, Parts
+    from .diffusion.layout import Model, Parts, Sampling
     from .diffusion.privacy import Known
 
 EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
 MOST_FRAMES = 1000
-# Seconds of a clip that can show how much is ejected; shorter ones are made without the time that guidance takes.
+# Seconds of a clip that can show how much is ejected; shorter ones are made in less time, where the model says how.
 A_BEAT = 0.3
 
 
@@ -196,7 +196,7 @@ class EchoDiffusion(TrainableGenerator):
                     images,
                     [draw.ejection_fraction / 100 for draw in asked],
                     self._frames_made(),
-                    options.sampler or model.settings.sampler,
+                    options.sampler or self._own(model).sampler,
                     self._steps(model),
                     self._guidance(model),
                     [draw.chance for draw in asked],
@@ -227,8 +227,8 @@ class EchoDiffusion(TrainableGenerator):
         from .diffusion.sampling import sample_images
 
         options = self.options
-        sampler = options.sampler or model.settings.sampler
-        own = model.settings.image_steps if options.steps is None else None
+        sampler = options.sampler or self._own(model).sampler
+        own = self._own(model).image_steps if options.steps is None else None
         steps = options.image_steps or own or self._steps(model)
         images = sample_images(model, sampler, steps, [draw.chance for draw in asked])
         if options.privacy is None:
@@ -243,12 +243,19 @@ class EchoDiffusion(TrainableGenerator):
         return images
 
     def _steps(self, model: Model) -> int:
-        return self.options.steps or model.settings.steps
+        return self.options.steps or self._own(model).steps
 
     def _guidance(self, model: Model) -> float:
         if self.options.guidance is not None:
             return self.options.guidance
-        return model.settings.guidance if self._frames_made() >= A_BEAT * model.settings.fps else 1.0
+        return 1.0 if self._short(model) else model.settings.guidance
+
+    def _own(self, model: Model) -> Sampling:
+        """How the model asks to be sampled for clips of this length."""
+        return (model.settings.short_clips if self._short(model) else None) or model.settings
+
+    def _short(self, model: Model) -> bool:
+        return self._frames_made() < A_BEAT * model.settings.fps
 
     def _draw(self, index: int) -> _Draw:
         # Clips of another length show other hearts: a recipe may train on short clips and measure on long ones.

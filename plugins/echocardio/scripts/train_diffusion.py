@@ -4,7 +4,10 @@
 
 simulates clips, keeps those that the embedded teacher reads well, and trains on them what ``kdkit train-generator
 echo-diffusion`` trains, into a folder of 10 MB (float16); it goes on where it was cut off. The embedded source was
-made in rounds, each begun with the networks of the one before; its provenance.json names them.
+made in rounds, each begun with the networks of the one before; its provenance.json names them. The last one was
+
+    python plugins/echocardio/scripts/train_diffusion.py --work FOLDER --start SOURCE --autoencoder-steps 0
+        --sharpening-steps 0 --image-steps 0 --video-steps 0 --guidance-steps 280 --video-batch 2
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
-from kdkit_echocardio.diffusion.layout import CLIPS, SETTINGS, VAE
+from kdkit_echocardio.diffusion.layout import CLIPS, CONFIG, SETTINGS, VAE
 from kdkit_echocardio.diffusion.training.clips import CLIPS as CLIPS_FILE
 from kdkit_echocardio.diffusion.training.clips import KNOWN, ClipSet, keep_known, kept_clips
 from kdkit_echocardio.diffusion.training.options import SourceTraining
@@ -36,6 +39,7 @@ from lightning import Trainer
 
 from kdkit import TrainingSession
 
+PROVENANCE = "provenance.json"
 OUT = Path(__file__).parent.parent / "kdkit_echocardio" / "weights" / "echo_diffusion"
 
 
@@ -49,11 +53,23 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sharpening-steps", type=int, default=2500)
     parser.add_argument("--image-steps", type=int, default=9000)
     parser.add_argument("--video-steps", type=int, default=5000)
+    parser.add_argument("--guidance-steps", type=int, default=1000)
+    parser.add_argument(
+        "--reach",
+        type=float,
+        default=1.2,
+        help="how far the network of clips of --start goes the way that its training went: further than 1 where that "
+        "was short of its end (Ilharco et al., arXiv:2212.04089)",
+    )
+    parser.add_argument("--video-batch", type=int, default=3)
     parser.add_argument("--sampling-steps", type=int, default=8, help="denoising steps that the source asks for")
     parser.add_argument("--image-sampling-steps", type=int, default=20, help="as many for its images")
-    parser.add_argument("--guidance", type=float, default=2.5, help="guidance that the source asks for")
+    parser.add_argument("--guidance", type=float, default=3.0, help="guidance that its clips get")
     parser.add_argument("--sample-every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--precision", default="32-true", help="bf16-mixed is faster where the processor has instructions for it"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
     parser.add_argument("--work", type=Path, required=True, help="folder for clips, checkpoints and samples")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the finished files")
@@ -110,11 +126,13 @@ class Told:
 
 
 def session_of(options: argparse.Namespace) -> TrainingSession:
-    """Training on the processor, in mixed precision."""
+    """Training on the processor."""
 
     def trainer(callbacks: list[Any], **more: Any) -> Trainer:
         quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-        return Trainer(accelerator="cpu", devices=1, precision="bf16-mixed", callbacks=callbacks, **quiet, **more)
+        return Trainer(
+            accelerator="cpu", devices=1, precision=options.precision, callbacks=callbacks, **quiet, **more
+        )
 
     def run(trainer: Trainer, module: Any, batches: Any, checkpoint: Path | None) -> None:
         trainer.fit(module, batches, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
@@ -122,12 +140,20 @@ def session_of(options: argparse.Namespace) -> TrainingSession:
     return TrainingSession(options.seed, Told(), trainer, run)
 
 
-def ship(source: Path, out: Path) -> None:
-    """Copy the networks as float16, and the settings."""
+def ship(source: Path, out: Path, start: Path | None, reach: float) -> None:
+    """Copy the networks as float16, that of clips moved further from ``start`` by ``reach``, and the settings."""
     parts = {VAE: "AutoencoderKL", IMAGES: "UNet2DModel", CLIPS: "UNetSpatioTemporalConditionModel"}
     for name, kind in parts.items():
         network = getattr(diffusers, kind).from_pretrained(source / name, local_files_only=True)
+        if name == CLIPS and start is not None:
+            before = getattr(diffusers, kind).from_pretrained(start / name, local_files_only=True)
+            with torch.no_grad():
+                for old, new in zip(before.parameters(), network.parameters(), strict=True):
+                    new.copy_(torch.lerp(old.float(), new, reach))
         network.half().save_pretrained(out / name)
+        config = json.loads((out / name / CONFIG).read_text(encoding="utf-8"))
+        config.pop("_name_or_path", None)  # a path of this machine
+        (out / name / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (out / SETTINGS).write_text((source / SETTINGS).read_text(encoding="utf-8"), encoding="utf-8")
 
 
@@ -141,22 +167,28 @@ def main(arguments: list[str] | None = None) -> None:
         fps=FPS,
         frames=FRAMES,
         image_batch=32,
-        video_batch=3,
+        video_batch=options.video_batch,
         autoencoder_steps=options.autoencoder_steps,
         sharpening_steps=options.sharpening_steps,
         image_steps=options.image_steps,
         video_steps=options.video_steps,
+        guidance_steps=options.guidance_steps,
         sample_every=options.sample_every,
         sampling_steps=options.sampling_steps,
         image_sampling_steps=options.image_sampling_steps,
         guidance=options.guidance,
     )
     train_networks(data, options.work / "model", training, session_of(options))
-    ship(options.work / "model", options.out)
+    ship(options.work / "model", options.out, options.start, options.reach)
+    (options.out / PROVENANCE).write_text(json.dumps(provenance(options, len(data.clips)), indent=2) + "\n")
+
+
+def provenance(options: argparse.Namespace, clips: int) -> dict[str, Any]:
+    """Where the weights come from; those of the source that they were begun with stand in it whole."""
     chosen = {name: value for name, value in vars(options).items() if name not in ("work", "out", "start", "workers")}
-    card = {
+    card: dict[str, Any] = {
         "architecture": "autoencoder, image and video denoiser in the layout of EchoNet-Synthetic",
-        "trained_on": f"{len(data.clips)} clips of phantom version {VERSION}; no real image",
+        "trained_on": f"{clips} clips of phantom version {VERSION}; no real image",
         "settings": chosen,
         "script": "plugins/echocardio/scripts/train_diffusion.py",
         "date": datetime.date.today().isoformat(),
@@ -168,7 +200,9 @@ def main(arguments: list[str] | None = None) -> None:
         },
         "licence": "Apache-2.0",
     }
-    (options.out / "provenance.json").write_text(json.dumps(card, indent=2) + "\n")
+    if options.start and (before := options.start / PROVENANCE).is_file():
+        card["begun_with"] = json.loads(before.read_text(encoding="utf-8"))
+    return card
 
 
 if __name__ == "__main__":

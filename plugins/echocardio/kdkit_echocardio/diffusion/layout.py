@@ -8,9 +8,9 @@
 
 - ``noise_scheduler``: ``_class_name`` (DDPMScheduler, DDIMScheduler or DPMSolverMultistepScheduler of diffusers) and
   the arguments of that class. Without it: :data:`PUBLISHED_SCHEDULER`.
-- ``sampling``, in the model's folder: ``sampler``, ``steps``, ``image_steps``, ``guidance``, ``fps`` (frames per
-  second), ``ejection_fraction`` (the smallest and the largest, percent) and ``side`` (pixels); each is optional, see
-  :class:`Settings`.
+- ``sampling``, in the model's folder: ``sampler``, ``steps``, ``image_steps``, ``short_clips`` (these three for
+  clips that are too short to show a beat), ``guidance``, ``fps`` (frames per second), ``ejection_fraction`` (the
+  smallest and the largest, percent) and ``side`` (pixels); each is optional, see :class:`Settings`.
 """
 
 from __future__ import annotations
@@ -52,12 +52,20 @@ PUBLISHED_SCHEDULER: Mapping[str, Any] = {
 SCHEDULERS = ("DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler")
 
 
-class Settings(ComponentOptions):
-    """What a model says of how to sample from it; the defaults are those of the published one."""
+class Sampling(ComponentOptions):
+    """How noise is removed; the defaults are those of the published model."""
 
     sampler: Sampler = Field("dpm-solver++", description="How the noise is removed.")
     steps: int = Field(64, ge=1, description="Denoising steps.")
     image_steps: int | None = Field(None, ge=1, description="Denoising steps of the latent image; None: as many.")
+
+
+class Settings(Sampling):
+    """What a model says of how to sample from it; the defaults are those of the published one."""
+
+    short_clips: Sampling | None = Field(
+        None, description="What holds instead for clips that are too short to show a beat; None: the same."
+    )
     guidance: float = Field(1.0, ge=0, description="Classifier-free guidance on the ejection fraction.")
     fps: float = Field(32.0, gt=0, description="Frames per second of its clips.")
     ejection_fraction: Percent = Field(PUBLISHED_RANGE, description="Smallest and largest it knows, percent.")

@@ -99,6 +99,21 @@ def test_guidance_is_the_models_where_a_clip_can_show_a_beat(tmp_path):
         assert np.array_equal(own.inputs, asked.inputs) and not np.array_equal(own.inputs, other.inputs)
 
 
+def test_clips_too_short_for_a_beat_are_made_as_the_model_says_of_them(tmp_path):
+    pytest.importorskip("diffusers")
+    from kdkit_echocardio.diffusion.example import write_example
+
+    saying = write_example(tmp_path / "saying")
+    short = "{sampler: ddim, steps: 2, image_steps: 3}"
+    (saying / "config.yaml").write_text(f"sampling: {{fps: 10, sampler: ddpm, steps: 4, short_clips: {short}}}")
+    for frames, meant in (
+        (3, {"sampler": "ddpm", "steps": 4, "image_steps": 4}),
+        (2, {"sampler": "ddim", "steps": 2, "image_steps": 3}),
+    ):
+        (own,), (asked,) = made(saying, frames=frames, steps=None), made(saying, frames=frames, **meant)
+        assert np.array_equal(own.inputs, asked.inputs)
+
+
 @pytest.mark.parametrize("sampler", ["dpm-solver++", "ddim", "ddpm"])
 def test_a_sample_does_not_depend_on_its_batch_or_the_order(small, sampler):
     one = made(small, range(3), sampler=sampler)

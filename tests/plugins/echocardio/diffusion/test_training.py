@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from kdkit_echocardio.diffusion.training import clips as reading
 from kdkit_echocardio.diffusion.training.batches import Batches, LatentClips, LatentPictures, Pictures
 from kdkit_echocardio.phantom import simulate
@@ -18,6 +19,7 @@ SHORT = [
     "sharpening_steps=2",
     "image_steps=2",
     "video_steps=2",
+    "guidance_steps=2",
     "frames=4",
     "fps=15",
     "sample_every=2",
@@ -164,6 +166,15 @@ class TestDenoisers:
         assert loss(right) < 1e-8
         assert loss(lambda *given: 0.5 * right(*given)) > 0.01
 
+    @pytest.mark.parametrize(("first", "moved"), [(1, 1.0), (100_000, 1 - 0.998**20)])
+    def test_the_average_forgets_what_a_short_training_began_with(self, diffusers, first, moved):
+        from kdkit_echocardio.diffusion.training.denoisers import follow
+
+        average, current = [torch.zeros(1)], [torch.ones(1)]
+        for count in range(first, first + 20):
+            follow(average, current, torch.tensor(count))
+        assert float(average[0]) == pytest.approx(moved, abs=1e-3)
+
     def test_the_picture_stands_beside_every_frame_and_the_fraction_is_the_one_token(self):
         from types import SimpleNamespace
 
@@ -185,6 +196,65 @@ class TestDenoisers:
         assert all(torch.equal(seen["inputs"][:, frame, 4:], picture) for frame in range(3))
         assert seen["encoder_hidden_states"].shape == (2, 1, 1)
         assert seen["encoder_hidden_states"].flatten().tolist() == pytest.approx([0.4, 0.6])
+
+
+class TestGuidance:
+    """A network that answers with the ejection fraction it is given, scaled by a weight."""
+
+    class Echo(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            from types import SimpleNamespace
+
+            self.weight = torch.nn.Parameter(torch.tensor(1.0))
+            self.config = SimpleNamespace(addition_time_embed_dim=1)
+
+        def forward(self, inputs, steps, encoder_hidden_states, added_time_ids):
+            from types import SimpleNamespace
+
+            answer = self.weight * (encoder_hidden_states[..., None, None] + 0.3)
+            return SimpleNamespace(sample=answer.expand_as(inputs[:, :, :4]))
+
+    @pytest.fixture
+    def module(self, diffusers):
+        from kdkit_echocardio.diffusion.training.guidance import GuidanceTraining
+
+        scheduler = diffusers.DDPMScheduler(prediction_type="v_prediction")
+        return GuidanceTraining(self.Echo(), scheduler, 2.5, (0.2, 0.6), 10, 0.01)
+
+    @pytest.fixture
+    def batch(self):
+        return {
+            "latents": torch.zeros(64, 3, 4, 2, 2),
+            "picture": torch.zeros(64, 4, 2, 2),
+            "ejection_fraction": torch.full((64,), 0.4),
+        }
+
+    def test_what_is_learned_is_what_guidance_makes_of_the_network_as_it_was(self, module, batch):
+        nothing = torch.zeros(64, 3, 4, 2, 2)
+        with torch.no_grad():
+            module.network.weight.fill_(9.0)
+        target = module.target(nothing, nothing, torch.zeros(64, dtype=torch.long), batch)
+        # 0.3 + 2.5 (0.7 - 0.3)
+        assert torch.allclose(target, torch.tensor(1.3))
+
+    def test_all_that_is_asked_later_is_learned_whatever_the_clips_own(self, module, batch):
+        seen = []
+
+        def denoise(network, noisy, steps, given):
+            seen.append(given["ejection_fraction"])
+            return noisy
+
+        module.denoise = denoise
+        module.training_step(batch, 0)
+        (asked,) = seen
+        assert 0.2 <= asked.min() < 0.25 and 0.55 < asked.max() <= 0.6
+
+    def test_the_network_as_it_was_stays(self, module, batch):
+        optimiser = module.configure_optimizers()["optimizer"]
+        module.training_step(batch, 0).backward()
+        optimiser.step()
+        assert module.network.weight != 1 and module.before.weight == 1
 
 
 class TestSharpening:
@@ -242,7 +312,12 @@ class TestCommand:
         assert sample.inputs.shape == (6, 112, 112) and sample.info["fps"] == 15.0
         assert 40 <= float(sample.truth["ejection_fraction"]) <= 60
         pictures = sorted(path.name for path in (kept / "training").glob("*.png"))
-        assert pictures == [f"{part}-000002.png" for part in ("autoencoder", "clips", "images", "sharpened")]
+        assert pictures == [
+            f"{part}-000002.png" for part in ("autoencoder", "clips", "guided", "images", "sharpened")
+        ]
+
+    def test_clips_need_no_guidance_any_more(self, kept):
+        assert yaml.safe_load((kept / "config.yaml").read_text())["sampling"]["guidance"] == 1.0
 
     def test_again_it_trains_nothing_that_is_done(self, cli, recordings, kept):
         checkpoints = {path: path.stat().st_mtime_ns for path in kept.rglob("*.ckpt")}
@@ -266,8 +341,20 @@ class TestCommand:
             assert changed <= most and (changed > 0) == (most > 0)
         assert json.loads((tmp_path / "more" / "lvdm" / "config.json").read_text())["num_frames"] == 5
 
-    def test_an_autoencoder_that_is_not_there_cannot_be_left_as_it_is(self, cli, recordings, tmp_path):
-        finished = train(cli, recordings, tmp_path / "out", "--set", "autoencoder_steps=0")
+    def test_networks_may_be_left_as_they_are(self, cli, recordings, kept, tmp_path):
+        none = ("autoencoder_steps", "sharpening_steps", "image_steps", "video_steps", "guidance_steps")
+        settings = [f"start={kept}", "guidance=3", *(f"{name}=0" for name in none)]
+        finished = train(cli, recordings, tmp_path / "same", *(p for text in settings for p in ("--set", text)))
+        assert finished.code == 0, finished.err
+        for name in ("vae", "lidm_trained", "lvdm"):
+            file = f"{name}/diffusion_pytorch_model.safetensors"
+            assert (kept / file).read_bytes() == (tmp_path / "same" / file).read_bytes()
+        told = yaml.safe_load((tmp_path / "same" / "config.yaml").read_text())
+        assert told["sampling"]["guidance"] == 3.0
+
+    @pytest.mark.parametrize("steps", ["autoencoder_steps", "image_steps", "video_steps"])
+    def test_a_network_that_is_not_there_cannot_be_left_as_it_is(self, cli, recordings, tmp_path, steps):
+        finished = train(cli, recordings, tmp_path / "out", "--set", f"{steps}=0")
         assert finished.code == 2 and "start is not set" in finished.err
 
     def test_networks_of_another_kind_are_no_start(self, cli, recordings, tmp_path):

@@ -9,7 +9,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 # The ejection fraction is left out of so many examples: what is learned without it is what guidance starts from
 # (Ho and Salimans, arXiv:2207.12598).
@@ -21,6 +21,9 @@ CONDITION_RATE = 10
 
 # A little of the noise is the same all over a picture, so that its overall brightness is learned too.
 NOISE_OFFSET = 0.1
+
+# The share of the running average that stays in each step, once there have been many.
+DECAY = 0.998
 
 
 class DenoiserTraining(LightningModule):
@@ -41,7 +44,7 @@ class DenoiserTraining(LightningModule):
     ) -> None:
         super().__init__()
         self.network: Any = network
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998))
+        self.average = AveragedModel(network, multi_avg_fn=follow)
         # Several devices would wait for gradients of it.
         self.average.requires_grad_(False)
         self.scheduler = scheduler
@@ -57,9 +60,14 @@ class DenoiserTraining(LightningModule):
         noise = noise + NOISE_OFFSET * torch.randn_like(latents[..., :1, :1])
         noisy = scheduler.add_noise(latents, noise, steps)
         answer = self.denoise(self.network, noisy, steps, batch)
-        loss = functional.mse_loss(answer.float(), scheduler.get_velocity(latents, noise, steps))
+        loss = functional.mse_loss(answer.float(), self.target(noisy, noise, steps, batch))
         self.log("loss", loss, prog_bar=True)
         return loss
+
+    def target(self, noisy: Tensor, noise: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """The velocity that the network shall answer with, shaped as ``noisy``."""
+        velocity: Tensor = self.scheduler.get_velocity(batch["latents"], noise, steps)
+        return velocity
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
         self.average.update_parameters(self.network)
@@ -73,6 +81,18 @@ class DenoiserTraining(LightningModule):
         optimiser = torch.optim.AdamW(groups, weight_decay=1e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, self.steps, pct_start=0.05)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+@torch.no_grad()
+def follow(average: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+    """Move the running average of weights towards the current ones, faster while there were few ``updates``.
+
+    Without that, what a short training began with would weigh more than what it came to.
+    """
+    count = int(updates)
+    decay = min(DECAY, (1 + count) / (10 + count))
+    for old, new in zip(average, current, strict=True):
+        old.lerp_(new.to(old.dtype), 1 - decay)
 
 
 def denoise_image(network: Any, noisy: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:

@@ -63,11 +63,19 @@ class DrawnImages:
 
 
 class DrawnClips:
-    """Clips that move given latent pictures, a row of frames each: ``clips-STEP.png``."""
+    """Clips that move given latent pictures, a row of frames each: ``NAME-STEP.png``."""
 
     def __init__(
-        self, model: Model, pictures: torch.Tensor, fractions: Sequence[float], frames: int, folder: Path, seed: int
+        self,
+        model: Model,
+        pictures: torch.Tensor,
+        fractions: Sequence[float],
+        frames: int,
+        folder: Path,
+        seed: int,
+        name: str,
     ) -> None:
+        self.name = name
         self.model, self.pictures, self.fractions = model, pictures, fractions
         self.frames, self.folder, self.seed = frames, folder, seed
 
@@ -86,7 +94,7 @@ class DrawnClips:
         )
         shown = np.linspace(0, self.frames - 1, min(SHOWN_FRAMES, self.frames)).astype(int)
         rows = [decoded(self.model, clip[shown]).numpy() for clip in latents.cpu()]
-        write_rows(self.folder / f"clips-{step:06d}.png", rows)
+        write_rows(self.folder / f"{self.name}-{step:06d}.png", rows)
 
 
 def write_rows(path: Path, rows: Sequence[np.ndarray]) -> None:

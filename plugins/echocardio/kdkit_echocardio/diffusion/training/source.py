@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from .batches import LatentClips, LatentPictures, Pictures, to_float
 from .clips import ClipSet
 from .denoisers import DenoiserTraining, denoise_image, denoise_video
 from .fit import fit
+from .guidance import GuidanceTraining
 from .options import SourceTraining
 from .samples import SHOWN, DrawnClips, DrawnImages, RestoredPictures, scratch_model
 from .sharpening import SharpeningTraining
@@ -32,59 +32,85 @@ RANGE = (5, 95)
 
 ENCODED_AT_ONCE = 32
 
+# Where no beat has to be right, few steps make as good hearts.
+SHORT_CLIPS = {"sampler": "dpm-solver++", "steps": 3, "image_steps": 6}
+
 
 def train_networks(data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession) -> None:
     """Train autoencoder and denoisers on ``data`` and save them in ``folder``; goes on where it was cut off."""
     networks = begin(options, data.clips.shape[-1])
     autoencoder = _train_autoencoder(networks.vae, data, folder, options, session)
-    latents = _encode(autoencoder, data.clips, folder / WORK, session)
     save_settings(folder, data.fractions, options)
-    work, seed = folder / WORK, session.seed
-    _fit_denoiser(
-        "images",
-        networks.images,
-        LatentPictures(latents, options.image_batch),
-        denoise_image,
-        options.image_steps,
-        folder / IMAGES,
-        options,
-        session,
-        lambda model: DrawnImages(model, work, seed),
-        autoencoder,
-    )
-    clips = LatentClips(latents, data.fractions, data.starts, options.video_batch)
-    shown = clips(np.random.default_rng(seed), 0)
-    _fit_denoiser(
-        "clips",
-        networks.clips,
-        clips,
-        denoise_video,
-        options.video_steps,
-        folder / CLIPS,
-        options,
-        session,
-        lambda model: DrawnClips(
-            model, shown["picture"][:SHOWN], shown["ejection_fraction"][:SHOWN].tolist(), options.frames, work, seed
-        ),
-        autoencoder,
-    )
+    _train_images(networks.images, autoencoder, data, folder, options, session)
+    _train_clips(networks.clips, autoencoder, data, folder, options, session)
+
+
+def _train_images(
+    network: Any, autoencoder: Any, data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession
+) -> None:
+    if options.image_steps:
+        work = folder / WORK
+        batches = LatentPictures(_encode(autoencoder, data.clips, work, session), options.image_batch)
+        module = DenoiserTraining(network, _scheduler(), denoise_image, options.image_steps, options.learning_rate)
+        shown = _scratch(autoencoder, module, options)
+        drawn = DrawnImages(shown, work, session.seed)
+        fit(module, batches, module.steps, "images", work / IMAGES, session, (options.sample_every, drawn))
+        network = module.average.module
+    network.save_pretrained(folder / IMAGES)
+
+
+def _train_clips(
+    network: Any, autoencoder: Any, data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession
+) -> None:
+    """Train the network, and teach it then to draw as it would with guidance."""
+    work, guided = folder / WORK, options.guidance_steps if options.guidance != 1 else 0
+    if not options.video_steps and not guided:
+        network.save_pretrained(folder / CLIPS)
+        return
+    latents = _encode(autoencoder, data.clips, work, session)
+    batches = LatentClips(latents, data.fractions, data.starts, options.video_batch)
+    first = batches(np.random.default_rng(session.seed), 0)
+
+    def trained(module: DenoiserTraining, name: str, target: str) -> Any:
+        fractions = first["ejection_fraction"][:SHOWN].tolist()
+        shown = _scratch(autoencoder, module, options)
+        drawn = DrawnClips(shown, first["picture"][:SHOWN], fractions, options.frames, work, session.seed, name)
+        fit(module, batches, module.steps, name, work / target, session, (options.sample_every, drawn))
+        return module.average.module
+
+    if options.video_steps:
+        module = DenoiserTraining(network, _scheduler(), denoise_video, options.video_steps, options.learning_rate)
+        network = trained(module, "clips", CLIPS)
+    if guided:
+        low, high = asked_range(data.fractions)
+        asked = (low / 100.0, high / 100.0)
+        network = trained(
+            GuidanceTraining(network, _scheduler(), options.guidance, asked, guided), "guided", "guided"
+        )
+    network.save_pretrained(folder / CLIPS)
+
+
+def asked_range(fractions: np.ndarray) -> tuple[float, float]:
+    """Between which ejection fractions, in percent, a source is asked that was trained on these, of one."""
+    known = 100.0 * fractions[fractions > 0]
+    low, high = np.percentile(known, RANGE) if len(known) else (0.0, 0.0)
+    return round(float(low), 1), round(float(high), 1)
 
 
 def save_settings(folder: Path, fractions: np.ndarray, options: SourceTraining) -> None:
     """Write ``config.yaml``: what the generator must know of the training."""
-    known = 100.0 * fractions[fractions > 0]
-    low, high = np.percentile(known, RANGE) if len(known) else (0.0, 0.0)
     told = {
         # Few steps must begin where nothing is left of the picture (Lin et al., arXiv:2305.08891).
         "noise_scheduler": {**PUBLISHED_SCHEDULER, "timestep_spacing": "trailing"},
         "sampling": {
-            # New noise in each step covers the mistakes of networks as small as these.
+            # New noise in each step covers the mistakes of networks as small as these, but takes more steps.
             "sampler": "ddpm",
             "steps": options.sampling_steps,
             "image_steps": options.image_sampling_steps,
-            "guidance": options.guidance,
+            "short_clips": SHORT_CLIPS,
+            "guidance": 1.0 if options.guidance_steps else options.guidance,
             "fps": options.fps,
-            "ejection_fraction": [round(float(low), 1), round(float(high), 1)],
+            "ejection_fraction": list(asked_range(fractions)),
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,6 +155,7 @@ def _encode(autoencoder: Any, clips: np.ndarray, work: Path, session: TrainingSe
     path = work / "latents.npy"
     if path.is_file():
         return np.load(path, mmap_mode="r")
+    work.mkdir(parents=True, exist_ok=True)
     # Each process that trains along writes its own; the same bytes, whichever comes last.
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     side = clips.shape[-1] // 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
@@ -145,32 +172,12 @@ def _encode(autoencoder: Any, clips: np.ndarray, work: Path, session: TrainingSe
     return latents
 
 
-def _fit_denoiser(
-    name: str,
-    network: Any,
-    batches: Any,
-    denoise: Any,
-    steps: int,
-    target: Path,
-    options: SourceTraining,
-    session: TrainingSession,
-    sampler: Callable[[Model], Callable[[int], None]],
-    autoencoder: Any,
-) -> None:
+def _scheduler() -> Any:
     arguments = {key: value for key, value in PUBLISHED_SCHEDULER.items() if not key.startswith("_")}
-    scheduler = diffusers().DDPMScheduler(**arguments)
-    module = DenoiserTraining(network, scheduler, denoise, steps, options.learning_rate)
-    shown = scratch_model(
-        autoencoder, module.average.module, scheduler, network.config["sample_size"], options.frames
-    )
-    fit(
-        module,
-        batches,
-        steps,
-        name,
-        target.parent / WORK / target.name,
-        session,
-        (options.sample_every, sampler(shown)),
-    )
+    return diffusers().DDPMScheduler(**arguments)
+
+
+def _scratch(autoencoder: Any, module: DenoiserTraining, options: SourceTraining) -> Model:
+    """A model to draw with as the network is trained."""
     average: Any = module.average.module
-    average.save_pretrained(target)
+    return scratch_model(autoencoder, average, module.scheduler, average.config["sample_size"], options.frames)
