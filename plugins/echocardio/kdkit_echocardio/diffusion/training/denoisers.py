@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -84,7 +84,7 @@ class DenoiserTraining(LightningModule):
 
 
 @torch.no_grad()
-def follow(average: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+def follow(average: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
     """Move the running average of weights towards the current ones, faster while there were few ``updates``.
 
     Without that, what a short training began with would weigh more than what it came to.
