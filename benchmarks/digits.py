@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.progress import Silence
 from kdkit.recipe.load import load_experiment
-from kdkit.run import Run
-from kdkit.run_folder import STUDENT, TEACHER, choose_folder
+from kdkit.runs.folder import STUDENT, TEACHER, choose_folder
+from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
 ROOT = Path("runs/benchmark-digits")

@@ -19,11 +19,11 @@ from kdkit_digits.halves import training_half
 from kdkit_digits.networks import teacher_network
 from safetensors.torch import save_file
 
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.progress import Silence
 from kdkit.recipe.load import load_experiment
-from kdkit.run import Run
-from kdkit.run_folder import STUDENT, TEACHER, choose_folder
+from kdkit.runs.folder import STUDENT, TEACHER, choose_folder
+from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
 ROOT = Path("runs/benchmark-ensemble")

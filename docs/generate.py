@@ -23,7 +23,7 @@ import kdkit
 import kdkit.testing
 from kdkit.entry import KINDS
 from kdkit.errors import KdkitError
-from kdkit.plugins import Registry, discover
+from kdkit.plugins.registry import Registry, discover
 from kdkit.recipe.schema import Choice, Recipe, part_of
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.suite import promises

@@ -13,19 +13,11 @@ if TYPE_CHECKING:
     from pydantic import Field as Field
 
     from kdkit.contracts.adversary import Adversary as Adversary
-    from kdkit.contracts.choice import GeneratorChoice as GeneratorChoice
-    from kdkit.contracts.choice import TeacherChoice as TeacherChoice
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
     from kdkit.contracts.component import fingerprint_of as fingerprint_of
-    from kdkit.contracts.domain import Case as Case
     from kdkit.contracts.domain import Domain as Domain
-    from kdkit.contracts.domain import Figure as Figure
-    from kdkit.contracts.domain import Published as Published
     from kdkit.contracts.generator import Generator as Generator
-    from kdkit.contracts.inspection import Defect as Defect
-    from kdkit.contracts.inspection import Inspection as Inspection
-    from kdkit.contracts.inspection import Table as Table
     from kdkit.contracts.metric import Metric as Metric
     from kdkit.contracts.metric import Score as Score
     from kdkit.contracts.objective import FeatureObjective as FeatureObjective
@@ -34,36 +26,44 @@ if TYPE_CHECKING:
     from kdkit.contracts.teacher import Teacher as Teacher
     from kdkit.contracts.trainable import TrainableGenerator as TrainableGenerator
     from kdkit.contracts.trainable import TrainingSession as TrainingSession
+    from kdkit.contracts.vocabulary import Case as Case
+    from kdkit.contracts.vocabulary import Defect as Defect
+    from kdkit.contracts.vocabulary import Figure as Figure
+    from kdkit.contracts.vocabulary import Inspection as Inspection
+    from kdkit.contracts.vocabulary import Published as Published
+    from kdkit.contracts.vocabulary import Table as Table
+    from kdkit.engine.threads import one_thread as one_thread
     from kdkit.entry import Entry as Entry
     from kdkit.errors import DataError as DataError
     from kdkit.errors import KdkitError as KdkitError
     from kdkit.errors import WeightsError as WeightsError
     from kdkit.hookspecs import hookimpl as hookimpl
+    from kdkit.metrics.open_clip import VisionLanguage as VisionLanguage
+    from kdkit.plugins.choice import GeneratorChoice as GeneratorChoice
+    from kdkit.plugins.choice import TeacherChoice as TeacherChoice
     from kdkit.progress import Bar as Bar
     from kdkit.progress import Progress as Progress
     from kdkit.sample import Sample as Sample
-    from kdkit.threads import one_thread as one_thread
-    from kdkit.vision_language import VisionLanguage as VisionLanguage
-    from kdkit.weights import load_weights as load_weights
+    from kdkit.store.weights import load_weights as load_weights
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Field": "pydantic",
-    "GeneratorChoice": "kdkit.contracts.choice",
-    "TeacherChoice": "kdkit.contracts.choice",
+    "GeneratorChoice": "kdkit.plugins.choice",
+    "TeacherChoice": "kdkit.plugins.choice",
     "Adversary": "kdkit.contracts.adversary",
     "Component": "kdkit.contracts.component",
     "ComponentOptions": "kdkit.contracts.component",
     "fingerprint_of": "kdkit.contracts.component",
-    "Case": "kdkit.contracts.domain",
+    "Case": "kdkit.contracts.vocabulary",
     "Domain": "kdkit.contracts.domain",
-    "Figure": "kdkit.contracts.domain",
-    "Published": "kdkit.contracts.domain",
+    "Figure": "kdkit.contracts.vocabulary",
+    "Published": "kdkit.contracts.vocabulary",
     "Generator": "kdkit.contracts.generator",
-    "Defect": "kdkit.contracts.inspection",
-    "Inspection": "kdkit.contracts.inspection",
-    "Table": "kdkit.contracts.inspection",
+    "Defect": "kdkit.contracts.vocabulary",
+    "Inspection": "kdkit.contracts.vocabulary",
+    "Table": "kdkit.contracts.vocabulary",
     "Metric": "kdkit.contracts.metric",
     "Score": "kdkit.contracts.metric",
     "FeatureObjective": "kdkit.contracts.objective",
@@ -80,9 +80,9 @@ _HOMES = {
     "Bar": "kdkit.progress",
     "Progress": "kdkit.progress",
     "Sample": "kdkit.sample",
-    "one_thread": "kdkit.threads",
-    "VisionLanguage": "kdkit.vision_language",
-    "load_weights": "kdkit.weights",
+    "one_thread": "kdkit.engine.threads",
+    "VisionLanguage": "kdkit.metrics.open_clip",
+    "load_weights": "kdkit.store.weights",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from kdkit.run import Run
+    from kdkit.runs.run import Run
 
 TOY = Path(__file__).parent / "toy"
 KDKIT = Path(sys.executable).with_name("kdkit")
@@ -109,11 +109,11 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 @pytest.fixture(scope="session")
 def toy_run() -> Callable[..., Run]:
     """Prepare a run of the toy domain, which must be installed, with settings as ``--set`` takes them."""
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
     from kdkit.progress import Silence
     from kdkit.recipe.load import load_experiment
-    from kdkit.run import Run
-    from kdkit.run_folder import choose_folder
+    from kdkit.runs.folder import choose_folder
+    from kdkit.runs.run import Run
 
     def prepared(home: Path, *settings: str) -> Run:
         experiment = load_experiment(discover({}), "toy", None, settings)

@@ -14,8 +14,8 @@ import typer
 from kdkit_cli.options import ConfigOption, DomainArgument, LayoutOption, SetOption, inside
 
 if TYPE_CHECKING:
-    from kdkit.contracts.domain import Domain, Figure
-    from kdkit.contracts.inspection import Inspection
+    from kdkit.contracts.domain import Domain
+    from kdkit.contracts.vocabulary import Figure, Inspection
 
 SHOWN_DEFECTS = 5
 
@@ -64,7 +64,7 @@ def check(
 
 
 def _check_data(domain: str, data: Path, layout: str, as_json: bool, out: Path | None) -> None:
-    from kdkit.files import write_json
+    from kdkit.atomic import write_json
     from kdkit_cli import console
 
     examiner, name = _domain(domain)
@@ -92,14 +92,14 @@ def _check_teacher(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    from kdkit.contracts.domain import Case
-    from kdkit.engine.answering import freeze
+    from kdkit.atomic import write_bytes
+    from kdkit.contracts.vocabulary import Case
+    from kdkit.engine.inference import freeze
     from kdkit.errors import DataError
-    from kdkit.files import write_bytes
-    from kdkit.measure.page import contact_sheet
-    from kdkit.plugins import discover
+    from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher, first_samples
+    from kdkit.pages.data import contact_sheet
+    from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
-    from kdkit.teacher_check import CHECKED_SAMPLES, check_teacher, first_samples
     from kdkit_cli import console
 
     experiment = load_experiment(discover(), domain, config, settings)
@@ -126,8 +126,8 @@ def _check_teacher(
 
 
 def _domain(domain: str) -> tuple[Domain, str]:
-    from kdkit.plugins import discover
-    from kdkit.single_file import domain_name
+    from kdkit.plugins.registry import discover
+    from kdkit.plugins.single_file import domain_name
 
     registry = discover()
     name = domain_name(registry, domain)
@@ -148,7 +148,7 @@ def _as_json(inspection: Inspection) -> dict[str, Any]:
 def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
     from rich.table import Table
 
-    from kdkit.contracts.inspection import told_dropped
+    from kdkit.contracts.vocabulary import told_dropped
     from kdkit_cli import console
 
     out = console.out
@@ -186,7 +186,7 @@ def _defect_table(inspection: Inspection) -> Any:
 
 
 def _write_pictures(out: Path, pictures: Any) -> None:
-    from kdkit.files import write_bytes
+    from kdkit.atomic import write_bytes
 
     for number, picture in enumerate(pictures, 1):
         write_bytes(out / f"picture-{number}.{_suffix(picture)}", picture.data)

@@ -14,8 +14,8 @@ from kdkit_cli.options import DomainFileOption
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kdkit.compare.comparison import Comparison
-    from kdkit.compare.paired import Difference
+    from kdkit.evaluation.comparison import Comparison
+    from kdkit.evaluation.paired import Difference
 
 
 def register(app: typer.Typer) -> None:
@@ -36,12 +36,13 @@ def compare(
     Each score of the students, the difference with its 95 % interval by a paired bootstrap over the samples both were
     measured on, and what differs in the recipes.
     """
-    from kdkit.compare.comparison import compare as compared
-    from kdkit.compare.page import page
-    from kdkit.files import write_text
-    from kdkit.plugins import discover
-    from kdkit.single_file import load_domain_file
-    from kdkit.stored_run import open_run
+    from kdkit.atomic import write_text
+    from kdkit.evaluation.comparison import compare as compared
+    from kdkit.pages.comparison import page
+    from kdkit.plugins.registry import discover
+    from kdkit.plugins.single_file import load_domain_file
+    from kdkit.runs.stored import open_run
+    from kdkit.stages.pipeline import check_whole
     from kdkit_cli import console
 
     if len(runs) < 2:
@@ -50,7 +51,10 @@ def compare(
     if domain_file is not None:
         load_domain_file(registry, domain_file)
     progress = console.RichProgress()
-    found = compared([open_run(registry, path, progress) for path in runs], progress)
+    opened = [open_run(registry, path, progress) for path in runs]
+    for run in opened:
+        check_whole(run, "evaluate")
+    found = compared(opened, progress)
     if out is not None:
         write_text(out, page(found))
     if as_json:

@@ -13,7 +13,7 @@ app = typer.Typer(help="Look at recipes.", no_args_is_help=True)
 def show(domain: DomainArgument, config: ConfigOption = None, settings: SetOption = None) -> None:
     """Print the resolved recipe, each option with its meaning, ready to be saved and changed."""
     from kdkit.errors import Problem
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
     from kdkit.recipe.show import commented_yaml
 

@@ -29,10 +29,10 @@ from kdkit_cli.options import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kdkit.measure.models import TeacherFound
-    from kdkit.measure.scoring import Measured
-    from kdkit.plugins import Registry
-    from kdkit.student_folder import TrainedStudent
+    from kdkit.evaluation.models import TeacherFound
+    from kdkit.evaluation.scoring import Measured
+    from kdkit.plugins.registry import Registry
+    from kdkit.runs.student import TrainedStudent
 
 
 class _Wanted(NamedTuple):
@@ -130,15 +130,15 @@ def _refuse(given: dict[str, Any], when: str) -> None:
 
 
 def _measure(wanted: _Wanted, chosen: dict[str, str], as_json: bool, out: Path | None) -> None:
-    from kdkit.contracts.inspection import told_dropped
-    from kdkit.measure.models import chosen_metrics
-    from kdkit.measure.page import as_json as plain
-    from kdkit.measure.page import show_worst, worst_rows, write_outcome
-    from kdkit.measure.scoring import measure
-    from kdkit.plugins import discover
+    from kdkit.contracts.vocabulary import told_dropped
+    from kdkit.evaluation.models import chosen_metrics
+    from kdkit.evaluation.scoring import measure
+    from kdkit.pages.data import as_json as plain
+    from kdkit.pages.data import show_worst, worst_rows, write_outcome
+    from kdkit.plugins.registry import discover
+    from kdkit.plugins.single_file import load_domain_file
     from kdkit.recipe.schema import Hardware
-    from kdkit.single_file import load_domain_file
-    from kdkit.student_folder import read_student
+    from kdkit.runs.student import read_student
     from kdkit_cli import console
 
     registry = discover()
@@ -189,7 +189,7 @@ def _measure(wanted: _Wanted, chosen: dict[str, str], as_json: bool, out: Path |
 
 
 def _teacher(registry: Registry, wanted: _Wanted, student: TrainedStudent) -> TeacherFound | None:
-    from kdkit.measure.models import default_teacher, teacher_of_run
+    from kdkit.evaluation.models import default_teacher, teacher_of_run
     from kdkit_cli import console
 
     found = teacher_of_run(registry, wanted.student)
@@ -206,7 +206,7 @@ def _table(measured: Measured) -> Table:
 
     from rich.table import Table
 
-    from kdkit.measure.page import measured_names
+    from kdkit.pages.data import measured_names
     from kdkit_cli.scores_table import score_text
 
     names = measured_names(measured.scores)

@@ -55,7 +55,7 @@ def new(
     ] = None,
 ) -> None:
     """Make the project of a new plugin: installable, tested, with one working component."""
-    from kdkit.files import write_text
+    from kdkit.atomic import write_text
     from kdkit_cli.console import escape
     from kdkit_cli.console import out as console
 
@@ -133,7 +133,7 @@ def _check_name(name: str) -> None:
     from importlib.util import find_spec
 
     from kdkit.errors import UsageError
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
 
     if name.startswith("kdkit"):
         raise UsageError(f"{name!r} begins with kdkit", "Leave it out: the distribution is called kdkit-NAME anyway.")

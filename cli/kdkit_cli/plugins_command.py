@@ -12,7 +12,7 @@ from kdkit_cli import new_command, verify_command
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from kdkit.plugins import Plugin, Registry
+    from kdkit.plugins.registry import Plugin, Registry
 
 app = typer.Typer(help="See what is installed, and what it offers.", no_args_is_help=True)
 new_command.register(app)
@@ -24,7 +24,7 @@ RequirementsOption = Annotated[bool, typer.Option("--requirements", help="Print 
 @app.command("list")
 def list_(as_json: JsonOption = False, requirements: RequirementsOption = False) -> None:
     """List the installed plugins with their state and components."""
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
 
     plugins = discover().plugins
     if requirements:
@@ -45,7 +45,7 @@ def info(
     """Show a plugin's components, or a component's options: type, default and meaning."""
     from kdkit.entry import KINDS
     from kdkit.errors import UsageError, did_you_mean
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
 
     registry = discover()
     plugin = next((p for p in registry.plugins if p.name == name), None)

@@ -79,10 +79,10 @@ def _predict_files(
     student_path: Path, inputs: list[Path], out: Path, domain_file: Path | None, chosen: dict[str, str]
 ) -> None:
     from kdkit.errors import DataError
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
+    from kdkit.plugins.single_file import load_domain_file
     from kdkit.recipe.schema import Hardware
-    from kdkit.single_file import load_domain_file
-    from kdkit.student_folder import has_changed, read_student
+    from kdkit.runs.student import has_changed, read_student
     from kdkit_cli import console
 
     start = time.monotonic()
@@ -93,7 +93,7 @@ def _predict_files(
     if domain_file is not None and has_changed(student, domain_file):
         console.err.print(f"  note: {domain_file} has changed since this student was trained")
 
-    from kdkit.engine.files import SUMMARY, list_inputs, predict_files
+    from kdkit.engine.predict_files import SUMMARY, list_inputs, predict_files
 
     paths = list_inputs(student.domain, inputs)
     if not paths:

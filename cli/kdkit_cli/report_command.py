@@ -45,7 +45,7 @@ def report(
 
     kdkit report DOMAIN is the stage of the domain's run; earlier stages that are not whole are run first.
     """
-    from kdkit.stored_run import is_run_folder
+    from kdkit.runs.stored import is_run_folder
 
     hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)
     if not is_run_folder(Path(run)):
@@ -69,11 +69,12 @@ def report(
 
 
 def _redo(path: Path, domain_file: Path | None) -> None:
-    from kdkit.plugins import discover
-    from kdkit.single_file import load_domain_file
+    from kdkit.plugins.registry import discover
+    from kdkit.plugins.single_file import load_domain_file
+    from kdkit.runs.stored import open_run
     from kdkit.stages import evaluate
     from kdkit.stages import report as stage
-    from kdkit.stored_run import check_whole, open_run
+    from kdkit.stages.pipeline import check_whole
     from kdkit_cli import console
 
     registry = discover()

@@ -25,7 +25,7 @@ from kdkit_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from kdkit.run import Run
+    from kdkit.runs.run import Run
 
 SHEET_SAMPLES = 16
 
@@ -117,12 +117,12 @@ def execute(
     last: str | None,
 ) -> Run:
     """Prepare a run, bring it up to date, and show what came of it."""
-    from kdkit import ranks
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
     from kdkit.progress import Progress, Silence
     from kdkit.recipe.load import load_experiment
-    from kdkit.run import Run
-    from kdkit.run_folder import choose_folder
+    from kdkit.runs.folder import choose_folder
+    from kdkit.runs.run import Run
+    from kdkit.stages import ranks
     from kdkit.stages.pipeline import run_stages
     from kdkit_cli.console import RichProgress, err, escape
 
@@ -163,7 +163,7 @@ def _draw_sheet(run: Run, path: Path) -> None:
 
     from PIL import Image
 
-    from kdkit.files import write_bytes
+    from kdkit.atomic import write_bytes
     from kdkit_cli.console import escape, out
 
     samples = run.evaluation.split.samples

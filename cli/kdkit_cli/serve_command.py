@@ -11,7 +11,7 @@ import typer
 from kdkit_cli.options import ConfigOption, SetOption
 
 if TYPE_CHECKING:
-    from kdkit.plugins import Registry
+    from kdkit.plugins.registry import Registry
 
 PORT = 8470
 
@@ -59,7 +59,7 @@ def serve_teacher(
 
     Clients use the teacher called remote. Stops when interrupted.
     """
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
     from kdkit.serving.token import read_token
 
     token = read_token(token_file, os.environ)

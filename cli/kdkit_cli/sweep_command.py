@@ -58,10 +58,9 @@ def sweep(
     others go on. The results, written anew while runs end: sweep.csv, and sweep.html with the score against weights,
     speed and memory.
     """
-    from kdkit.plugins import discover
-    from kdkit.sweep.page import write_page
+    from kdkit.plugins.registry import discover
     from kdkit.sweep.plan import choose_sweep_folder, plan
-    from kdkit.sweep.results import read_result, write_table
+    from kdkit.sweep.results import read_result, write_page, write_table
     from kdkit.sweep.running import run_points
     from kdkit_cli import console
 

@@ -57,10 +57,10 @@ def train_generator(
     if inside(folder, data):
         raise typer.BadParameter(f"{folder} lies in the data, where nothing is written", param_hint="--out")
 
-    from kdkit import ranks
-    from kdkit.generator_training import train_generator as train
-    from kdkit.plugins import discover
+    from kdkit.engine.generator_training import train_generator as train
+    from kdkit.plugins.registry import discover
     from kdkit.progress import Silence
+    from kdkit.stages import ranks
     from kdkit_cli import console
 
     hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)

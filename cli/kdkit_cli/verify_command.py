@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from kdkit.plugins import Plugin, Registry
+    from kdkit.plugins.registry import Plugin, Registry
     from kdkit.testing.verify import Finding
 
 
@@ -49,11 +49,11 @@ def verify(
 
 def _load(target: str) -> tuple[Registry, list[Plugin]]:
     from kdkit.errors import UsageError, did_you_mean
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
 
     path = Path(target)
     if path.suffix == ".py":
-        from kdkit.single_file import load_domain_file
+        from kdkit.plugins.single_file import load_domain_file
 
         registry = discover()
         load_domain_file(registry, path)

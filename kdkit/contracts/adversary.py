@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 from kdkit.contracts.component import Component, ComponentOptions, fingerprint_of
-from kdkit.contracts.domain import Activation
+from kdkit.contracts.vocabulary import Activation
 
 if TYPE_CHECKING:
     import torch

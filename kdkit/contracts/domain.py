@@ -1,67 +1,23 @@
-"""The contract of a domain, and what it exchanges with the report."""
+"""The contract of a domain."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
+from kdkit.atomic import write_bytes
 from kdkit.contracts.component import Component
 from kdkit.contracts.generator import Generator
-from kdkit.contracts.inspection import Inspection
+from kdkit.contracts.vocabulary import Activation, Ask, Case, Figure, Inspection, Published
 from kdkit.errors import KdkitError
-from kdkit.files import write_bytes
 from kdkit.progress import Progress
 from kdkit.sample import Sample
-
-Activation = Literal["sigmoid", "softmax", "identity"]
-Ask = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A sample of the evaluation with every model's answer to it.
-
-    ``rank``: "best", "median" or "worst", by the student's first metric, "" for one of all samples; ``score``: that
-    metric on this sample, NaN where it could not be measured.
-    ``predictions``: model name ("teacher", "student", "control") to a float32 array, activated.
-    """
-
-    rank: str
-    score: float
-    sample: Sample
-    predictions: Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture for the report: ``data`` of the type ``media_type`` (image/png, image/svg+xml, image/gif ...)."""
-
-    title: str
-    caption: str
-    media_type: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Published:
-    """A published result, shown beside those of a sweep.
-
-    ``weights``: the model's number of them; ``score``: its value of the metric named ``metric``; ``source``: where it
-    was published and on what it was measured, as a sentence.
-    """
-
-    name: str
-    weights: int
-    metric: str
-    score: float
-    source: str
 
 
 class Domain(Component):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from kdkit.contracts.component import Component, ComponentOptions, fingerprint_of
-from kdkit.contracts.inspection import Defect
+from kdkit.contracts.vocabulary import Defect
 from kdkit.sample import Sample
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 from kdkit.contracts.component import Component
-from kdkit.contracts.domain import Activation
+from kdkit.contracts.vocabulary import Activation
 
 if TYPE_CHECKING:
     import torch

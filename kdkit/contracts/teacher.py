@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kdkit.contracts.component import Component
-from kdkit.contracts.domain import Activation
+from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 
 from kdkit.contracts.objective import FeatureObjective
-from kdkit.engine.answering import freeze
 from kdkit.engine.features import answer_and_features, check_paths
+from kdkit.engine.inference import freeze
 from kdkit.errors import DataError, PluginError
-from kdkit.experiment import Experiment, Term
+from kdkit.recipe.experiment import Experiment, Term
 
 
 class Criterion(torch.nn.Module):

@@ -13,18 +13,18 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
+from kdkit.atomic import write_csv
 from kdkit.contracts.adversary import Adversary
+from kdkit.engine.adversarial import Duel, Turns
 from kdkit.engine.criterion import make_criterion
 from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
-from kdkit.engine.duel import Duel, Turns
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.engine.windows import Shuffled, Windows
 from kdkit.errors import DataError, UsageError
-from kdkit.experiment import Experiment
-from kdkit.files import write_csv
 from kdkit.progress import Bar
+from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.schema import Training
-from kdkit.run import Arm, Labelled
+from kdkit.runs.run import Arm, Labelled
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from kdkit.contracts.domain import Activation
-from kdkit.run import Labelled
-from kdkit.store.answers import NAME, WEIGHT, decode_targets, decode_weight
+from kdkit.contracts.vocabulary import Activation
+from kdkit.runs.run import Labelled
+from kdkit.store.targets import NAME, WEIGHT, decode_targets, decode_weight
 
 
 class Windows(Dataset[tuple[torch.Tensor, ...]]):

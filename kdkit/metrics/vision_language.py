@@ -12,8 +12,8 @@ from pydantic import DirectoryPath, Field
 from kdkit.contracts.component import ComponentOptions
 from kdkit.contracts.metric import Metric
 from kdkit.errors import DataError
+from kdkit.metrics.open_clip import VisionLanguage
 from kdkit.sample import Sample
-from kdkit.vision_language import VisionLanguage
 
 THRESHOLD = 0.5
 _MODEL = "Folder of a vision-language model in OpenCLIP's layout: open_clip_config.json and weights."

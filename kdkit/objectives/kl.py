@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from kdkit.contracts.component import ComponentOptions
-from kdkit.contracts.domain import Activation
 from kdkit.contracts.objective import Objective
+from kdkit.contracts.vocabulary import Activation
 
 if TYPE_CHECKING:
     import torch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from kdkit.contracts.domain import Activation
 from kdkit.contracts.objective import Objective
+from kdkit.contracts.vocabulary import Activation
 
 if TYPE_CHECKING:
     import torch

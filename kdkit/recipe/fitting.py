@@ -8,7 +8,7 @@ from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.errors import Problem
-from kdkit.experiment import Experiment
+from kdkit.recipe.experiment import Experiment
 
 
 def misfits(experiment: Experiment) -> Iterator[Problem]:

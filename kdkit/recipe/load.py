@@ -9,17 +9,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from kdkit.contracts.choice import ComponentChoice
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.trainable import TrainableGenerator
 from kdkit.errors import PluginError, Problem, RecipeError, UsageError, did_you_mean
-from kdkit.experiment import Experiment, Term
-from kdkit.plugins import Registry
+from kdkit.plugins.choice import ComponentChoice
+from kdkit.plugins.registry import Registry
+from kdkit.plugins.single_file import domain_name
+from kdkit.recipe.experiment import Experiment, Term
 from kdkit.recipe.fitting import misfits
 from kdkit.recipe.schema import Choice, Hardware, Recipe, part_of
-from kdkit.single_file import domain_name
 
 Tree = dict[str, Any]
 # A plugin's own kind of path raises "path_unusable", with a message that says all.

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from kdkit.errors import Problem
-from kdkit.experiment import Experiment
+from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.schema import Recipe, part_of
 
 

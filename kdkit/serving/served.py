@@ -27,7 +27,7 @@ class ServedTeacher:
         """Raises :class:`kdkit.errors.WeightsError` when the weights do not fit."""
         import torch
 
-        from kdkit.engine.answering import freeze
+        from kdkit.engine.inference import freeze
 
         self.name = name
         self.fingerprint = teacher.fingerprint()
@@ -46,7 +46,7 @@ class ServedTeacher:
         """
         import torch
 
-        from kdkit.engine.answering import weighted_answers_of
+        from kdkit.engine.inference import weighted_answers_of
 
         try:
             with self._lock:

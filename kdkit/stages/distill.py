@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 
-from kdkit import ranks
 from kdkit.contracts.objective import FeatureObjective
-from kdkit.run import Arm, Run
-from kdkit.run_folder import CONTROL
-from kdkit.student_folder import CARD, WEIGHTS, write_student
+from kdkit.runs.folder import CONTROL
+from kdkit.runs.run import Arm, Run
+from kdkit.runs.student import CARD, WEIGHTS, write_student
+from kdkit.stages import ranks
 
 NAME = "distill"
 

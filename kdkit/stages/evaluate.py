@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 
 import numpy as np
 
+from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.component import fingerprint_of
-from kdkit.contracts.domain import Activation
 from kdkit.contracts.metric import Metric
-from kdkit.files import write_csv, write_json
-from kdkit.measure import beside
-from kdkit.run import Run
-from kdkit.run_folder import HUMANS, TEACHER
-from kdkit.stages import predict
-from kdkit.store.answers import read_answer
-from kdkit.store.shards import ShardStore
+from kdkit.evaluation import update as beside
+from kdkit.evaluation.predictions import model_predictions
+from kdkit.runs.folder import HUMANS, TEACHER
+from kdkit.runs.run import Run
 
 NAME = "evaluate"
 # Raise it when more is measured, so that older scores are made anew.
 FORMAT = 2
 
-Answers = Callable[[int], np.ndarray]
-
 
 def fingerprint(run: Run) -> str:
     """What the scores depend on."""
     return fingerprint_of(
-        predictions=[predict.fingerprint(run, arm) for arm in run.arms],
+        predictions=[run.prediction_fingerprint(arm) for arm in run.arms],
         teacher=run.evaluation.fingerprint,
         count=len(run.evaluation.split),
         metrics={name: metric.fingerprint() for name, metric in run.experiment.metrics.items()},
@@ -47,7 +40,7 @@ def execute(run: Run) -> None:
     """Measure every model, and people on real samples, with every metric; write scores and each sample's value."""
     start = time.monotonic()
     experiment, split = run.experiment, run.evaluation.split
-    models = answers(run)
+    models = model_predictions(run)
     measured = [*models, *([] if experiment.evaluated.synthetic else [HUMANS])]
     metrics = {model: {name: _new(m) for name, m in experiment.metrics.items()} for model in measured}
     rows = []
@@ -75,17 +68,6 @@ def execute(run: Run) -> None:
     write_csv(run.folder.cases_file, [row for row in rows if row["model"] in scores])
     write_json(run.folder.scores_file, scores)
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
-
-
-def answers(run: Run) -> dict[str, Answers]:
-    """For each model, the function from a sample's index to its activated answer."""
-    activation = run.experiment.domain.activation
-    stores = {TEACHER: run.evaluation.targets} | {arm.name: predict.predictions(run, arm) for arm in run.arms}
-    return {model: partial(_answer, store, activation) for model, store in stores.items()}
-
-
-def _answer(store: ShardStore, activation: Activation, index: int) -> np.ndarray:
-    return read_answer(store, index, activation)
 
 
 def _new(metric: Metric) -> Metric:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.generator import Generator
-from kdkit.contracts.inspection import told_dropped
+from kdkit.contracts.vocabulary import told_dropped
 from kdkit.errors import DataError, KdkitError
-from kdkit.run import Run
+from kdkit.runs.run import Run
 from kdkit.stages.workers import in_processes
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split

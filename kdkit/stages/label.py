@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdkit.run import Run
+from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher
+from kdkit.runs.run import Run
 from kdkit.store.shards import Range
-from kdkit.teacher_check import CHECKED_SAMPLES, check_teacher
 
 if TYPE_CHECKING:
-    from kdkit.run import Labelled
+    from kdkit.runs.run import Labelled
 
 NAME = "label"
 
@@ -21,7 +21,7 @@ def is_whole(run: Run) -> bool:
 
 def execute(run: Run) -> None:
     """Check the teacher on a few samples, then have it answer what is missing."""
-    from kdkit.engine.answering import answer_samples, freeze
+    from kdkit.engine.inference import answer_samples, freeze
 
     experiment = run.experiment
     name = experiment.recipe.teacher.name

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kdkit import environment, ranks
-from kdkit.errors import UsageError, did_you_mean
-from kdkit.files import write_text
+from kdkit.atomic import write_text
+from kdkit.errors import DataError, UsageError, did_you_mean
 from kdkit.recipe.show import commented_yaml
-from kdkit.run import Run
-from kdkit.stages import distill, evaluate, generate, label, predict, report
+from kdkit.runs import environment
+from kdkit.runs.run import Run
+from kdkit.stages import distill, evaluate, generate, label, predict, ranks, report
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,18 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
             _perform(stage, run)
             done.append(stage.name)
     return done
+
+
+def check_whole(run: Run, last: str) -> None:
+    """Raises :class:`DataError` when a stage up to ``last`` is not whole, which names it."""
+    for stage in STAGES[: STAGE_NAMES.index(last) + 1]:
+        if not stage.is_whole(run):
+            domain, recipe = run.experiment.recipe.domain, run.folder.recipe_file
+            raise DataError(
+                f"the run in {run.folder.path} is not whole: {stage.name} is not done, or what it made is not in "
+                f"{run.root} any more",
+                f"kdkit run {domain} --config {recipe} --out {run.folder.path} makes what is missing.",
+            )
 
 
 def _perform(stage: Stage, run: Run) -> None:

@@ -7,13 +7,11 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
-from kdkit import ranks
-from kdkit.contracts.component import fingerprint_of
-from kdkit.files import read_json, write_json
-from kdkit.run import Arm, Run
-from kdkit.run_folder import TEACHER
-from kdkit.store.shards import ShardStore
-from kdkit.student_folder import WEIGHTS
+from kdkit.atomic import read_json, write_json
+from kdkit.runs.folder import TEACHER
+from kdkit.runs.run import Arm, Run
+from kdkit.runs.student import WEIGHTS
+from kdkit.stages import ranks
 
 if TYPE_CHECKING:
     import torch
@@ -22,22 +20,12 @@ NAME = "predict"
 TIMED_RUNS = 3
 
 
-def fingerprint(run: Run, arm: Arm) -> str:
-    """What an arm's predictions depend on."""
-    return fingerprint_of(student=arm.fingerprint, samples=run.evaluation.split.samples.fingerprint)
-
-
-def predictions(run: Run, arm: Arm) -> ShardStore:
-    """The store of an arm's predictions."""
-    return ShardStore(run.folder.predictions(arm.name) / fingerprint(run, arm))
-
-
 def is_whole(run: Run) -> bool:
     """Whether every arm's student has answered every evaluation sample and every model was measured."""
     split = run.evaluation.split
     predicted = all(
-        predictions(run, arm).holds(split.start, split.stop)
-        and run.folder.fingerprint(f"{NAME}.{arm.name}") == fingerprint(run, arm)
+        run.predictions(arm).holds(split.start, split.stop)
+        and run.folder.fingerprint(f"{NAME}.{arm.name}") == run.prediction_fingerprint(arm)
         for arm in run.arms
     )
     return predicted and read_json(run.folder.models_file) is not None
@@ -45,14 +33,14 @@ def is_whole(run: Run) -> bool:
 
 def execute(run: Run) -> None:
     """Have each student answer the evaluation samples, and measure every model's size and speed."""
-    from kdkit.engine.answering import answer_samples
+    from kdkit.engine.inference import answer_samples
 
     experiment, split = run.experiment, run.evaluation.split
     models = {TEACHER: _teacher_facts(run)}
     with run.progress.work(NAME, experiment.recipe.student.name, len(split) * len(run.arms), "samples") as bar:
         for arm in run.arms:
-            store = predictions(run, arm)
-            if ranks.rank() == 0 and run.folder.fingerprint(f"{NAME}.{arm.name}") != fingerprint(run, arm):
+            store = run.predictions(arm)
+            if ranks.rank() == 0 and run.folder.fingerprint(f"{NAME}.{arm.name}") != run.prediction_fingerprint(arm):
                 _drop_others(run, arm)
             network = _trained(run, arm)
             models[arm.name] = _facts(network, run) | {"bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size}
@@ -68,7 +56,7 @@ def execute(run: Run) -> None:
                 bar,
             )
             if ranks.rank() == 0:
-                run.folder.mark_done(f"{NAME}.{arm.name}", fingerprint(run, arm), 0)
+                run.folder.mark_done(f"{NAME}.{arm.name}", run.prediction_fingerprint(arm), 0)
     if ranks.rank() == 0:
         write_json(run.folder.models_file, models)
 
@@ -81,12 +69,12 @@ def discard(run: Run) -> None:
 
 def _drop_others(run: Run, arm: Arm) -> None:
     for folder in run.folder.predictions(arm.name).glob("*"):
-        if folder.name != fingerprint(run, arm):
+        if folder.name != run.prediction_fingerprint(arm):
             shutil.rmtree(folder)
 
 
 def _trained(run: Run, arm: Arm) -> torch.nn.Module:
-    from kdkit.weights import fit_state, read_state
+    from kdkit.store.weights import fit_state, read_state
 
     path = run.folder.model(arm.name) / WEIGHTS
     network = run.experiment.student.build()
@@ -110,8 +98,8 @@ def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
     """
     import torch
 
-    from kdkit.engine.answering import answers_of, freeze
-    from kdkit.memory import peak_memory
+    from kdkit.engine.inference import answers_of, freeze
+    from kdkit.engine.memory import peak_memory
 
     split, domain = run.evaluation.split, run.experiment.domain
     sample = split.samples.sample(split.start)

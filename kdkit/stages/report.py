@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
+from kdkit.atomic import write_text
 from kdkit.contracts.component import fingerprint_of
-from kdkit.contracts.domain import Case
-from kdkit.files import write_text
-from kdkit.report.outcome import Outcome, SampleValues, read_outcome
-from kdkit.report.page import ShownCase, render
-from kdkit.report.ranking import best_first, chosen
-from kdkit.run import Run
-from kdkit.run_folder import STUDENT
+from kdkit.contracts.vocabulary import Case
+from kdkit.evaluation.outcome import Outcome, SampleValues, read_outcome
+from kdkit.evaluation.predictions import Predictions, model_predictions
+from kdkit.evaluation.ranking import best_first, chosen
+from kdkit.pages.run import ShownCase, render
+from kdkit.runs.folder import STUDENT
+from kdkit.runs.run import Run
 from kdkit.stages import evaluate, generate
 
 NAME = "report"
@@ -43,7 +44,7 @@ def execute(run: Run) -> None:
 def _shown_cases(run: Run, outcome: Outcome) -> list[ShownCase]:
     """The best, the median and the worst evaluation sample by the student's first metric, drawn by the domain."""
     direction = run.experiment.metrics[outcome.metric].higher_is_better
-    answers = evaluate.answers(run)
+    answers = model_predictions(run)
     shown = []
     for rank, row in chosen(best_first(outcome.samples, direction)):
         # Asked case by case: a figure does not say which case it shows.
@@ -53,12 +54,12 @@ def _shown_cases(run: Run, outcome: Outcome) -> list[ShownCase]:
 
 def _cases(run: Run, outcome: Outcome) -> Iterator[Case]:
     """Every evaluation sample with all answers, read when it is asked for."""
-    answers = evaluate.answers(run)
+    answers = model_predictions(run)
     for row in outcome.samples:
         yield _case(run, answers, row, "")
 
 
-def _case(run: Run, answers: Mapping[str, evaluate.Answers], row: SampleValues, rank: str) -> Case:
+def _case(run: Run, answers: Mapping[str, Predictions], row: SampleValues, rank: str) -> Case:
     score = row.values.get(STUDENT)
     predictions = {model: answer(row.index) for model, answer in answers.items()}
     sample = run.evaluation.split.samples.sample(row.index)

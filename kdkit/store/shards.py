@@ -16,8 +16,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from kdkit.atomic import write_bytes
 from kdkit.errors import StoreError
-from kdkit.files import write_bytes
 
 SUFFIX = ".safetensors"
 SHARD_BYTES = 8_000_000

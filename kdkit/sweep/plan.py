@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdkit.atomic import read_json, write_json
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.domain import Domain
 from kdkit.errors import Problem, RecipeError, UsageError
-from kdkit.experiment import Experiment
-from kdkit.files import read_json, write_json
-from kdkit.names import name_of
-from kdkit.plugins import Registry
+from kdkit.plugins.registry import Registry
+from kdkit.plugins.single_file import domain_name
+from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.flat import flat
 from kdkit.recipe.load import load_experiment
-from kdkit.run_folder import RunFolder
-from kdkit.single_file import domain_name
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.names import name_of
 from kdkit.sweep.grid import Axis, combinations, declared_grid, read_grid, short_names
 
 MANIFEST, POINTS = "sweep.json", "points"

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdkit.atomic import read_json, write_csv, write_text
 from kdkit.contracts.metric import Score
-from kdkit.files import read_json, write_csv
-from kdkit.run_folder import STUDENT
+from kdkit.pages.sweep import SweepPoint, SweepSummary, page
+from kdkit.runs.folder import STUDENT
+from kdkit.sweep.grid import short_names
 from kdkit.sweep.plan import POINTS, Point, Sweep, run_folder
 
-TABLE = "sweep.csv"
+TABLE, PAGE = "sweep.csv", "sweep.html"
 FACTS = ("weights", "bytes", "items_per_second", "peak_memory_bytes")
 
 
@@ -68,3 +70,37 @@ def ranking_metric(results: Iterable[Result]) -> str | None:
             if score.value is not None:
                 return name
     return None
+
+
+def summarize(sweep: Sweep, results: Sequence[Result], jobs: int) -> SweepSummary:
+    """What the page shows of a sweep whose runs were ``jobs`` at once."""
+    first = sweep.points[0].experiment
+    name, names = ranking_metric(results), short_names(sweep.axes)
+    points = [
+        SweepPoint(
+            result.point.label,
+            [result.point.values[path].strip("\"'") for path in names],
+            result.failure,
+            result.scores,
+            result.facts,
+            f"{POINTS}/{result.point.folder_name}/report.html",
+        )
+        for result in results
+    ]
+    return SweepSummary(
+        domain=sweep.domain,
+        item=first.domain.item,
+        axes={axis.path: axis.values for axis in sweep.axes},
+        columns=list(names.values()),
+        points=points,
+        metric_name=name,
+        metric=first.metrics.get(name) if name else None,
+        published=first.domain.published,
+        jobs=jobs,
+    )
+
+
+def write_page(folder: Path, sweep: Sweep, results: Sequence[Result], jobs: int) -> Path:
+    """``sweep.html`` in the sweep's folder."""
+    write_text(folder / PAGE, page(summarize(sweep, results, jobs)))
+    return folder / PAGE

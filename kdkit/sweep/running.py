@@ -13,11 +13,11 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from kdkit.errors import KdkitError
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.progress import Progress, Silence
 from kdkit.recipe.load import load_experiment
-from kdkit.run import Run
-from kdkit.run_folder import RunFolder
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.run import Run
 from kdkit.stages import label
 from kdkit.stages.pipeline import STAGES, run_stages
 from kdkit.stages.workers import PATIENCE, follow_parent, interruptions_noted, single_threaded

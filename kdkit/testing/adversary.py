@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from kdkit.contracts.adversary import Adversary
-from kdkit.contracts.domain import Activation
+from kdkit.contracts.vocabulary import Activation
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.network import close
 from kdkit.testing.promise import attempt, require

@@ -10,12 +10,12 @@ from typing import Any, get_args
 
 import numpy as np
 
-from kdkit.contracts.domain import Activation, Case, Domain, Figure
-from kdkit.contracts.inspection import dropped_kinds
+from kdkit.contracts.domain import Domain
+from kdkit.contracts.vocabulary import Activation, Case, Figure, dropped_kinds
 from kdkit.errors import DataError, KdkitError, PluginError
-from kdkit.experiment import Experiment
-from kdkit.plugins import Registry, discover
+from kdkit.plugins.registry import Registry, discover
 from kdkit.progress import Silence
+from kdkit.recipe.experiment import Experiment
 from kdkit.sample import Sample
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.miniature import load_example, run_miniature
@@ -306,8 +306,8 @@ def predictions(experiment: Experiment, samples: Sequence[Sample]) -> list[np.nd
     """The teacher's answers to samples, as metrics and figures receive them."""
     import torch
 
-    from kdkit.engine.answering import answers_of, freeze
-    from kdkit.store.answers import decode_answer, encode
+    from kdkit.engine.inference import answers_of, freeze
+    from kdkit.store.targets import decode_answer, encode
 
     activation = experiment.domain.activation
     logits = answers_of(freeze(experiment.teacher.build()), [s.inputs for s in samples], torch.device("cpu"))

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdkit.experiment import Experiment
-from kdkit.plugins import Registry
+from kdkit.plugins.registry import Registry
 from kdkit.progress import Silence
+from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.load import load_experiment
-from kdkit.run import Run
-from kdkit.run_folder import RunFolder
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
 # Two samples in one batch, twice: two steps of training.

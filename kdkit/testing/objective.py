@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
-from kdkit.contracts.domain import Activation
 from kdkit.contracts.objective import FeatureObjective
+from kdkit.contracts.vocabulary import Activation
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.network import close
 from kdkit.testing.promise import attempt, does_not_apply, require

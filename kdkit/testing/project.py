@@ -12,7 +12,7 @@ from typing import Any
 from entrypoints import BadEntryPoint, EntryPoint
 
 from kdkit.errors import UsageError
-from kdkit.plugins import GROUP, Plugin, Registry, discover
+from kdkit.plugins.registry import GROUP, Plugin, Registry, discover
 
 PYPROJECT = "pyproject.toml"
 

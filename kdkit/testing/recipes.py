@@ -10,8 +10,8 @@ import numpy as np
 
 from kdkit.contracts.component import Component
 from kdkit.errors import KdkitError
-from kdkit.experiment import Experiment
-from kdkit.plugins import Plugin, Registry
+from kdkit.plugins.registry import Plugin, Registry
+from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.load import load_experiment
 from kdkit.sample import Sample
 from kdkit.testing.domain import predictions

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kdkit.store.weights import fit_state, read_state
 from kdkit.testing.network import NetworkContract, close, distance
 from kdkit.testing.promise import attempt, require
-from kdkit.weights import fit_state, read_state
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from typing import Any
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.component import Component
 from kdkit.errors import KdkitError, PluginError
-from kdkit.plugins import Plugin, Registry
+from kdkit.plugins.registry import Plugin, Registry
 from kdkit.testing.adversary import AdversaryContract
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.domain import DomainContract

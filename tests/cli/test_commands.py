@@ -192,7 +192,7 @@ def test_a_contact_sheet_is_drawn(cli, toy, tmp_path):
 
 
 def test_a_domain_that_draws_no_sheet_says_so(cli, toy, tmp_path, monkeypatch):
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
 
     monkeypatch.delattr(discover({}).component("domain", "toy"), "sheet")
     finished = cli("generate", "toy", "--sheet", tmp_path / "sheet.png")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from kdkit import DataError, Figure
-from kdkit.plugins import discover
-from kdkit.student_folder import read_student
+from kdkit.plugins.registry import discover
+from kdkit.runs.student import read_student
 
 
 @pytest.fixture

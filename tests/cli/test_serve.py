@@ -3,7 +3,7 @@
 import pytest
 from kdkit_cli.serve_command import _chosen
 
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 
 TOKEN = "a-token-for-the-tests"
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from kdkit.errors import KdkitError
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
+from kdkit.plugins.single_file import load_domain_file
 from kdkit.recipe.load import load_experiment
-from kdkit.single_file import load_domain_file
 
 STRIPES = Path(__file__).parent / "files" / "stripes_domain.py"
 DOMAIN = """

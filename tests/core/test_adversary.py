@@ -9,10 +9,10 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from safetensors.torch import load_file
 
+from kdkit.engine.adversarial import Duel
 from kdkit.engine.distillation import Distillation
-from kdkit.engine.duel import Duel
 from kdkit.errors import RecipeError, UsageError
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.progress import Silence
 from kdkit.recipe.load import load_experiment
 from kdkit.stages import distill

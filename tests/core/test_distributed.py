@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kdkit.store.answers import NAME
+from kdkit.store.targets import NAME
 
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1")
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from kdkit.memory import peak_memory
+from kdkit.engine.memory import peak_memory
 
 FLOATS = torch.zeros(1000)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdkit import Metric
-from kdkit.compare.paired import Difference, paired_difference
+from kdkit.evaluation.paired import Difference, paired_difference
 
 
 class Mean(Metric):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from kdkit.errors import PluginError, UsageError
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 
 GOOD = """
 from kdkit import Entry, hookimpl

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from kdkit.errors import RecipeError, UsageError
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.recipe.load import load_experiment
 from kdkit.recipe.show import commented_yaml
 

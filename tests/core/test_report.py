@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 from kdkit import Domain, Figure, Generator, Metric, Objective, Sample, Student, Teacher
+from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.metric import Score
 from kdkit.errors import StoreError
-from kdkit.experiment import Experiment, Term
-from kdkit.files import write_csv, write_json
+from kdkit.evaluation.numbers import alike, compact, duration, significant, written
+from kdkit.evaluation.outcome import Outcome, SampleValues
+from kdkit.evaluation.ranking import best_first, chosen
+from kdkit.evaluation.verdict import verdict
 from kdkit.progress import Silence
+from kdkit.recipe.experiment import Experiment, Term
 from kdkit.recipe.schema import Recipe
-from kdkit.report.numbers import alike, compact, duration, significant, written
-from kdkit.report.outcome import Outcome, SampleValues
-from kdkit.report.ranking import best_first, chosen
-from kdkit.report.verdict import verdict
-from kdkit.run import Run
-from kdkit.run_folder import RunFolder
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.run import Run
 from kdkit.stages import evaluate, generate, predict, report
-from kdkit.store.answers import to_record
+from kdkit.store.targets import to_record
 
 HOSTILE = """<script>alert("1")</script>&'"""
 PICTURE = b"<svg xmlns='http://www.w3.org/2000/svg' width='80' height='40'/>"
@@ -172,7 +172,7 @@ def measured_run(tmp_path, metrics=tuple(METRICS), control=True, evaluation=6):
     answer(run.evaluation.targets, run, noise=0.0)
     models = {"teacher": {"weights": 11_002_345, "items_per_second": 55.3, "bytes": None}}
     for arm, noise in zip(run.arms, (0.2, 0.6), strict=False):
-        answer(predict.predictions(run, arm), run, noise)
+        answer(run.predictions(arm), run, noise)
         models[arm.name] = {"weights": 195_123, "items_per_second": 310.4, "bytes": 790_000}
         losses = [{"epoch": e, "train_loss": 1 / (e + 1), "validation_loss": 1.5 / (e + 1)} for e in range(3)]
         write_csv(run.folder.history(arm.name), losses)

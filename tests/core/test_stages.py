@@ -21,7 +21,7 @@ from kdkit.engine.distillation import Distillation
 from kdkit.errors import DataError, UsageError
 from kdkit.stages import generate
 from kdkit.stages.pipeline import STAGE_NAMES, run_stages
-from kdkit.store.answers import NAME
+from kdkit.store.targets import NAME
 
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=2", "control=null")
 
@@ -308,7 +308,7 @@ def test_the_weights_file_holds_the_student_alone(finished):
 
 
 def test_tied_weights_can_be_kept(finished, tmp_path):
-    from kdkit.student_folder import write_student
+    from kdkit.runs.student import write_student
 
     network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
     network[1].weight = network[0].weight

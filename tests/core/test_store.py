@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from kdkit.atomic import write_bytes, write_json
 from kdkit.errors import DataError, StoreError
-from kdkit.files import write_bytes, write_json
 from kdkit.sample import Sample
-from kdkit.store.answers import (
+from kdkit.store.samples import to_record as sample_record
+from kdkit.store.samples import to_sample
+from kdkit.store.shards import Record, ShardStore, shard_length, split
+from kdkit.store.targets import (
     WEIGHT,
     decode_answer,
     decode_targets,
@@ -20,9 +23,6 @@ from kdkit.store.answers import (
     read_answer,
     to_record,
 )
-from kdkit.store.samples import to_record as sample_record
-from kdkit.store.samples import to_sample
-from kdkit.store.shards import Record, ShardStore, shard_length, split
 
 
 def records(start, stop, length=4):

@@ -10,13 +10,13 @@ import pytest
 from kdkit import Published
 from kdkit.contracts.metric import Score
 from kdkit.errors import RecipeError, UsageError
-from kdkit.plugins import discover
-from kdkit.sweep.curve import Curve, fit_curve
-from kdkit.sweep.front import pareto_front
+from kdkit.evaluation.curve import Curve, fit_curve
+from kdkit.evaluation.front import pareto_front
+from kdkit.pages.sweep import page as render
+from kdkit.plugins.registry import discover
 from kdkit.sweep.grid import Axis, combinations, read_grid, short_names
-from kdkit.sweep.page import page
 from kdkit.sweep.plan import choose_sweep_folder, plan, run_folder
-from kdkit.sweep.results import Result, read_result, write_table
+from kdkit.sweep.results import Result, read_result, summarize, write_table
 
 
 def test_values_are_cut_where_yaml_cuts_them_and_kept_as_they_are_written():
@@ -198,6 +198,10 @@ def test_the_page_shows_curve_fronts_published_points_and_failures(found, monkey
     assert "failed: &lt;b&gt;broken&lt;/b&gt;" in text
     assert "2 processes were at work" in text
     assert not re.search(r"(src|href)=\"(http|//)", text)
+
+
+def page(sweep, results, jobs):
+    return render(summarize(sweep, results, jobs))
 
 
 def words(text):

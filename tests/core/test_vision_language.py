@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdkit import DataError, KdkitError, Sample, VisionLanguage, vision_language
+from kdkit import DataError, KdkitError, Sample, VisionLanguage
+from kdkit.metrics import open_clip as vision_language
 from kdkit.metrics.vision_language import ClipAgreement, ClipScore, pictures
 from kdkit.testing import MetricContract
 

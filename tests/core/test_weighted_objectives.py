@@ -11,10 +11,10 @@ from kdkit.contracts.objective import Objective
 from kdkit.engine.criterion import Criterion
 from kdkit.engine.features import answer_and_features
 from kdkit.errors import DataError, PluginError, RecipeError, UsageError
-from kdkit.experiment import Term
 from kdkit.objectives.hint import Hint
 from kdkit.objectives.mse import MSE
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
+from kdkit.recipe.experiment import Term
 from kdkit.recipe.load import load_experiment
 from kdkit.recipe.show import commented_yaml
 from kdkit.stages.pipeline import run_stages

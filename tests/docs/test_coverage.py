@@ -12,7 +12,7 @@ import kdkit
 import kdkit.testing
 from kdkit import hookspecs
 from kdkit.contracts.component import Component
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.recipe.schema import Recipe, part_of
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from source import DOCS
 
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 
 PAGE = (DOCS / "teachers.md").read_text(encoding="utf-8")
 RECIPES = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)]

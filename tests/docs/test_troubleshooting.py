@@ -7,7 +7,7 @@ from faults import BROKEN_COMPONENTS, BROKEN_PLUGINS, points_at
 from source import DOCS
 
 from kdkit.errors import PluginError
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 
 PAGE = (DOCS / "how-to" / "troubleshooting.md").read_text(encoding="utf-8")
 

@@ -12,16 +12,16 @@ from kdkit_echocardio.figures import figures
 from kdkit_echocardio.metrics.overlap import Dice
 
 from kdkit import Case, Published
-from kdkit.compare.comparison import compare
-from kdkit.compare.page import page as compare_html
 from kdkit.contracts.metric import Score
-from kdkit.plugins import discover
+from kdkit.evaluation.comparison import compare
+from kdkit.pages.comparison import page as compare_html
+from kdkit.pages.sweep import page as sweep_html
+from kdkit.plugins.registry import discover
 from kdkit.progress import Silence
 from kdkit.stages import report
 from kdkit.stages.pipeline import run_stages
-from kdkit.sweep.page import page as sweep_html
 from kdkit.sweep.plan import plan
-from kdkit.sweep.results import Result
+from kdkit.sweep.results import Result, summarize
 
 TOY = Path(__file__).parents[1] / "toy"
 PHONE, DESK = 390, 1200
@@ -88,15 +88,15 @@ def sweep_page(home):
         shown = [Published("Elsewhere", 5000, "overlap", 0.75, "From a paper.")]
         patched.setattr(type(sweep.points[0].experiment.domain), "published", shown)
         page = home / "sweep.html"
-        page.write_text(sweep_html(sweep, results, 2))
+        page.write_text(sweep_html(summarize(sweep, results, 2)))
     return page
 
 
 @pytest.fixture(scope="module")
 def data_page(tmp_path_factory, run):
     """The page of ``kdkit evaluate --data --out``."""
-    from kdkit.measure.page import show_worst, worst_rows, write_outcome
-    from kdkit.measure.scoring import measure
+    from kdkit.evaluation.scoring import measure
+    from kdkit.pages.data import show_worst, worst_rows, write_outcome
     from kdkit.progress import Silence
     from kdkit.recipe.schema import Hardware
 

@@ -26,7 +26,7 @@ from kdkit import (
     Teacher,
     hookimpl,
 )
-from kdkit.plugins import Plugin, Registry
+from kdkit.plugins.registry import Plugin, Registry
 from kdkit.testing import DomainContract
 
 

@@ -8,11 +8,11 @@ from kdkit_digits.halves import held_out_half
 from kdkit_digits.teacher import DigitsCNN
 
 from kdkit import VisionLanguage
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.progress import Silence
 from kdkit.recipe.load import load_experiment
-from kdkit.run import Run
-from kdkit.run_folder import RunFolder
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
 open_clip = pytest.importorskip("open_clip", reason="the extra open-clip of kdkit is not installed")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import kdkit
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.progress import Silence
 from kdkit.recipe.load import load_experiment
-from kdkit.run import Run
-from kdkit.run_folder import RunFolder
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
 PACKAGE = Path(__file__).parents[3] / "examples" / "digits" / "kdkit_digits"

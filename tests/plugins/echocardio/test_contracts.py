@@ -14,7 +14,7 @@ from kdkit_echocardio.student import ConvLSTM
 from kdkit_echocardio.teacher import DeepLabV3
 from safetensors.torch import save_file
 
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.testing import DomainContract, GeneratorContract, MetricContract, StudentContract, TeacherContract
 
 pytestmark = pytest.mark.filterwarnings("error::kdkit.testing.ContractAdvice")

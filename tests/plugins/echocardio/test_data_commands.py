@@ -13,7 +13,7 @@ from layouts import EchoNet, beat, tracing, write_avi
 from safetensors.torch import save_file
 
 from kdkit import Sample
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.testing import DomainContract
 from kdkit.testing.miniature import load_example
 

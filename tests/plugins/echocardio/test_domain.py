@@ -261,7 +261,7 @@ class TestPictures:
 
 
 def test_a_sweep_goes_over_the_sixteen_published_students():
-    from kdkit.plugins import discover
+    from kdkit.plugins.registry import discover
     from kdkit.sweep.plan import plan
 
     sweep = plan(discover({}), "echocardio", [])

@@ -11,7 +11,7 @@ from kdkit_echocardio.metrics.overlap import Dice
 from kdkit_echocardio.plugin import kdkit_metrics
 
 from kdkit import Metric, Sample
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.store.samples import to_record, to_sample
 from kdkit.store.shards import ShardStore
 

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from kdkit import DataError
 from kdkit.errors import RecipeError
-from kdkit.plugins import discover
+from kdkit.plugins.registry import discover
 from kdkit.recipe.load import load_experiment
 from kdkit.stages.pipeline import run_stages
-from kdkit.store.answers import WEIGHT
+from kdkit.store.targets import WEIGHT
 
 EQUAL, SHARES = torch.tensor([1 / 3] * 3), torch.tensor([0.5, 0.3, 0.2])
 ACTIVATE = {"sigmoid": torch.sigmoid, "softmax": lambda x: x.softmax(-1), "identity": lambda x: x}

@@ -1,1 +1,0 @@
-"""Runs side by side: their students' scores, the difference with its interval, and what differs in their recipes."""

@@ -1,0 +1,115 @@
+"""The words that contracts, stages and pages share: small types without behaviour of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kdkit.sample import Sample
+
+Activation = Literal["sigmoid", "softmax", "identity"]
+Ask = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sample of the evaluation with every model's answer to it.
+
+    ``rank``: "best", "median" or "worst", by the student's first metric, "" for one of all samples; ``score``: that
+    metric on this sample, NaN where it could not be measured.
+    ``predictions``: model name ("teacher", "student", "control") to a float32 array, activated.
+    """
+
+    rank: str
+    score: float
+    sample: Sample
+    predictions: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture for the report: ``data`` of the type ``media_type`` (image/png, image/svg+xml, image/gif ...)."""
+
+    title: str
+    caption: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published result, shown beside those of a sweep.
+
+    ``weights``: the model's number of them; ``score``: its value of the metric named ``metric``; ``source``: where it
+    was published and on what it was measured, as a sentence.
+    """
+
+    name: str
+    weights: int
+    metric: str
+    score: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong with one item of a user's data.
+
+    ``kind``: a short name, the same for the same fault (``missing-file``). ``name``: the item. ``detail``: what was
+    found. ``dropped``: whether a run leaves the item out because of it.
+    """
+
+    kind: str
+    name: str
+    detail: str
+    dropped: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table for people and programs: text, numbers, or None for what is unknown."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What :meth:`kdkit.Domain.check_data` found.
+
+    ``facts``: JSON-able, in the order in which they are shown. ``used``: how many items a run would use; together
+    with :attr:`dropped` that is all of them.
+    """
+
+    used: int
+    facts: Mapping[str, Any]
+    tables: Sequence[Table] = ()
+    defects: Sequence[Defect] = ()
+    pictures: Sequence[Figure] = ()
+
+    @property
+    def dropped(self) -> int:
+        """How many items a run leaves out: an item with several faults counts once."""
+        return len(dropped_kinds(self.defects))
+
+
+def dropped_kinds(defects: Sequence[Defect]) -> dict[str, str]:
+    """For each item that is left out, the first kind of fault that leaves it out."""
+    kinds: dict[str, str] = {}
+    for defect in defects:
+        if defect.dropped:
+            kinds.setdefault(defect.name, defect.kind)
+    return kinds
+
+
+def told_dropped(defects: Sequence[Defect]) -> str:
+    """``3 left out: 2 undecodable, 1 wrong-size``; empty when nothing is. The numbers add up."""
+    kinds = dropped_kinds(defects)
+    if not kinds:
+        return ""
+    return f"{len(kinds)} left out: {', '.join(f'{n} {kind}' for kind, n in Counter(kinds.values()).most_common())}"

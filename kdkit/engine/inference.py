@@ -1,0 +1,144 @@
+"""Asking a frozen network for its answers to many samples: labelling and predicting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, Dataset
+
+from kdkit.contracts.teacher import logits_and_weight
+from kdkit.contracts.vocabulary import Activation
+from kdkit.engine.trainer import interruptible, make_trainer
+from kdkit.errors import KdkitError
+from kdkit.progress import Bar
+from kdkit.recipe.schema import Hardware
+from kdkit.store.samples import SampleSet
+from kdkit.store.shards import Range, Record, ShardStore
+from kdkit.store.targets import encode, encode_weight, to_record
+
+# Elements of raw input in one forward pass: bounds the memory whatever the size of a sample.
+BATCH_ELEMENTS = 4_000_000
+
+
+def freeze(network: torch.nn.Module) -> torch.nn.Module:
+    """The network in evaluation mode, without gradients."""
+    return network.eval().requires_grad_(False)
+
+
+def answers_of(network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:
+    """The network's logits to each raw input, float, in order; equal shapes share a batch of bounded size."""
+    return [logits for logits, _ in weighted_answers_of(network, inputs, device)]
+
+
+def weighted_answers_of(
+    network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """As :func:`answers_of`, each with its weight, if the network gives one."""
+    answers: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+    for batch in _batches(inputs):
+        raw = torch.from_numpy(np.stack(batch)).to(device)
+        with torch.inference_mode():
+            logits, weight = logits_and_weight(network(raw))
+        answers.extend(zip(logits.float(), weight if weight is not None else [None] * len(batch), strict=True))
+    return answers
+
+
+def answer_samples(
+    network: torch.nn.Module,
+    samples: SampleSet,
+    ranges: Sequence[Range],
+    answers: ShardStore,
+    activation: Activation,
+    hardware: Hardware,
+    bar: Bar,
+) -> None:
+    """Write the network's encoded answers to these ranges of samples, a shard for each range."""
+    module = _Answering(freeze(network), activation, samples.store, ranges)
+    trainer = make_trainer(
+        hardware,
+        Path(answers.folder),
+        [_Keep(answers, bar)],
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+    )
+    with interruptible(trainer):
+        trainer.predict(module, return_predictions=False)
+    trainer.strategy.barrier("answered")  # what the other processes write is part of the artifact
+    answers.refresh()
+
+
+class _Tasks(Dataset[tuple[Range, list[np.ndarray]]]):
+    """One item for each range: the range and its raw inputs."""
+
+    def __init__(self, store: ShardStore, ranges: Sequence[Range]) -> None:
+        self.store = store
+        self.ranges = list(ranges)
+
+    def __len__(self) -> int:
+        return len(self.ranges)
+
+    def __getitem__(self, item: int) -> tuple[Range, list[np.ndarray]]:
+        indices = self.ranges[item]
+        return indices, [self.store.read(index, "inputs") for index in range(*indices)]
+
+
+class _Answering(LightningModule):
+    """Runs a frozen network over ranges of raw inputs; each process takes its share of the ranges."""
+
+    def __init__(
+        self, network: torch.nn.Module, activation: Activation, store: ShardStore, ranges: Sequence[Range]
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.activation = activation
+        self.store = store
+        self.ranges = ranges
+        # With fewer ranges than processes some have nothing to do, which Lightning otherwise takes for a mistake.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        own = self.ranges[self.trainer.global_rank :: self.trainer.world_size]
+        return DataLoader(_Tasks(self.store, own), batch_size=1, collate_fn=lambda tasks: tasks[0])
+
+    def predict_step(self, batch: tuple[Range, list[np.ndarray]], batch_idx: int) -> list[Record]:
+        (start, _), inputs = batch
+        records = []
+        for index, (logits, weight) in enumerate(weighted_answers_of(self.network, inputs, self.device), start):
+            if not bool(logits.isfinite().all()):
+                raise KdkitError(f"the answer to sample {index} is not finite", "What was answered so far is kept.")
+            answer = encode(logits, self.activation)
+            kept = None if weight is None else encode_weight(weight, answer, self.activation)
+            records.append(to_record(answer, kept))
+        return records
+
+
+class _Keep(Callback):
+    """Writes each range's answers as soon as they are there, so that nothing is lost when the work is cut off."""
+
+    def __init__(self, answers: ShardStore, bar: Bar) -> None:
+        self.answers = answers
+        self.bar = bar
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        (start, stop), _inputs = batch
+        self.answers.write(start, outputs)
+        self.bar.advance((stop - start) * trainer.world_size)
+
+
+def _batches(inputs: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    batch: list[np.ndarray] = []
+    for array in inputs:
+        same = batch and array.shape == batch[0].shape
+        if batch and not (same and (len(batch) + 1) * array.size <= BATCH_ELEMENTS):
+            yield batch
+            batch = []
+        batch.append(array)
+    if batch:
+        yield batch

@@ -1,0 +1,145 @@
+"""Applying a trained student to a user's files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, Dataset
+
+from kdkit.atomic import write_csv, write_text
+from kdkit.contracts.domain import Domain
+from kdkit.engine.inference import answers_of
+from kdkit.engine.trainer import interruptible, make_trainer
+from kdkit.errors import DataError, UsageError
+from kdkit.progress import Bar
+from kdkit.recipe.schema import Hardware
+from kdkit.runs.student import TrainedStudent
+from kdkit.sample import Sample
+from kdkit.store.targets import decode_answer, encode
+
+SUMMARY = "summary.csv"
+
+
+@dataclass
+class FilesOutcome:
+    """What came of each file: a row of the summary, or the reason why it was skipped."""
+
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    items: int = 0
+
+
+def list_inputs(domain: Domain, given: Sequence[Path]) -> list[Path]:
+    """The files named, and those in the folders named whose names the domain knows, in order."""
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in domain.input_suffixes)
+            found.extend(p for p in inside if p.is_file())
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def predict_files(
+    student: TrainedStudent, paths: Sequence[Path], out: Path, hardware: Hardware, bar: Bar
+) -> FilesOutcome:
+    """Predict each file and write the domain's files for it and ``summary.csv`` into ``out``.
+
+    A file that cannot be read, or that the student cannot take, is skipped with its reason. Raises
+    :class:`kdkit.errors.UsageError` when ``out`` is the folder of a file itself, which its results could replace, and
+    :class:`kdkit.errors.StoreError` when ``out`` cannot be written.
+    """
+    within = [path for path in paths if path.parent.resolve() == out.resolve()]
+    if within:
+        raise UsageError(f"the results would be written beside {within[0]}", "Choose another folder with --out.")
+    write_text(out / SUMMARY, "")
+    outcome = FilesOutcome()
+    keep = _Keep(student.domain, _stems(paths, out), outcome, bar)
+    trainer = make_trainer(hardware, out, [keep], enable_checkpointing=False)
+    loader = DataLoader(_Inputs(student.domain, paths), batch_size=1, collate_fn=lambda items: items[0])
+    with interruptible(trainer):
+        trainer.predict(_Answering(student), loader, return_predictions=False)
+    if outcome.rows:
+        write_csv(out / SUMMARY, outcome.rows)
+    else:
+        (out / SUMMARY).unlink()
+    return outcome
+
+
+class _Inputs(Dataset[tuple[Path, Sample | str]]):
+    """Each file's sample, or the reason why it cannot be read."""
+
+    def __init__(self, domain: Domain, paths: Sequence[Path]) -> None:
+        self.domain = domain
+        self.paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, item: int) -> tuple[Path, Sample | str]:
+        path = self.paths[item]
+        try:
+            return path, self.domain.read(path)
+        except DataError as error:
+            return path, error.message.removeprefix(f"{path}").lstrip(": ")
+
+
+class _Answering(LightningModule):
+    def __init__(self, student: TrainedStudent) -> None:
+        super().__init__()
+        self.network = student.network
+        self.activation = student.domain.activation
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave samples as they are (Lightning would look for tensors in them); their arrays are moved later."""
+        return batch
+
+    def predict_step(self, batch: tuple[Path, Sample | str], batch_idx: int) -> Any:
+        _, sample = batch
+        if isinstance(sample, str):
+            return sample
+        try:
+            (logits,) = answers_of(self.network, [sample.inputs], self.device)
+        except Exception as error:  # a network says in many ways that an input does not fit
+            lines = str(error).strip().splitlines()
+            return f"the student cannot take it: {lines[0] if lines else type(error).__name__}"
+        return decode_answer(encode(logits, self.activation), self.activation)
+
+
+class _Keep(Callback):
+    def __init__(self, domain: Domain, stems: Mapping[Path, Path], outcome: FilesOutcome, bar: Bar) -> None:
+        self.domain = domain
+        self.stems = stems
+        self.outcome = outcome
+        self.bar = bar
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        path, sample = batch
+        if isinstance(outputs, str):
+            self.outcome.skipped.append((path, outputs))
+        else:
+            row = self.domain.write(path, sample, outputs, self.stems[path])
+            self.outcome.rows.append({"file": str(path), **row})
+            self.outcome.items += self.domain.items(sample)
+        self.bar.advance()
+
+
+def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Where each file's results go; files of the same name in different folders are numbered."""
+    stems: dict[Path, Path] = {}
+    taken = set()
+    for path in paths:
+        names = (path.stem if number == 1 else f"{path.stem}-{number}" for number in itertools.count(1))
+        stem = next(name for name in names if name not in taken)
+        taken.add(stem)
+        stems[path] = out / stem
+    return stems

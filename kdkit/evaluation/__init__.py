@@ -1,0 +1,1 @@
+"""From predictions to scores, differences and verdicts."""

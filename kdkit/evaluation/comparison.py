@@ -1,0 +1,160 @@
+"""Comparing runs: the first one is what the others are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from kdkit.atomic import read_json
+from kdkit.contracts.metric import Metric, Score
+from kdkit.errors import DataError, UsageError
+from kdkit.evaluation import update as beside
+from kdkit.evaluation.paired import Difference, paired_difference
+from kdkit.evaluation.predictions import model_predictions
+from kdkit.progress import Progress
+from kdkit.recipe.flat import flat
+from kdkit.runs.folder import STUDENT, TEACHER
+from kdkit.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Students of several runs, by the runs' names in their order; the first is the one compared with.
+
+    ``scores``: metric to run to score. ``differences``: metric to every other run to its difference.
+    ``left_out``: metrics that not every run was measured with. ``recipes``: each path of the recipe that differs, to
+    every run's value as JSON, "" where it has none.
+    """
+
+    names: Sequence[str]
+    item: str
+    metrics: Mapping[str, Metric]
+    scores: Mapping[str, Mapping[str, Score]]
+    differences: Mapping[str, Mapping[str, Difference]]
+    facts: Mapping[str, Mapping[str, Any]]
+    left_out: Sequence[str]
+    recipes: Mapping[str, Mapping[str, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "runs": list(self.names),
+            "scores": {m: {run: asdict(score) for run, score in by.items()} for m, by in self.scores.items()},
+            "differences": {
+                m: {
+                    run: asdict(d) | {"verdict": d.verdict(self.metrics[m].higher_is_better)} for run, d in by.items()
+                }
+                for m, by in self.differences.items()
+            },
+            "models": {run: dict(facts) for run, facts in self.facts.items()},
+            "left_out": list(self.left_out),
+            "recipes": {path: dict(values) for path, values in self.recipes.items()},
+        }
+
+
+def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
+    """Measure the students of several runs anew, from the predictions that lie there, on the samples they share.
+
+    Raises :class:`UsageError` when a run is given twice or they share no metric, and :class:`DataError` when they
+    were measured on different samples. The runs must be whole (:func:`kdkit.stages.pipeline.check_whole`).
+    """
+    names = _names(runs)
+    _check_samples(names, runs)
+    shared = {
+        name: metric
+        for name, metric in runs[0].experiment.metrics.items()
+        if all(_fingerprint(run, name) == metric.fingerprint() for run in runs)
+    }
+    if not shared:
+        raise UsageError("the runs were measured with no metric in common", "Name the same evaluation.metrics.")
+    cases, groups, scores = _measured(names, runs, shared, progress)
+    first, *others = names
+    seed = runs[0].experiment.recipe.seed
+    differences = {
+        name: {
+            other: paired_difference(metric, cases[first][name], cases[other][name], groups[name], seed)
+            for other in others
+        }
+        for name, metric in shared.items()
+    }
+    every = dict.fromkeys(name for run in runs for name in run.experiment.metrics)
+    return Comparison(
+        names=names,
+        item=runs[0].experiment.domain.item,
+        metrics=shared,
+        scores=scores,
+        differences=differences,
+        facts={name: _facts(run) for name, run in zip(names, runs, strict=True)},
+        left_out=[name for name in every if name not in shared],
+        recipes=_recipes(names, runs),
+    )
+
+
+Cases = dict[str, dict[str, dict[str, np.ndarray]]]
+
+
+def _measured(
+    names: Sequence[str], runs: Sequence[Run], shared: Mapping[str, Metric], progress: Progress
+) -> tuple[Cases, dict[str, dict[str, str]], dict[str, dict[str, Score]]]:
+    """Run to metric to sample to its cases; metric to sample to its group; metric to run to its score."""
+    split = runs[0].evaluation.split
+    answers = {name: model_predictions(run) for name, run in zip(names, runs, strict=True)}
+    measuring = {name: {metric: type(m)(m.options) for metric, m in shared.items()} for name in names}
+    cases: Cases = {name: {metric: {} for metric in shared} for name in names}
+    groups: dict[str, dict[str, str]] = {metric: {} for metric in shared}
+    with progress.work("compare", f"{len(names)} runs", len(split), "samples") as bar:
+        for index in split.indices:
+            sample = split.samples.sample(index)
+            for name, answer in answers.items():
+                prediction, teacher = answer[STUDENT](index), answer[TEACHER](index)
+                for metric, measure in measuring[name].items():
+                    found = beside.update(measure, STUDENT, prediction, sample, teacher)
+                    if found is not None:
+                        # Names may repeat, places do not.
+                        cases[name][metric][str(index)] = found
+                    key = measure.group_key
+                    if key is not None and (group := sample.info.get(key)) is not None:
+                        groups[metric][str(index)] = str(group)
+            bar.advance()
+    seed = runs[0].experiment.recipe.seed
+    scores = {metric: {name: measuring[name][metric].compute(seed) for name in names} for metric in shared}
+    return cases, groups, scores
+
+
+def _check_samples(names: Sequence[str], runs: Sequence[Run]) -> None:
+    first = runs[0].evaluation.split
+    for name, run in zip(names, runs, strict=True):
+        split = run.evaluation.split
+        if (split.samples.fingerprint, len(split)) != (first.samples.fingerprint, len(first)):
+            raise DataError(
+                f"{names[0]} and {name} were measured on different samples, so their scores cannot be paired",
+                "Compare runs whose recipes agree in seed, samples.evaluation and the source of these samples.",
+            )
+
+
+def _fingerprint(run: Run, metric: str) -> str | None:
+    found = run.experiment.metrics.get(metric)
+    return found.fingerprint() if found else None
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    return dict((read_json(run.folder.models_file) or {}).get(STUDENT, {}))
+
+
+def _recipes(names: Sequence[str], runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+    tables = {name: flat(run.experiment.resolved()) for name, run in zip(names, runs, strict=True)}
+    paths = dict.fromkeys(path for table in tables.values() for path in table)
+    rows = {path: {name: table.get(path, "") for name, table in tables.items()} for path in paths}
+    return {path: row for path, row in rows.items() if len(set(row.values())) > 1}
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """The names of the runs' folders, or their paths where two are called alike."""
+    paths = [run.folder.path.resolve() for run in runs]
+    if len(set(paths)) < len(paths):
+        raise UsageError("a run is given twice", "Compare different runs.")
+    short = [path.name for path in paths]
+    return short if len(set(short)) == len(short) else [str(run.folder.path) for run in runs]

@@ -1,0 +1,101 @@
+"""The models that are measured on a user's data: a student, and the teacher beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from kdkit.contracts.metric import Metric
+from kdkit.errors import DataError, KdkitError, UsageError
+from kdkit.plugins.registry import Registry
+from kdkit.recipe.load import default_tree, load_experiment
+from kdkit.recipe.schema import Choice
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.student import TrainedStudent
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class TeacherFound:
+    """A teacher's network and what it is called; without a network, ``reason`` says why."""
+
+    name: str
+    network: torch.nn.Module | None
+    reason: str = ""
+
+
+def teacher_of_run(registry: Registry, run: Path) -> TeacherFound | None:
+    """The teacher that a run's recipe names; None when ``run`` is not the folder of a run.
+
+    A teacher that is no longer there (its weights were moved, say) does not keep a student from being measured.
+    """
+    folder = RunFolder(run)
+    if not folder.manifest() or not folder.recipe_file.is_file():
+        return None
+    try:
+        recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return TeacherFound("", None, f"{folder.recipe_file} cannot be read: {error}")
+    try:
+        return _built(registry, recipe)
+    except KdkitError as error:
+        return TeacherFound("", None, str(error))
+
+
+def default_teacher(registry: Registry, domain: str) -> TeacherFound:
+    """The teacher of a domain's default recipe. Raises :class:`KdkitError` when it cannot be built."""
+    domain_class: Any = registry.component("domain", domain)
+    return _built(registry, default_tree(domain_class, domain))
+
+
+def _built(registry: Registry, recipe: Any) -> TeacherFound:
+    """The teacher of a recipe alone: what else it names (a folder of clips, say) need not be on this machine."""
+    try:
+        choice = Choice.model_validate(recipe["teacher"])
+        teacher_class: Any = registry.component("teacher", choice.name)
+        options = teacher_class.Options.model_validate(choice.given_options, context={"registry": registry})
+    except (KeyError, TypeError) as error:
+        raise DataError("the recipe names no teacher") from error
+    except ValidationError as error:
+        places = (".".join(map(str, ("teacher", *fault["loc"]))) for fault in error.errors())
+        told = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
+        raise DataError(f"the teacher of the recipe cannot be used: {told}") from error
+    return TeacherFound(choice.name, teacher_class(options).build())
+
+
+def chosen_metrics(registry: Registry, student: TrainedStudent, wanted: list[str]) -> dict[str, Metric]:
+    """The metrics that are ``wanted``, else those of the domain for data, else those of its recipe.
+
+    Each is a name, or name and options as a recipe has them: ``{name: accuracy, classes: 3}``. Raises
+    :class:`UsageError` for a name that is unknown or given twice, and :class:`DataError` for options that are not the
+    metric's.
+    """
+    names = wanted or list(student.domain.data_metrics)
+    if not names:
+        return dict(load_experiment(registry, student.card["domain"]).metrics)
+    chosen = [_metric(registry, name) for name in names]
+    for name, times in Counter(name for name, _ in chosen).items():
+        if times > 1:
+            raise UsageError(f"the metric {name} is given twice", "Other options need an evaluation of their own.")
+    return dict(chosen)
+
+
+def _metric(registry: Registry, wanted: str) -> tuple[str, Metric]:
+    try:
+        told = yaml.safe_load(wanted)
+    except yaml.YAMLError as error:
+        raise DataError(f"the metric {wanted!r} is neither a name nor {{name: NAME, option: value}}") from error
+    try:
+        choice = Choice.model_validate(told if isinstance(told, dict) else {"name": wanted})
+        metric: Any = registry.component("metric", choice.name)
+        return choice.name, metric(metric.Options.model_validate(choice.given_options))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise DataError(f"the metric {wanted} cannot be used: {faults}") from error

@@ -1,0 +1,111 @@
+"""What the stages left in a run's folder, read back for the report."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kdkit.atomic import read_json
+from kdkit.contracts.metric import Score
+from kdkit.errors import StoreError
+from kdkit.runs.run import Run
+
+Scores = Mapping[str, Mapping[str, Score]]
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """The losses of one training, epoch by epoch.
+
+    ``kept``: the epoch, from 0, whose weights were kept. ``terms``: where the loss is a sum, the validation value of
+    each objective by its name, before its weight.
+    """
+
+    train: list[float]
+    validation: list[float]
+    kept: int = 0
+    terms: Mapping[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SampleValues:
+    """An evaluation sample with every model's value of the first metric on it; None where there is none."""
+
+    name: str
+    index: int
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything measured in a run. Mappings go from a model's name; ``metric`` is the first one, which ranks."""
+
+    metric: str
+    scores: Scores
+    facts: Mapping[str, Mapping[str, Any]]
+    histories: Mapping[str, Epochs]
+    samples: list[SampleValues]
+
+    def first(self, model: str) -> Score | None:
+        """A model's score on the first metric; None when there is no such model."""
+        return self.scores[model][self.metric] if model in self.scores else None
+
+
+def read_outcome(run: Run) -> Outcome:
+    """Raises :class:`StoreError` when a file of the earlier stages is missing or damaged."""
+    folder = run.folder
+    metric = next(iter(run.experiment.metrics))
+    scores = {
+        model: {name: Score(**score) for name, score in by_name.items()}
+        for model, by_name in _json(folder.scores_file).items()
+    }
+    histories = {arm.name: _history(folder.history(arm.name), arm.training is None) for arm in run.arms}
+    return Outcome(
+        metric=metric,
+        scores=scores,
+        facts=_json(folder.models_file),
+        histories={arm: epochs for arm, epochs in histories.items() if epochs.train},
+        samples=_samples(folder.cases_file, metric),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise _unreadable(path)
+    return found
+
+
+def _history(path: Path, keeps_last: bool) -> Epochs:
+    rows = _rows(path) if path.is_file() else []
+    columns = {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    prefix = "validation_"
+    terms = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
+    validation = terms.pop("loss", [])
+    kept = len(rows) - 1 if keeps_last else min(range(len(rows)), key=validation.__getitem__, default=0)
+    return Epochs(columns.get("train_loss", []), validation, kept, terms)
+
+
+def _samples(path: Path, metric: str) -> list[SampleValues]:
+    names: dict[int, str] = {}
+    values: dict[int, dict[str, float | None]] = {}
+    for row in _rows(path):
+        index = int(row["index"])
+        names[index] = row["sample"]
+        values.setdefault(index, {})[row["model"]] = float(row[metric]) if row[metric] else None
+    return [SampleValues(names[index], index, values[index]) for index in sorted(values)]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> StoreError:
+    return StoreError(f"{path} is missing or damaged", "Run it again with --from predict.")

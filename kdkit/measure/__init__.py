@@ -1,1 +1,0 @@
-"""Scores of trained models on a user's own labelled data."""

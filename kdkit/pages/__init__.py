@@ -1,0 +1,1 @@
+"""From plain data to HTML: one base template and one style sheet."""

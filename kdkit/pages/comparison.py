@@ -1,0 +1,31 @@
+"""A comparison as one page that needs no other file."""
+
+from __future__ import annotations
+
+from kdkit.evaluation.comparison import Comparison
+from kdkit.evaluation.numbers import compact, significant, written
+from kdkit.pages.summary import DIRECTIONS
+from kdkit.pages.template import render
+
+TEMPLATE = "compare.html"
+
+
+def page(comparison: Comparison) -> str:
+    """The comparison as HTML."""
+    return render(
+        TEMPLATE,
+        found=comparison,
+        verdicts={name: _verdicts(comparison, name) for name in comparison.names[1:]},
+        written=written,
+        directions=DIRECTIONS,
+        compact=compact,
+        significant=significant,
+    )
+
+
+def _verdicts(comparison: Comparison, name: str) -> dict[str, list[str]]:
+    """The metrics of each verdict on a run."""
+    found: dict[str, list[str]] = {word: [] for word in ("better", "worse", "differs", "")}
+    for metric, by_run in comparison.differences.items():
+        found[by_run[name].verdict(comparison.metrics[metric].higher_is_better)].append(metric)
+    return found

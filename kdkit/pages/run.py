@@ -1,0 +1,109 @@
+"""The page: everything that was found, laid into the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdkit.contracts.adversary import Adversary
+from kdkit.contracts.vocabulary import Figure
+from kdkit.evaluation.numbers import alike, duration, with_unit
+from kdkit.evaluation.outcome import Outcome, SampleValues
+from kdkit.evaluation.ranking import best_first
+from kdkit.evaluation.verdict import verdict
+from kdkit.pages import charts
+from kdkit.pages.summary import DIRECTIONS, fact_rows, score_rows
+from kdkit.pages.template import render as fill
+from kdkit.recipe.experiment import Experiment
+from kdkit.recipe.schema import Recipe
+from kdkit.recipe.show import commented_yaml
+from kdkit.runs.folder import CONTROL, HUMANS, STUDENT, TEACHER
+from kdkit.runs.run import Run
+
+TEMPLATE = "report.html"
+WORST_SAMPLES = 10
+# A manifest notes things as they happen: what no stage has noted yet is empty.
+_NOT_NOTED: dict[str, Any] = {
+    "identity": "",
+    "versions": {},
+    "hardware": {},
+    "seconds": {},
+    "fingerprints": {},
+    "rejected": {},
+    "stages": {},
+}
+
+
+@dataclass(frozen=True)
+class ShownCase:
+    """A chosen sample with the pictures that the domain drew of it."""
+
+    rank: str
+    sample: SampleValues
+    figures: Sequence[Figure]
+
+
+def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase], overview: Sequence[Figure]) -> str:
+    """The report as HTML. ``overview``: what the domain drew of all evaluation samples together."""
+    experiment, recipe = run.experiment, run.experiment.recipe
+    metric = experiment.metrics[outcome.metric]
+    ordered = best_first(outcome.samples, metric.higher_is_better)
+    facts = fact_rows(outcome, experiment.domain.item)
+    return fill(
+        TEMPLATE,
+        {"alike": alike(_known(outcome.samples, STUDENT)), "duration": duration},
+        recipe=recipe,
+        plays=isinstance(experiment.generator, Adversary),
+        name=run.folder.path.resolve().name,
+        models=_models(recipe, outcome),
+        verdict=verdict(outcome),
+        metric=outcome.metric,
+        unit=metric.unit,
+        direction=DIRECTIONS[metric.higher_is_better][1],
+        score_rows=score_rows(outcome, experiment.metrics),
+        fact_rows=facts,
+        gains=[f"{row.name} {cell.note}" for row in facts for cell in row.cells if cell.note],
+        training=charts.training_chart(outcome.histories, _objective(experiment)) if outcome.histories else None,
+        terms=_terms(experiment, outcome),
+        distribution=_distribution(outcome, with_unit(outcome.metric, metric.unit and f"({metric.unit})")),
+        overview=overview,
+        cases=cases,
+        worst=ordered[: -WORST_SAMPLES - 1 : -1],
+        measured=len(ordered),
+        manifest=_NOT_NOTED | run.folder.manifest(),
+        resolved=commented_yaml(experiment),
+    )
+
+
+def _models(recipe: Recipe, outcome: Outcome) -> dict[str, str]:
+    """Each model's name with the component behind it."""
+    components = {TEACHER: recipe.teacher.name, STUDENT: recipe.student.name, HUMANS: "beside each other"}
+    if recipe.control:
+        components[CONTROL] = f"{recipe.student.name} on {recipe.control.generator.name}"
+    return {model: components.get(model, "") for model in outcome.scores}
+
+
+def _objective(experiment: Experiment) -> str:
+    """The loss in words: "kl", or "soft-bce + 0.5 soft-dice"."""
+    return " + ".join(term.name if term.weight == 1 else f"{term.weight:g} {term.name}" for term in experiment.terms)
+
+
+def _terms(experiment: Experiment, outcome: Outcome) -> Any:
+    epochs = outcome.histories.get(STUDENT)
+    if epochs is None or not epochs.terms:
+        return None
+    return charts.terms_chart(epochs.terms, {term.name: term.weight for term in experiment.terms})
+
+
+def _distribution(outcome: Outcome, label: str) -> Any:
+    values = {model: _known(outcome.samples, model) for model in outcome.scores}
+    values = {model: numbers for model, numbers in values.items() if numbers}
+    if not values:
+        return None
+    scores = {model: outcome.scores[model][outcome.metric] for model in values}
+    return charts.distribution_chart(values, scores, label)
+
+
+def _known(samples: Iterable[SampleValues], model: str) -> list[float]:
+    return [value for sample in samples if (value := sample.values.get(model)) is not None]

@@ -1,0 +1,134 @@
+"""The summary table: every metric, then size and speed, for each model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdkit.contracts.metric import Metric, Score
+from kdkit.evaluation.numbers import NOTHING, Written, compact, significant, written
+from kdkit.evaluation.outcome import Outcome
+from kdkit.runs.folder import STUDENT, TEACHER
+
+DIRECTIONS = {True: ("↑", "higher is better"), False: ("↓", "lower is better"), None: ("→0", "zero is best")}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a score and its interval lie on its row's own scale, each 0..100."""
+
+    low: float
+    value: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """A model's score on one metric."""
+
+    model: str
+    score: Score
+    text: Written
+    mark: Mark | None
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A metric over all models."""
+
+    metric: str
+    meaning: str
+    unit: str
+    arrow: str
+    direction: str
+    cells: list[ScoreCell]
+
+
+@dataclass(frozen=True)
+class FactCell:
+    """A model's size or speed; ``note`` compares the student with its teacher."""
+
+    model: str
+    value: float | None
+    text: str
+    note: str
+
+
+@dataclass(frozen=True)
+class FactRow:
+    """A size or speed over all models."""
+
+    name: str
+    unit: str
+    cells: list[FactCell]
+
+
+def score_rows(outcome: Outcome, metrics: Mapping[str, Metric]) -> list[ScoreRow]:
+    """A row for each metric, in the recipe's order."""
+    rows = []
+    for name, metric in metrics.items():
+        scores = {model: by_name[name] for model, by_name in outcome.scores.items()}
+        marks = _marks(list(scores.values()))
+        cells = [
+            ScoreCell(model, score, written(score), mark)
+            for (model, score), mark in zip(scores.items(), marks, strict=True)
+        ]
+        arrow, direction = DIRECTIONS[metric.higher_is_better]
+        rows.append(ScoreRow(name, _meaning(metric), metric.unit, arrow, direction, cells))
+    return rows
+
+
+def fact_rows(outcome: Outcome, item: str) -> list[FactRow]:
+    """Weights, size on disk and speed in ``item`` per second."""
+    facts = {model: outcome.facts.get(model, {}) for model in outcome.scores}
+    return [
+        FactRow("weights", "", _cells(facts, "weights", compact, "fewer", smaller=True)),
+        FactRow("size on disk", "MB", _cells(facts, "bytes", _megabytes, "smaller", smaller=True)),
+        FactRow("speed", f"{item}s/s", _cells(facts, "items_per_second", _two_digits, "faster", smaller=False)),
+    ]
+
+
+def _cells(facts: Mapping[str, Mapping[str, Any]], key: str, write: Any, word: str, smaller: bool) -> list[FactCell]:
+    teacher = facts.get(TEACHER, {}).get(key)
+    cells = []
+    for model, known in facts.items():
+        value = known.get(key)
+        note = ""
+        if model == STUDENT and value and teacher:
+            factor = teacher / value if smaller else value / teacher
+            note = f"{significant(factor, 2)}× {word}" if factor > 1 else ""
+        cells.append(FactCell(model, value, write(value), note))
+    return cells
+
+
+def _megabytes(count: int | None) -> str:
+    return significant(count / 1e6, 2) if count is not None else NOTHING
+
+
+def _two_digits(value: float | None) -> str:
+    return significant(value, 2)
+
+
+def _meaning(metric: Metric) -> str:
+    """The first line of the metric's docstring, which its author wrote for readers like this one."""
+    return (type(metric).__doc__ or "").strip().partition("\n")[0].replace("``", "")
+
+
+def _marks(scores: Sequence[Score]) -> list[Mark | None]:
+    spans = [_ends(score) for score in scores]
+    known = [number for span in spans if span for number in span]
+    if not known:
+        return [None for _ in scores]
+    start, width = min(known), max(known) - min(known)
+    if width == 0:
+        start, width = start - 0.5, 1.0
+    return [Mark(*(round(100 * (x - start) / width, 1) for x in span)) if span else None for span in spans]
+
+
+def _ends(score: Score) -> tuple[float, float, float] | None:
+    if score.value is None:
+        return None
+    low = score.value if score.ci_low is None else score.ci_low
+    high = score.value if score.ci_high is None else score.ci_high
+    return low, score.value, high

@@ -1,0 +1,1 @@
+"""Finding plugins, loading each under guard, and the registry of named components."""

@@ -1,0 +1,356 @@
+"""Finding plugins, loading each under guard, and the registry of named components.
+
+Discovery reads the entry points of the group ``kdkit``. Each hook module is imported, registered with pluggy and
+asked for its entries inside a guard of its own: one that fails is kept as *broken* with the reason, contributes
+nothing, and everything else goes on. A component's class is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+import pluggy
+
+from kdkit import __version__, hookspecs
+from kdkit.entry import KINDS, Entry
+from kdkit.errors import PluginError, UsageError, did_you_mean
+from kdkit.plugins import builtin
+from kdkit.plugins.trace import write_calls
+
+if TYPE_CHECKING:
+    import configparser
+
+    from entrypoints import Distribution
+
+    from kdkit.contracts.component import Component
+
+GROUP = "kdkit"
+State = Literal["active", "disabled", "broken"]
+
+
+@dataclass
+class Plugin:
+    """A plugin, as found. ``reason`` says why it is broken or disabled.
+
+    ``file``: where a single-file domain lies; None for an installed plugin.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    state: State = "active"
+    reason: str = ""
+    remedy: str = ""
+    entries: dict[str, list[Entry]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    file: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The plugin and its distribution, as messages name them."""
+        return str(self.file) if self.file else f"the plugin {self.name} ({self.distribution} {self.version})"
+
+    def break_(self, reason: str) -> None:
+        """Mark as broken; whatever it had offered is withdrawn."""
+        self.state, self.reason = "broken", reason
+        self.remedy = _remedy(self)
+        self.entries = {kind: [] for kind in KINDS}
+
+
+class _Found:
+    """An entry point as it lies on disk: not yet imported."""
+
+    def __init__(self, plugin: Plugin, load: Callable[[], Any]) -> None:
+        self.plugin = plugin
+        self.load = load
+
+
+class Registry:
+    """Plugins and their components by kind and name."""
+
+    def __init__(self, trace: TextIO | None = None) -> None:
+        """``trace``: where each hook call is written with its results."""
+        self.plugins: list[Plugin] = []
+        self._owners: dict[tuple[str, str], tuple[Plugin, Entry]] = {}
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        if trace:
+            write_calls(self._manager, trace)
+        core = Plugin("kdkit", "kdkit", __version__, "kdkit.plugins.builtin")
+        self._register(core, builtin)
+
+    def add(self, plugin: Plugin, load: Callable[[], Any]) -> None:
+        """Load one plugin under guard and register what it offers; it is listed whatever happens."""
+        self.plugins.append(plugin)
+        if plugin.state != "active":
+            return
+        try:
+            with _quiet() as printed:
+                module = load()
+                self._register(plugin, module)
+        except KeyboardInterrupt:
+            raise
+        except RefusedError as refusal:
+            plugin.break_(str(refusal))
+        except BaseException as error:  # a plugin may even call sys.exit when it is imported
+            plugin.break_(_reason(error))
+        else:
+            if printed.getvalue().strip():
+                plugin.reason = "prints when it is imported"
+
+    def names(self, kind: str) -> list[str]:
+        """The names of every component of a kind, sorted."""
+        return sorted(name for k, name in self._owners if k == kind)
+
+    def find(self, kind: str, name: str) -> tuple[Plugin, Entry]:
+        """The entry called ``name`` and its plugin. Raises :class:`UsageError` with the nearest known name."""
+        if (kind, name) not in self._owners:
+            raise UsageError(
+                f"there is no {kind} called {name!r}; {did_you_mean(name, self.names(kind))}",
+                self._broken_note(),
+            )
+        return self._owners[kind, name]
+
+    def component(self, kind: str, name: str) -> type[Component]:
+        """Import the class of a component. Raises :class:`PluginError` when that fails or it is not of its kind."""
+        plugin, entry = self.find(kind, name)
+        where = f"{kind} {name!r} of {plugin.title}"
+        module, _, attribute = entry.target.partition(":")
+        try:
+            with _quiet():
+                cls = getattr(import_module(module), attribute)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a component's module may call sys.exit, too
+            raise PluginError(f"the {where} cannot be imported: {_reason(error)}", _remedy(plugin)) from error
+        try:
+            _check_class(cls, kind)
+        except RefusedError as refusal:
+            raise PluginError(f"the {where} {refusal}", _remedy(plugin)) from refusal
+        return cls
+
+    def _register(self, plugin: Plugin, module: ModuleType) -> None:
+        if self._manager.has_plugin(plugin.name):
+            raise RefusedError(f"the plugin name {plugin.name!r} is taken")
+        try:
+            self._manager.register(module, name=plugin.name)
+            self._manager.check_pending()
+            self._collect(plugin)
+        except pluggy.PluginValidationError as error:
+            self._withdraw(plugin)
+            raise RefusedError(_invalid_hook(error)) from error
+        except BaseException:
+            self._withdraw(plugin)
+            raise
+
+    def _withdraw(self, plugin: Plugin) -> None:
+        if self._manager.has_plugin(plugin.name):
+            self._manager.unregister(name=plugin.name)
+        self._owners = {key: owned for key, owned in self._owners.items() if owned[0] is not plugin}
+
+    def _collect(self, plugin: Plugin) -> None:
+        others = [p for name, p in self._manager.list_name_plugin() if name != plugin.name]
+        for kind in KINDS:
+            hook = self._manager.subset_hook_caller(f"kdkit_{kind}s", remove_plugins=others)
+            answers = hook()
+            if len(answers) < len(hook.get_hookimpls()):  # pluggy leaves None out
+                answers = [*answers, None]
+            for returned in answers:
+                for entry in _checked(returned, kind):
+                    self._claim(plugin, kind, entry)
+
+    def _claim(self, plugin: Plugin, kind: str, entry: Entry) -> None:
+        key = (kind, entry.name)
+        if key in self._owners:
+            owner = self._owners[key][0]
+            raise RefusedError(
+                f"its {kind} {entry.name!r} is already registered by {owner.name} ({owner.distribution})"
+            )
+        self._owners[key] = (plugin, entry)
+        plugin.entries[kind].append(entry)
+
+    def _broken_note(self) -> str:
+        broken = [p for p in self.plugins if p.state == "broken"]
+        notes = [f"The plugin {p.name} is broken and offers nothing: {p.reason}" for p in broken]
+        return "\n  ".join(notes)
+
+
+def discover(environment: Mapping[str, str] = os.environ) -> Registry:
+    """Load every installed plugin.
+
+    ``KDKIT_DISABLE_PLUGINS=a,b`` leaves some out. With ``KDKIT_STRICT_PLUGINS=1`` a broken one raises
+    :class:`PluginError`. With ``KDKIT_TRACE_PLUGINS=1`` each hook call is written to standard error.
+    """
+    disabled = {name.strip() for name in environment.get("KDKIT_DISABLE_PLUGINS", "").split(",")}
+    registry = Registry(sys.stderr if environment.get("KDKIT_TRACE_PLUGINS") == "1" else None)
+    for found in sorted(_entry_points(), key=lambda f: f.plugin.name):
+        if found.plugin.name in disabled:
+            found.plugin.state, found.plugin.reason = "disabled", "named by KDKIT_DISABLE_PLUGINS"
+        registry.add(found.plugin, found.load)
+    if environment.get("KDKIT_STRICT_PLUGINS") == "1":
+        for plugin in registry.plugins:
+            if plugin.state == "broken":
+                raise PluginError(
+                    f"{plugin.title} is broken: {plugin.reason}",
+                    plugin.remedy,
+                )
+    return registry
+
+
+class RefusedError(Exception):
+    """A plugin that loads but breaks the rules; the text is the reason."""
+
+
+def _entry_points() -> list[_Found]:
+    import entrypoints
+
+    found: dict[str, _Found] = {}
+    for config, distribution in _metadata():
+        # Folders of metadata write the name with underscores; people and pip write it with dashes.
+        name_of = distribution.name.replace("_", "-")
+        version = distribution.version or ""
+        if isinstance(config, Exception):
+            plugin = Plugin(name_of, name_of, version, "")
+            plugin.break_(f"its entry_points.txt cannot be read: {_reason(config)}")
+            found[f"({name_of})"] = _Found(plugin, _never)
+            continue
+        for name, text in config[GROUP].items() if GROUP in config else ():
+            plugin = Plugin(name, name_of, version, text)
+            load: Callable[[], Any] = _never
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    point = entrypoints.EntryPoint.from_string(text, name, distribution)
+                load = point.load
+            except entrypoints.BadEntryPoint:
+                plugin.break_(f"its entry point {text!r} is not of the form package.module")
+            if name in found and (found[name].plugin.distribution != name_of):
+                other = found[name].plugin
+                plugin.break_(f"the plugin name {name!r} is taken by {other.distribution} {other.version}")
+                found[f"{name} ({name_of})"] = _Found(plugin, load)
+            else:
+                # The same distribution can be met twice, through two folders of the path: the first one wins.
+                found.setdefault(name, _Found(plugin, load))
+    return list(found.values())
+
+
+def _metadata() -> Iterator[tuple[configparser.ConfigParser | Exception, Distribution]]:
+    """The entry points of every installed distribution; where ours cannot be parsed, the error in their place."""
+    import configparser
+
+    import entrypoints
+
+    seen = set()
+    for folder in sys.path:
+        try:
+            files = list(entrypoints.iter_files_distros([folder]))
+        except (configparser.Error, UnicodeDecodeError, OSError):
+            files = _one_by_one(Path(folder))
+        for config, distribution in files:
+            # The same distribution can be met twice, through two folders of the path: the first one wins.
+            if distribution.name not in seen:
+                yield config, distribution
+            seen.add(distribution.name)
+
+
+def _one_by_one(folder: Path) -> list[tuple[Any, Distribution]]:
+    """As entrypoints reads a folder, when some distribution's file in it (of whatever project) cannot be parsed."""
+    import configparser
+
+    import entrypoints
+
+    files: list[tuple[Any, Distribution]] = []
+    for path in sorted(folder.glob("*-info/entry_points.txt")):
+        distribution = entrypoints.Distribution.from_name_version(path.parent.stem)
+        config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
+        try:
+            config.read([path])
+        except (configparser.Error, UnicodeDecodeError) as error:
+            if re.search(rb"^\s*\[?%s\b" % GROUP.encode(), path.read_bytes(), re.MULTILINE):
+                files.append((error, distribution))
+        else:
+            files.append((config, distribution))
+    return files
+
+
+def _never() -> Any:
+    raise AssertionError("a broken plugin is not loaded")
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """What a plugin prints at import must not spoil a command's own output."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        yield printed
+
+
+def _checked(returned: Any, kind: str) -> list[Entry]:
+    if not isinstance(returned, list | tuple) or not all(isinstance(e, Entry) for e in returned):
+        raise RefusedError(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shown(returned)}")
+    faults = [fault for entry in returned for fault in entry.faults()]
+    if faults:
+        raise RefusedError(f"its hook kdkit_{kind}s: {faults[0]}")
+    return list(returned)
+
+
+def _check_class(cls: Any, kind: str) -> None:
+    """Raises :class:`RefusedError` with what is wrong with a component's class."""
+    from kdkit import contracts
+    from kdkit.contracts.component import CONTRACT_VERSION, Component, ComponentOptions
+
+    names = [kind.capitalize(), *(["Adversary"] if kind == "generator" else [])]
+    bases = tuple(getattr(import_module(f"{contracts.__name__}.{name.lower()}"), name) for name in names)
+    if not (isinstance(cls, type) and issubclass(cls, bases) and issubclass(cls, Component)):
+        raise RefusedError(f"is not a class derived from {' or '.join(f'kdkit.{name}' for name in names)}")
+    if not (isinstance(cls.Options, type) and issubclass(cls.Options, ComponentOptions)):
+        raise RefusedError("has Options that do not derive from kdkit.ComponentOptions")
+    if "name" in cls.Options.model_fields:
+        raise RefusedError("has an option called name, by which recipes choose the component itself")
+    if not isinstance(cls.contract_version, int):
+        raise RefusedError(f"has the contract version {cls.contract_version!r}, which is not a whole number")
+    if cls.contract_version > CONTRACT_VERSION:
+        raise RefusedError(
+            f"is written for contract version {cls.contract_version}; this kdkit has {CONTRACT_VERSION}: "
+            "pip install --upgrade kdkit"
+        )
+
+
+def _remedy(plugin: Plugin) -> str:
+    if plugin.file:
+        return ""  # it was named by the user, who has it open in an editor
+    remove = f"pip uninstall {plugin.distribution}, or " if plugin.distribution else ""
+    return f"{remove}set KDKIT_DISABLE_PLUGINS={plugin.name}"
+
+
+def _invalid_hook(error: pluggy.PluginValidationError) -> str:
+    """pluggy's complaint in one line, with the nearest hook's name where a hook is unknown."""
+    unknown = re.match(r"unknown hook '(\w+)'", str(error))
+    if unknown:
+        return f"there is no hook {unknown[1]}; {did_you_mean(unknown[1], [f'kdkit_{kind}s' for kind in KINDS])}"
+    return " ".join(str(error).split())
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
+    if isinstance(error, SystemExit):
+        return f"it calls sys.exit({error.code!r})"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

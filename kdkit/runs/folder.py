@@ -1,0 +1,83 @@
+"""The folder of one run: where its files lie, and its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kdkit.atomic import read_json, write_json
+from kdkit.errors import UsageError
+from kdkit.runs.names import name_of
+
+STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
+# Stands beside the models in scores: people, measured in a model's place.
+HUMANS = "humans"
+
+
+class RunFolder:
+    """Paths in a run's folder, and the manifest that says which stages are done for which inputs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest_file = path / "manifest.json"
+        self.recipe_file = path / "recipe.yaml"
+        self.scores_file = path / "scores.json"
+        self.cases_file = path / "cases.csv"
+        self.models_file = path / "models.json"
+        self.report_file = path / "report.html"
+
+    def model(self, arm: str) -> Path:
+        """The folder of a trained network: weights and card."""
+        return self.path / arm
+
+    def checkpoints(self, arm: str) -> Path:
+        return self.path / "checkpoints" / arm
+
+    def history(self, arm: str) -> Path:
+        """CSV of the losses, epoch by epoch."""
+        return self.path / "history" / f"{arm}.csv"
+
+    def predictions(self, arm: str) -> Path:
+        return self.path / "predictions" / arm
+
+    def manifest(self) -> dict[str, Any]:
+        found = read_json(self.manifest_file)
+        return found if isinstance(found, dict) else {}
+
+    def update_manifest(self, **parts: Any) -> None:
+        write_json(self.manifest_file, self.manifest() | parts)
+
+    def fingerprint(self, stage: str) -> str | None:
+        """The fingerprint under which a stage was last done, None if it never was."""
+        return self.manifest().get("stages", {}).get(stage, {}).get("fingerprint")
+
+    def mark_done(self, stage: str, fingerprint: str, seconds: float) -> None:
+        stages = self.manifest().get("stages", {})
+        stages[stage] = {"fingerprint": fingerprint, "seconds": round(seconds, 2)}
+        self.update_manifest(stages=stages)
+
+    def forget(self, stages: list[str]) -> None:
+        """Let these stages count as not done."""
+        kept = {k: v for k, v in self.manifest().get("stages", {}).items() if k not in stages}
+        self.update_manifest(stages=kept)
+
+
+def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> RunFolder:
+    """The folder of the run with this identity: ``out``, or ``root/DOMAIN/NAME`` with a name made from the identity.
+
+    Raises :class:`UsageError` when ``out`` already holds the run of another recipe, or files that are no run.
+    """
+    if out is not None:
+        folder = RunFolder(out)
+        owner = folder.manifest().get("identity")
+        if owner not in (None, identity):
+            raise UsageError(f"{out} holds the run of another recipe", "Choose another folder with --out.")
+        if owner is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UsageError(f"{out} exists and is not a run's folder", "Choose another folder with --out.")
+        return folder
+    name, tries = name_of(identity), 1
+    while True:
+        folder = RunFolder(root / domain / (name if tries == 1 else f"{name}-{tries}"))
+        if folder.manifest().get("identity", identity) == identity:
+            return folder
+        tries += 1

@@ -1,0 +1,166 @@
+"""A run: an experiment, where it is kept, and the artifacts that its stages hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kdkit.contracts.adversary import Adversary
+from kdkit.contracts.component import fingerprint_of
+from kdkit.contracts.generator import Generator
+from kdkit.progress import Progress
+from kdkit.recipe.experiment import Experiment, Term
+from kdkit.recipe.schema import Training
+from kdkit.runs.folder import CONTROL, STUDENT, RunFolder
+from kdkit.store.samples import SampleSet, Split
+from kdkit.store.shards import ShardStore
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A split of samples with the store of the teacher's answers to them."""
+
+    split: Split
+    targets: ShardStore
+    fingerprint: str
+
+    def is_whole(self) -> bool:
+        return self.targets.holds(self.split.start, self.split.stop)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One student to be trained: the real one, or the control.
+
+    ``training``, ``validation``: None where an adversary makes samples up in the training. ``options``: how it is
+    trained.
+    """
+
+    name: str
+    training: Labelled | None
+    validation: Labelled | None
+    options: Training
+    fingerprint: str
+
+
+class Run:
+    """What the stages work on; ``root`` is the folder of the shared store."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder, root: Path, progress: Progress) -> None:
+        self.experiment = experiment
+        self.folder = folder
+        self.root = root
+        self.progress = progress
+
+    @cached_property
+    def evaluation(self) -> Labelled:
+        """The samples that scores are measured on. Held apart at the front, so that more training samples can be
+        appended later without touching them."""
+        generator = self.experiment.evaluated
+        return self._labelled(Split(self._samples[generator.fingerprint()], 0, self._held_apart))
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """The student, and the control if there is one."""
+        arms = [self._arm(STUDENT, self.experiment.generator)]
+        if self.experiment.control_generator:
+            arms.append(self._arm(CONTROL, self.experiment.control_generator))
+        return arms
+
+    def sample_sets(self) -> Iterator[SampleSet]:
+        """Every set that has to be generated, once."""
+        yield from self._samples.values()
+
+    def labelled(self) -> Iterator[Labelled]:
+        """Every split that the teacher has to answer."""
+        yield self.evaluation
+        for arm in self.arms:
+            yield from (part for part in (arm.validation, arm.training) if part)
+
+    @cached_property
+    def _samples(self) -> dict[str, SampleSet]:
+        """Every set by its fingerprint: what is asked of the same generator in several places lies in one set."""
+        counts, experiment = self.experiment.recipe.samples, self.experiment
+        trained = [g for g in (experiment.generator, experiment.control_generator) if isinstance(g, Generator)]
+        evaluated = experiment.evaluated
+        wanted = {g.fingerprint(): counts.validation + counts.train for g in trained}
+        wanted[evaluated.fingerprint()] = wanted.get(evaluated.fingerprint(), 0) + self._held_apart
+        generators = {g.fingerprint(): g for g in (evaluated, *reversed(trained))}
+        return {key: SampleSet.of(generators[key], count, self.root) for key, count in wanted.items()}
+
+    def prediction_fingerprint(self, arm: Arm) -> str:
+        """What an arm's predictions depend on."""
+        return fingerprint_of(student=arm.fingerprint, samples=self.evaluation.split.samples.fingerprint)
+
+    def predictions(self, arm: Arm) -> ShardStore:
+        """The store of an arm's predictions."""
+        return ShardStore(self.folder.predictions(arm.name) / self.prediction_fingerprint(arm))
+
+    @property
+    def _held_apart(self) -> int:
+        return self.experiment.recipe.samples.evaluation
+
+    @cached_property
+    def _teacher_fingerprint(self) -> str:
+        return self.experiment.teacher.fingerprint()
+
+    def _labelled(self, split: Split) -> Labelled:
+        fingerprint = fingerprint_of(
+            samples=split.samples.fingerprint,
+            teacher=self._teacher_fingerprint,
+            activation=self.experiment.domain.activation,
+            precision=self.experiment.recipe.trainer.precision,
+        )
+        return Labelled(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
+
+    def _arm(self, name: str, generator: Generator | Adversary) -> Arm:
+        recipe, experiment, options = self.experiment.recipe, self.experiment, self._training_options(name)
+        if isinstance(generator, Adversary):
+            counts = recipe.samples
+            fingerprint = fingerprint_of(
+                adversary=generator.fingerprint(),
+                teacher=self._teacher_fingerprint,
+                activation=experiment.domain.activation,
+                samples=[counts.validation, counts.train],
+                **self._training_parts(options),
+            )
+            return Arm(name, None, None, options, fingerprint)
+        samples = self._samples[generator.fingerprint()]
+        first = self._held_apart if samples is self.evaluation.split.samples else 0
+        middle = first + recipe.samples.validation
+        validation = self._labelled(Split(samples, first, middle))
+        training = self._labelled(Split(samples, middle, middle + recipe.samples.train))
+        fingerprint = fingerprint_of(
+            targets=training.fingerprint,
+            splits=[first, middle, training.split.stop],
+            **self._training_parts(options),
+        )
+        return Arm(name, training, validation, options, fingerprint)
+
+    def _training_options(self, name: str) -> Training:
+        """How an arm is trained: the control's epochs may be fewer."""
+        recipe = self.experiment.recipe
+        if name == CONTROL and recipe.control and recipe.control.epochs:
+            return recipe.training.model_copy(update={"epochs": recipe.control.epochs})
+        return recipe.training
+
+    def _training_parts(self, options: Training) -> dict[str, Any]:
+        """What a student depends on beside its samples."""
+        recipe, experiment = self.experiment.recipe, self.experiment
+        return {
+            "student": experiment.student.fingerprint(),
+            "objective": _fingerprint_of_terms(experiment.terms),
+            "training": options.model_dump(mode="json"),
+            "seed": recipe.seed,
+            "precision": recipe.trainer.precision,
+        }
+
+
+def _fingerprint_of_terms(terms: Sequence[Term]) -> str:
+    """One objective alone has its own: its weight means nothing then."""
+    if len(terms) == 1:
+        return terms[0].objective.fingerprint()
+    return fingerprint_of(terms=[[term.objective.fingerprint(), term.weight] for term in terms])

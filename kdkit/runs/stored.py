@@ -1,0 +1,38 @@
+"""A finished run, opened again from its folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kdkit.errors import UsageError
+from kdkit.plugins.registry import Registry
+from kdkit.progress import Progress
+from kdkit.recipe.load import load_experiment
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.run import Run
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether this is the folder of a run, finished or not."""
+    return bool(RunFolder(path).manifest())
+
+
+def open_run(registry: Registry, path: Path, progress: Progress) -> Run:
+    """The run in a folder, by the recipe that lies there.
+
+    Raises :class:`UsageError` when it is not a run's folder, and :class:`kdkit.errors.RecipeError` when its recipe
+    names what is not here.
+    """
+    folder = RunFolder(path)
+    manifest = folder.manifest()
+    if not isinstance(manifest.get("domain"), str) or not folder.recipe_file.is_file():
+        raise UsageError(
+            f"{path} is not a run's folder" if path.exists() else f"{path} does not exist",
+            f"Expected one with {folder.manifest_file.name} and {folder.recipe_file.name}, as kdkit run writes it.",
+        )
+    experiment = load_experiment(registry, manifest["domain"], folder.recipe_file)
+    store = Path(str(manifest.get("store", "")))
+    if not store.is_dir():  # noted relative to another folder, or moved
+        store = Path(os.environ.get("KDKIT_HOME") or "runs") / "store"
+    return Run(experiment, folder, store, progress)

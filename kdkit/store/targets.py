@@ -1,0 +1,77 @@
+"""A model's answers in a store, and how they are kept.
+
+"sigmoid": probabilities rounded to 8 bits, at most 1/510 from the model's own. "softmax": logits in half precision,
+so that any temperature can be applied later. "identity": values in single precision. Beside an answer may lie its
+weight, 0..1 in 8 bits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kdkit.contracts.vocabulary import Activation
+from kdkit.errors import DataError
+from kdkit.store.shards import Record, ShardStore
+
+if TYPE_CHECKING:
+    import torch
+
+NAME = "answer"
+WEIGHT = "weight"
+
+
+def encode(logits: torch.Tensor, activation: Activation) -> np.ndarray:
+    """Logits as they are kept: uint8, float16 or float32 of the same shape."""
+    values = logits.detach().float()
+    if activation == "sigmoid":
+        return np.asarray((values.sigmoid() * 255).round().byte().cpu())
+    kept = values.cpu().numpy()
+    return kept.astype(np.float16) if activation == "softmax" else kept
+
+
+def decode_targets(kept: np.ndarray, activation: Activation) -> np.ndarray:
+    """What an objective receives, float32: probabilities for "sigmoid", else logits or values."""
+    values = kept.astype(np.float32)
+    return values / 255 if activation == "sigmoid" else values
+
+
+def decode_answer(kept: np.ndarray, activation: Activation) -> np.ndarray:
+    """What a metric receives, float32: probabilities for "sigmoid" and "softmax" (last axis), else values."""
+    values = decode_targets(kept, activation)
+    if activation != "softmax":
+        return values
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def encode_weight(weight: torch.Tensor, answer: np.ndarray, activation: Activation) -> np.ndarray:
+    """A weight as it is kept beside its encoded answer: uint8, 255 for 1.
+
+    Raises :class:`DataError` when it is not 0..1 or not of the shape that belongs to the answer.
+    """
+    shape = (*answer.shape[:-1], 1) if activation == "softmax" else answer.shape
+    if tuple(weight.shape) != shape:
+        raise DataError(
+            f"the teacher weighs an answer of shape {answer.shape} with {tuple(weight.shape)}, not {shape}"
+        )
+    values = weight.detach().float()
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        raise DataError("the teacher's weights are not all between 0 and 1")
+    return np.asarray((values * 255).round().byte().cpu())
+
+
+def decode_weight(kept: np.ndarray) -> np.ndarray:
+    """What an objective receives, float32 0..1."""
+    return kept.astype(np.float32) / 255
+
+
+def to_record(answer: np.ndarray, weight: np.ndarray | None = None) -> Record:
+    """An encoded answer, with its encoded weight if it has one, as the store keeps it."""
+    return Record({NAME: answer} if weight is None else {NAME: answer, WEIGHT: weight})
+
+
+def read_answer(store: ShardStore, index: int, activation: Activation) -> np.ndarray:
+    """The decoded answer to one sample; see :func:`decode_answer`."""
+    return decode_answer(store.read(index, NAME), activation)
