@@ -18,7 +18,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/core/test_import_rules.py
+	$(BIN)/python -m pytest -q tests/core/test_layers.py
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py

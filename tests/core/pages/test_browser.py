@@ -23,7 +23,7 @@ from kdkit.stages.pipeline import run_stages
 from kdkit.sweep.plan import plan
 from kdkit.sweep.results import Result, summarize
 
-TOY = Path(__file__).parents[1] / "toy"
+TOY = Path(__file__).parents[2] / "toy"
 PHONE, DESK = 390, 1200
 
 pytestmark = pytest.mark.skipif(

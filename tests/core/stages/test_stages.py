@@ -26,7 +26,7 @@ from kdkit.store.targets import NAME
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=2", "control=null")
 
 
-TOY = Path(__file__).parents[1] / "toy"
+TOY = Path(__file__).parents[2] / "toy"
 
 
 def content(folder):
