@@ -104,7 +104,7 @@ def _check_teacher(
 
     experiment = load_experiment(discover(), domain, config, settings)
     recipe, examiner = experiment.recipe, experiment.domain
-    source = examiner.source(data, layout, None) if data else experiment.evaluated
+    source = examiner.source(data, layout, None) if data else experiment.evaluation_source
     samples = first_samples(source, CHECKED_SAMPLES, labelled=data is not None)
     if not samples:
         raise DataError(f"{data or source} holds no sample to ask the teacher about")
@@ -148,7 +148,7 @@ def _as_json(inspection: Inspection) -> dict[str, Any]:
 def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
     from rich.table import Table
 
-    from kdkit.contracts.vocabulary import told_dropped
+    from kdkit.contracts.vocabulary import summarize_dropped
     from kdkit_cli import console
 
     out = console.out
@@ -164,7 +164,7 @@ def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
         out.print(drawn)
     if inspection.defects:
         out.print(_defect_table(inspection))
-    out.print(f"  A run uses {inspection.used}. {told_dropped(inspection.defects) or 'Nothing is left out.'}")
+    out.print(f"  A run uses {inspection.used}. {summarize_dropped(inspection.defects) or 'Nothing is left out.'}")
 
 
 def _defect_table(inspection: Inspection) -> Any:

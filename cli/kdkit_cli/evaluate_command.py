@@ -29,7 +29,7 @@ from kdkit_cli.options import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kdkit.evaluation.models import TeacherFound
+    from kdkit.evaluation.models import LoadedTeacher
     from kdkit.evaluation.scoring import Measured
     from kdkit.plugins.registry import Registry
     from kdkit.runs.student import TrainedStudent
@@ -130,7 +130,7 @@ def _refuse(given: dict[str, Any], when: str) -> None:
 
 
 def _measure(wanted: _Wanted, chosen: dict[str, str], as_json: bool, out: Path | None) -> None:
-    from kdkit.contracts.vocabulary import told_dropped
+    from kdkit.contracts.vocabulary import summarize_dropped
     from kdkit.evaluation.models import chosen_metrics
     from kdkit.evaluation.scoring import measure
     from kdkit.pages.data import as_json as plain
@@ -147,7 +147,7 @@ def _measure(wanted: _Wanted, chosen: dict[str, str], as_json: bool, out: Path |
     student = read_student(registry, wanted.student)
     metrics = chosen_metrics(registry, student, wanted.metrics)
     source = student.domain.source(wanted.data, wanted.layout, wanted.split)
-    left_out = told_dropped(source.left_out())
+    left_out = summarize_dropped(source.exclusions())
     if left_out:
         console.err.print(f"  {console.escape(left_out)}")
     teacher = _teacher(registry, wanted, student)
@@ -188,7 +188,7 @@ def _measure(wanted: _Wanted, chosen: dict[str, str], as_json: bool, out: Path |
         console.out.print(f"  {console.escape(str(path))}")
 
 
-def _teacher(registry: Registry, wanted: _Wanted, student: TrainedStudent) -> TeacherFound | None:
+def _teacher(registry: Registry, wanted: _Wanted, student: TrainedStudent) -> LoadedTeacher | None:
     from kdkit.evaluation.models import default_teacher, teacher_of_run
     from kdkit_cli import console
 

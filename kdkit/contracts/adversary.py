@@ -76,7 +76,7 @@ class Adversary(Component, ABC):
         evaluation mode from raw inputs to logits; no weight of theirs changes in this step.
         """
 
-    def lesson(self, network: torch.nn.Module, count: int) -> torch.Tensor:
+    def training_batch(self, network: torch.nn.Module, count: int) -> torch.Tensor:
         """Raw inputs for a step of the student, without gradients; the default makes ``count`` new ones, uint8."""
         import torch
 

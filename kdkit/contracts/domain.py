@@ -14,7 +14,7 @@ import numpy as np
 from kdkit.atomic import write_bytes
 from kdkit.contracts.component import Component
 from kdkit.contracts.generator import Generator
-from kdkit.contracts.vocabulary import Activation, Ask, Case, Figure, Inspection, Published
+from kdkit.contracts.vocabulary import Activation, Case, Figure, Infer, Inspection, Published
 from kdkit.errors import KdkitError
 from kdkit.progress import Progress
 from kdkit.sample import Sample
@@ -116,12 +116,12 @@ class Domain(Component):
         """
         raise KdkitError(f"the domain {type(self).__name__} cannot read folders of data")
 
-    def answer(self, sample: Sample, ask: Ask) -> np.ndarray:
+    def predict(self, sample: Sample, infer: Infer) -> np.ndarray:
         """A network's answer to a sample of :meth:`source`, activated: how such a sample is put to a network.
 
-        ``ask`` takes raw inputs and gives the activated answers, in their order.
+        ``infer`` takes raw inputs and gives the activated answers, in their order.
         """
-        return ask([sample.inputs])[0]
+        return infer([sample.inputs])[0]
 
     def strata(self, sample: Sample) -> Mapping[str, Sample]:
         """The groups that scores on a user's data are also given for, each with the sample as it counts in the group.

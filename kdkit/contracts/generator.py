@@ -78,7 +78,7 @@ class Generator(Component, ABC):
         """How many samples there are; None (the default) when there is no end to them."""
         return None
 
-    def left_out(self) -> Sequence[Defect]:
+    def exclusions(self) -> Sequence[Defect]:
         """What keeps items of a source of recordings out of the samples; the generate stage tells how many."""
         return []
 

@@ -60,7 +60,7 @@ class Teacher(Component, ABC):
         range of the raw ones, and is differentiable in them. Raises :class:`kdkit.WeightsError` when the weights do
         not fit.
 
-        In place of the logits ``forward`` may return ``{"answer": logits, "weight": weight}``: how far each value is
+        In place of the logits ``forward`` may return ``{"logits": logits, "weight": weight}``: how far each value is
         to be believed, float 0..1, in the answer's shape; under "softmax" its last axis has length 1, as a weight
         belongs to a whole distribution. Weights are kept beside the answers in 8 bits, and objectives receive them.
         """
@@ -81,12 +81,12 @@ def logits_and_weight(output: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
     import torch
 
     parts: tuple[Any, ...] = (output,) if isinstance(output, torch.Tensor) else ()
-    if isinstance(output, dict) and set(output) == {"answer", "weight"}:
-        parts = (output["answer"], output["weight"])
+    if isinstance(output, dict) and set(output) == {"logits", "weight"}:
+        parts = (output["logits"], output["weight"])
     if not parts or not all(isinstance(part, torch.Tensor) for part in parts):
         found = f"a mapping with {', '.join(map(str, output))}" if isinstance(output, dict) else type(output).__name__
         raise DataError(
             f"the network answers with {found}, not with a tensor of logits",
-            "Return the logits, or {'answer': logits, 'weight': weight}.",
+            "Return the logits, or {'logits': logits, 'weight': weight}.",
         )
     return parts[0], parts[1] if len(parts) > 1 else None

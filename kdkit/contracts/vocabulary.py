@@ -12,7 +12,7 @@ import numpy as np
 from kdkit.sample import Sample
 
 Activation = Literal["sigmoid", "softmax", "identity"]
-Ask = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+Infer = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def dropped_kinds(defects: Sequence[Defect]) -> dict[str, str]:
     return kinds
 
 
-def told_dropped(defects: Sequence[Defect]) -> str:
+def summarize_dropped(defects: Sequence[Defect]) -> str:
     """``3 left out: 2 undecodable, 1 wrong-size``; empty when nothing is. The numbers add up."""
     kinds = dropped_kinds(defects)
     if not kinds:

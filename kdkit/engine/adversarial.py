@@ -17,7 +17,7 @@ from kdkit.errors import KdkitError
 from kdkit.recipe.schema import Training
 
 
-class Turns(Dataset[int]):
+class EpochLength(Dataset[int]):
     """So many samples to be made up in an epoch; a batch of it says no more than how many."""
 
     def __init__(self, samples: int) -> None:
@@ -31,7 +31,7 @@ class Turns(Dataset[int]):
         return item
 
 
-class Duel(Distillation):
+class AdversarialDistillation(Distillation):
     """Student and adversary in turn; a batch is one step of the student, on inputs that the adversary makes for it.
 
     The teacher is asked in the loop. Validation is on new inputs of the adversary as it is then, from the same latent
@@ -55,10 +55,10 @@ class Duel(Distillation):
         assert criterion.teacher is not None
         self._logits_of_teacher = (_Logits(criterion.teacher),)  # in a tuple, and so in no state dict
 
-    def lesson(self, count: int) -> torch.Tensor:
+    def training_batch(self, count: int) -> torch.Tensor:
         """Raw inputs for a step of the student."""
         with torch.no_grad():
-            return self.adversary.lesson(self.opponent, count)
+            return self.adversary.training_batch(self.opponent, count)
 
     def training_step(self, batch: torch.Tensor, batch_idx: int) -> None:  # type: ignore[override]
         optimizers: Any = self.optimizers()
@@ -66,7 +66,7 @@ class Duel(Distillation):
         if batch_idx % self.adversary.student_steps == 0:
             for _ in range(self.adversary.adversary_steps):
                 self._adversary_step(other, len(batch))
-        loss, terms = self._loss(self._answered(self.lesson(len(batch))))
+        loss, terms = self._loss(self._answered(self.training_batch(len(batch))))
         own.zero_grad()
         self.manual_backward(loss)
         own.step()
@@ -78,7 +78,7 @@ class Duel(Distillation):
     def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None:  # type: ignore[override]
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(int(np.random.default_rng([self.seed, batch_idx]).integers(2**63)))
-            inputs = self.lesson(len(batch))
+            inputs = self.training_batch(len(batch))
         self._note(VALIDATION, *self._loss(self._answered(inputs)), len(batch))
 
     def configure_optimizers(self) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from kdkit.contracts.objective import FeatureObjective
-from kdkit.engine.features import answer_and_features, check_paths
+from kdkit.engine.features import check_paths, logits_and_features
 from kdkit.engine.inference import freeze
 from kdkit.errors import DataError, PluginError
 from kdkit.recipe.experiment import Experiment, Term
@@ -40,8 +40,8 @@ class Criterion(torch.nn.Module):
             return
         training = network.training
         with torch.no_grad():
-            _, own = answer_and_features(network.eval(), inputs, self._paths(0))
-            _, its = answer_and_features(self.teacher, inputs, self._paths(1))
+            _, own = logits_and_features(network.eval(), inputs, self._paths(0))
+            _, its = logits_and_features(self.teacher, inputs, self._paths(1))
         network.train(training)
         for key, objective, (mine, other) in self._pairs():
             if len(own[mine]) != len(its[other]):
@@ -66,7 +66,7 @@ class Criterion(torch.nn.Module):
         ``weight``: that of the targets, where the teacher gives one. Raises :class:`DataError` when student
         and teacher answer in different shapes, and :class:`PluginError` when an objective takes no weight.
         """
-        logits, own = answer_and_features(network, inputs, self._paths(0))
+        logits, own = logits_and_features(network, inputs, self._paths(0))
         if logits.shape != targets.shape:
             raise DataError(
                 f"the student answers {tuple(logits.shape)} where the teacher answered {tuple(targets.shape)}",
@@ -86,7 +86,7 @@ class Criterion(torch.nn.Module):
         if self.teacher is None or not self._pairs():
             return {}
         with torch.no_grad():
-            _, its = answer_and_features(self.teacher, inputs, self._paths(1))
+            _, its = logits_and_features(self.teacher, inputs, self._paths(1))
         values: dict[str, list[torch.Tensor]] = {}
         for key, objective, (mine, other) in self._pairs():
             features = self.adapters[key](own[mine]) if key in self.adapters else own[mine]

@@ -19,7 +19,7 @@ def check_paths(network: torch.nn.Module, paths: Sequence[str], whose: str) -> N
             raise UsageError(f"the {whose}'s network has no module {path!r}", near[0].upper() + near[1:])
 
 
-def answer_and_features(
+def logits_and_features(
     network: torch.nn.Module, inputs: torch.Tensor, paths: Sequence[str]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The network's answer, and by its path what each of these modules gave out on the way, float.

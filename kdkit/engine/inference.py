@@ -19,7 +19,7 @@ from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.store.samples import SampleSet
 from kdkit.store.shards import Range, Record, ShardStore
-from kdkit.store.targets import encode, encode_weight, to_record
+from kdkit.store.targets import encode_logits, encode_weight, to_record
 
 # Elements of raw input in one forward pass: bounds the memory whatever the size of a sample.
 BATCH_ELEMENTS = 4_000_000
@@ -30,15 +30,15 @@ def freeze(network: torch.nn.Module) -> torch.nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def answers_of(network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:
+def infer_logits(network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:
     """The network's logits to each raw input, float, in order; equal shapes share a batch of bounded size."""
-    return [logits for logits, _ in weighted_answers_of(network, inputs, device)]
+    return [logits for logits, _ in infer_weighted_logits(network, inputs, device)]
 
 
-def weighted_answers_of(
+def infer_weighted_logits(
     network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device
 ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-    """As :func:`answers_of`, each with its weight, if the network gives one."""
+    """As :func:`infer_logits`, each with its weight, if the network gives one."""
     answers: list[tuple[torch.Tensor, torch.Tensor | None]] = []
     for batch in _batches(inputs):
         raw = torch.from_numpy(np.stack(batch)).to(device)
@@ -48,7 +48,7 @@ def weighted_answers_of(
     return answers
 
 
-def answer_samples(
+def infer_samples(
     network: torch.nn.Module,
     samples: SampleSet,
     ranges: Sequence[Range],
@@ -108,10 +108,10 @@ class _Answering(LightningModule):
     def predict_step(self, batch: tuple[Range, list[np.ndarray]], batch_idx: int) -> list[Record]:
         (start, _), inputs = batch
         records = []
-        for index, (logits, weight) in enumerate(weighted_answers_of(self.network, inputs, self.device), start):
+        for index, (logits, weight) in enumerate(infer_weighted_logits(self.network, inputs, self.device), start):
             if not bool(logits.isfinite().all()):
                 raise KdkitError(f"the answer to sample {index} is not finite", "What was answered so far is kept.")
-            answer = encode(logits, self.activation)
+            answer = encode_logits(logits, self.activation)
             kept = None if weight is None else encode_weight(weight, answer, self.activation)
             records.append(to_record(answer, kept))
         return records

@@ -14,14 +14,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from kdkit.atomic import write_csv, write_text
 from kdkit.contracts.domain import Domain
-from kdkit.engine.inference import answers_of
+from kdkit.engine.inference import infer_logits
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.errors import DataError, UsageError
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.student import TrainedStudent
 from kdkit.sample import Sample
-from kdkit.store.targets import decode_answer, encode
+from kdkit.store.targets import activate
 
 SUMMARY = "summary.csv"
 
@@ -106,11 +106,11 @@ class _Answering(LightningModule):
         if isinstance(sample, str):
             return sample
         try:
-            (logits,) = answers_of(self.network, [sample.inputs], self.device)
+            (logits,) = infer_logits(self.network, [sample.inputs], self.device)
         except Exception as error:  # a network says in many ways that an input does not fit
             lines = str(error).strip().splitlines()
             return f"the student cannot take it: {lines[0] if lines else type(error).__name__}"
-        return decode_answer(encode(logits, self.activation), self.activation)
+        return activate(logits, self.activation)
 
 
 class _Keep(Callback):

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from kdkit.atomic import write_csv
 from kdkit.contracts.adversary import Adversary
-from kdkit.engine.adversarial import Duel, Turns
+from kdkit.engine.adversarial import AdversarialDistillation, EpochLength
 from kdkit.engine.criterion import make_criterion
 from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
 from kdkit.engine.trainer import interruptible, make_trainer
@@ -24,7 +24,7 @@ from kdkit.errors import DataError, UsageError
 from kdkit.progress import Bar
 from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.schema import Training
-from kdkit.runs.run import Arm, Labelled
+from kdkit.runs.run import Arm, LabelledSplit
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,22 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     )
     kept = _History(history, bar)
     # The newest checkpoint keeps what the others have noted, so it comes last.
-    callbacks: list[Callback] = [kept, newest] if isinstance(module, Duel) else [kept, best, newest]
+    callbacks: list[Callback] = (
+        [kept, newest] if isinstance(module, AdversarialDistillation) else [kept, best, newest]
+    )
     if arm.options.patience is not None:
         callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=arm.options.patience))
     resume = _newest_whole(folder)
     if resume is not None:
         bar.advance(resume[1])
     trainer = make_trainer(recipe.trainer, folder, callbacks, max_epochs=arm.options.epochs, num_sanity_val_steps=0)
-    if isinstance(module, Duel) and trainer.world_size > 1:
+    if isinstance(module, AdversarialDistillation) and trainer.world_size > 1:
         raise UsageError(
             f"an adversary plays on one device, not on {trainer.world_size}", "Set trainer.devices=1 and num_nodes=1."
         )
     with interruptible(trainer):
         trainer.fit(module, train, validation, ckpt_path=resume and str(resume[0]), weights_only=True)
-    if isinstance(module, Duel):
+    if isinstance(module, AdversarialDistillation):
         return Outcome(module.cpu().network, trainer.current_epoch, kept.rows[-1][VALIDATION_LOSS])
     _load_best(module, Path(best.best_model_path))
     loss = best.best_model_score
@@ -83,11 +85,15 @@ def _prepared(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoade
         assert isinstance(experiment.generator, Adversary)
         criterion = make_criterion(experiment, network, with_teacher=True)
         adversary, activation = experiment.generator, experiment.domain.activation
-        duel = Duel(network, criterion, arm.options, recipe.seed, adversary, activation)
-        criterion.add_adapters(network, duel.eval().lesson(1))
-        duel.train()
+        module = AdversarialDistillation(network, criterion, arm.options, recipe.seed, adversary, activation)
+        criterion.add_adapters(network, module.eval().training_batch(1))
+        module.train()
         size = arm.options.batch_size
-        return duel, DataLoader(Turns(recipe.samples.train), size), DataLoader(Turns(recipe.samples.validation), size)
+        return (
+            module,
+            DataLoader(EpochLength(recipe.samples.train), size),
+            DataLoader(EpochLength(recipe.samples.validation), size),
+        )
     train, validation = _loaders(experiment, arm.options, arm.training, arm.validation)
     criterion = make_criterion(experiment, network)
     criterion.add_adapters(network, train.dataset[0][0].unsqueeze(0))
@@ -95,7 +101,7 @@ def _prepared(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoade
 
 
 def _loaders(
-    experiment: Experiment, options: Training, training: Labelled, validation: Labelled
+    experiment: Experiment, options: Training, training: LabelledSplit, validation: LabelledSplit
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     recipe, activation = experiment.recipe, experiment.domain.activation
     train = Windows(training, activation, options.window, recipe.seed)

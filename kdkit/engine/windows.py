@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from kdkit.contracts.vocabulary import Activation
-from kdkit.runs.run import Labelled
+from kdkit.runs.run import LabelledSplit
 from kdkit.store.targets import NAME, WEIGHT, decode_targets, decode_weight
 
 
@@ -22,7 +22,7 @@ class Windows(Dataset[tuple[torch.Tensor, ...]]):
     repeated; without one they lie in the middle, so that validation always sees the same.
     """
 
-    def __init__(self, part: Labelled, activation: Activation, length: int | None, seed: int | None) -> None:
+    def __init__(self, part: LabelledSplit, activation: Activation, length: int | None, seed: int | None) -> None:
         self.part = part
         self.activation = activation
         self.length = length

@@ -145,7 +145,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _recipes(names: Sequence[str], runs: Sequence[Run]) -> dict[str, dict[str, str]]:
-    tables = {name: flat(run.experiment.resolved()) for name, run in zip(names, runs, strict=True)}
+    tables = {name: flat(run.experiment.resolved_tree()) for name, run in zip(names, runs, strict=True)}
     paths = dict.fromkeys(path for table in tables.values() for path in table)
     rows = {path: {name: table.get(path, "") for name, table in tables.items()} for path in paths}
     return {path: row for path, row in rows.items() if len(set(row.values())) > 1}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TeacherFound:
+class LoadedTeacher:
     """A teacher's network and what it is called; without a network, ``reason`` says why."""
 
     name: str
@@ -31,7 +31,7 @@ class TeacherFound:
     reason: str = ""
 
 
-def teacher_of_run(registry: Registry, run: Path) -> TeacherFound | None:
+def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
     """The teacher that a run's recipe names; None when ``run`` is not the folder of a run.
 
     A teacher that is no longer there (its weights were moved, say) does not keep a student from being measured.
@@ -42,20 +42,20 @@ def teacher_of_run(registry: Registry, run: Path) -> TeacherFound | None:
     try:
         recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        return TeacherFound("", None, f"{folder.recipe_file} cannot be read: {error}")
+        return LoadedTeacher("", None, f"{folder.recipe_file} cannot be read: {error}")
     try:
         return _built(registry, recipe)
     except KdkitError as error:
-        return TeacherFound("", None, str(error))
+        return LoadedTeacher("", None, str(error))
 
 
-def default_teacher(registry: Registry, domain: str) -> TeacherFound:
+def default_teacher(registry: Registry, domain: str) -> LoadedTeacher:
     """The teacher of a domain's default recipe. Raises :class:`KdkitError` when it cannot be built."""
     domain_class: Any = registry.component("domain", domain)
     return _built(registry, default_tree(domain_class, domain))
 
 
-def _built(registry: Registry, recipe: Any) -> TeacherFound:
+def _built(registry: Registry, recipe: Any) -> LoadedTeacher:
     """The teacher of a recipe alone: what else it names (a folder of clips, say) need not be on this machine."""
     try:
         choice = Choice.model_validate(recipe["teacher"])
@@ -67,7 +67,7 @@ def _built(registry: Registry, recipe: Any) -> TeacherFound:
         places = (".".join(map(str, ("teacher", *fault["loc"]))) for fault in error.errors())
         told = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
         raise DataError(f"the teacher of the recipe cannot be used: {told}") from error
-    return TeacherFound(choice.name, teacher_class(options).build())
+    return LoadedTeacher(choice.name, teacher_class(options).build())
 
 
 def chosen_metrics(registry: Registry, student: TrainedStudent, wanted: list[str]) -> dict[str, Metric]:

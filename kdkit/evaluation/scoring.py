@@ -16,7 +16,7 @@ from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.metric import Metric, Score
 from kdkit.contracts.vocabulary import Case, Figure
-from kdkit.engine.inference import answers_of, freeze
+from kdkit.engine.inference import freeze, infer_logits
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.errors import DataError, KdkitError
 from kdkit.evaluation import update as beside
@@ -25,7 +25,7 @@ from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS, TEACHER
 from kdkit.sample import Sample
-from kdkit.store.targets import decode_answer, encode
+from kdkit.store.targets import activate
 
 ALL = "all"
 
@@ -100,13 +100,13 @@ def answers_to(networks: Networks, domain: Domain, sample: Sample, device: torch
     found = {}
     for model, network in networks.items():
 
-        def ask(inputs: Sequence[np.ndarray], model: str = model, network: torch.nn.Module = network) -> list[Any]:
-            logits = answers_of(network, inputs, device)
+        def infer(inputs: Sequence[np.ndarray], model: str = model, network: torch.nn.Module = network) -> list[Any]:
+            logits = infer_logits(network, inputs, device)
             if not all(bool(answer.isfinite().all()) for answer in logits):
                 raise KdkitError(f"the {model}'s answer to {sample.info.get('name', 'a sample')} is not finite")
-            return [decode_answer(encode(answer, domain.activation), domain.activation) for answer in logits]
+            return [activate(answer, domain.activation) for answer in logits]
 
-        found[model] = domain.answer(sample, ask)
+        found[model] = domain.predict(sample, infer)
     return found
 
 

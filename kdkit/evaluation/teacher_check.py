@@ -11,7 +11,7 @@ from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.errors import DataError, KdkitError
 from kdkit.sample import Sample
-from kdkit.store.targets import decode_answer, encode
+from kdkit.store.targets import activate
 
 if TYPE_CHECKING:
     import torch
@@ -31,20 +31,20 @@ def check_teacher(
     """
     import torch
 
-    from kdkit.engine.inference import answers_of
+    from kdkit.engine.inference import infer_logits
 
     asked: list[np.ndarray] = []
     logits: list[torch.Tensor] = []
 
-    def ask(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        new = answers_of(network, inputs, torch.device("cpu"))
+    def infer(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        new = infer_logits(network, inputs, torch.device("cpu"))
         if not all(bool(answer.isfinite().all()) for answer in new):
             raise KdkitError(f"the teacher {name} answers with numbers that are not finite", _REMEDY)
         asked.extend(inputs)
         logits.extend(new)
-        return [decode_answer(encode(answer, domain.activation), domain.activation) for answer in new]
+        return [activate(answer, domain.activation) for answer in new]
 
-    answers = [domain.answer(sample, ask) for sample in samples]
+    answers = [domain.predict(sample, infer) for sample in samples]
     values = torch.cat([answer.flatten() for answer in logits])
     if float(values.max() - values.min()) < SAME:
         raise KdkitError(f"the teacher {name} gives the same answer everywhere", _REMEDY)

@@ -61,7 +61,7 @@ class Plugin:
         """The plugin and its distribution, as messages name them."""
         return str(self.file) if self.file else f"the plugin {self.name} ({self.distribution} {self.version})"
 
-    def break_(self, reason: str) -> None:
+    def mark_broken(self, reason: str) -> None:
         """Mark as broken; whatever it had offered is withdrawn."""
         self.state, self.reason = "broken", reason
         self.remedy = _remedy(self)
@@ -102,9 +102,9 @@ class Registry:
         except KeyboardInterrupt:
             raise
         except RefusedError as refusal:
-            plugin.break_(str(refusal))
+            plugin.mark_broken(str(refusal))
         except BaseException as error:  # a plugin may even call sys.exit when it is imported
-            plugin.break_(_reason(error))
+            plugin.mark_broken(_reason(error))
         else:
             if printed.getvalue().strip():
                 plugin.reason = "prints when it is imported"
@@ -222,7 +222,7 @@ def _entry_points() -> list[_Found]:
         version = distribution.version or ""
         if isinstance(config, Exception):
             plugin = Plugin(name_of, name_of, version, "")
-            plugin.break_(f"its entry_points.txt cannot be read: {_reason(config)}")
+            plugin.mark_broken(f"its entry_points.txt cannot be read: {_reason(config)}")
             found[f"({name_of})"] = _Found(plugin, _never)
             continue
         for name, text in config[GROUP].items() if GROUP in config else ():
@@ -234,10 +234,10 @@ def _entry_points() -> list[_Found]:
                     point = entrypoints.EntryPoint.from_string(text, name, distribution)
                 load = point.load
             except entrypoints.BadEntryPoint:
-                plugin.break_(f"its entry point {text!r} is not of the form package.module")
+                plugin.mark_broken(f"its entry point {text!r} is not of the form package.module")
             if name in found and (found[name].plugin.distribution != name_of):
                 other = found[name].plugin
-                plugin.break_(f"the plugin name {name!r} is taken by {other.distribution} {other.version}")
+                plugin.mark_broken(f"the plugin name {name!r} is taken by {other.distribution} {other.version}")
                 found[f"{name} ({name_of})"] = _Found(plugin, load)
             else:
                 # The same distribution can be met twice, through two folders of the path: the first one wins.

@@ -46,18 +46,18 @@ class Experiment:
     control_generator: Generator | None
 
     @property
-    def evaluated(self) -> Generator:
+    def evaluation_source(self) -> Generator:
         """The source of the evaluation samples; a recipe with an adversary names one of its own."""
         source = self.evaluation_generator or self.generator
         assert isinstance(source, Generator)
         return source
 
     @property
-    def source(self) -> Generator:
+    def training_source(self) -> Generator:
         """The source of the training samples; where an adversary makes them up, that of the evaluation samples."""
-        return self.generator if isinstance(self.generator, Generator) else self.evaluated
+        return self.generator if isinstance(self.generator, Generator) else self.evaluation_source
 
-    def placed(self) -> dict[str, Component]:
+    def components(self) -> dict[str, Component]:
         """Every component by its dotted path in the recipe."""
         placed: dict[str, Component] = {
             "generator": self.generator,
@@ -75,13 +75,13 @@ class Experiment:
 
     def identity(self) -> str:
         """16 hexadecimal digits of what is asked for, whatever it runs on and however it was said: names the run."""
-        asked = {key: value for key, value in self.resolved().items() if key != "trainer"}
+        asked = {key: value for key, value in self.resolved_tree().items() if key != "trainer"}
         return fingerprint_of(recipe=asked, precision=self.recipe.trainer.precision)
 
-    def resolved(self) -> dict[str, Any]:
+    def resolved_tree(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain values that YAML and JSON can hold."""
         tree = self.recipe.model_dump(mode="json")
-        for path, component in self.placed().items():
+        for path, component in self.components().items():
             parent, _, last = path.rpartition(".")
             node: Any = tree
             for key in filter(None, parent.split(".")):

@@ -31,7 +31,7 @@ def _teacher(experiment: Experiment) -> Iterator[Problem]:
 
 def _generators(experiment: Experiment) -> Iterator[Problem]:
     recipe, generator, activation = experiment.recipe, experiment.generator, experiment.domain.activation
-    for path, component in experiment.placed().items():
+    for path, component in experiment.components().items():
         needs = isinstance(component, Adversary) or (isinstance(component, Generator) and component.needs_gradients)
         if needs and experiment.teacher is not None and not experiment.teacher.gradients:
             yield Problem(
@@ -59,7 +59,7 @@ def _generators(experiment: Experiment) -> Iterator[Problem]:
 
 def _objectives(experiment: Experiment) -> Iterator[Problem]:
     recipe, activation = experiment.recipe, experiment.domain.activation
-    paths = [path for path in experiment.placed() if path.partition(".")[0] == "objective"]
+    paths = [path for path in experiment.components() if path.partition(".")[0] == "objective"]
     for path, term in zip(paths, experiment.terms, strict=True):
         if [other.name for other in experiment.terms].index(term.name) != experiment.terms.index(term):
             yield Problem(path, f"{term.name} is listed twice")

@@ -216,7 +216,7 @@ def _resolve(
         if recipe.control
         else None,
     )
-    for component in experiment.placed().values():
+    for component in experiment.components().values():
         if isinstance(component, Generator) and component.needs_gradients and experiment.teacher is not None:
             component.bind(experiment.teacher)
     problems.extend(misfits(experiment))

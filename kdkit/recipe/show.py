@@ -19,7 +19,7 @@ def commented_yaml(experiment: Experiment, notes: Sequence[Problem] = ()) -> str
 
     ``notes``: what is to be said of single options, each as a comment right before its option.
     """
-    placed = experiment.placed()
+    placed = experiment.components()
     noted = {note.path: note.message for note in notes}
     lines: list[str] = []
 
@@ -38,7 +38,7 @@ def commented_yaml(experiment: Experiment, notes: Sequence[Problem] = ()) -> str
             else:
                 lines.append(f"{indent}{_inline(key)}: {_inline(value)}")
 
-    write(experiment.resolved(), Recipe, "", "")
+    write(experiment.resolved_tree(), Recipe, "", "")
     # What stands inside a list has no line of its own.
     lines.extend(f"# note: {path}: {message}" for path, message in noted.items())
     return "\n".join(lines) + "\n"

@@ -20,7 +20,7 @@ from kdkit.store.shards import ShardStore
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSplit:
     """A split of samples with the store of the teacher's answers to them."""
 
     split: Split
@@ -40,8 +40,8 @@ class Arm:
     """
 
     name: str
-    training: Labelled | None
-    validation: Labelled | None
+    training: LabelledSplit | None
+    validation: LabelledSplit | None
     options: Training
     fingerprint: str
 
@@ -56,11 +56,11 @@ class Run:
         self.progress = progress
 
     @cached_property
-    def evaluation(self) -> Labelled:
+    def evaluation(self) -> LabelledSplit:
         """The samples that scores are measured on. Held apart at the front, so that more training samples can be
         appended later without touching them."""
-        generator = self.experiment.evaluated
-        return self._labelled(Split(self._samples[generator.fingerprint()], 0, self._held_apart))
+        generator = self.experiment.evaluation_source
+        return self._labelled_split(Split(self._samples[generator.fingerprint()], 0, self._held_apart))
 
     @cached_property
     def arms(self) -> list[Arm]:
@@ -74,7 +74,7 @@ class Run:
         """Every set that has to be generated, once."""
         yield from self._samples.values()
 
-    def labelled(self) -> Iterator[Labelled]:
+    def labelled_splits(self) -> Iterator[LabelledSplit]:
         """Every split that the teacher has to answer."""
         yield self.evaluation
         for arm in self.arms:
@@ -85,7 +85,7 @@ class Run:
         """Every set by its fingerprint: what is asked of the same generator in several places lies in one set."""
         counts, experiment = self.experiment.recipe.samples, self.experiment
         trained = [g for g in (experiment.generator, experiment.control_generator) if isinstance(g, Generator)]
-        evaluated = experiment.evaluated
+        evaluated = experiment.evaluation_source
         wanted = {g.fingerprint(): counts.validation + counts.train for g in trained}
         wanted[evaluated.fingerprint()] = wanted.get(evaluated.fingerprint(), 0) + self._held_apart
         generators = {g.fingerprint(): g for g in (evaluated, *reversed(trained))}
@@ -107,14 +107,14 @@ class Run:
     def _teacher_fingerprint(self) -> str:
         return self.experiment.teacher.fingerprint()
 
-    def _labelled(self, split: Split) -> Labelled:
+    def _labelled_split(self, split: Split) -> LabelledSplit:
         fingerprint = fingerprint_of(
             samples=split.samples.fingerprint,
             teacher=self._teacher_fingerprint,
             activation=self.experiment.domain.activation,
             precision=self.experiment.recipe.trainer.precision,
         )
-        return Labelled(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
+        return LabelledSplit(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
 
     def _arm(self, name: str, generator: Generator | Adversary) -> Arm:
         recipe, experiment, options = self.experiment.recipe, self.experiment, self._training_options(name)
@@ -131,8 +131,8 @@ class Run:
         samples = self._samples[generator.fingerprint()]
         first = self._held_apart if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
-        validation = self._labelled(Split(samples, first, middle))
-        training = self._labelled(Split(samples, middle, middle + recipe.samples.train))
+        validation = self._labelled_split(Split(samples, first, middle))
+        training = self._labelled_split(Split(samples, middle, middle + recipe.samples.train))
         fingerprint = fingerprint_of(
             targets=training.fingerprint,
             splits=[first, middle, training.split.stop],

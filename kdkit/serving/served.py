@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-INPUTS, ANSWER, WEIGHT = "inputs", "answer", "weight"
+INPUTS, LOGITS, WEIGHT = "inputs", "logits", "weight"
 
 
 class ServedTeacher:
@@ -39,19 +39,19 @@ class ServedTeacher:
         """What a client learns of the teacher: nothing of its weights, its files or its options."""
         return {"format": FORMAT, "kdkit": kdkit.__version__, "name": self.name, "fingerprint": self.fingerprint}
 
-    def answer(self, inputs: np.ndarray) -> bytes:
+    def infer(self, inputs: np.ndarray) -> bytes:
         """The logits, float32 (batch, \\*answer shape), and the weight if there is one, as a safetensors file.
 
         Raises :class:`DataError` when the network cannot take the inputs; it says nothing of the network.
         """
         import torch
 
-        from kdkit.engine.inference import weighted_answers_of
+        from kdkit.engine.inference import infer_weighted_logits
 
         try:
             with self._lock:
-                answers = weighted_answers_of(self._network, list(inputs), self.device)
-            arrays = {ANSWER: torch.stack([logits for logits, _ in answers]).cpu().numpy()}
+                answers = infer_weighted_logits(self._network, list(inputs), self.device)
+            arrays = {LOGITS: torch.stack([logits for logits, _ in answers]).cpu().numpy()}
             weights = [weight for _, weight in answers if weight is not None]
             if weights:
                 arrays[WEIGHT] = torch.stack(weights).float().cpu().numpy()

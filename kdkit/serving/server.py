@@ -1,6 +1,6 @@
 """The HTTP server: who may ask, how much, and what comes back when he may not.
 
-``GET /teacher`` answers with the teacher's facts as JSON, ``POST /answers`` takes a safetensors file with ``inputs``
+``GET /teacher`` answers with the teacher's facts as JSON, ``POST /logits`` takes a safetensors file with ``inputs``
 and answers with one that holds ``answer`` (and ``weight``, if the teacher gives one). Every request carries
 ``Authorization: Bearer TOKEN``. What is refused is answered with JSON, ``{"error": ...}``.
 """
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond(self._facts, "/teacher")
 
     def do_POST(self) -> None:
-        self._respond(self._answers, "/answers")
+        self._respond(self._answers, "/logits")
 
     def _respond(self, make: Callable[[], tuple[bytes, str]], path: str) -> None:
         self._unread = self.headers.get("Transfer-Encoding") is not None or self.headers.get(
@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         wait = self.server.rate.take(samples)
         if wait:
             raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, f"at most {most} samples a minute", wait)
-        answer = self.server.teacher.answer(inputs)
+        answer = self.server.teacher.infer(inputs)
         self.server.log(f"{self.client_address[0]}  {samples} samples {inputs.dtype} {inputs.shape[1:]}")
         return answer
 

@@ -41,7 +41,7 @@ def execute(run: Run) -> None:
     start = time.monotonic()
     experiment, split = run.experiment, run.evaluation.split
     models = model_predictions(run)
-    measured = [*models, *([] if experiment.evaluated.synthetic else [HUMANS])]
+    measured = [*models, *([] if experiment.evaluation_source.synthetic else [HUMANS])]
     metrics = {model: {name: _new(m) for name, m in experiment.metrics.items()} for model in measured}
     rows = []
     with run.progress.work(NAME, f"{len(experiment.metrics)} metrics", len(split), "samples") as bar:

@@ -9,33 +9,33 @@ from kdkit.runs.run import Run
 from kdkit.store.shards import Range
 
 if TYPE_CHECKING:
-    from kdkit.runs.run import Labelled
+    from kdkit.runs.run import LabelledSplit
 
 NAME = "label"
 
 
 def is_whole(run: Run) -> bool:
     """Whether the teacher has answered every sample."""
-    return all(part.is_whole() for part in run.labelled())
+    return all(part.is_whole() for part in run.labelled_splits())
 
 
 def execute(run: Run) -> None:
     """Check the teacher on a few samples, then have it answer what is missing."""
-    from kdkit.engine.inference import answer_samples, freeze
+    from kdkit.engine.inference import freeze, infer_samples
 
     experiment = run.experiment
     name = experiment.recipe.teacher.name
-    todo = [(part, _missing(part)) for part in run.labelled() if not part.is_whole()]
+    todo = [(part, _missing(part)) for part in run.labelled_splits() if not part.is_whole()]
     network = freeze(experiment.teacher.build())
     checked = run.evaluation.split
     samples = [checked.samples.sample(i) for i in checked.indices[:CHECKED_SAMPLES]]
     verdict, _ = check_teacher(experiment.domain, name, network, samples)
     run.progress.say("check", name, verdict)
-    total = sum(len(part.split) for part in run.labelled())
+    total = sum(len(part.split) for part in run.labelled_splits())
     left = sum(stop - start for _, ranges in todo for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - left) as bar:
         for part, ranges in todo:
-            answer_samples(
+            infer_samples(
                 network,
                 part.split.samples,
                 ranges,
@@ -46,7 +46,7 @@ def execute(run: Run) -> None:
             )
 
 
-def _missing(part: Labelled) -> list[Range]:
+def _missing(part: LabelledSplit) -> list[Range]:
     """The unanswered ranges, cut as the samples' own shards are, so that each is read once."""
     missing = part.targets.missing(part.split.start, part.split.stop)
     shards = part.split.samples.store.ranges()

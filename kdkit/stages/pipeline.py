@@ -101,7 +101,7 @@ def _perform(stage: Stage, run: Run) -> None:
 def _refreshed(run: Run, stage: Stage) -> bool:
     for samples in run.sample_sets():
         samples.store.refresh()
-    for part in run.labelled():
+    for part in run.labelled_splits():
         part.targets.refresh()
     return stage.is_whole(run)
 
@@ -118,7 +118,7 @@ def _open(run: Run) -> None:
         seed=experiment.recipe.seed,
         versions=environment.versions(),
         hardware=environment.hardware(),
-        fingerprints={path: component.fingerprint() for path, component in experiment.placed().items()},
+        fingerprints={path: component.fingerprint() for path, component in experiment.components().items()},
         store=str(run.root),
     )
     write_text(run.folder.recipe_file, commented_yaml(experiment))

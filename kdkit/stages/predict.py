@@ -33,7 +33,7 @@ def is_whole(run: Run) -> bool:
 
 def execute(run: Run) -> None:
     """Have each student answer the evaluation samples, and measure every model's size and speed."""
-    from kdkit.engine.inference import answer_samples
+    from kdkit.engine.inference import infer_samples
 
     experiment, split = run.experiment, run.evaluation.split
     models = {TEACHER: _teacher_facts(run)}
@@ -46,7 +46,7 @@ def execute(run: Run) -> None:
             models[arm.name] = _facts(network, run) | {"bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size}
             missing = store.missing(split.start, split.stop)
             bar.advance(len(split) - sum(stop - start for start, stop in missing))
-            answer_samples(
+            infer_samples(
                 network,
                 split.samples,
                 missing,
@@ -98,7 +98,7 @@ def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
     """
     import torch
 
-    from kdkit.engine.inference import answers_of, freeze
+    from kdkit.engine.inference import freeze, infer_logits
     from kdkit.engine.memory import peak_memory
 
     split, domain = run.evaluation.split, run.experiment.domain
@@ -107,9 +107,9 @@ def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
     seconds = []
     for _ in range(TIMED_RUNS + 1):
         start = time.perf_counter()
-        answers_of(network, [sample.inputs], torch.device("cpu"))
+        infer_logits(network, [sample.inputs], torch.device("cpu"))
         seconds.append(time.perf_counter() - start)
-    made = peak_memory(lambda: answers_of(network, [sample.inputs], torch.device("cpu")))
+    made = peak_memory(lambda: infer_logits(network, [sample.inputs], torch.device("cpu")))
     kept = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
     return {
         # None: the network keeps them elsewhere (in another runtime), or has none.

@@ -18,11 +18,11 @@ from kdkit.store.shards import Record, ShardStore
 if TYPE_CHECKING:
     import torch
 
-NAME = "answer"
+NAME = "target"
 WEIGHT = "weight"
 
 
-def encode(logits: torch.Tensor, activation: Activation) -> np.ndarray:
+def encode_logits(logits: torch.Tensor, activation: Activation) -> np.ndarray:
     """Logits as they are kept: uint8, float16 or float32 of the same shape."""
     values = logits.detach().float()
     if activation == "sigmoid":
@@ -37,13 +37,18 @@ def decode_targets(kept: np.ndarray, activation: Activation) -> np.ndarray:
     return values / 255 if activation == "sigmoid" else values
 
 
-def decode_answer(kept: np.ndarray, activation: Activation) -> np.ndarray:
+def decode_prediction(kept: np.ndarray, activation: Activation) -> np.ndarray:
     """What a metric receives, float32: probabilities for "sigmoid" and "softmax" (last axis), else values."""
     values = decode_targets(kept, activation)
     if activation != "softmax":
         return values
     powers = np.exp(values - values.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def activate(logits: torch.Tensor, activation: Activation) -> np.ndarray:
+    """The prediction that these logits stand for, as a metric would find it in the store; float32."""
+    return decode_prediction(encode_logits(logits, activation), activation)
 
 
 def encode_weight(weight: torch.Tensor, answer: np.ndarray, activation: Activation) -> np.ndarray:
@@ -72,6 +77,6 @@ def to_record(answer: np.ndarray, weight: np.ndarray | None = None) -> Record:
     return Record({NAME: answer} if weight is None else {NAME: answer, WEIGHT: weight})
 
 
-def read_answer(store: ShardStore, index: int, activation: Activation) -> np.ndarray:
-    """The decoded answer to one sample; see :func:`decode_answer`."""
-    return decode_answer(store.read(index, NAME), activation)
+def read_prediction(store: ShardStore, index: int, activation: Activation) -> np.ndarray:
+    """The decoded answer to one sample; see :func:`decode_prediction`."""
+    return decode_prediction(store.read(index, NAME), activation)

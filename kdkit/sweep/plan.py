@@ -55,7 +55,7 @@ class Sweep:
 
     def common_identity(self) -> str:
         """16 hexadecimal digits of what all points have in common: more values of an axis do not change it."""
-        recipes = [set(flat(point.experiment.resolved()).items()) for point in self.points]
+        recipes = [set(flat(point.experiment.resolved_tree()).items()) for point in self.points]
         swept = tuple(axis.path for axis in self.axes)
         common = {path: value for path, value in set.intersection(*recipes) if not path.startswith(swept)}
         return fingerprint_of(common={path: common[path] for path in sorted(common)}, swept=sorted(swept))

@@ -103,16 +103,16 @@ class AdversaryContract(ComponentContract):
         )
 
     def test_a_lesson_is_raw(self) -> None:
-        """A lesson holds as many raw inputs as were asked for, without gradients."""
+        """A training batch holds as many raw inputs as were asked for, without gradients."""
         import torch
 
         network = self.build()
-        made, lesson = self.inputs(network), self.make().lesson(network, COUNT)
+        made, batch = self.inputs(network), self.make().training_batch(network, COUNT)
         require(
-            isinstance(lesson, torch.Tensor) and lesson.shape == made.shape and not lesson.requires_grad,
-            f"a lesson of {COUNT} is {getattr(lesson, 'dtype', type(lesson))} {tuple(getattr(lesson, 'shape', ()))}",
+            isinstance(batch, torch.Tensor) and batch.shape == made.shape and not batch.requires_grad,
+            f"a training batch of {COUNT} is {getattr(batch, 'dtype', type(batch))} {getattr(batch, 'shape', '')}",
             "the student learns on raw inputs, as it will be used on them",
-            "Leave lesson() as it is inherited, or detach and round what it returns.",
+            "Leave training_batch() as it is inherited, or detach and round what it returns.",
         )
 
     def test_its_loss_reaches_every_weight(self) -> None:
@@ -176,13 +176,13 @@ class AdversaryContract(ComponentContract):
 
         one, other = self.build(seed=1), self.build(seed=2)
         for _ in range(2):
-            self.make().lesson(one, COUNT)
+            self.make().training_batch(one, COUNT)
         other.load_state_dict({name: value.clone() for name, value in one.state_dict().items()})
         made = []
         for network in (one, other):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(3)
-                made.append((network(COUNT).detach(), self.make().lesson(network, COUNT).float()))
+                made.append((network(COUNT).detach(), self.make().training_batch(network, COUNT).float()))
         require(
             all(close(*pair) for pair in zip(*made, strict=True)),
             "after loading its state a network makes other inputs",

@@ -214,7 +214,7 @@ class DomainContract(ComponentContract):
         why, remedy = "kdkit check and kdkit evaluate --data do this", "See Domain.check_data and Domain.source."
         found = attempt(lambda: domain.check_data(path, "auto", Silence()), "check_data() fails", why, remedy)
         source = attempt(lambda: domain.source(path, "auto", None), "source() fails", why, remedy)
-        left_out = len(dropped_kinds(source.left_out()))
+        left_out = len(dropped_kinds(source.exclusions()))
         require(
             (found.used, found.dropped) == (source.count(), left_out),
             f"check_data() finds {found.used} usable and {found.dropped} left out, source() {source.count()} and "
@@ -290,7 +290,7 @@ class DomainContract(ComponentContract):
 
     @cached_property
     def _samples(self) -> list[Sample]:
-        return list(self._experiment.source.generate([0, 1]))
+        return list(self._experiment.training_source.generate([0, 1]))
 
     def _predictions(self, samples: Sequence[Sample]) -> list[np.ndarray]:
         return predictions(self._experiment, samples)
@@ -306,12 +306,12 @@ def predictions(experiment: Experiment, samples: Sequence[Sample]) -> list[np.nd
     """The teacher's answers to samples, as metrics and figures receive them."""
     import torch
 
-    from kdkit.engine.inference import answers_of, freeze
-    from kdkit.store.targets import decode_answer, encode
+    from kdkit.engine.inference import freeze, infer_logits
+    from kdkit.store.targets import activate
 
     activation = experiment.domain.activation
-    logits = answers_of(freeze(experiment.teacher.build()), [s.inputs for s in samples], torch.device("cpu"))
-    return [decode_answer(encode(answer, activation), activation) for answer in logits]
+    logits = infer_logits(freeze(experiment.teacher.build()), [s.inputs for s in samples], torch.device("cpu"))
+    return [activate(answer, activation) for answer in logits]
 
 
 def _is_picture(figure: Any) -> bool:

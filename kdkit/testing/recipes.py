@@ -28,14 +28,14 @@ class Use:
     @cached_property
     def inputs(self) -> np.ndarray:
         """A small batch of raw inputs, such as the networks get."""
-        inputs = [sample.inputs for sample in self.experiment.source.generate(range(INPUTS))]
+        inputs = [sample.inputs for sample in self.experiment.training_source.generate(range(INPUTS))]
         # Where samples differ in shape, the first one and its reflection make a batch.
         return np.stack(inputs if inputs[0].shape == inputs[1].shape else [inputs[0], inputs[0][::-1]])
 
     @cached_property
     def cases(self) -> list[tuple[np.ndarray, Sample]]:
         """Samples of the evaluation with the teacher's answers to them, such as the metrics get."""
-        samples = list(self.experiment.evaluated.generate(range(CASES)))
+        samples = list(self.experiment.evaluation_source.generate(range(CASES)))
         return list(zip(predictions(self.experiment, samples), samples, strict=True))
 
 
@@ -52,7 +52,7 @@ class Recipes:
         as it is. None when there is no such use.
         """
         for use in self._uses:
-            for placed in use.experiment.placed().values():
+            for placed in use.experiment.components().values():
                 if type(placed) is component:
                     return use, placed.options.model_dump()
         names = [entry.name for entry in plugin.entries["domain"]]

@@ -148,7 +148,7 @@ class Echocardio(Domain):
 
         return write_echonet(folder)
 
-    def answer(self, sample: Sample, ask: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> np.ndarray:
+    def predict(self, sample: Sample, infer: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> np.ndarray:
         """A network's answer to a recording: clips as they are, and each of two stills as a clip of its own.
 
         End-diastole and end-systole alone are no moving clip: a network with a memory would carry the one over into
@@ -157,9 +157,9 @@ class Echocardio(Domain):
         from .events import is_stills
 
         if not is_stills(sample):
-            return ask([sample.inputs])[0]
+            return infer([sample.inputs])[0]
         repeated = [np.repeat(still[None], STILL_FRAMES, axis=0) for still in sample.inputs]
-        return np.stack([answer[-1] for answer in ask(repeated)])
+        return np.stack([answer[-1] for answer in infer(repeated)])
 
     def strata(self, sample: Sample) -> Mapping[str, Sample]:
         """End-diastole, end-systole, and the image quality where the source notes one.

@@ -68,7 +68,7 @@ class Recordings(Generator):
         """How many recordings the options choose. Raises :class:`kdkit.DataError` when there is none."""
         return len(self._chosen())
 
-    def left_out(self) -> Sequence[Defect]:
+    def exclusions(self) -> Sequence[Defect]:
         """The defects for which recordings of the folder are left out."""
         return [defect for defect in self._study().defects if defect.dropped]
 

@@ -125,16 +125,16 @@ class Adversarial(Adversary):
             total = total + options.batch_norm * told.mismatch
         return total
 
-    def lesson(self, network: torch.nn.Module, count: int) -> torch.Tensor:
+    def training_batch(self, network: torch.nn.Module, count: int) -> torch.Tensor:
         dreamer = cast("Dreamer", network)
         old = int(count * self.options.replay_share) if int(dreamer.filled) else 0
-        new = super().lesson(network, count - old)
+        new = super().training_batch(network, count - old)
         if not old:
-            lesson = new
+            batch = new
         else:
             import torch
 
-            lesson = torch.cat([new, dreamer.replayed(old)])
+            batch = torch.cat([new, dreamer.replayed(old)])
         if self.options.replay and network.training:
             dreamer.remember(new)
-        return lesson
+        return batch

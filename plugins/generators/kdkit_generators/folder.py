@@ -75,7 +75,7 @@ class Folder(Generator):
             )
         return len(usable)
 
-    def left_out(self) -> Sequence[Defect]:
+    def exclusions(self) -> Sequence[Defect]:
         return self._checked[1]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:

@@ -73,8 +73,8 @@ class Mix(Generator):
         ends = [self._end(number, count) for number, m in enumerate(self.members) if (count := m.count()) is not None]
         return min(ends, default=None)
 
-    def left_out(self) -> Sequence[Defect]:
-        return [defect for member in self.members for defect in member.left_out()]
+    def exclusions(self) -> Sequence[Defect]:
+        return [defect for member in self.members for defect in member.exclusions()]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         wanted = list(indices)

@@ -68,7 +68,7 @@ class Connection:
         Raises :class:`kdkit.KdkitError` as :meth:`facts` does, and when another teacher than ``fingerprint`` answers;
         :class:`kdkit.DataError` when the teacher cannot take the inputs, or its answer is none.
         """
-        response = self._asked("POST", "/answers", save({"inputs": np.ascontiguousarray(inputs)}))
+        response = self._asked("POST", "/logits", save({"inputs": np.ascontiguousarray(inputs)}))
         if response.headers.get("kdkit-fingerprint") != fingerprint:
             raise KdkitError(
                 f"another teacher has begun to answer at {self.url}",
@@ -76,7 +76,7 @@ class Connection:
             )
         try:
             arrays = load(response.body)
-            usable = "answer" in arrays and all(
+            usable = "logits" in arrays and all(
                 array.dtype == np.float32 and array.shape[:1] == inputs.shape[:1] for array in arrays.values()
             )
         except (SafetensorError, ValueError, TypeError, KeyError, AttributeError):

@@ -33,11 +33,11 @@ class EnsembleNetwork(torch.nn.Module):
         combined = getattr(combining, self.options.combine)(answers, activation, self.shares)
         if not self.options.weigh or activation == "identity":
             return combined
-        return {"answer": combined, "weight": combining.agreement(answers, activation, self.shares)}
+        return {"logits": combined, "weight": combining.agreement(answers, activation, self.shares)}
 
     def _answer(self, member: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         output = member(inputs)
-        return (output["answer"] if isinstance(output, dict) else output).float()
+        return (output["logits"] if isinstance(output, dict) else output).float()
 
     def _stacked(self, answers: list[torch.Tensor]) -> torch.Tensor:
         shapes = {tuple(answer.shape[1:]) for answer in answers}

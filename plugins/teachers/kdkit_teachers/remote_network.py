@@ -33,7 +33,7 @@ class RemoteNetwork(torch.nn.Module):
             for at in range(0, len(samples), size)
         ]
         answers = {name: _joined([part[name] for part in parts]).to(inputs.device) for name in parts[0]}
-        return answers if "weight" in answers else answers["answer"]
+        return answers if "weight" in answers else answers["logits"]
 
     def _batch(self, samples: np.ndarray) -> int:
         """How many samples fit into a request."""

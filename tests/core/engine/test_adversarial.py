@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from safetensors.torch import load_file
 
-from kdkit.engine.adversarial import Duel
+from kdkit.engine.adversarial import AdversarialDistillation
 from kdkit.engine.distillation import Distillation
 from kdkit.errors import RecipeError, UsageError
 from kdkit.plugins.registry import discover
@@ -83,15 +83,15 @@ def test_a_whole_run_against_an_adversary_stores_no_training_samples(prepare, to
 
 def test_both_sides_learn_and_the_teacher_does_not(prepare, monkeypatch):
     before, after, teachers = {}, {}, []
-    real = Duel.on_fit_start
+    real = AdversarialDistillation.on_fit_start
 
     def begin(self):
         real(self)
         teachers.append(self.criterion.teacher)
         before.update({name: value.clone() for name, value in self.state_dict().items()})
 
-    monkeypatch.setattr(Duel, "on_fit_start", begin)
-    monkeypatch.setattr(Duel, "on_fit_end", lambda self: after.update(self.state_dict()))
+    monkeypatch.setattr(AdversarialDistillation, "on_fit_start", begin)
+    monkeypatch.setattr(AdversarialDistillation, "on_fit_end", lambda self: after.update(self.state_dict()))
     run_stages(prepare(*SETTINGS), last="distill")
     changed = {name for name in before if not torch.equal(before[name].cpu(), after[name].cpu())}
     assert {"network.layer.weight", "opponent.seed.weight", "opponent.pool", "opponent.filled"} <= changed

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from kdkit.contracts.objective import Objective
 from kdkit.engine.criterion import Criterion
-from kdkit.engine.features import answer_and_features
+from kdkit.engine.features import logits_and_features
 from kdkit.errors import DataError, PluginError, RecipeError, UsageError
 from kdkit.objectives.hint import Hint
 from kdkit.objectives.mse import MSE
@@ -231,9 +231,9 @@ class Two(torch.nn.Module):
 
 def test_features_that_cannot_be_compared_are_refused():
     with pytest.raises(DataError, match="'layer' is used 2 times in a pass"):
-        answer_and_features(Two(), torch.zeros(1, 2), ["layer"])
+        logits_and_features(Two(), torch.zeros(1, 2), ["layer"])
     with pytest.raises(DataError, match="'cell' does not give out one tensor"):
-        answer_and_features(Two(), torch.zeros(1, 2), ["cell"])
+        logits_and_features(Two(), torch.zeros(1, 2), ["cell"])
 
 
 class Frames(torch.nn.Module):
@@ -256,10 +256,10 @@ class Gathering(Frames):
 
 def test_a_network_gathers_the_features_of_several_passes_itself():
     network, clips = Gathering(), torch.randn(2, 4, 2)
-    answer, found = answer_and_features(network, clips, ["layer"])
+    answer, found = logits_and_features(network, clips, ["layer"])
     torch.testing.assert_close(found["layer"], answer.flatten(0, 1))
     with pytest.raises(DataError, match="'layer' is used 3 times in a pass"):
-        answer_and_features(Frames(), clips, ["layer"])
+        logits_and_features(Frames(), clips, ["layer"])
 
 
 def test_features_for_unequal_numbers_of_samples_are_refused_before_the_training():

@@ -24,7 +24,7 @@ from kdkit.recipe.experiment import Experiment, Term
 from kdkit.recipe.schema import Recipe
 from kdkit.runs.folder import RunFolder
 from kdkit.runs.run import Run
-from kdkit.stages import evaluate, generate, predict, report
+from kdkit.stages import evaluate, generate, report
 from kdkit.store.targets import to_record
 
 HOSTILE = """<script>alert("1")</script>&'"""

@@ -287,6 +287,6 @@ def test_options_of_every_kind_survive_being_shown(load, recipe, tmp_path, monke
     monkeypatch.syspath_prepend(str(tmp_path))
     shown = load("objective.name=awkward")
     text = commented_yaml(shown)
-    assert yaml.safe_load(text) == shown.resolved()
+    assert yaml.safe_load(text) == shown.resolved_tree()
     assert load(config=recipe(text)).identity() == shown.identity()
     assert "  # First line.\n  # Second line: {\n" in text

@@ -38,7 +38,7 @@ class Doubling(Teacher):
                 if inputs.shape[-1] != 5:
                     raise RuntimeError("secret layer sizes")
                 answers = 2.0 * inputs
-                return {"answer": answers, "weight": torch.full_like(answers, 0.5)} if weigh else answers
+                return {"logits": answers, "weight": torch.full_like(answers, 0.5)} if weigh else answers
 
         return Network()
 
@@ -56,7 +56,7 @@ def served(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.
         thread.join()
 
 
-def ask(server, method="POST", path="/answers", body=None, token=TOKEN, **headers):
+def ask(server, method="POST", path="/logits", body=None, token=TOKEN, **headers):
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
     given = {"Authorization": f"Bearer {token}"} if token else {}
     body = save({"inputs": INPUTS}) if body is None and method == "POST" else body
@@ -77,15 +77,15 @@ def test_it_answers_what_the_teacher_answers():
         assert response.status == 200
         assert response.getheader("Kdkit-Fingerprint") == Doubling().fingerprint()
         arrays = load(content)
-        assert arrays["answer"].dtype == np.float32
-        np.testing.assert_array_equal(arrays["answer"], 2.0 * INPUTS)
-        assert set(arrays) == {"answer"}
+        assert arrays["logits"].dtype == np.float32
+        np.testing.assert_array_equal(arrays["logits"], 2.0 * INPUTS)
+        assert set(arrays) == {"logits"}
 
 
 def test_it_gives_the_weight_where_the_teacher_does():
     with served(weigh=True) as server:
         arrays = load(ask(server)[1])
-        assert set(arrays) == {"answer", "weight"}
+        assert set(arrays) == {"logits", "weight"}
         assert bool((arrays["weight"] == 0.5).all())
 
 
@@ -96,7 +96,7 @@ def test_the_facts_say_nothing_of_weights_files_or_options():
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "ümläut"])
-@pytest.mark.parametrize(("method", "path"), [("GET", "/teacher"), ("POST", "/answers"), ("GET", "/nowhere")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/teacher"), ("POST", "/logits"), ("GET", "/nowhere")])
 def test_without_the_token_there_is_nothing(method, path, token):
     with served() as server:
         authorization = {"Authorization": f"Bearer {token}".encode("latin-1")} if token else {}
@@ -139,7 +139,7 @@ def test_what_is_no_batch_of_samples_is_refused_and_the_network_keeps_its_secret
 
 def test_another_path_or_method_is_refused():
     with served() as server:
-        assert ask(server, "GET", "/answers")[0].status == 404
+        assert ask(server, "GET", "/logits")[0].status == 404
         assert ask(server, "DELETE", "/teacher")[0].status == 501
 
 
@@ -167,7 +167,7 @@ def test_a_client_that_goes_away_half_way_harms_no_one():
     with served() as server:
         address = server.server_address
         with socket.create_connection(address) as client:
-            head = f"POST /answers HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 900\r\n\r\nhalf"
+            head = f"POST /logits HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 900\r\n\r\nhalf"
             client.sendall(head.encode())
         assert ask(server)[0].status == 200
         assert not [line for line in server.lines if "failed" in line]

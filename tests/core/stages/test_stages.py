@@ -363,7 +363,7 @@ def test_evaluation_samples_are_never_trained_on_wherever_they_come_from(prepare
         # Whatever is needed of a set is asked of it.
         counts = {samples.fingerprint: samples.count for samples in run.sample_sets()}
         assert len(counts) == len(list(run.sample_sets()))
-        for part in run.labelled():
+        for part in run.labelled_splits():
             assert part.split.stop <= counts[part.split.samples.fingerprint], settings
 
 

@@ -15,12 +15,12 @@ from kdkit.store.samples import to_sample
 from kdkit.store.shards import Record, ShardStore, shard_length, split
 from kdkit.store.targets import (
     WEIGHT,
-    decode_answer,
+    decode_prediction,
     decode_targets,
     decode_weight,
-    encode,
+    encode_logits,
     encode_weight,
-    read_answer,
+    read_prediction,
     to_record,
 )
 
@@ -133,7 +133,7 @@ def test_shards_are_cut_by_size():
 
 def test_probabilities_are_rounded_not_floored():
     logits = torch.linspace(-8, 8, 10_001)
-    kept = encode(logits, "sigmoid")
+    kept = encode_logits(logits, "sigmoid")
     assert kept.dtype == np.uint8
     error = decode_targets(kept, "sigmoid") - torch.sigmoid(logits).numpy()
     assert np.abs(error).max() <= 1 / 510 + 1e-6
@@ -142,23 +142,23 @@ def test_probabilities_are_rounded_not_floored():
 
 def test_class_logits_are_kept_so_that_any_temperature_can_follow():
     logits = torch.randn(7, 10) * 5
-    kept = encode(logits, "softmax")
+    kept = encode_logits(logits, "softmax")
     np.testing.assert_allclose(decode_targets(kept, "softmax"), logits.numpy(), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(decode_answer(kept, "softmax"), torch.softmax(logits, -1).numpy(), atol=2e-3)
-    huge = decode_answer(np.array([[60000.0, -60000.0]], np.float16), "softmax")
+    np.testing.assert_allclose(decode_prediction(kept, "softmax"), torch.softmax(logits, -1).numpy(), atol=2e-3)
+    huge = decode_prediction(np.array([[60000.0, -60000.0]], np.float16), "softmax")
     np.testing.assert_array_equal(huge, [[1.0, 0.0]])
 
 
 def test_values_are_kept_exactly(tmp_path):
     values = torch.randn(3, 4)
     store = ShardStore(tmp_path)
-    store.write(0, [to_record(encode(values, "identity"))])
-    np.testing.assert_array_equal(read_answer(store, 0, "identity"), values.numpy())
+    store.write(0, [to_record(encode_logits(values, "identity"))])
+    np.testing.assert_array_equal(read_prediction(store, 0, "identity"), values.numpy())
 
 
 def test_weights_lie_beside_their_answers_in_8_bits(tmp_path):
     logits, weight = torch.zeros(2, 3), torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 1.0]])
-    answer = encode(logits, "sigmoid")
+    answer = encode_logits(logits, "sigmoid")
     store = ShardStore(tmp_path)
     store.write(0, [to_record(answer, encode_weight(weight, answer, "sigmoid")), to_record(answer)])
     assert (store.has(0, WEIGHT), store.has(1, WEIGHT)) == (True, False)
@@ -167,7 +167,7 @@ def test_weights_lie_beside_their_answers_in_8_bits(tmp_path):
 
 
 def test_weights_that_do_not_fit_are_refused():
-    masks, classes = encode(torch.zeros(4, 5), "sigmoid"), encode(torch.zeros(10), "softmax")
+    masks, classes = encode_logits(torch.zeros(4, 5), "sigmoid"), encode_logits(torch.zeros(10), "softmax")
     assert encode_weight(torch.ones(1), classes, "softmax").tolist() == [255]
     for weight, answer, activation in (
         (torch.ones(4), masks, "sigmoid"),

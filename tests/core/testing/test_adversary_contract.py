@@ -69,7 +69,7 @@ class Moody(Good):
 class Attached(Good):
     """Teaches with gradients."""
 
-    def lesson(self, network, count):
+    def training_batch(self, network, count):
         return network(count)
 
 
@@ -98,7 +98,7 @@ class Lazy(Good):
 class Secretive(Good):
     """Remembers outside of its state."""
 
-    def lesson(self, network, count):
+    def training_batch(self, network, count):
         network.count = getattr(network, "count", 0) + 1
         return (network(count) / network.count).detach().to(torch.uint8)
 

@@ -98,7 +98,7 @@ class Saved(Ramps):
     def count(self):
         return len(self.files_in(True))
 
-    def left_out(self):
+    def exclusions(self):
         return [Defect("empty-file", path.name, "0 bytes", dropped=True) for path in self.files_in(False)]
 
     def generate(self, indices):
@@ -147,7 +147,7 @@ evaluation: {metrics: [mean]}
     def check_data(self, path, layout, progress):
         source = self.source(path, layout, None)
         table = Table("Lines", ("kind", "how many"), [["rising", source.count()]])
-        return Inspection(source.count(), {"layout": layout}, [table], source.left_out())
+        return Inspection(source.count(), {"layout": layout}, [table], source.exclusions())
 
     def sheet(self, samples):
         return np.stack([np.stack([s.inputs] * 3, -1) for s in samples])

@@ -119,7 +119,7 @@ class Cutting(Network):
 class Overweighing(Network):
     def forward(self, inputs):
         answers = super().forward(inputs)
-        return {"answer": answers, "weight": answers.exp()}
+        return {"logits": answers, "weight": answers.exp()}
 
 
 class Random(Convolution):

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from kdkit import WeightsError
-from kdkit.engine.features import answer_and_features
+from kdkit.engine.features import logits_and_features
 from kdkit.testing import StudentContract
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -209,8 +209,8 @@ def test_features_are_those_of_each_clip_in_turn(variant: str) -> None:
     path = {"default": "encoder.1", "paper": "model.conv_lstm_blocks.1"}[variant]
     network, inputs = build(variant=variant, blocks=2).eval(), clips(3, 5, 16, 16)
     with torch.no_grad():
-        found = answer_and_features(network, inputs, [path])[1][path]
-        alone = answer_and_features(network, inputs[1:2], [path])[1][path]
+        found = logits_and_features(network, inputs, [path])[1][path]
+        alone = logits_and_features(network, inputs[1:2], [path])[1][path]
     assert len(found) == 15
     torch.testing.assert_close(found[5:10], alone)
 

@@ -116,7 +116,7 @@ def test_a_damaged_recording_is_left_out_and_told(tmp_path):
     generator = Recordings(Recordings.Options(path=folder))
     assert generator.count() == 2
     assert [s.info["name"] for s in generator.generate([0, 1])] == ["0XA", "0XC"]
-    (defect,) = generator.left_out()
+    (defect,) = generator.exclusions()
     assert (defect.kind, defect.name, defect.dropped) == ("undecodable", "0XB", True)
 
 

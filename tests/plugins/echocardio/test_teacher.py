@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from kdkit import WeightsError
-from kdkit.engine.features import answer_and_features
+from kdkit.engine.features import logits_and_features
 
 
 def options(**values):
@@ -107,7 +107,7 @@ def test_features_are_gathered_from_all_chunks_clip_by_clip(compact):
     inputs = clips(2, 3)
     with torch.no_grad():
         apart, alone = (
-            answer_and_features(Framewise(compact, MEAN, DEVIATION, 0, chunk), part, ["network.backbone.0"])[1]
+            logits_and_features(Framewise(compact, MEAN, DEVIATION, 0, chunk), part, ["network.backbone.0"])[1]
             for chunk, part in ((2, inputs), (100, inputs[1:]))
         )
     assert apart["network.backbone.0"].shape == (6, 24, 56, 56)

@@ -64,8 +64,8 @@ def test_what_cannot_be_read_is_left_out_with_the_reason(images):
     (images / "empty.png").write_bytes(b"")
     found = folder(images)
     assert found.count() == 2
-    assert {defect.name for defect in found.left_out()} == {"cut.png", "empty.png"}
-    assert all(defect.dropped and "not a whole image file" in defect.detail for defect in found.left_out())
+    assert {defect.name for defect in found.exclusions()} == {"cut.png", "empty.png"}
+    assert all(defect.dropped and "not a whole image file" in defect.detail for defect in found.exclusions())
     (images / "b.png").unlink()
     shutil.rmtree(images / "a")
     with pytest.raises(DataError, match=r"(?s)none of the 2 images .* can be used.*cut\.png"):
@@ -90,7 +90,7 @@ def test_clips_are_read_with_their_frames_and_short_ones_left_out(tmp_path):
     (tmp_path / "broken.avi").write_bytes(b"RIFF" + bytes(40))
     found = folder(tmp_path, kind="clips", frames=4)
     assert found.count() == 1
-    assert {defect.name: defect.kind for defect in found.left_out()} == {
+    assert {defect.name: defect.kind for defect in found.exclusions()} == {
         "short.avi": "too-short",
         "broken.avi": "unreadable",
     }

@@ -166,19 +166,19 @@ def test_the_adversary_is_paid_for_disagreement():
 def test_the_pool_is_filled_then_replaced_and_learnt_from_again():
     adversary = Adversarial(Adversarial.Options(shape=(4, 4), width=4, replay=10, replay_share=0.5))
     network = adversary.build()
-    first = adversary.lesson(network, 6)
+    first = adversary.training_batch(network, 6)
     assert int(network.filled) == 6
     assert torch.equal(network.pool[:6], first)
-    second = adversary.lesson(network, 6)
+    second = adversary.training_batch(network, 6)
     earlier = {bytes(sample.numpy().tobytes()) for sample in first}
     assert {bytes(sample.numpy().tobytes()) for sample in second[3:]} <= earlier
     assert int(network.filled) == 9
     for _ in range(3):
-        adversary.lesson(network, 6)
+        adversary.training_batch(network, 6)
     assert int(network.filled) == 10
     state = network.state_dict()
     network.eval()
-    adversary.lesson(network, 6)
+    adversary.training_batch(network, 6)
     assert torch.equal(state["pool"], network.state_dict()["pool"])
 
 

@@ -237,7 +237,7 @@ def test_the_token_is_not_taken_along_to_another_server():
 
 @pytest.mark.parametrize(
     "body",
-    [b"\x80\x04]\x94.", save({"answer": np.zeros((4, 2), np.float32)}), save({"answer": np.zeros((5, 2))}), save({})],
+    [b"\x80\x04]\x94.", save({"logits": np.zeros((4, 2), np.float32)}), save({"logits": np.zeros((5, 2))}), save({})],
 )
 def test_what_is_no_answer_is_refused(body):
     facts = {"fingerprint": "f", "largest_bytes": 10_000, "largest_samples": 10}
@@ -304,7 +304,7 @@ def test_labelling_goes_on_when_a_killed_server_is_back(toy, toy_run, serve, mon
     assert again == url
     run = toy_run(toy, *settings)
     assert run_stages(run, last="label") == ["label"]
-    assert all(part.is_whole() for part in run.labelled())
+    assert all(part.is_whole() for part in run.labelled_splits())
     assert len(stored()) > 1
     assert kept.items() <= stored().items()
 

@@ -24,7 +24,7 @@ class Folder(Generator):
         found = sorted(Path(self.options.path).glob("*.npy"))
         return [p for p in found if p.stat().st_size and p.name.startswith(self.options.split or "")]
 
-    def left_out(self):
+    def exclusions(self):
         empty = [p for p in sorted(Path(self.options.path).glob("*.npy")) if not p.stat().st_size]
         return [Defect("empty-file", p.stem, "0 bytes", dropped=True) for p in empty]
 
@@ -77,7 +77,7 @@ class Toy(Domain):
             used=source.count(),
             facts={"layout": layout, "clips": source.count()},
             tables=[Table("Frames", ("least", "most"), [[min(frames), max(frames)]])],
-            defects=[*source.left_out(), unlabelled],
+            defects=[*source.exclusions(), unlabelled],
             pictures=list(self.figures([])),
         )
 
