@@ -203,8 +203,8 @@ def test_the_shown_recipe_is_a_recipe_for_the_same_run(load, recipe):
     shown = load(*settings)
     again = load(config=recipe(commented_yaml(shown)))
     assert again.identity() == shown.identity()
-    same = {path: component.fingerprint() for path, component in shown.placed().items()}
-    assert {path: component.fingerprint() for path, component in again.placed().items()} == same
+    same = {path: component.fingerprint() for path, component in shown.components().items()}
+    assert {path: component.fingerprint() for path, component in again.components().items()} == same
     assert again.recipe.trainer == shown.recipe.trainer
 
 
