@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from kdkit.contracts.bootstrap import UnitCases, bootstrap_interval, join_cases
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.sample import Sample
-
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Score:
     """A measured number with what is needed to believe it.
 
-    ``value`` with its 95 % bootstrap interval ``ci_low`` .. ``ci_high``, over ``n`` samples, in ``unit``. The three
-    numbers are None when no sample could be measured.
+    ``value`` with its 95 % bootstrap interval ``ci_low`` .. ``ci_high``, over ``n`` samples of ``units`` independent
+    units (patients, where samples name theirs), in ``unit``. The three numbers are None when no sample could be
+    measured; the interval alone is None when there are fewer than five units.
     """
 
     value: float | None
@@ -29,6 +29,7 @@ class Score:
     n: int
     unit: str
     higher_is_better: bool | None
+    units: int = 0
 
 
 class Metric(Component, ABC):
@@ -133,34 +134,27 @@ class Metric(Component, ABC):
         self._samples.extend(other._samples)
 
     def compute(self, seed: int = 0) -> Score:
-        """The score over everything gathered, its interval by resampling samples with replacement (Efron 1979).
+        """The score over everything gathered, its interval by resampling units with replacement.
 
-        Samples of one group are drawn together (``group_key``).
+        See :func:`kdkit.contracts.bootstrap.bootstrap_interval`; samples of one group (``group_key``) are one unit.
         """
         n = len(self._samples)
         if n == 0:
             return Score(None, None, None, 0, self.unit, self.higher_is_better)
-        value = self.summarize(np.concatenate(self._samples))
-        low, high = self._interval(np.random.default_rng(seed))
-        return Score(_number(value), low, high, n, self.unit, self.higher_is_better)
+        cases = self.unit_cases()
+        value = _number(self.summarize(cases.cases))
+        interval = bootstrap_interval([cases], self.summary(), seed) if value is not None else None
+        low, high = interval or (None, None)
+        return Score(value, low, high, n, self.unit, self.higher_is_better, cases.units)
 
-    def _interval(self, rng: np.random.Generator) -> tuple[float | None, float | None]:
-        units = self._units()
-        n = len(units)
-        draws = rng.integers(0, n, (RESAMPLES, n))
-        values = np.array([self.summarize(np.concatenate([units[i] for i in draw])) for draw in draws])
-        values = values[np.isfinite(values)]
-        if values.size == 0:
-            return None, None
-        low, high = np.percentile(values, [2.5, 97.5])
-        return float(low), float(high)
+    def summary(self) -> Callable[[np.ndarray], float] | None:
+        """:meth:`summarize`, or None where it is the inherited mean, which the bootstrap need not call."""
+        return None if type(self).summarize is Metric.summarize else self.summarize
 
-    def _units(self) -> list[np.ndarray]:
-        """The cases of each group, and of each sample without one."""
-        units: dict[str | int, list[np.ndarray]] = {}
-        for number, cases in enumerate(self._samples):
-            units.setdefault(self._groups.get(number, number), []).append(cases)
-        return [np.concatenate(parts) for parts in units.values()]
+    def unit_cases(self) -> UnitCases:
+        """Everything gathered, at least one sample, with the unit that each case belongs to."""
+        labels = [self._groups.get(number, number) for number in range(len(self._samples))]
+        return join_cases(self._samples, labels)
 
 
 def _number(value: float) -> float | None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from kdkit.contracts.metric import RESAMPLES, Metric
+from kdkit.contracts.bootstrap import bootstrap_interval, join_cases
+from kdkit.contracts.metric import Metric
 
 
 @dataclass(frozen=True)
 class Difference:
     """How much higher a model scores than the one that it is compared with, over ``n`` samples measured for both.
 
-    ``ci_low`` .. ``ci_high``: the 95 % interval. The numbers are None when nothing could be measured for both.
+    ``ci_low`` .. ``ci_high``: the 95 % interval over ``units`` independent units; None for fewer than five. The
+    numbers are None when nothing could be measured for both.
     """
 
     value: float | None
     ci_low: float | None
     ci_high: float | None
     n: int
+    units: int = 0
 
     def verdict(self, higher_is_better: bool | None) -> str:
         """ "better" or "worse" where the interval leaves no doubt of the sign, "differs" for a metric that is best at
@@ -47,24 +50,11 @@ def paired_difference(
     names = [name for name in first if name in other]
     if not names:
         return Difference(None, None, None, 0)
-    units: dict[tuple[str, str], list[str]] = {}
-    for name in names:
-        unit = ("group", groups[name]) if name in groups else ("sample", name)
-        units.setdefault(unit, []).append(name)
-    pairs = [
-        tuple(np.concatenate([cases[name] for name in unit]) for cases in (first, other)) for unit in units.values()
-    ]
-    value = _difference(metric, pairs)
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(pairs), (RESAMPLES, len(pairs)))
-    values = np.array([_difference(metric, [pairs[i] for i in draw]) for draw in draws])
-    values = values[np.isfinite(values)]
-    if not np.isfinite(value) or values.size == 0:
-        return Difference(None, None, None, len(names))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Difference(float(value), float(low), float(high), len(names))
-
-
-def _difference(metric: Metric, pairs: Sequence[tuple[np.ndarray, ...]]) -> float:
-    first, other = (metric.summarize(np.concatenate([pair[side] for pair in pairs])) for side in (0, 1))
-    return other - first
+    labels = [("group", groups[name]) if name in groups else ("sample", name) for name in names]
+    models = [join_cases([cases[name] for name in names], labels) for cases in (first, other)]
+    before, after = (metric.summarize(model.cases) for model in models)
+    value = after - before
+    if not np.isfinite(value):
+        return Difference(None, None, None, len(names), models[0].units)
+    low, high = bootstrap_interval(models, metric.summary(), seed) or (None, None)
+    return Difference(float(value), low, high, len(names), models[0].units)

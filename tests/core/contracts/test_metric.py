@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdkit import Metric, Sample
-from kdkit.contracts.metric import RESAMPLES
+from kdkit.contracts.bootstrap import RESAMPLES
 
 
 class Mean(Metric):
@@ -55,11 +55,16 @@ def test_the_interval_is_that_of_resampling_samples():
     assert score.ci_low < score.value < score.ci_high
 
 
+def test_fewer_than_five_units_have_no_interval():
+    score = of_patients(np.arange(40.0), [i % 4 for i in range(40)]).compute()
+    assert (score.value, score.ci_low, score.ci_high, score.n, score.units) == (19.5, None, None, 40, 4)
+
+
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(5)
     scores = [gathered(rng.normal(0, 1, 30)).compute() for _ in range(60)]
     held = sum(score.ci_low <= 0 <= score.ci_high for score in scores)
-    assert held >= 0.8 * 60
+    assert held >= 0.9 * 60
 
 
 def test_cases_of_one_sample_are_drawn_together():
@@ -102,7 +107,7 @@ def test_a_sample_without_a_group_is_drawn_by_itself():
     assert (score.n, score.value, score.ci_low, score.ci_high) == (12, alone.value, alone.ci_low, alone.ci_high)
     # A patient may be called like a sample's place: 0 is somebody, and not the first sample.
     mixed = of_patients([0.0, 1.0, 2.0], [None, 0, "0"]).compute()
-    assert mixed.ci_low == 0.0 and mixed.ci_high == pytest.approx(1.5)
+    assert (mixed.n, mixed.units) == (3, 2)
 
 
 def test_groups_are_kept_when_processes_merge():
