@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kdkit.evaluation.comparison import Comparison
-    from kdkit.evaluation.paired import Difference
+    from kdkit.evaluation.judgement import JudgedDifference
 
 
 def register(app: typer.Typer) -> None:
@@ -89,7 +89,7 @@ def _scores(found: Comparison) -> Table:
         for i, name in enumerate(found.names):
             cells.append(score_text(asdict(scores[name])))
             if i:
-                cells.append(_difference(found.differences[metric][name], found.metrics[metric].higher_is_better))
+                cells.append(_difference(found.differences[metric][name]))
         table.add_row(f"{metric} [dim]{found.metrics[metric].unit}[/]".rstrip(), *cells)
     table.add_section()
     for label, key in (("weights", "weights"), (f"{found.item}s a second", "items_per_second")):
@@ -101,12 +101,12 @@ def _scores(found: Comparison) -> Table:
     return table
 
 
-def _difference(difference: Difference, higher_is_better: bool | None) -> str:
-    if difference.value is None:
+def _difference(difference: JudgedDifference) -> str:
+    if difference.value is None or difference.ci_low is None:
         return "–"
     digits = 4 if abs(difference.value) < 1 else 2
-    verdict = difference.verdict(higher_is_better)
-    colour = {"better": "green", "worse": "red"}.get(verdict, "")
+    verdict = difference.verdict
+    colour = {"equivalent or better": "green", "worse": "red"}.get(verdict, "")
     value, low, high = (
         f"{number:+.{digits}f}" for number in (difference.value, difference.ci_low, difference.ci_high)
     )

@@ -150,6 +150,7 @@ def _conclude(run: Run, done: list[str], seconds: float) -> None:
         err.print(f"  everything is whole; nothing to do ({seconds:.1f} s). --fresh runs it again.")
     if run.folder.report_file.is_file() and (not done or "report" in done):
         scores = json.loads(run.folder.scores_file.read_text(encoding="utf-8"))
+        scores.pop("differences", None)
         models = json.loads(run.folder.models_file.read_text(encoding="utf-8"))
         out.print(scores_table(scores, models, run.experiment.domain.item))
         generators = (run.experiment.generator, run.experiment.evaluation_generator)

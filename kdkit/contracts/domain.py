@@ -30,6 +30,8 @@ class Domain(Component):
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
     ``data_metrics``: what ``kdkit evaluate --data`` measures unless it is told otherwise, the first one ranking the
     cases; without any, the metrics of the default recipe.
+    ``margins``: by metric, the loss from which on a student counts as worse than its teacher, in the metric's unit;
+    a recipe may say otherwise (``evaluation.margin``). Without one, any certain loss counts.
     ``sweep``: the grid of ``kdkit sweep`` unless it is told otherwise: paths of the recipe, each with its values.
     ``published``: results to be shown beside those of a sweep.
 
@@ -49,6 +51,7 @@ class Domain(Component):
     item: ClassVar[str] = "sample"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
     data_metrics: ClassVar[tuple[str, ...]] = ()
+    margins: ClassVar[Mapping[str, float]] = MappingProxyType({})
     sweep: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
     published: ClassVar[Sequence[Published]] = ()
     recipe: ClassVar[str] = ""

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from kdkit.atomic import read_json
 from kdkit.contracts.metric import Metric, Score
 from kdkit.errors import DataError, UsageError
 from kdkit.evaluation import update as beside
-from kdkit.evaluation.paired import Difference, paired_difference
+from kdkit.evaluation.judgement import JudgedDifference
+from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import model_predictions
 from kdkit.progress import Progress
 from kdkit.recipe.flat import flat
@@ -24,7 +23,8 @@ from kdkit.runs.run import Run
 class Comparison:
     """Students of several runs, by the runs' names in their order; the first is the one compared with.
 
-    ``scores``: metric to run to score. ``differences``: metric to every other run to its difference.
+    ``scores``: metric to run to score. ``differences``: metric to every other run to its difference,
+    judged by the first run's margins.
     ``left_out``: metrics that not every run was measured with. ``recipes``: each path of the recipe that differs, to
     every run's value as JSON, "" where it has none.
     """
@@ -33,7 +33,7 @@ class Comparison:
     item: str
     metrics: Mapping[str, Metric]
     scores: Mapping[str, Mapping[str, Score]]
-    differences: Mapping[str, Mapping[str, Difference]]
+    differences: Mapping[str, Mapping[str, JudgedDifference]]
     facts: Mapping[str, Mapping[str, Any]]
     left_out: Sequence[str]
     recipes: Mapping[str, Mapping[str, str]]
@@ -43,12 +43,7 @@ class Comparison:
         return {
             "runs": list(self.names),
             "scores": {m: {run: asdict(score) for run, score in by.items()} for m, by in self.scores.items()},
-            "differences": {
-                m: {
-                    run: asdict(d) | {"verdict": d.verdict(self.metrics[m].higher_is_better)} for run, d in by.items()
-                }
-                for m, by in self.differences.items()
-            },
+            "differences": {m: {run: asdict(d) for run, d in by.items()} for m, by in self.differences.items()},
             "models": {run: dict(facts) for run, facts in self.facts.items()},
             "left_out": list(self.left_out),
             "recipes": {path: dict(values) for path, values in self.recipes.items()},
@@ -70,12 +65,16 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
     }
     if not shared:
         raise UsageError("the runs were measured with no metric in common", "Name the same evaluation.metrics.")
-    cases, groups, scores = _measured(names, runs, shared, progress)
+    record, scores = _measure(names, runs, shared, progress)
     first, *others = names
-    seed = runs[0].experiment.recipe.seed
+    experiment = runs[0].experiment
     differences = {
         name: {
-            other: paired_difference(metric, cases[first][name], cases[other][name], groups[name], seed)
+            other: JudgedDifference.of(
+                record.difference(name, other, first, experiment.recipe.seed),
+                metric.higher_is_better,
+                experiment.margin(name),
+            )
             for other in others
         }
         for name, metric in shared.items()
@@ -93,35 +92,25 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
     )
 
 
-Cases = dict[str, dict[str, dict[str, np.ndarray]]]
-
-
-def _measured(
+def _measure(
     names: Sequence[str], runs: Sequence[Run], shared: Mapping[str, Metric], progress: Progress
-) -> tuple[Cases, dict[str, dict[str, str]], dict[str, dict[str, Score]]]:
-    """Run to metric to sample to its cases; metric to sample to its group; metric to run to its score."""
+) -> tuple[CaseRecord, dict[str, dict[str, Score]]]:
+    """The cases of every run's student, and metric to run to its score."""
     split = runs[0].evaluation.split
-    answers = {name: model_predictions(run) for name, run in zip(names, runs, strict=True)}
-    measuring = {name: {metric: type(m)(m.options) for metric, m in shared.items()} for name in names}
-    cases: Cases = {name: {metric: {} for metric in shared} for name in names}
-    groups: dict[str, dict[str, str]] = {metric: {} for metric in shared}
+    predictions = {name: model_predictions(run) for name, run in zip(names, runs, strict=True)}
+    metrics = {name: {metric: type(m)(m.options) for metric, m in shared.items()} for name in names}
+    record = CaseRecord(shared)
     with progress.work("compare", f"{len(names)} runs", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
-            for name, answer in answers.items():
-                prediction, teacher = answer[STUDENT](index), answer[TEACHER](index)
-                for metric, measure in measuring[name].items():
-                    found = beside.update(measure, STUDENT, prediction, sample, teacher)
-                    if found is not None:
-                        # Names may repeat, places do not.
-                        cases[name][metric][str(index)] = found
-                    key = measure.group_key
-                    if key is not None and (group := sample.info.get(key)) is not None:
-                        groups[metric][str(index)] = str(group)
+            for name, by_model in predictions.items():
+                prediction, teacher = by_model[STUDENT](index), by_model[TEACHER](index)
+                for metric, measure in metrics[name].items():
+                    cases = beside.update(measure, STUDENT, prediction, sample, teacher)
+                    record.add(name, metric, index, cases, sample.info)
             bar.advance()
     seed = runs[0].experiment.recipe.seed
-    scores = {metric: {name: measuring[name][metric].compute(seed) for name in names} for metric in shared}
-    return cases, groups, scores
+    return record, {metric: {name: metrics[name][metric].compute(seed) for name in names} for metric in shared}
 
 
 def _check_samples(names: Sequence[str], runs: Sequence[Run]) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 from kdkit.atomic import read_json
 from kdkit.contracts.metric import Score
 from kdkit.errors import StoreError
+from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.runs.run import Run
+
+DIFFERENCES = "differences"
 
 Scores = Mapping[str, Mapping[str, Score]]
 
@@ -41,27 +44,49 @@ class SampleValues:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything measured in a run. Mappings go from a model's name; ``metric`` is the first one, which ranks."""
+    """Everything measured in a run. Mappings go from a model's name; ``metric`` is the first one, which ranks.
+
+    ``differences``: "student-teacher" and the like to metric to the paired difference.
+    """
 
     metric: str
     scores: Scores
     facts: Mapping[str, Mapping[str, Any]]
     histories: Mapping[str, Epochs]
     samples: list[SampleValues]
+    differences: Mapping[str, Mapping[str, JudgedDifference]] = field(default_factory=dict)
 
     def first(self, model: str) -> Score | None:
         """A model's score on the first metric; None when there is no such model."""
         return self.scores[model][self.metric] if model in self.scores else None
+
+    def difference(self, model: str, other: str) -> JudgedDifference | None:
+        """``model`` minus ``other`` on the first metric; None where either could not be measured by it."""
+        judged = self.differences.get(f"{model}-{other}", {}).get(self.metric)
+        return judged if judged is not None and judged.value is not None else None
+
+
+def read_scores(path: Path) -> tuple[Scores, Mapping[str, Mapping[str, JudgedDifference]]]:
+    """The scores and the paired differences in ``scores.json``. Raises :class:`StoreError` when it is damaged."""
+    content = _json(path)
+    try:
+        differences = {
+            pair: {name: JudgedDifference(**values) for name, values in by_name.items()}
+            for pair, by_name in content.pop(DIFFERENCES, {}).items()
+        }
+        scores = {
+            model: {name: Score(**score) for name, score in by_name.items()} for model, by_name in content.items()
+        }
+    except (TypeError, AttributeError) as error:
+        raise _unreadable(path) from error
+    return scores, differences
 
 
 def read_outcome(run: Run) -> Outcome:
     """Raises :class:`StoreError` when a file of the earlier stages is missing or damaged."""
     folder = run.folder
     metric = next(iter(run.experiment.metrics))
-    scores = {
-        model: {name: Score(**score) for name, score in by_name.items()}
-        for model, by_name in _json(folder.scores_file).items()
-    }
+    scores, differences = read_scores(folder.scores_file)
     histories = {arm.name: _history(folder.history(arm.name), arm.training is None) for arm in run.arms}
     return Outcome(
         metric=metric,
@@ -69,6 +94,7 @@ def read_outcome(run: Run) -> Outcome:
         facts=_json(folder.models_file),
         histories={arm: epochs for arm, epochs in histories.items() if epochs.train},
         samples=_samples(folder.cases_file, metric),
+        differences=differences,
     )
 
 

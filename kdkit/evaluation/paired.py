@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from kdkit.contracts.metric import Metric
 class Difference:
     """How much higher a model scores than the one that it is compared with, over ``n`` samples measured for both.
 
+    For a metric that is best at zero: how much farther from zero its score lies.
+
     ``ci_low`` .. ``ci_high``: the 95 % interval over ``units`` independent units; None for fewer than five. The
     numbers are None when nothing could be measured for both.
     """
@@ -24,15 +27,6 @@ class Difference:
     ci_high: float | None
     n: int
     units: int = 0
-
-    def verdict(self, higher_is_better: bool | None) -> str:
-        """ "better" or "worse" where the interval leaves no doubt of the sign, "differs" for a metric that is best at
-        zero; else ""."""
-        if self.ci_low is None or self.ci_high is None or self.ci_low <= 0 <= self.ci_high:
-            return ""
-        if higher_is_better is None:
-            return "differs"
-        return "better" if (self.ci_low > 0) is higher_is_better else "worse"
 
 
 def paired_difference(
@@ -52,9 +46,36 @@ def paired_difference(
         return Difference(None, None, None, 0)
     labels = [("group", groups[name]) if name in groups else ("sample", name) for name in names]
     models = [join_cases([cases[name] for name in names], labels) for cases in (first, other)]
-    before, after = (metric.summarize(model.cases) for model in models)
+    summary = _distance_from_zero(metric) if metric.higher_is_better is None else metric.summary()
+    before, after = ((summary or metric.summarize)(model.cases) for model in models)
     value = after - before
     if not np.isfinite(value):
         return Difference(None, None, None, len(names), models[0].units)
-    low, high = bootstrap_interval(models, metric.summary(), seed) or (None, None)
+    low, high = bootstrap_interval(models, summary, seed) or (None, None)
     return Difference(float(value), low, high, len(names), models[0].units)
+
+
+def _distance_from_zero(metric: Metric) -> Callable[[np.ndarray], float]:
+    return lambda cases: abs(metric.summarize(cases))
+
+
+class CaseRecord:
+    """The cases of every model by every metric, sample by sample, so that any two models can be paired."""
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self.metrics = metrics
+        self._cases: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        self._groups: dict[str, dict[str, str]] = {name: {} for name in metrics}
+
+    def add(self, model: str, name: str, index: int, cases: np.ndarray | None, info: Mapping[str, Any]) -> None:
+        """Note what the metric ``name`` measured of a model on sample ``index``; None where it could not."""
+        key = self.metrics[name].group_key
+        if key is not None and (group := info.get(key)) is not None:
+            self._groups[name][str(index)] = str(group)
+        if cases is not None:
+            self._cases.setdefault((model, name), {})[str(index)] = cases
+
+    def difference(self, name: str, model: str, other: str, seed: int = 0) -> Difference:
+        """``model`` minus ``other`` by the metric ``name``; see :func:`paired_difference`."""
+        first, second = (self._cases.get((side, name), {}) for side in (other, model))
+        return paired_difference(self.metrics[name], first, second, self._groups[name], seed)

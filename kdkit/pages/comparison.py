@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from kdkit.evaluation.comparison import Comparison
+from kdkit.evaluation.judgement import Word
 from kdkit.evaluation.numbers import compact, significant, written
 from kdkit.pages.summary import DIRECTIONS
 from kdkit.pages.template import render
@@ -25,7 +28,7 @@ def page(comparison: Comparison) -> str:
 
 def _verdicts(comparison: Comparison, name: str) -> dict[str, list[str]]:
     """The metrics of each verdict on a run."""
-    found: dict[str, list[str]] = {word: [] for word in ("better", "worse", "differs", "")}
+    verdicts: dict[str, list[str]] = {word: [] for word in get_args(Word)}
     for metric, by_run in comparison.differences.items():
-        found[by_run[name].verdict(comparison.metrics[metric].higher_is_better)].append(metric)
-    return found
+        verdicts[by_run[name].verdict].append(metric)
+    return verdicts

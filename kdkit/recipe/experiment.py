@@ -57,6 +57,10 @@ class Experiment:
         """The source of the training samples; where an adversary makes them up, that of the evaluation samples."""
         return self.generator if isinstance(self.generator, Generator) else self.evaluation_source
 
+    def margin(self, metric: str) -> float:
+        """The loss by this metric from which on a student counts as worse; 0 where nobody named one."""
+        return self.recipe.evaluation.margin.get(metric, self.domain.margins.get(metric, 0.0))
+
     def components(self) -> dict[str, Component]:
         """Every component by its dotted path in the recipe."""
         placed: dict[str, Component] = {

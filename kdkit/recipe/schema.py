@@ -70,6 +70,11 @@ class Evaluation(Part):
     generator: Choice | None = Field(
         None, description="Source of the evaluation samples; null holds some of the training source's apart."
     )
+    margin: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="By metric, the loss from which on a student counts as worse than its teacher; what is not named "
+        "has the domain's margin, or none.",
+    )
 
 
 class Control(Part):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +13,16 @@ from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.metric import Metric
 from kdkit.evaluation import update as beside
+from kdkit.evaluation.judgement import JudgedDifference
+from kdkit.evaluation.outcome import DIFFERENCES
+from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import model_predictions
-from kdkit.runs.folder import HUMANS, TEACHER
+from kdkit.runs.folder import CONTROL, HUMANS, STUDENT, TEACHER
 from kdkit.runs.run import Run
 
 NAME = "evaluate"
 # Raise it when more is measured, so that older scores are made anew.
-FORMAT = 2
+FORMAT = 3
 
 
 def fingerprint(run: Run) -> str:
@@ -27,6 +32,7 @@ def fingerprint(run: Run) -> str:
         teacher=run.evaluation.fingerprint,
         count=len(run.evaluation.split),
         metrics={name: metric.fingerprint() for name, metric in run.experiment.metrics.items()},
+        margins={name: run.experiment.margin(name) for name in run.experiment.metrics},
         format=FORMAT,
     )
 
@@ -43,6 +49,7 @@ def execute(run: Run) -> None:
     models = model_predictions(run)
     measured = [*models, *([] if experiment.evaluation_source.synthetic else [HUMANS])]
     metrics = {model: {name: _new(m) for name, m in experiment.metrics.items()} for model in measured}
+    record = CaseRecord(experiment.metrics)
     rows = []
     with run.progress.work(NAME, f"{len(experiment.metrics)} metrics", len(split), "samples") as bar:
         for index in split.indices:
@@ -57,6 +64,7 @@ def execute(run: Run) -> None:
                 for name, metric in by_name.items():
                     cases = beside.update(metric, model, answered.get(model), sample, answered[TEACHER])
                     row[name] = _sample_value(metric, cases)
+                    record.add(model, name, index, cases, sample.info)
                 rows.append(row)
             bar.advance()
         scores = {
@@ -66,8 +74,23 @@ def execute(run: Run) -> None:
     if HUMANS in scores and not any(score["n"] for score in scores[HUMANS].values()):
         del scores[HUMANS]
     write_csv(run.folder.cases_file, [row for row in rows if row["model"] in scores])
-    write_json(run.folder.scores_file, scores)
+    differences = _judge_differences(run, record, list(models))
+    write_json(run.folder.scores_file, scores | {DIFFERENCES: differences})
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
+
+
+def _judge_differences(run: Run, record: CaseRecord, models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Student minus teacher and control, and teacher minus control, by every metric that both were measured with."""
+    experiment, differences = run.experiment, dict[str, dict[str, Any]]()
+    for model, other in ((STUDENT, TEACHER), (STUDENT, CONTROL), (TEACHER, CONTROL)):
+        if other not in models:
+            continue
+        for name, metric in experiment.metrics.items():
+            difference = record.difference(name, model, other, experiment.recipe.seed)
+            if difference.n:
+                judged = JudgedDifference.of(difference, metric.higher_is_better, experiment.margin(name))
+                differences.setdefault(f"{model}-{other}", {})[name] = asdict(judged)
+    return differences
 
 
 def _new(metric: Metric) -> Metric:

@@ -56,7 +56,8 @@ def test_scores_stand_side_by_side_with_their_difference(runs, cli, tmp_path):
     difference = found["differences"]["overlap"][other]
     apart = values(runs[1]) - values(runs[0])
     assert difference["value"] == pytest.approx(apart.mean(), abs=1e-6)
-    assert apart.min() - 1e-6 <= difference["ci_low"] <= difference["ci_high"] <= apart.max() + 1e-6
+    assert difference["ci_low"] < apart.mean() < difference["ci_high"]
+    assert difference["units"] == len(apart)
     assert difference["n"] == 5
     assert found["recipes"] == {
         "student.gain": {first: "1.0", other: "0.5"},

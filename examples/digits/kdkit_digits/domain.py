@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Digits(Domain):
     """
 
     activation = "softmax"
+    margins: ClassVar[Mapping[str, float]] = MappingProxyType({"accuracy": 0.02})
     item = "image"
     input_suffixes = (".png", ".npy")
 

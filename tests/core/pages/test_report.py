@@ -15,8 +15,10 @@ from kdkit import Domain, Figure, Generator, Metric, Objective, Sample, Student,
 from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.metric import Score
 from kdkit.errors import StoreError
+from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.evaluation.numbers import alike, compact, duration, significant, written
 from kdkit.evaluation.outcome import Outcome, SampleValues
+from kdkit.evaluation.paired import Difference
 from kdkit.evaluation.ranking import best_first, chosen
 from kdkit.evaluation.verdict import verdict
 from kdkit.progress import Silence
@@ -260,6 +262,7 @@ def page(run):
 
 def test_every_number_is_the_one_in_scores_json(run, page):
     scores = json.loads(run.folder.scores_file.read_text())
+    del scores["differences"]
     assert page.cells.keys() == {(model, metric) for model in scores for metric in METRICS}
     for (model, metric), numbers in page.cells.items():
         score = scores[model][metric]
@@ -429,47 +432,69 @@ def test_no_sample_is_shown_twice(count, ranks):
     assert [rank for rank, _ in chosen(samples)] == ranks
 
 
-def judged(student, teacher=None, control=None, higher=True, n=50):
-    """The verdict on (value, low, high) of each model."""
-    spans = {"student": student, "teacher": teacher, "control": control}
-    scores = {m: {"x": Score(*span, n, "", higher)} for m, span in spans.items() if span is not None}
-    return verdict(Outcome("x", scores, {}, {}, []))
+def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=True, units=50):
+    """The verdict on the interval (low, value, high) of the student minus another model, with a margin of 0.02."""
+    differences = {}
+    for pair, span in (
+        ("student-teacher", teacher),
+        ("student-control", control),
+        ("teacher-control", teacher_control),
+    ):
+        if span is not None:
+            low, value, high = span
+            difference = Difference(value, low, high, units, units)
+            differences[pair] = {"x": JudgedDifference.of(difference, higher, 0.02)}
+    scores = {model: {"x": Score(0.9, 0.8, 1.0, units, "", higher, units)} for model in ("student", "teacher")}
+    return verdict(Outcome("x", scores, {}, {}, [], differences))
 
 
-GOOD, POOR, NOISE = (0.94, 0.93, 0.95), (0.80, 0.78, 0.82), (0.2, 0.1, 0.3)
+CLEAR = (0.6, 0.7, 0.8)
 
 
 @pytest.mark.parametrize(
-    ("spans", "level", "words"),
+    ("teacher", "control", "level", "words"),
     [
-        ((GOOD, (0.945, 0.935, 0.955), NOISE), "good", "keeps up with its teacher"),
-        ((GOOD, (0.97, 0.96, 0.98), NOISE), "good", "96\u00a0% of the way"),
-        ((POOR, GOOD, NOISE), "mixed", "81\u00a0% of the way"),
-        ((GOOD, POOR, NOISE), "good", "better than its teacher"),
-        ((GOOD, GOOD, None), "mixed", "keeps up with its teacher"),
-        ((GOOD, GOOD, (0.92, 0.90, 0.935)), "bad", "measures nothing"),
-        (((0.25, 0.2, 0.3), GOOD, NOISE), "bad", "no better than the control"),
-        (((0.05, 0.0, 0.09), GOOD, NOISE), "bad", "worse than the control"),
-        (((None, None, None), GOOD, NOISE), "bad", "not scored"),
-        ((GOOD, (None, None, None), NOISE), "mixed", "stands alone"),
-        ((GOOD, (0.99, None, None), (0.2, None, None)), "mixed", "falls short"),
+        ((-0.015, -0.003, 0.009), CLEAR, "good", "equivalent to its teacher: at most 0.02 worse"),
+        ((0.01, 0.02, 0.03), CLEAR, "good", "better than its teacher"),
+        ((-0.019, -0.01, -0.001), CLEAR, "good", "slightly worse than its teacher"),
+        ((-0.06, -0.05, -0.04), CLEAR, "mixed", "worse than its teacher: by more than 0.02"),
+        ((-0.022, -0.0137, -0.003), CLEAR, "mixed", "Cannot tell"),
+        ((-0.015, -0.003, 0.009), None, "mixed", "equivalent to its teacher"),
+        ((-0.015, -0.003, 0.009), (-0.01, 0.1, 0.2), "bad", "no better than the control"),
+        ((-0.9, -0.8, -0.7), (-0.3, -0.2, -0.1), "bad", "worse than the control"),
+        (None, CLEAR, "good", "better than the control"),
+        (None, None, "mixed", "stands alone"),
     ],
 )
-def test_the_verdict_follows_from_the_intervals(spans, level, words):
-    found = judged(*spans)
-    assert found.level == level
-    assert words in found.headline
+def test_the_verdict_follows_from_the_paired_differences(teacher, control, level, words):
+    result = judged(teacher, control)
+    assert result.level == level
+    assert words in result.headline
+
+
+def test_the_verdict_says_how_many_more_units_would_help():
+    assert "about 64 more units" in judged((-0.022, -0.0137, -0.003), CLEAR).headline
+
+
+def test_a_teacher_no_better_than_the_control_means_that_nothing_is_measured():
+    result = judged((-0.01, 0.0, 0.01), (-0.1, 0.0, 0.1), teacher_control=(-0.1, 0.0, 0.1))
+    assert result.level == "bad" and "measures nothing" in result.headline
+
+
+def test_a_student_that_was_not_measured_is_not_judged():
+    scores = {"student": {"x": Score(None, None, None, 0, "", True)}}
+    assert "not scored" in verdict(Outcome("x", scores, {}, {}, [])).headline
 
 
 def test_the_verdict_knows_errors_and_biases():
-    assert judged((2.0, 1.5, 2.5), (1.8, 1.4, 2.2), (9.0, 8.0, 10.0), higher=False).level == "good"
-    assert judged((-0.1, -0.5, 0.3), (0.2, -0.2, 0.6), (-9.0, -10.0, -8.0), higher=None).level == "good"
-    assert judged((9.0, 8.0, 10.0), (0.2, -0.2, 0.6), (-9.0, -10.0, -8.0), higher=None).level == "bad"
+    # Lower is better: a difference above the margin is a loss. A bias: the difference of the distances from zero.
+    assert "worse" in judged((0.04, 0.05, 0.06), (-0.8, -0.7, -0.6), higher=False).headline
+    assert judged((-0.01, 0.0, 0.01), (-0.8, -0.7, -0.6), higher=None).level == "good"
 
 
-def test_the_verdict_warns_of_few_samples():
-    assert any("Only 5 samples" in remark for remark in judged(GOOD, GOOD, NOISE, n=5).remarks)
-    assert judged(GOOD, GOOD, NOISE).remarks == []
+def test_the_verdict_warns_of_few_units():
+    assert any("Only 6 independent units" in remark for remark in judged(CLEAR, CLEAR, units=6).remarks)
+    assert judged(CLEAR, CLEAR).remarks == []
 
 
 @pytest.mark.parametrize(

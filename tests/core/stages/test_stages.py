@@ -73,7 +73,7 @@ def test_a_whole_run_leaves_every_artifact(prepare):
     run = prepare(*SMALL[:4])
     run_stages(run)
     scores = json.loads(run.folder.scores_file.read_text())
-    assert set(scores) == {"teacher", "student", "control"}
+    assert set(scores) == {"teacher", "student", "control", "differences"}
     for by_name in scores.values():
         assert set(by_name["overlap"]) == {"value", "ci_low", "ci_high", "n", "unit", "higher_is_better"}
         assert by_name["overlap"]["n"] == 3
@@ -293,7 +293,7 @@ def test_the_control_may_be_trained_for_fewer_epochs(prepare):
 
 
 def test_without_a_control_there_is_none(finished):
-    assert set(json.loads(finished.folder.scores_file.read_text())) == {"teacher", "student"}
+    assert set(json.loads(finished.folder.scores_file.read_text())) == {"teacher", "student", "differences"}
     assert not finished.folder.model("control").exists()
 
 

@@ -1,0 +1,67 @@
+"""What a paired difference says, given how large a loss would matter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from kdkit.evaluation.paired import Difference
+
+Word = Literal["equivalent or better", "slightly worse", "worse", "cannot tell"]
+
+# Beyond this many times the units that are there, "more would help" is no advice.
+_MOST_TIMES = 100
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``word``: one of four. ``more_units``: where that is "cannot tell", about how many more would settle it.
+
+    None where no number of units is likely to: the difference lies on the margin, or no interval could be given.
+    """
+
+    word: Word
+    more_units: int | None = None
+
+
+@dataclass(frozen=True)
+class JudgedDifference(Difference):
+    """A difference with the margin and the verdict that follows from it, as ``scores.json`` keeps it."""
+
+    margin: float = 0.0
+    verdict: Word = "cannot tell"
+    more_units: int | None = None
+
+    @staticmethod
+    def of(difference: Difference, higher_is_better: bool | None, margin: float) -> JudgedDifference:
+        """The difference, judged."""
+        judgement = judge(difference, higher_is_better, margin)
+        return JudgedDifference(
+            **asdict(difference), margin=margin, verdict=judgement.word, more_units=judgement.more_units
+        )
+
+
+def judge(difference: Difference, higher_is_better: bool | None, margin: float) -> Judgement:
+    """A model against the one it is compared with (Walker & Nowacki 2011, on equivalence and noninferiority).
+
+    ``margin``: the loss, 0 or more, from which on a model counts as worse; in the unit of the difference.
+    *equivalent or better*: the whole interval lies above minus the margin. *slightly worse*: it does,
+    but all of it lies below zero. *worse*: the whole interval lies below minus the margin. Else *cannot tell*.
+    """
+    if difference.value is None or difference.ci_low is None or difference.ci_high is None:
+        return Judgement("cannot tell")
+    gain = 1.0 if higher_is_better else -1.0
+    low, high = sorted((gain * difference.ci_low, gain * difference.ci_high))
+    if low > -margin:
+        return Judgement("slightly worse" if high < 0 else "equivalent or better")
+    if high < -margin:
+        return Judgement("worse")
+    return Judgement("cannot tell", _more_units(gain * difference.value + margin, (high - low) / 2, difference.units))
+
+
+def _more_units(distance: float, half_width: float, units: int) -> int | None:
+    """An interval shrinks with the square root of the units, until it leaves the margin out."""
+    if abs(distance) * math.sqrt(_MOST_TIMES) < half_width:
+        return None
+    return max(1, math.ceil(units * ((half_width / distance) ** 2 - 1)))
