@@ -74,8 +74,13 @@ def test_a_whole_run_leaves_every_artifact(prepare):
     run_stages(run)
     scores = json.loads(run.folder.scores_file.read_text())
     assert set(scores) == {"teacher", "student", "control", "differences"}
+    differences = scores.pop("differences")
+    assert set(differences) == {"student-teacher", "student-control", "teacher-control"}
+    gap = differences["student-teacher"]["overlap"]
+    assert set(gap) == {"value", "ci_low", "ci_high", "n", "units", "margin", "verdict", "more_units"}
+    assert gap["value"] == pytest.approx(scores["student"]["overlap"]["value"] - scores["teacher"]["overlap"]["value"])
     for by_name in scores.values():
-        assert set(by_name["overlap"]) == {"value", "ci_low", "ci_high", "n", "unit", "higher_is_better"}
+        assert set(by_name["overlap"]) == {"value", "ci_low", "ci_high", "n", "units", "unit", "higher_is_better"}
         assert by_name["overlap"]["n"] == 3
     assert scores["student"]["overlap"]["value"] > scores["control"]["overlap"]["value"]
     assert run.folder.report_file.is_file() and run.folder.recipe_file.is_file()
