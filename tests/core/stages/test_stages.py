@@ -78,7 +78,9 @@ def test_a_whole_run_leaves_every_artifact(prepare):
     assert set(differences) == {"student-teacher", "student-control", "teacher-control"}
     gap = differences["student-teacher"]["overlap"]
     assert set(gap) == {"value", "ci_low", "ci_high", "n", "units", "margin", "verdict", "more_units"}
-    assert gap["value"] == pytest.approx(scores["student"]["overlap"]["value"] - scores["teacher"]["overlap"]["value"])
+    assert gap["value"] == pytest.approx(
+        scores["student"]["overlap"]["value"] - scores["teacher"]["overlap"]["value"]
+    )
     for by_name in scores.values():
         assert set(by_name["overlap"]) == {"value", "ci_low", "ci_high", "n", "units", "unit", "higher_is_better"}
         assert by_name["overlap"]["n"] == 3
