@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from kdkit.evaluation.paired import Difference
+from kdkit.evaluation.paired import CaseRecord, Difference
+from kdkit.runs.folder import CONTROL, STUDENT, TEACHER
 
 Word = Literal["equivalent or better", "slightly worse", "worse", "cannot tell"]
 
@@ -65,3 +67,26 @@ def _more_units(distance: float, half_width: float, units: int) -> int | None:
     if abs(distance) * math.sqrt(_MOST_TIMES) < half_width:
         return None
     return max(1, math.ceil(units * ((half_width / distance) ** 2 - 1)))
+
+
+# What is set beside what, where both were measured.
+_PAIRS = ((STUDENT, TEACHER), (STUDENT, CONTROL), (TEACHER, CONTROL))
+
+
+def judge_differences(
+    record: CaseRecord, models: Collection[str], margin: Callable[[str], float], seed: int = 0
+) -> dict[str, dict[str, JudgedDifference]]:
+    """ "student-teacher" and the like to metric to the judged difference; left out where nothing can be paired.
+
+    ``margin``: from a metric's name to the loss that would matter.
+    """
+    differences: dict[str, dict[str, JudgedDifference]] = {}
+    for model, other in _PAIRS:
+        if not {model, other} <= set(models):
+            continue
+        for name, metric in record.metrics.items():
+            difference = record.difference(name, model, other, seed)
+            if difference.n:
+                judged = JudgedDifference.of(difference, metric.higher_is_better, margin(name))
+                differences.setdefault(f"{model}-{other}", {})[name] = judged
+    return differences

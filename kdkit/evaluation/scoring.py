@@ -20,7 +20,9 @@ from kdkit.engine.inference import freeze, infer_logits
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.errors import DataError, KdkitError
 from kdkit.evaluation import update as beside
+from kdkit.evaluation.judgement import JudgedDifference, judge_differences
 from kdkit.evaluation.overview import Overview
+from kdkit.evaluation.paired import CaseRecord
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS, TEACHER
@@ -43,7 +45,7 @@ class Measured:
     place, "humans" is the last model. ``rows``: one for each sample and model, with each metric on that sample alone.
     ``unlabelled``: samples without any truth, which no model was asked about because every metric needs one.
     ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all samples
-    together.
+    together. ``differences``: of all samples, see :func:`judge_differences`, with the domain's margins.
     """
 
     scores: Scores = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Measured:
     unlabelled: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     overview: list[Figure] = field(default_factory=list)
+    differences: dict[str, dict[str, JudgedDifference]] = field(default_factory=dict)
 
 
 def measure(
@@ -74,13 +77,15 @@ def measure(
     measured, gathered = Measured(), _Gathered([*networks, *people], metrics)
     module = _Answering(networks, domain, metrics)
     overview = Overview(domain) if pictures else None
-    keep = _Keep(domain, gathered, measured, bar, overview)
+    record = CaseRecord(metrics)
+    keep = _Keep(domain, gathered, measured, bar, overview, record)
     trainer = make_trainer(hardware, folder, [keep], enable_checkpointing=False)
     loader = DataLoader(_Labelled(source), batch_size=1, collate_fn=lambda items: items[0])
     with interruptible(trainer):
         trainer.predict(module, loader, return_predictions=False)
     measured.overview = overview.figures() if overview else []
     measured.scores = gathered.scores(seed)
+    measured.differences = judge_differences(record, networks, lambda name: domain.margins.get(name, 0.0), seed)
     measured.rows = [row for row in measured.rows if row["model"] in measured.scores]
     if not measured.rows:
         raise DataError(
@@ -193,8 +198,15 @@ class _Keep(Callback):
     """Measures each answer as soon as it is there: answers are too large to be kept."""
 
     def __init__(
-        self, domain: Domain, gathered: _Gathered, measured: Measured, bar: Bar, overview: Overview | None
+        self,
+        domain: Domain,
+        gathered: _Gathered,
+        measured: Measured,
+        bar: Bar,
+        overview: Overview | None,
+        record: CaseRecord,
     ) -> None:
+        self.record = record
         self.overview = overview
         self.domain = domain
         self.gathered = gathered
@@ -224,6 +236,7 @@ class _Keep(Callback):
             for name, metric in metrics.items():
                 cases = beside.update(metric, model, answer, sample, teacher, again.get(name, ()))
                 row[name] = _alone(metric, cases)
+                self.record.add(model, name, index, cases, sample.info)
             self.measured.rows.append(row)
             for group, part in strata.items():
                 for name, metric in self.gathered.of(group)[model].items():

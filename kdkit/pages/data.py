@@ -107,6 +107,10 @@ def as_json(facts: Mapping[str, Any], measured: Measured) -> dict[str, Any]:
             }
             for model, groups in measured.scores.items()
         },
+        "differences": {
+            pair: {name: asdict(difference) for name, difference in by_name.items()}
+            for pair, by_name in measured.differences.items()
+        },
     }
 
 
@@ -125,7 +129,7 @@ def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Me
         TEMPLATE,
         facts=facts,
         measured=measured,
-        verdict=_verdict(measured.scores, names_of(groups[0])[0]),
+        verdict=_verdict(measured, names_of(groups[0])[0]),
         groups=groups,
         names_of=names_of,
         metrics=metrics,
@@ -135,12 +139,12 @@ def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Me
     )
 
 
-def _verdict(scores: Scores, metric: str) -> Verdict | None:
+def _verdict(measured: Measured, metric: str) -> Verdict | None:
     """The student beside its teacher by the metric that comes first; None where either was not measured by it."""
-    every = {model: next(iter(by_group.values())) for model, by_group in scores.items()}
+    every = {model: next(iter(by_group.values())) for model, by_group in measured.scores.items()}
     if not all(model in every and every[model][metric].n for model in (STUDENT, TEACHER)):
         return None
-    return verdict(Outcome(metric, every, {}, {}, []))
+    return verdict(Outcome(metric, every, {}, {}, [], measured.differences))
 
 
 def _on_cpu(networks: Networks) -> Networks:

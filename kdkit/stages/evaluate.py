@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +11,11 @@ from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.metric import Metric
 from kdkit.evaluation import update as beside
-from kdkit.evaluation.judgement import JudgedDifference
+from kdkit.evaluation.judgement import judge_differences
 from kdkit.evaluation.outcome import DIFFERENCES
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import model_predictions
-from kdkit.runs.folder import CONTROL, HUMANS, STUDENT, TEACHER
+from kdkit.runs.folder import HUMANS, TEACHER
 from kdkit.runs.run import Run
 
 NAME = "evaluate"
@@ -74,23 +72,10 @@ def execute(run: Run) -> None:
     if HUMANS in scores and not any(score["n"] for score in scores[HUMANS].values()):
         del scores[HUMANS]
     write_csv(run.folder.cases_file, [row for row in rows if row["model"] in scores])
-    differences = _judge_differences(run, record, list(models))
+    judged = judge_differences(record, models, experiment.margin, experiment.recipe.seed)
+    differences = {pair: {name: asdict(one) for name, one in by_name.items()} for pair, by_name in judged.items()}
     write_json(run.folder.scores_file, scores | {DIFFERENCES: differences})
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
-
-
-def _judge_differences(run: Run, record: CaseRecord, models: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Student minus teacher and control, and teacher minus control, by every metric that both were measured with."""
-    experiment, differences = run.experiment, dict[str, dict[str, Any]]()
-    for model, other in ((STUDENT, TEACHER), (STUDENT, CONTROL), (TEACHER, CONTROL)):
-        if other not in models:
-            continue
-        for name, metric in experiment.metrics.items():
-            difference = record.difference(name, model, other, experiment.recipe.seed)
-            if difference.n:
-                judged = JudgedDifference.of(difference, metric.higher_is_better, experiment.margin(name))
-                differences.setdefault(f"{model}-{other}", {})[name] = asdict(judged)
-    return differences
 
 
 def _new(metric: Metric) -> Metric:
