@@ -1,6 +1,7 @@
 """kdkit: distil a trained model into a small one without any data.
 
-Everything that a plugin needs is importable from here. Names are loaded when they are first used, so that a hook
+Everything that a plugin needs is importable from here, and what the command line does: :func:`run`,
+:func:`load_student`, :func:`evaluate`, :func:`compare`. Names are loaded when they are first used, so that a hook
 module which imports :class:`Entry` and :data:`hookimpl` costs nothing else.
 """
 
@@ -12,6 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import Field as Field
 
+    from kdkit.api import DataEvaluation as DataEvaluation
+    from kdkit.api import LoadedStudent as LoadedStudent
+    from kdkit.api import RunResult as RunResult
+    from kdkit.api import compare as compare
+    from kdkit.api import evaluate as evaluate
+    from kdkit.api import load_student as load_student
+    from kdkit.api import run as run
     from kdkit.contracts.adversary import Adversary as Adversary
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
@@ -50,6 +58,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Field": "pydantic",
+    "DataEvaluation": "kdkit.api",
+    "LoadedStudent": "kdkit.api",
+    "RunResult": "kdkit.api",
+    "compare": "kdkit.api",
+    "evaluate": "kdkit.api",
+    "load_student": "kdkit.api",
+    "run": "kdkit.api",
     "GeneratorChoice": "kdkit.plugins.choice",
     "TeacherChoice": "kdkit.plugins.choice",
     "Adversary": "kdkit.contracts.adversary",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kdkit_cli.options import ConfigOption, DomainArgument, LayoutOption, SetOption, inside
+from kdkit_cli.commands import Command
+from kdkit_cli.options import ConfigOption, DomainArgument, JsonOption, LayoutOption, SetOption, inside
 
 if TYPE_CHECKING:
     from kdkit.contracts.domain import Domain
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
 SHOWN_DEFECTS = 5
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("check")(check)
+    app.command("check", cls=Command)(check)
 
 
 def check(
@@ -92,6 +90,7 @@ def _check_teacher(
     as_json: bool,
     out: Path | None,
 ) -> None:
+    from kdkit.api import home
     from kdkit.atomic import write_bytes
     from kdkit.contracts.vocabulary import Case
     from kdkit.engine.inference import freeze
@@ -111,8 +110,7 @@ def _check_teacher(
     verdict, answers = check_teacher(examiner, recipe.teacher.name, freeze(experiment.teacher.build()), samples)
     cases = [Case("median", 0.0, s, {"teacher": a}) for s, a in zip(samples, answers, strict=True)]
     sheet = contact_sheet([figure for case in cases for figure in examiner.figures([case])])
-    root = Path(os.environ.get("KDKIT_HOME") or "runs")
-    picture = (out or root / recipe.domain / "check") / "teacher.png" if sheet else None
+    picture = (out or home() / recipe.domain / "check") / "teacher.png" if sheet else None
     if sheet and picture:
         write_bytes(picture, sheet)
     if as_json:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdkit_cli.check_command import JsonOption
-from kdkit_cli.options import DomainFileOption
+from kdkit_cli.commands import Command
+from kdkit_cli.options import DomainFileOption, JsonOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("compare")(compare)
+    app.command("compare", cls=Command)(compare)
 
 
 def compare(
@@ -36,25 +36,12 @@ def compare(
     Each score of the students, the difference with its 95 % interval by a paired bootstrap over the samples both were
     measured on, and what differs in the recipes.
     """
+    from kdkit import api
     from kdkit.atomic import write_text
-    from kdkit.evaluation.comparison import compare as compared
     from kdkit.pages.comparison import page
-    from kdkit.plugins.registry import discover
-    from kdkit.plugins.single_file import load_domain_file
-    from kdkit.runs.stored import open_run
-    from kdkit.stages.pipeline import check_whole
     from kdkit_cli import console
 
-    if len(runs) < 2:
-        raise typer.BadParameter("give two or more runs", param_hint="RUNS")
-    registry = discover()
-    if domain_file is not None:
-        load_domain_file(registry, domain_file)
-    progress = console.RichProgress()
-    opened = [open_run(registry, path, progress) for path in runs]
-    for run in opened:
-        check_whole(run, "evaluate")
-    found = compared(opened, progress)
+    found = api.compare(runs, domain_file, console.RichProgress())
     if out is not None:
         write_text(out, page(found))
     if as_json:
@@ -71,12 +58,11 @@ def compare(
 
 def _scores(found: Comparison) -> Table:
     """Metrics down, runs across, each but the first with its difference; then size and speed."""
-    from dataclasses import asdict
-
     from rich.table import Table
 
+    from kdkit.evaluation.numbers import compact
     from kdkit_cli.console import escape
-    from kdkit_cli.scores_table import compact, score_text
+    from kdkit_cli.scores_table import score_text
 
     table = Table(padding=(0, 1))
     table.add_column("")
@@ -87,7 +73,7 @@ def _scores(found: Comparison) -> Table:
     for metric, scores in found.scores.items():
         cells = []
         for i, name in enumerate(found.names):
-            cells.append(score_text(asdict(scores[name])))
+            cells.append(score_text(scores[name]))
             if i:
                 cells.append(_difference(found.differences[metric][name]))
         table.add_row(f"{metric} [dim]{found.metrics[metric].unit}[/]".rstrip(), *cells)

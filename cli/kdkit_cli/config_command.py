@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from kdkit_cli.commands import Command, Group
 from kdkit_cli.options import ConfigOption, DomainArgument, SetOption
 
-app = typer.Typer(help="Look at recipes.", no_args_is_help=True)
+app = typer.Typer(help="Look at recipes.", no_args_is_help=True, cls=Group)
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(domain: DomainArgument, config: ConfigOption = None, settings: SetOption = None) -> None:
     """Print the resolved recipe, each option with its meaning, ready to be saved and changed."""
     from kdkit.errors import Problem

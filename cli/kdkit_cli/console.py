@@ -1,71 +1,121 @@
-"""What people see: bars on standard error, results on standard output."""
+"""What people see: bars and notes on standard error, results on standard output."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape as escape
+from rich.markup import render
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kdkit.progress import Bar
+from kdkit_cli.session import current
 
 STAGE_WIDTH, WHAT_WIDTH = 10, 22
+# Seconds until work that nobody watches tells how far it is, and between two such lines.
+FIRST_LINE, NEXT_LINE = 10.0, 30.0
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def note(markup: str) -> None:
+    """A remark beside the results, on standard error and in the log file; ``markup`` is rich's."""
+    current.log(render(markup).plain)
+    if not current.quiet:
+        err.print(markup)
+
+
 def print_error(message: str, remedy: str = "") -> None:
     """One clear message on standard error."""
+    current.log(f"error: {message}" + (f"\n  {remedy}" if remedy else ""))
     err.print(f"[bold red]error:[/] {escape(message)}")
     if remedy:
         err.print(f"  {escape(remedy)}")
 
 
 class RichProgress:
-    """Shows each piece of work as a bar with the time left; off a terminal, as one line when it is done."""
+    """Shows each piece of work as a bar with the time left.
+
+    Where standard error is no terminal, as under a queue system, a plain line now and then says how far it is.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
 
     @contextmanager
     def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
         """See :class:`kdkit.progress.Progress`."""
-        if not err.is_terminal:
-            yield from self._plain(stage, what, total, unit)
-            return
-        left = TimeRemainingColumn(compact=True, elapsed_when_finished=True)
-        label = TextColumn(f"  {stage:<{STAGE_WIDTH}} [bold]{{task.description:<{WHAT_WIDTH}}}[/]")
-        count = TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}", justify="right")
-        bar = BarColumn(bar_width=24)
-        with Progress(label, bar, count, left, TextColumn("{task.fields[note]}"), console=err) as progress:
-            task = progress.add_task(escape(what), total=total, completed=done, note="")
-            yield _RichBar(progress, task)
-
-    def _plain(self, stage: str, what: str, total: int, unit: str) -> Iterator[Bar]:
-        start, bar = time.monotonic(), _PlainBar()
-        yield bar
-        told = f"{total} {unit}  {time.monotonic() - start:.0f} s  {bar.note}".rstrip()
-        err.print(f"  {stage:<{STAGE_WIDTH}} {escape(what):<{WHAT_WIDTH}} {escape(told)}")
+        start = self.clock()
+        if current.quiet or not err.is_terminal:
+            plain = _PlainBar(f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}}", total, unit, done, self.clock)
+            yield plain
+            remark = plain.note
+        else:
+            left = TimeRemainingColumn(compact=True, elapsed_when_finished=True)
+            label = TextColumn(f"  {stage:<{STAGE_WIDTH}} [bold]{{task.description:<{WHAT_WIDTH}}}[/]")
+            count = TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}", justify="right")
+            bar = BarColumn(bar_width=24)
+            with Progress(label, bar, count, left, TextColumn("{task.fields[note]}"), console=err) as progress:
+                task = progress.add_task(escape(what), total=total, completed=done, note="")
+                shown = _RichBar(progress, task)
+                yield shown
+            remark = shown.note
+        summary = f"{total} {unit}  {self.clock() - start:.0f} s  {remark}".rstrip()
+        line = f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}} {summary}"
+        current.log(line)
+        if not (current.quiet or err.is_terminal):
+            err.print(escape(line))
 
     def say(self, stage: str, what: str, text: str) -> None:
         """See :class:`kdkit.progress.Progress`."""
-        err.print(f"  {stage:<{STAGE_WIDTH}} [bold]{escape(what):<{WHAT_WIDTH}}[/] {escape(text)}")
+        note(f"  {stage:<{STAGE_WIDTH}} [bold]{escape(what):<{WHAT_WIDTH}}[/] {escape(text)}")
 
 
 class _RichBar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self.progress = progress
         self.task = task
+        self.note = ""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.progress.update(self.task, advance=steps)
         if note:
+            self.note = note
             self.progress.update(self.task, note=note)
 
 
 class _PlainBar:
-    note = ""
+    """Prints a line after :data:`FIRST_LINE` seconds and then every :data:`NEXT_LINE`."""
+
+    def __init__(self, label: str, total: int, unit: str, done: int, clock: Callable[[], float]) -> None:
+        self.label = label
+        self.total = total
+        self.unit = unit
+        self.done = self.first = done
+        self.clock = clock
+        self.start = clock()
+        self.due = self.start + FIRST_LINE
+        self.note = ""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
+        self.done += steps
         self.note = note or self.note
+        if self.clock() >= self.due and self.done < self.total:
+            self.due = self.clock() + NEXT_LINE
+            line = f"{self.label} {self.done}/{self.total} {self.unit}  {self._left()}  {self.note}".rstrip()
+            current.log(line)
+            if not current.quiet:
+                err.print(escape(line))
+
+    def _left(self) -> str:
+        steps = self.done - self.first
+        if steps <= 0:
+            return "time left unknown"
+        seconds = (self.clock() - self.start) / steps * (self.total - self.done)
+        minutes, rest = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02d}:{rest:02d} left"

@@ -22,11 +22,14 @@ from kdkit_cli import (
     sweep_command,
     train_generator_command,
 )
+from kdkit_cli.commands import Group
+from kdkit_cli.session import current, reset
 
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="kdkit",
+    cls=Group,
     help="Distil a trained model into a small one without any data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -64,11 +67,11 @@ def _root(
 
 def main() -> None:
     """The console script."""
+    reset()
     try:
         app()
     except KdkitError as error:
-        _print(error.message, error.remedy)
-        sys.exit(error.exit_code)
+        _end(error, error.message, error.remedy, error.exit_code)
     except KeyboardInterrupt:
         _stopped()
     except SystemExit as end:
@@ -78,8 +81,29 @@ def main() -> None:
     except OSError as error:
         # What a library could not read or write (a full disk in the middle of a checkpoint, say).
         where = f": {error.filename}" if error.filename else ""
-        _print(f"{error.strerror or error}{where}", "What was made so far is kept.")
-        sys.exit(1)
+        _end(error, f"{error.strerror or error}{where}", "What was made so far is kept.", 1)
+    except Exception as error:
+        _end(error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1)
+
+
+def _end(error: BaseException, message: str, remedy: str, code: int) -> NoReturn:
+    if current.traceback:
+        import traceback
+
+        text = "".join(traceback.format_exception(error))
+        current.log(text)
+        sys.stderr.write(text)
+    _print(message, remedy)
+    sys.exit(code)
+
+
+def _describe(error: BaseException) -> str:
+    """The error with the place where it arose, in one line."""
+    from traceback import extract_tb
+
+    place = extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text} ({place.filename}, line {place.lineno})"
 
 
 def _stopped() -> NoReturn:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from kdkit_cli.commands import Command
+
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_NAME = 24
 TEMPLATES = Path(__file__).parent / "templates" / "new"
@@ -44,7 +46,7 @@ class Part:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``kdkit plugins``."""
-    app.command("new")(new)
+    app.command("new", cls=Command)(new)
 
 
 def new(

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
-HARDWARE = "Hardware (passed to Lightning)"
-
 DomainArgument = Annotated[
     str,
     typer.Argument(metavar="DOMAIN", help="Name of a domain (see kdkit plugins list), or a Python file with one."),
 ]
+StudentArgument = Annotated[
+    Path, typer.Argument(metavar="RUN|STUDENT", help="Folder of a run, or of a student.", show_default=False)
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
 DomainFileOption = Annotated[
     Path | None,
     typer.Option("--domain-file", help="Python file of the student's domain, if it has one.", show_default=False),
@@ -35,39 +38,6 @@ OutOption = Annotated[
     typer.Option("--out", help="Folder of the run.  [default: runs/DOMAIN/NAME]", show_default=False),
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train and measure again, even if everything is whole.")]
-AcceleratorOption = Annotated[
-    str | None, typer.Option("--accelerator", help="cpu, gpu, ... or auto.", rich_help_panel=HARDWARE)
-]
-DevicesOption = Annotated[
-    str | None, typer.Option("--devices", help="How many, or which (0,1), or auto.", rich_help_panel=HARDWARE)
-]
-NodesOption = Annotated[int | None, typer.Option("--num-nodes", help="Machines.", rich_help_panel=HARDWARE)]
-StrategyOption = Annotated[
-    str | None, typer.Option("--strategy", help="ddp, fsdp, ... or auto.", rich_help_panel=HARDWARE)
-]
-PrecisionOption = Annotated[
-    str | None, typer.Option("--precision", help="32-true, bf16-mixed, ...", rich_help_panel=HARDWARE)
-]
-
-
-def hardware_settings(
-    accelerator: str | None,
-    devices: str | None,
-    num_nodes: int | None,
-    strategy: str | None,
-    precision: str | None,
-) -> list[str]:
-    """The hardware options as settings of a recipe."""
-    if devices and "," in devices:
-        devices = f"[{devices.strip(',')}]"
-    given = {
-        "accelerator": accelerator,
-        "devices": devices,
-        "num_nodes": num_nodes,
-        "strategy": strategy,
-        "precision": precision,
-    }
-    return [f"trainer.{name}={value}" for name, value in given.items() if value is not None]
 
 
 def inside(path: Path, folder: Path) -> bool:

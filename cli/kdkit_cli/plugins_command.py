@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kdkit_cli import new_command, verify_command
+from kdkit_cli.commands import Command, Group
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from kdkit.plugins.registry import Plugin, Registry
 
-app = typer.Typer(help="See what is installed, and what it offers.", no_args_is_help=True)
+app = typer.Typer(help="See what is installed, and what it offers.", no_args_is_help=True, cls=Group)
 new_command.register(app)
 verify_command.register(app)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RequirementsOption = Annotated[bool, typer.Option("--requirements", help="Print lines for pip.")]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_(as_json: JsonOption = False, requirements: RequirementsOption = False) -> None:
     """List the installed plugins with their state and components."""
     from kdkit.plugins.registry import discover
@@ -37,7 +38,7 @@ def list_(as_json: JsonOption = False, requirements: RequirementsOption = False)
         typer.echo("no plugins are installed; pip install kdkit-echocardio, for example")
 
 
-@app.command("info")
+@app.command("info", cls=Command)
 def info(
     name: Annotated[str, typer.Argument(help="Name of a plugin or of a component.")],
     as_json: JsonOption = False,

@@ -1,54 +1,49 @@
-"""``kdkit run`` and the commands of its single stages."""
+"""``kdkit run`` and the short forms of its first stages."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdkit_cli.options import (
-    AcceleratorOption,
-    ConfigOption,
-    DevicesOption,
-    DomainArgument,
-    FreshOption,
-    NodesOption,
-    OutOption,
-    PrecisionOption,
-    SetOption,
-    StrategyOption,
-    hardware_settings,
-)
+from kdkit_cli.commands import Command, HardwareCommand, hardware_settings
+from kdkit_cli.options import ConfigOption, DomainArgument, FreshOption, JsonOption, OutOption, SetOption
 
 if TYPE_CHECKING:
+    from kdkit.api import RunResult
     from kdkit.runs.run import Run
 
 SHEET_SAMPLES = 16
 
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="STAGE", help="This stage alone; what comes before must be whole.")
+]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")]
 FromOption = Annotated[
-    str | None, typer.Option("--from", metavar="STAGE", help="Make this stage and what follows anew.")
+    str | None, typer.Option("--from", metavar="STAGE", help="Make this stage and what follows again.")
 ]
 SheetOption = Annotated[
     Path | None, typer.Option("--sheet", help="Draw some samples into this PNG file.", show_default=False)
 ]
 
-_HELP = {
-    "label": "Have the teacher answer every sample.",
-    "distill": "Train student and control on the teacher's answers.",
+_STAGES = {
+    "label": "Have the teacher label every sample.",
+    "distill": "Train student and control on the teacher's targets.",
 }
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command("run")(run)
-    app.command("generate")(generate)
-    for stage, text in _HELP.items():
-        app.command(stage, help=f"{text} Earlier stages that are not whole are run first.")(_stage_command(stage))
+    app.command("run", cls=HardwareCommand)(run)
+    app.command("generate", cls=Command)(generate)
+    for stage, text in _STAGES.items():
+        command = app.command(
+            stage, cls=HardwareCommand, help=f"{text} Earlier stages that are not whole are run first."
+        )
+        command(_stage_command(stage))
 
 
 def run(
@@ -56,14 +51,11 @@ def run(
     config: ConfigOption = None,
     settings: SetOption = None,
     out: OutOption = None,
+    only: OnlyOption = None,
     from_: FromOption = None,
     until: UntilOption = None,
     fresh: FreshOption = False,
-    accelerator: AcceleratorOption = None,
-    devices: DevicesOption = None,
-    num_nodes: NodesOption = None,
-    strategy: StrategyOption = None,
-    precision: PrecisionOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a domain from nothing to a report.
 
@@ -71,9 +63,12 @@ def run(
 
     What is whole is skipped, what was cut off goes on where it stopped.
     """
-    hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)
-    first = "generate" if fresh and from_ is None else from_
-    execute(domain, config, [*(settings or []), *hardware], out, first, until)
+    if only and (from_ or until):
+        raise typer.BadParameter("goes without --from and --until", param_hint="--only")
+    first = "generate" if fresh and not (from_ or only) else from_
+    if only and fresh:
+        only, first, until = None, only, only
+    execute(domain, config, settings or [], out, first, until, only, as_json)
 
 
 def generate(
@@ -84,9 +79,9 @@ def generate(
     sheet: SheetOption = None,
 ) -> None:
     """Make the samples; with --sheet, draw some of them."""
-    finished = execute(domain, config, settings or [], out, None, "generate")
+    prepared = execute(domain, config, settings or [], out, None, "generate")
     if sheet is not None:
-        _draw_sheet(finished, sheet)
+        _draw_sheet(prepared, sheet)
 
 
 def _stage_command(stage: str):  # type: ignore[no-untyped-def]  # typer reads the inner function's own annotations
@@ -96,14 +91,8 @@ def _stage_command(stage: str):  # type: ignore[no-untyped-def]  # typer reads t
         settings: SetOption = None,
         out: OutOption = None,
         fresh: FreshOption = False,
-        accelerator: AcceleratorOption = None,
-        devices: DevicesOption = None,
-        num_nodes: NodesOption = None,
-        strategy: StrategyOption = None,
-        precision: PrecisionOption = None,
     ) -> None:
-        hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)
-        execute(domain, config, [*(settings or []), *hardware], out, stage if fresh else None, stage)
+        execute(domain, config, settings or [], out, stage if fresh else None, stage)
 
     return command
 
@@ -115,48 +104,48 @@ def execute(
     out: Path | None,
     first: str | None,
     last: str | None,
+    only: str | None = None,
+    as_json: bool = False,
 ) -> Run:
     """Prepare a run, bring it up to date, and show what came of it."""
-    from kdkit.plugins.registry import discover
+    from kdkit.api import finish_run, prepare_run
     from kdkit.progress import Progress, Silence
-    from kdkit.recipe.load import load_experiment
-    from kdkit.runs.folder import choose_folder
-    from kdkit.runs.run import Run
     from kdkit.stages import ranks
-    from kdkit.stages.pipeline import run_stages
-    from kdkit_cli.console import RichProgress, err, escape
+    from kdkit_cli.console import RichProgress, escape, note
 
     start = time.monotonic()
-    experiment = load_experiment(discover(), domain, config, settings)
-    root = Path(os.environ.get("KDKIT_HOME") or "runs")
-    name = experiment.recipe.domain
-    folder = choose_folder(root, name, experiment.identity(), out)
     main = ranks.rank() == 0
     progress: Progress = RichProgress() if main else Silence()
-    prepared = Run(experiment, folder, root / "store", progress)
+    prepared = prepare_run(domain, config, [*settings, *hardware_settings()], out, progress)
     if main:
-        err.print(f"[bold]kdkit run {name}[/]   {escape(str(folder.path))}")
-    done = run_stages(prepared, first, last)
-    if main:
-        _conclude(prepared, done, time.monotonic() - start)
+        note(f"[bold]kdkit run {prepared.experiment.recipe.domain}[/]   {escape(str(prepared.folder.path))}")
+    result = finish_run(prepared, first, last, only)
+    if main and as_json:
+        typer.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
+    elif main:
+        _conclude(prepared, result, time.monotonic() - start)
     return prepared
 
 
-def _conclude(run: Run, done: list[str], seconds: float) -> None:
-    from kdkit_cli.console import err, escape, out
+def _conclude(run: Run, result: RunResult, seconds: float) -> None:
+    from kdkit.evaluation.outcome import read_outcome
+    from kdkit.evaluation.verdict import verdict
+    from kdkit_cli.console import escape, note, out
     from kdkit_cli.scores_table import scores_table
 
-    if not done:
-        err.print(f"  everything is whole; nothing to do ({seconds:.1f} s). --fresh runs it again.")
-    if run.folder.report_file.is_file() and (not done or "report" in done):
-        scores = json.loads(run.folder.scores_file.read_text(encoding="utf-8"))
-        scores.pop("differences", None)
-        models = json.loads(run.folder.models_file.read_text(encoding="utf-8"))
-        out.print(scores_table(scores, models, run.experiment.domain.item))
-        generators = (run.experiment.generator, run.experiment.evaluation_generator)
-        synthetic = all(generator is None or generator.synthetic for generator in generators)
-        claim = "No real data was used. " if synthetic else ""
-        out.print(f"  {claim}Report: {escape(str(run.folder.report_file))}")
+    if not result.stages:
+        note(f"  everything is whole; nothing to do ({seconds:.1f} s). --fresh runs it again.")
+    if result.report is None or (result.stages and "report" not in result.stages):
+        return
+    outcome = read_outcome(run)
+    judgement = verdict(outcome)
+    out.print(f"  [bold]{escape(judgement.headline)}[/]")
+    out.print(f"  {escape(judgement.numbers)}")
+    out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item))
+    generators = (run.experiment.generator, run.experiment.evaluation_generator)
+    synthetic = all(generator is None or generator.synthetic for generator in generators)
+    claim = "No real data was used. " if synthetic else ""
+    out.print(f"  {claim}Report: {escape(str(result.report))}")
 
 
 def _draw_sheet(run: Run, path: Path) -> None:

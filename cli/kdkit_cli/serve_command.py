@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kdkit_cli.commands import Command
 from kdkit_cli.options import ConfigOption, SetOption
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ PORT = 8470
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("serve-teacher")(serve_teacher)
+    app.command("serve-teacher", cls=Command)(serve_teacher)
 
 
 def serve_teacher(

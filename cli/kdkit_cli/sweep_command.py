@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdkit_cli.commands import Command
 from kdkit_cli.options import ConfigOption, DomainArgument, SetOption
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ REFRESH_SECONDS = 20.0
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("sweep")(sweep)
+    app.command("sweep", cls=Command)(sweep)
 
 
 def sweep(
@@ -58,6 +58,7 @@ def sweep(
     others go on. The results, written anew while runs end: sweep.csv, and sweep.html with the score against weights,
     speed and memory.
     """
+    from kdkit.api import home
     from kdkit.plugins.registry import discover
     from kdkit.sweep.plan import choose_sweep_folder, plan
     from kdkit.sweep.results import read_result, write_page, write_table
@@ -65,10 +66,10 @@ def sweep(
     from kdkit_cli import console
 
     planned = plan(discover(), domain, grid or [], config, settings or [], control)
-    root = Path(os.environ.get("KDKIT_HOME") or "runs")
+    root = home()
     folder = choose_sweep_folder(root, planned, out)
     count = len(planned.points)
-    console.err.print(f"[bold]kdkit sweep {planned.domain}[/]   {count} points   {console.escape(str(folder))}")
+    console.note(f"[bold]kdkit sweep {planned.domain}[/]   {count} points   {console.escape(str(folder))}")
     failures: dict[int, str] = {}
 
     def write() -> tuple[list[Result], Path, Path]:
@@ -82,7 +83,7 @@ def sweep(
         for done, (point, failure) in enumerate(ended, 1):
             failures[id(point)] = failure
             told = f"[bold red]failed:[/] {console.escape(failure)}" if failure else "done"
-            console.err.print(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {told}")
+            console.note(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {told}")
             if done < count and time.monotonic() - shown > REFRESH_SECONDS:
                 write()
                 shown = time.monotonic()
@@ -95,18 +96,17 @@ def sweep(
     for path in written:
         console.out.print(f"  {console.escape(str(path))}")
     if failed := sum(bool(failure) for failure in failures.values()):
-        console.err.print(f"  {failed} of {count} points failed; the same command tries them again.")
+        console.note(f"  {failed} of {count} points failed; the same command tries them again.")
         raise typer.Exit(1)
 
 
 def _table(planned: Sweep, results: Sequence[Result]) -> Table:
     """A row for each point: the values that tell it apart, its first scores, size and speed; sweep.csv has all."""
-    from dataclasses import asdict
-
     from rich.table import Table
 
+    from kdkit.evaluation.numbers import compact
     from kdkit_cli.console import escape
-    from kdkit_cli.scores_table import compact, score_text
+    from kdkit_cli.scores_table import score_text
 
     names = list(dict.fromkeys(name for result in results for name in result.scores))[:SHOWN_METRICS]
     table = Table(padding=(0, 1))
@@ -118,7 +118,7 @@ def _table(planned: Sweep, results: Sequence[Result]) -> Table:
         if result.failure:
             table.add_row(escape(result.point.label), "[red]failed[/]")
             continue
-        scores = (score_text(asdict(result.scores[name])) if name in result.scores else "–" for name in names)
+        scores = (score_text(result.scores[name]) if name in result.scores else "–" for name in names)
         weights, speed = result.facts["weights"], result.facts["items_per_second"]
         table.add_row(
             escape(result.point.label),

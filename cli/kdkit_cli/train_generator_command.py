@@ -7,20 +7,13 @@ from typing import Annotated
 
 import typer
 
-from kdkit_cli.options import (
-    AcceleratorOption,
-    DevicesOption,
-    NodesOption,
-    PrecisionOption,
-    StrategyOption,
-    hardware_settings,
-    inside,
-)
+from kdkit_cli.commands import HardwareCommand, hardware_settings
+from kdkit_cli.options import inside
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("train-generator")(train_generator)
+    app.command("train-generator", cls=HardwareCommand)(train_generator)
 
 
 def train_generator(
@@ -41,11 +34,6 @@ def train_generator(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn at random.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, even if part of it is done.")] = False,
-    accelerator: AcceleratorOption = None,
-    devices: DevicesOption = None,
-    num_nodes: NodesOption = None,
-    strategy: StrategyOption = None,
-    precision: PrecisionOption = None,
 ) -> None:
     """Train a generator on data of your own.
 
@@ -63,8 +51,7 @@ def train_generator(
     from kdkit.stages import ranks
     from kdkit_cli import console
 
-    hardware = hardware_settings(accelerator, devices, num_nodes, strategy, precision)
-    given = [*(settings or []), *hardware]
+    given = [*(settings or []), *hardware_settings()]
     if ranks.rank():  # one that Lightning started beside this command: it trains along, and is not heard
         train(discover(), generator, data, folder, given, seed, Silence())
         return

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdkit_cli.commands import Command
+
 if TYPE_CHECKING:
     from kdkit.plugins.registry import Plugin, Registry
     from kdkit.testing.verify import Finding
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the group ``plugins``."""
-    app.command("verify")(verify)
+    app.command("verify", cls=Command)(verify)
 
 
 def verify(

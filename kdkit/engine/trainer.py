@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,8 @@ def _told(options: dict[str, Any]) -> str:
 
 def _hush() -> None:
     """Lightning's advice is written for authors of training scripts; users of a command cannot act on it."""
+    if os.environ.get("KDKIT_VERBOSE") == "1":
+        return
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (

@@ -55,6 +55,7 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
         return "good", f"The student does better than the control; {outcome.metric} gives its teacher no score."
     level: Level = "good" if control is not None else "mixed"
     margin = with_unit(f"{teacher.margin:g}", student.unit)
+    beyond = f" by more than {margin}" if teacher.margin else ""
     match teacher.verdict:
         case "equivalent or better":
             if _is_better(teacher, student):
@@ -63,9 +64,9 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
         case "slightly worse":
             return level, f"The student is slightly worse than its teacher: by less than {margin}."
         case "worse":
-            return "mixed", f"The student is worse than its teacher: by more than {margin}."
+            return "mixed", f"The student is worse than its teacher{beyond}."
     more = f"; about {teacher.more_units} more units would" if teacher.more_units else ""
-    return "mixed", f"Cannot tell whether the student is more than {margin} worse than its teacher{more}."
+    return "mixed", f"Cannot tell whether the student is worse than its teacher{beyond}{more}."
 
 
 def _no_better(outcome: Outcome, control: JudgedDifference, student: Score) -> str:

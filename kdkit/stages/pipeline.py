@@ -55,11 +55,7 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     end = _position(last) if last else len(STAGES) - 1
     if begin > end:
         raise UsageError(f"--from {first} comes after --until {last}")
-    for stage in STAGES[:begin]:
-        if not stage.is_whole(run):
-            raise UsageError(
-                f"{stage.name} is not done, so the run cannot start from {first}", "Leave --from and --fresh out."
-            )
+    _require_whole(run, begin, f"the run cannot start from {first}", "Leave --from and --fresh out.")
     for stage in STAGES[begin : end + 1]:
         stage.check(run)
     if first and ranks.rank() == 0:
@@ -73,6 +69,28 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
             _perform(stage, run)
             done.append(stage.name)
     return done
+
+
+def run_stage(run: Run, name: str) -> list[str]:
+    """Run this stage alone if it is not whole; its name in a list, or nothing.
+
+    Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole.
+    """
+    position = _position(name)
+    _require_whole(run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first.")
+    stage = STAGES[position]
+    if stage.is_whole(run):
+        return []
+    stage.check(run)
+    _open(run)
+    _perform(stage, run)
+    return [name]
+
+
+def _require_whole(run: Run, position: int, consequence: str, remedy: str) -> None:
+    for stage in STAGES[:position]:
+        if not stage.is_whole(run):
+            raise UsageError(f"{stage.name} is not done, so {consequence}", remedy)
 
 
 def check_whole(run: Run, last: str) -> None:

@@ -33,11 +33,25 @@ def test_every_command_has_help(cli, command):
     assert re.search(rf"Usage: .*\b{command}\b", finished.out)
 
 
-@pytest.mark.parametrize("command", ["run", "label", "distill", "evaluate", "report", "predict"])
-def test_hardware_options_are_there_for_every_stage_that_uses_it(cli, command):
-    told = cli(command, "--help").out
-    for option in ("--accelerator", "--devices", "--num-nodes", "--strategy", "--precision", "--set", "--config"):
-        assert option in told
+@pytest.mark.parametrize("command", ["run", "label", "distill", "train-generator"])
+def test_hardware_options_are_there_for_every_command_that_trains(cli, command):
+    text = cli(command, "--help").out
+    for option in ("--accelerator", "--devices", "--num-nodes", "--strategy", "--precision", "--set"):
+        assert option in text
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "report", "compare"])
+def test_commands_that_read_take_no_recipe_and_no_second_device(cli, command):
+    text = cli(command, "--help").out
+    for option in ("--config", "--set", "--fresh", "--devices", "--strategy"):
+        assert option not in text
+
+
+@pytest.mark.parametrize("command", [*(c for c in COMMANDS if c not in ("config", "plugins")), "plugins list"])
+def test_every_command_takes_the_options_of_the_session(cli, command):
+    text = cli(*command.split(), "--help").out
+    for option in ("--verbose", "--quiet", "--traceback", "--log-file"):
+        assert option in text
 
 
 def test_the_version_is_printed(cli):
@@ -215,14 +229,17 @@ def test_hardware_that_is_not_there_is_told(cli, toy):
         (["--devices", "auto"], "auto"),
     ],
 )
-def test_devices_may_be_a_number_or_a_list(arguments, setting):
+def test_devices_may_be_a_number_or_a_list(cli, monkeypatch, arguments, setting):
     import yaml
-    from kdkit_cli.options import hardware_settings
+    from kdkit_cli import run_command
+    from kdkit_cli.commands import hardware_settings
 
     from kdkit.recipe.schema import Hardware
 
-    (told,) = hardware_settings(None, arguments[1], None, None, None)
-    assert Hardware(devices=yaml.safe_load(told.partition("=")[2])).devices == setting
+    settings = []
+    monkeypatch.setattr(run_command, "execute", lambda *_, **__: settings.extend(hardware_settings()))
+    assert cli("run", "toy", *arguments).code == 0
+    assert Hardware(devices=yaml.safe_load(settings[0].partition("=")[2])).devices == setting
 
 
 @pytest.mark.parametrize("arguments", ["--help", "plugins list", "plugins list --json", "run --help"])

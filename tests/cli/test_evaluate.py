@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 
-from kdkit import DataError, Figure
+from kdkit import DataError, Figure, Score
 from kdkit.plugins.registry import discover
 from kdkit.runs.student import read_student
 
@@ -191,7 +193,7 @@ def test_faults_are_told_in_one_message(trained, data, cli, tmp_path):
         ("evaluate", tmp_path, "--data", data): (2, "no student"),
         ("evaluate", trained, "--data", data, "--out", data / "out"): (2, "nothing is written"),
         ("evaluate", trained, "--data", data, "--devices", "2"): (2, "--devices"),
-        ("evaluate", trained): (2, "--data"),
+        ("evaluate", trained): (1, "no scores yet"),
         ("evaluate", "toy", "--split", "test"): (2, "--split"),
     }
     for command, (code, message) in faults.items():
@@ -232,14 +234,27 @@ def test_people_have_a_column_in_a_run_on_real_samples_alone(toy, cli, monkeypat
     assert finished.code == 0, finished.err
     score = json.loads((run / "scores.json").read_text())["humans"]["overlap"]
     assert (score["value"], score["ci_low"], score["n"]) == (0.875, None, 3)
-    assert "humans" in finished.out and "0.875 ±0.000" in finished.out
+    assert "humans" in finished.out and "0.875" in finished.out
     assert (run / "cases.csv").read_text().count(",humans,0.875") == 3
     assert 'data-model="humans" data-metric="overlap"' in (run / "report.html").read_text()
 
 
-def test_the_stage_of_the_same_name_goes_on_working(toy, cli):
-    small = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "control=null")
-    settings = [part for setting in small for part in ("--set", setting)]
-    finished = cli("evaluate", "toy", *settings)
-    assert finished.code == 0, finished.err
-    assert len(list(toy.glob("toy/*/scores.json"))) == 1
+def test_without_data_the_scores_of_the_run_are_shown_and_nothing_is_measured(trained, cli):
+    shutil.rmtree(trained / "predictions", ignore_errors=True)
+    assert cli("evaluate", trained).code == 1  # trained, and not yet evaluated
+    (trained / "scores.json").write_text(
+        json.dumps({"student": {"overlap": asdict(Score(0.5, 0.4, 0.6, 9, "", True, 9))}, "differences": {}})
+    )
+    finished = cli("evaluate", trained)
+    assert finished.code == 0 and "0.500 ±0.100" in finished.out
+    assert json.loads(cli("evaluate", trained, "--json").out)["scores"]["student"]["overlap"]["value"] == 0.5
+    assert not (trained / "predictions").exists()
+
+
+def test_a_domain_is_no_run_and_nothing_is_trained(toy, cli):
+    for command in ("evaluate", "report", "predict"):
+        more = ("clip.npy", "--out", "out") if command == "predict" else ()
+        finished = cli(command, "toy", *more)
+        assert finished.code == 2, finished
+        assert "toy is a domain" in finished.err or "toy does not exist" in finished.err
+    assert not toy.exists()

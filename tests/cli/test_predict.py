@@ -179,7 +179,7 @@ def test_options_that_mean_nothing_for_files_are_refused(trained, clips, cli, tm
 
 def test_a_run_without_files_asks_for_them_and_files_without_a_place_ask_for_it(trained, clips, cli):
     finished = cli("predict", trained)
-    assert finished.code == 2 and "which files" in finished.err
+    assert finished.code == 2 and "inputs" in finished.err.lower()
     finished = cli("predict", trained, clips)
     assert finished.code == 2 and "--out" in finished.err
 

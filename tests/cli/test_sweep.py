@@ -42,7 +42,7 @@ def test_a_point_that_fails_is_told_and_the_others_go_on(toy, cli, tmp_path):
     assert "failed: " in (folder / "sweep.html").read_text()
     for row in found[:2]:
         scores = json.loads((folder / row["run"] / "scores.json").read_text())
-        assert set(scores) == {"teacher", "student"}
+        assert set(scores) == {"teacher", "student", "differences"}
         assert float(row["overlap"]) == scores["student"]["overlap"]["value"]
         assert float(row["peak_memory_bytes"]) > 4 * float(row["weights"])
     # Targets were made once for both sizes, and what is whole is not made again.

@@ -457,7 +457,7 @@ CLEAR = (0.6, 0.7, 0.8)
         ((-0.015, -0.003, 0.009), CLEAR, "good", "equivalent to its teacher: at most 0.02 worse"),
         ((0.01, 0.02, 0.03), CLEAR, "good", "better than its teacher"),
         ((-0.019, -0.01, -0.001), CLEAR, "good", "slightly worse than its teacher"),
-        ((-0.06, -0.05, -0.04), CLEAR, "mixed", "worse than its teacher: by more than 0.02"),
+        ((-0.06, -0.05, -0.04), CLEAR, "mixed", "worse than its teacher by more than 0.02"),
         ((-0.022, -0.0137, -0.003), CLEAR, "mixed", "Cannot tell"),
         ((-0.015, -0.003, 0.009), None, "mixed", "equivalent to its teacher"),
         ((-0.015, -0.003, 0.009), (-0.01, 0.1, 0.2), "bad", "no better than the control"),

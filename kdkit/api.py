@@ -1,0 +1,427 @@
+"""kdkit from Python: what the command line does, as functions. Importing this module loads no torch.
+
+Nothing is printed: a :class:`kdkit.Progress` that is handed in hears what goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdkit.errors import DataError, UsageError, did_you_mean
+from kdkit.progress import Progress, Silence
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from kdkit.contracts.domain import Domain
+    from kdkit.contracts.metric import Metric, Score
+    from kdkit.engine.predict_files import FilesOutcome
+    from kdkit.evaluation.comparison import Comparison
+    from kdkit.evaluation.judgement import JudgedDifference
+    from kdkit.evaluation.models import LoadedTeacher
+    from kdkit.evaluation.scoring import Measured
+    from kdkit.plugins.registry import Registry
+    from kdkit.recipe.schema import Hardware
+    from kdkit.runs.run import Run
+    from kdkit.runs.student import TrainedStudent
+
+
+def home() -> Path:
+    """The folder of runs and of the shared store: ``KDKIT_HOME``, else ``runs`` in the current folder."""
+    return Path(os.environ.get("KDKIT_HOME") or "runs")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came of a run.
+
+    ``stages``: those that did something, in order; none where everything was whole. ``scores``: model to metric to
+    score; ``differences``: "student-teacher" and the like to metric to the judged difference; both empty before the
+    stage evaluate. ``report``, ``student``: None before the stages that write them.
+    """
+
+    folder: Path
+    stages: Sequence[str]
+    scores: Mapping[str, Mapping[str, Score]]
+    differences: Mapping[str, Mapping[str, JudgedDifference]]
+    report: Path | None
+    student: Path | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "run": str(self.folder),
+            "stages": list(self.stages),
+            "scores": _plain(self.scores),
+            "differences": _plain(self.differences),
+            "report": str(self.report) if self.report else None,
+            "student": str(self.student) if self.student else None,
+        }
+
+
+def run(
+    domain: str,
+    config: Path | str | None = None,
+    settings: Sequence[str] = (),
+    out: Path | str | None = None,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    only: str | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Bring a run up to date: what is whole is skipped, what was cut off goes on where it stopped.
+
+    ``domain``: its name, or a Python file with one. ``config``: a YAML recipe, laid over the domain's default.
+    ``settings``: ``path.to.key=value`` each. ``out``: the run's folder; by default one below :func:`home` that is
+    named after the recipe. ``first``: make this stage and what follows again; ``last``: stop after this stage;
+    ``only``: this stage alone, if it is not whole; what comes before must be.
+
+    Raises :class:`kdkit.errors.RecipeError` with every fault of the recipe, and other :class:`kdkit.KdkitError`.
+    """
+    prepared = prepare_run(domain, config, settings, out, progress)
+    return finish_run(prepared, first, last, only)
+
+
+def prepare_run(
+    domain: str,
+    config: Path | str | None = None,
+    settings: Sequence[str] = (),
+    out: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """The run that :func:`run` would bring up to date; nothing is made yet."""
+    from kdkit.plugins.registry import discover
+    from kdkit.recipe.load import load_experiment
+    from kdkit.runs.folder import choose_folder
+    from kdkit.runs.run import Run
+
+    experiment = load_experiment(discover(), domain, Path(config) if config else None, settings)
+    folder = choose_folder(home(), experiment.recipe.domain, experiment.identity(), Path(out) if out else None)
+    return Run(experiment, folder, home() / "store", progress or Silence())
+
+
+def finish_run(run: Run, first: str | None = None, last: str | None = None, only: str | None = None) -> RunResult:
+    """Run the stages that are not whole; see :func:`run`."""
+    from kdkit.evaluation.outcome import read_scores
+    from kdkit.runs.folder import STUDENT
+    from kdkit.stages.pipeline import run_stage, run_stages
+
+    stages = run_stage(run, only) if only else run_stages(run, first, last)
+    folder = run.folder
+    scores, differences = read_scores(folder.scores_file) if folder.scores_file.is_file() else ({}, {})
+    return RunResult(
+        folder=folder.path,
+        stages=stages,
+        scores=scores,
+        differences=differences,
+        report=folder.report_file if folder.report_file.is_file() else None,
+        student=folder.model(STUDENT) if folder.model(STUDENT).is_dir() else None,
+    )
+
+
+@dataclass(frozen=True)
+class LoadedStudent:
+    """A trained student, ready for use.
+
+    ``notes``: what differs from when it was trained, a sentence each.
+    """
+
+    trained: TrainedStudent
+    notes: Sequence[str] = ()
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What the student is and where it comes from: the content of ``card.json``."""
+        return self.trained.card
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """From a batch of raw inputs, (batch, \\*sample shape), to logits; frozen, in evaluation mode."""
+        return self.trained.network
+
+    @property
+    def domain(self) -> Domain:
+        """The student's field of application, which knows how files are read."""
+        return self.trained.domain
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """The predictions for raw inputs, (batch, \\*sample shape): activated, float32, (batch, \\*output shape).
+
+        Raises :class:`kdkit.DataError` when the network cannot take the inputs.
+        """
+        import numpy as np
+        import torch
+
+        from kdkit.engine.inference import infer_logits
+        from kdkit.store.targets import activate
+
+        if np.ndim(inputs) < 2 or len(inputs) == 0:
+            raise DataError(f"expected a batch of inputs, (batch, ...), found the shape {np.shape(inputs)}")
+        device = next((p.device for p in self.network.parameters()), torch.device("cpu"))
+        try:
+            logits = infer_logits(self.network, list(inputs), device)
+        except Exception as error:  # a network says in many ways that an input does not fit
+            lines = str(error).strip().splitlines()
+            reason = lines[0] if lines else type(error).__name__
+            raise DataError(
+                f"the student cannot take inputs {inputs.dtype} {inputs.shape}: {reason}",
+                f"It takes {self.card.get('inputs', 'what its card says')}.",
+            ) from error
+        return np.stack([activate(one, self.domain.activation) for one in logits])
+
+    def predict_files(
+        self,
+        inputs: Sequence[Path | str],
+        out: Path | str,
+        *,
+        hardware: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> FilesOutcome:
+        """Predict files, and those in folders, and write the domain's files for each and ``summary.csv`` to ``out``.
+
+        ``hardware``: options of the recipe's ``trainer`` section. Raises :class:`kdkit.DataError` when there is no
+        file to predict, and other :class:`kdkit.KdkitError` when ``out`` cannot be written.
+        """
+        from kdkit.engine.predict_files import list_inputs, predict_files
+
+        given = [Path(path) for path in inputs]
+        paths = list_inputs(self.domain, given)
+        if not paths:
+            kinds = ", ".join(self.domain.input_suffixes)
+            raise DataError(f"no files to predict in {', '.join(map(str, given))}", f"Looked for {kinds}.")
+        with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
+            return predict_files(self.trained, paths, Path(out), _one_device(hardware), bar)
+
+
+def load_student(path: Path | str, domain_file: Path | str | None = None) -> LoadedStudent:
+    """The student in a run's folder or in a student's own.
+
+    ``domain_file``: the Python file of its domain, where that is a single file: it is never loaded unasked.
+    Raises :class:`kdkit.errors.UsageError` when there is none, and :class:`kdkit.WeightsError` for damaged files.
+    """
+    return _load_student(_registry(domain_file), Path(path), domain_file)
+
+
+@dataclass(frozen=True)
+class DataEvaluation:
+    """What :func:`evaluate` measured. ``facts``: what was measured on what; ``files``: those written to ``out``.
+
+    ``notes``: what the user should know, a sentence each.
+    """
+
+    result: Measured
+    facts: Mapping[str, Any]
+    files: Sequence[Path] = ()
+    notes: Sequence[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        from kdkit.pages.data import as_json
+
+        return as_json(self.facts, self.result)
+
+
+def evaluate(
+    student: Path | str,
+    data: Path | str,
+    *,
+    layout: str = "auto",
+    split: str | None = None,
+    metrics: Sequence[str] = (),
+    teacher: bool = False,
+    out: Path | str | None = None,
+    domain_file: Path | str | None = None,
+    hardware: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> DataEvaluation:
+    """Measure a student, and its teacher beside it, on a folder of a user's data, which is only read.
+
+    ``student``: the folder of a run or of a student. ``metrics``: names, or ``{name: NAME, option: value}``; by
+    default the domain's. ``teacher``: measure the domain's default teacher where the student is in no run. ``out``:
+    a folder for scores, cases and a page. Raises :class:`kdkit.DataError` when nothing could be measured.
+    """
+    from kdkit.contracts.vocabulary import summarize_dropped
+    from kdkit.evaluation.models import chosen_metrics
+    from kdkit.evaluation.scoring import measure
+
+    data = Path(data)
+    registry = _registry(domain_file)
+    loaded = _load_student(registry, Path(student), domain_file)
+    notes = list(loaded.notes)
+    selected = chosen_metrics(registry, loaded.trained, list(metrics))
+    source = loaded.domain.source(data, layout, split)
+    dropped = summarize_dropped(source.exclusions())
+    beside = _load_teacher(registry, Path(student), loaded, teacher)
+    if beside is not None and beside.network is None:
+        notes.append(f"the teacher of the run is left out: {beside.reason}")
+    networks, names = {"student": loaded.network}, {"student": str(loaded.card["component"])}
+    if beside is not None and beside.network is not None:
+        networks, names = {"teacher": beside.network} | networks, {"teacher": beside.name} | names
+    with (
+        tempfile.TemporaryDirectory(prefix="kdkit-evaluate-") as scratch,
+        (progress or Silence()).work("evaluate", data.name, source.count() or 0, "samples") as bar,
+    ):
+        result = measure(
+            networks,
+            loaded.domain,
+            source,
+            selected,
+            _one_device(hardware),
+            0,
+            Path(scratch),
+            bar,
+            pictures=out is not None,
+        )
+    # A page that is handed on says nothing of the folders of this machine.
+    result.skipped = [(name, reason.replace(f"{data}/", "")) for name, reason in result.skipped]
+    facts = {
+        "domain": loaded.card["domain"],
+        "data": data.resolve().name,
+        "split": split,
+        "left_out": dropped,
+        "models": names,
+    }
+    files = _write_evaluation(Path(out), facts, result, selected, networks, loaded.domain, source) if out else []
+    return DataEvaluation(result, facts, files, [*([dropped] if dropped else []), *notes])
+
+
+def stored_scores(path: Path | str) -> RunResult:
+    """The scores that lie in a run's folder; nothing is measured.
+
+    Raises :class:`kdkit.errors.UsageError` when it is no run's folder, :class:`kdkit.DataError` without scores.
+    """
+    from kdkit.evaluation.outcome import read_scores
+    from kdkit.runs.folder import STUDENT, RunFolder
+
+    folder = RunFolder(Path(path))
+    if not folder.manifest():
+        raise _no_run(folder.path)
+    if not folder.scores_file.is_file():
+        raise DataError(
+            f"the run in {folder.path} has no scores yet", f"kdkit run {folder.manifest().get('domain')} makes them."
+        )
+    scores, differences = read_scores(folder.scores_file)
+    report = folder.report_file if folder.report_file.is_file() else None
+    return RunResult(folder.path, [], scores, differences, report, folder.model(STUDENT))
+
+
+def compare(
+    runs: Sequence[Path | str], domain_file: Path | str | None = None, progress: Progress | None = None
+) -> Comparison:
+    """Set the students of whole runs side by side; the others are compared with the first.
+
+    Raises :class:`kdkit.errors.UsageError` for fewer than two runs or folders that are none, and
+    :class:`kdkit.DataError` when a run is not whole or they were measured on different samples.
+    """
+    from kdkit.evaluation.comparison import compare as compare_runs
+    from kdkit.runs.stored import open_run
+    from kdkit.stages.pipeline import check_whole
+
+    if len(runs) < 2:
+        raise UsageError("there is nothing to compare", "Give two or more runs.")
+    registry, listener = _registry(domain_file), progress or Silence()
+    opened = [open_run(registry, Path(path), listener) for path in runs]
+    for one in opened:
+        check_whole(one, "evaluate")
+    return compare_runs(opened, listener)
+
+
+def write_report(path: Path | str, domain_file: Path | str | None = None, progress: Progress | None = None) -> Path:
+    """Write the report of a run's folder again, from what lies there; nothing is trained or measured.
+
+    Raises as :func:`compare` does.
+    """
+    from kdkit.runs.folder import RunFolder
+    from kdkit.runs.stored import open_run
+    from kdkit.stages import report
+    from kdkit.stages.pipeline import check_whole
+
+    registry = _registry(domain_file)
+    if not RunFolder(Path(path)).manifest():
+        raise _no_run(Path(path), registry)
+    opened = open_run(registry, Path(path), progress or Silence())
+    check_whole(opened, "evaluate")
+    report.execute(opened)
+    return opened.folder.report_file
+
+
+def _no_run(path: Path, registry: Registry | None = None) -> UsageError:
+    what = f"{path} is not a run's folder" if path.exists() else f"{path} does not exist"
+    domains = registry.names("domain") if registry else []
+    if str(path) in domains:
+        return UsageError(f"{path} is a domain, not a run's folder", f"kdkit run {path} makes a run of it.")
+    return UsageError(what, "Give the folder of a run, as kdkit run prints it.")
+
+
+def _registry(domain_file: Path | str | None) -> Registry:
+    from kdkit.plugins.registry import discover
+    from kdkit.plugins.single_file import load_domain_file
+
+    registry = discover()
+    if domain_file is not None:
+        load_domain_file(registry, Path(domain_file))
+    return registry
+
+
+def _load_student(registry: Registry, path: Path, domain_file: Path | str | None) -> LoadedStudent:
+    from kdkit.runs.student import has_changed, read_student
+
+    if not path.exists() and str(path) in registry.names("domain"):
+        raise UsageError(f"{path} is a domain, not a student", f"kdkit run {path} trains one.")
+    trained = read_student(registry, path)
+    notes = []
+    if domain_file is not None and has_changed(trained, Path(domain_file)):
+        notes.append(f"{domain_file} has changed since this student was trained")
+    return LoadedStudent(trained, notes)
+
+
+def _load_teacher(registry: Registry, path: Path, student: LoadedStudent, default: bool) -> LoadedTeacher | None:
+    from kdkit.evaluation.models import default_teacher, teacher_of_run
+
+    teacher = teacher_of_run(registry, path)
+    if teacher is None and default:
+        return default_teacher(registry, str(student.card["domain"]))
+    return teacher
+
+
+def _write_evaluation(
+    out: Path,
+    facts: Mapping[str, Any],
+    result: Measured,
+    metrics: Mapping[str, Metric],
+    networks: Mapping[str, torch.nn.Module],
+    domain: Domain,
+    source: Any,
+) -> list[Path]:
+    from kdkit.pages.data import show_worst, worst_rows, write_outcome
+
+    first = next(iter(metrics))
+    rows = worst_rows(result, "student", first, metrics[first].higher_is_better)
+    return write_outcome(out, facts, result, metrics, show_worst(networks, domain, source, rows, first))
+
+
+def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:
+    from pydantic import ValidationError
+
+    from kdkit.recipe.schema import Hardware
+
+    try:
+        return Hardware.model_validate({"devices": 1, **(hardware or {})})
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        name = ".".join(map(str, fault["loc"]))
+        near = did_you_mean(name, list(Hardware.model_fields)) if fault["type"] == "extra_forbidden" else fault["msg"]
+        raise UsageError(f"the hardware option {name} cannot be used: {near}") from error
+
+
+def _plain(tree: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    from dataclasses import asdict
+
+    return {outer: {inner: asdict(value) for inner, value in by.items()} for outer, by in tree.items()}
