@@ -25,7 +25,7 @@ def heart(rng: np.random.Generator) -> tuple[np.ndarray, Sample]:
     return areas, Sample(np.zeros((frames, SIDE, SIDE), np.uint8), truth, {"fps": FPS})
 
 
-def answers(areas: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def area_curves(areas: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The area curves of models that see the heart, and of some that do not."""
     middle, swing, frames = areas.mean(), np.ptp(areas), len(areas)
     return {
@@ -50,7 +50,7 @@ def table(clips: int = CLIPS) -> dict[str, dict[str, float]]:
     gathered: dict[str, dict[str, AverageFrameDistance]] = {}
     for _ in range(clips):
         areas, sample = heart(rng)
-        for name, curve in answers(areas, rng).items():
+        for name, curve in area_curves(areas, rng).items():
             for metric in gathered.setdefault(name, {key: make() for key, make in METRICS.items()}).values():
                 metric.update(masks(curve), sample)
     return {

@@ -67,12 +67,12 @@ def find_beats(areas: np.ndarray, fps: float) -> Beats:
     # A clip may hold no more than one systole.
     if len(areas) < max(3, SHORTEST_BEAT / 2 * fps) or not np.isfinite(areas).all():
         return nothing
-    whole = _without_dropouts(areas, fps)
-    curve = _smooth(whole, SMOOTHING * fps)
-    if _is_noise(whole) or _swing(curve)[1] < LEAST_SWING * np.median(whole):
+    repaired = _without_dropouts(areas, fps)
+    curve = _smooth(repaired, SMOOTHING * fps)
+    if _is_noise(repaired) or _swing(curve)[1] < LEAST_SWING * np.median(repaired):
         return nothing
-    found = _events(curve, fps)
-    return _events(curve - _drift(curve, found) * np.arange(len(curve)), fps)
+    beats = _events(curve, fps)
+    return _events(curve - _drift(curve, beats) * np.arange(len(curve)), fps)
 
 
 def _events(curve: np.ndarray, fps: float) -> Beats:
@@ -97,15 +97,15 @@ def _without_dropouts(areas: np.ndarray, fps: float) -> np.ndarray:
     from scipy.ndimage import median_filter
 
     median = median_filter(areas, 2 * max(1, int(DROPOUT * fps)) + 1, mode="nearest")
-    lost = np.abs(areas - median) > DROP * _swing(areas)[1]
-    return np.where(lost, median, areas) if lost.mean() <= MOST_DROPOUTS else areas
+    dropouts = np.abs(areas - median) > DROP * _swing(areas)[1]
+    return np.where(dropouts, median, areas) if dropouts.mean() <= MOST_DROPOUTS else areas
 
 
-def _drift(curve: np.ndarray, found: Beats) -> float:
+def _drift(curve: np.ndarray, beats: Beats) -> float:
     """The slope, per frame, of the line through events of one kind that lie well inside the clip."""
     low, swing = _swing(curve)
     products, squares = 0.0, 0.0
-    for events, sign in ((found.ed, 1), (found.es, -1)):
+    for events, sign in ((beats.ed, 1), (beats.es, -1)):
         height = sign * (curve - low) / swing if swing else curve
         inner = events[[_is_event(height, frame, np.inf) for frame in events.tolist()]]
         if len(inner):
@@ -130,18 +130,18 @@ def _minima(level: np.ndarray, distance: float) -> Frames:
 
     # A rise just outside the clip: what the clip leaves out is not held against a minimum near its ends.
     padded = np.pad(-level, 1, constant_values=-level.max())
-    found = find_peaks(padded, prominence=PROMINENCE, distance=max(1.0, distance))[0] - 1
-    return _frames([frame for frame in found.tolist() if _is_event(-level, frame, -EXTREME)])
+    minima = find_peaks(padded, prominence=PROMINENCE, distance=max(1.0, distance))[0] - 1
+    return _frames([frame for frame in minima.tolist() if _is_event(-level, frame, -EXTREME)])
 
 
 def _maxima(level: np.ndarray, es: Frames) -> Frames:
-    found = []
+    peaks = []
     for start, end in zip([0, *es], [*es, len(level) - 1], strict=True):
         stretch = level[start : end + 1]
         frame = start + int(stretch.argmax())
         if len(es) and np.ptp(stretch) >= PROMINENCE and _is_event(level, frame, 1 - EXTREME):
-            found.append(frame)
-    return _frames(found)
+            peaks.append(frame)
+    return _frames(peaks)
 
 
 def _is_event(height: np.ndarray, frame: int, extreme: float) -> bool:

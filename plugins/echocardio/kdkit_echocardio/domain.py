@@ -103,16 +103,16 @@ class Echocardio(Domain):
             np.savez_compressed(partial, probability=probability)
         video = stem.with_name(f"{stem.name}.mp4")
         write_overlay(video, read_clip(path).frames, list(probability), areas, beats, rate)
-        return {"frames": len(prediction), "fps": sample.info.get("fps"), **_measured(masks, areas, beats)}
+        return {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(masks, areas, beats)}
 
-    def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:
+    def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
         """The DICE where masks are known and the share of foreground.
 
         Raises :class:`kdkit.KdkitError` when the foreground is no plausible share of the frames.
         """
         from .geometry import binarize
 
-        masks = [binarize(answer) for answer in answers]
+        masks = [binarize(prediction) for prediction in predictions]
         share = float(np.mean([mask.mean() for mask in masks]))
         if not _LEAST_FOREGROUND <= share <= _MOST_FOREGROUND:
             raise KdkitError(
@@ -159,7 +159,7 @@ class Echocardio(Domain):
         if not is_stills(sample):
             return infer([sample.inputs])[0]
         repeated = [np.repeat(still[None], STILL_FRAMES, axis=0) for still in sample.inputs]
-        return np.stack([answer[-1] for answer in infer(repeated)])
+        return np.stack([prediction[-1] for prediction in infer(repeated)])
 
     def strata(self, sample: Sample) -> Mapping[str, Sample]:
         """End-diastole, end-systole, and the image quality where the source notes one.
@@ -167,8 +167,8 @@ class Echocardio(Domain):
         In the groups of one phase a sample has only that phase's frames as truth, and no ejection fraction.
         """
         groups = {
-            told: replace(sample, truth={k: v for k, v in sample.truth.items() if k not in (other, _EF)})
-            for told, event, other in (("ED", "ed", "es"), ("ES", "es", "ed"))
+            name: replace(sample, truth={k: v for k, v in sample.truth.items() if k not in (other, _EF)})
+            for name, event, other in (("ED", "ed", "es"), ("ES", "es", "ed"))
             if event in sample.truth
         }
         quality = sample.info.get("image_quality")
@@ -196,7 +196,7 @@ class Echocardio(Domain):
         yield from ejection_figures(cases)
 
 
-def _measured(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
+def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
     """What a row of the summary says of the beats."""
     from .geometry import area_ejection_fraction, discs_ejection_fraction
 
@@ -219,6 +219,6 @@ def _dice(sample: Sample, mask: np.ndarray) -> list[float]:
     if "mask" not in sample.truth:
         return []
     true = np.asarray(sample.truth["mask"]).astype(bool)
-    found = mask[np.asarray(sample.truth["mask_frames"])]
-    total = int(found.sum() + true.sum())
-    return [2.0 * int((found & true).sum()) / total] if total else []
+    predicted = mask[np.asarray(sample.truth["mask_frames"])]
+    total = int(predicted.sum() + true.sum())
+    return [2.0 * int((predicted & true).sum()) / total] if total else []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .domain import Echocardio
 
-_BESIDE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 
 
 class Paper(Echocardio):
@@ -20,7 +20,7 @@ class Paper(Echocardio):
     @classmethod
     def recipe_file(cls) -> Path:
         """``recipe-paper.yaml``."""
-        return _BESIDE / "recipe-paper.yaml"
+        return _FOLDER / "recipe-paper.yaml"
 
     @classmethod
     def example_settings(cls, folder: Path) -> Sequence[str]:
@@ -47,7 +47,7 @@ class Real(Echocardio):
     @classmethod
     def recipe_file(cls) -> Path:
         """``recipe-real.yaml``."""
-        return _BESIDE / "recipe-real.yaml"
+        return _FOLDER / "recipe-real.yaml"
 
     @classmethod
     def example_settings(cls, folder: Path) -> Sequence[str]:

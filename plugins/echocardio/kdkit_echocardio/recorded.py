@@ -66,7 +66,7 @@ class Recordings(Generator):
 
     def count(self) -> int:
         """How many recordings the options choose. Raises :class:`kdkit.DataError` when there is none."""
-        return len(self._chosen())
+        return len(self._recording_names())
 
     def exclusions(self) -> Sequence[Defect]:
         """The defects for which recordings of the folder are left out."""
@@ -75,13 +75,13 @@ class Recordings(Generator):
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         """Yield the recordings with these indices, in the order of the folder's index."""
         from .recordings.sample import sample_of
-        from .recordings.selection import named
+        from .recordings.selection import recordings_by_name
 
         for index in indices:
-            names = self._chosen()
+            names = self._recording_names()
             if not 0 <= index < len(names):
                 raise DataError(f"{self.options.path} holds {len(names)} such recordings, so there is no {index}")
-            recording = named(self.options.path, self.layout(), self._state)[self.name(names, index)]
+            recording = recordings_by_name(self.options.path, self.layout(), self._state)[self.name(names, index)]
             yield sample_of(recording, self.options.frames)
 
     def fingerprint(self) -> str:
@@ -100,16 +100,16 @@ class Recordings(Generator):
         """The recording of an index."""
         return names[index]
 
-    def _chosen(self) -> Sequence[str]:
+    def _recording_names(self) -> Sequence[str]:
         if not self._names:
             self._names = tuple(recording.name for recording in self._study().recordings)
         return self._names
 
     def _study(self) -> Study:
-        from .recordings.selection import selected
+        from .recordings.selection import select_recordings
 
         self._state = self._state or self._folder_state()
-        return selected(self.options.path, self.layout(), self.options.split, self.view(), self._state)
+        return select_recordings(self.options.path, self.layout(), self.options.split, self.view(), self._state)
 
     def _folder_state(self) -> str:
         from .recordings.selection import state_of

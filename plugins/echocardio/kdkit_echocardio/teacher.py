@@ -104,6 +104,6 @@ class DeepLabV3(Teacher):
         network = build(backbone, self.options.channels)
         # Some are published with the auxiliary head of their training, which answers nothing.
         load_weights(network, self.files()[0], ignored="aux_classifier.")
-        chosen = self.options
-        exclusive = chosen.activation == "softmax"
-        return Framewise(network, chosen.mean, chosen.deviation, chosen.foreground, CHUNK, exclusive)
+        options = self.options
+        exclusive = options.activation == "softmax"
+        return Framewise(network, options.mean, options.deviation, options.foreground, CHUNK, exclusive)

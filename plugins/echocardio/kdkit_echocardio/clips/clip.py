@@ -36,7 +36,7 @@ class Clip:
     region: tuple[int, int, int, int] | None = None
 
 
-def checked(path: Path, frames: list[np.ndarray], **known: object) -> Clip:
+def build_clip(path: Path, frames: list[np.ndarray], **metadata: object) -> Clip:
     """The clip of these grey frames; raises :class:`kdkit.DataError` unless they make one."""
     if not frames:
         raise DataError(f"{path} holds no frames")
@@ -49,7 +49,7 @@ def checked(path: Path, frames: list[np.ndarray], **known: object) -> Clip:
             f"{path} is a still image: 1 frame of {width}x{height} pixels",
             "A clip of at least one heart beat is needed.",
         )
-    return Clip(np.stack(frames), **known)  # type: ignore[arg-type]
+    return Clip(np.stack(frames), **metadata)  # type: ignore[arg-type]
 
 
 def check_size(path: Path, width: float, height: float) -> None:

@@ -60,7 +60,7 @@ def cut_out(frame: np.ndarray, square: Square) -> np.ndarray:
     """The square of a frame, uint8 or float32 (H, W), as (112, 112)."""
     # Area averages when shrinking; enlarged by it, pixels would become visible blocks.
     method = cv2.INTER_AREA if square.side > SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(_cut(frame, square), (SIDE, SIDE), interpolation=method))
+    return np.asarray(cv2.resize(_crop_square(frame, square), (SIDE, SIDE), interpolation=method))
 
 
 def restore(probability: np.ndarray, square: Square) -> Iterator[np.ndarray]:
@@ -83,7 +83,7 @@ def _around(sector: np.ndarray) -> Square:
     return Square(int(left), int(top), int(side), *sector.shape)
 
 
-def _cut(frame: np.ndarray, square: Square) -> np.ndarray:
+def _crop_square(frame: np.ndarray, square: Square) -> np.ndarray:
     canvas = np.zeros((square.side, square.side), frame.dtype)
     inside, outside = _overlap(square)
     canvas[inside] = frame[outside]

@@ -52,14 +52,14 @@ class Privacy(ComponentOptions):
 
 
 @dataclass(frozen=True)
-class Known:
+class References:
     """The references: ``directions`` float32 (N, D), centred rows of length 1, and the likeness not to be reached."""
 
     directions: np.ndarray
     threshold: float
 
     @classmethod
-    def of(cls, vectors: np.ndarray, people: Sequence[str] | np.ndarray, percentile: float) -> Known:
+    def of(cls, vectors: np.ndarray, people: Sequence[str] | np.ndarray, percentile: float) -> References:
         """From ``vectors`` (N, D) and whose each one is; a person is not compared with himself for the threshold.
 
         Raises :class:`kdkit.DataError` for fewer than two people, or vectors that nothing can be told from.
@@ -68,11 +68,11 @@ class Known:
         if len(set(people.tolist())) < 2:
             raise DataError("a privacy filter needs references of two people or more")
         directions = _directions(vectors)
-        most = [
+        largest_likenesses = [
             np.where(people[rows, None] == people[None], -np.inf, directions[rows] @ directions.T).max(axis=1)
             for rows in _chunks(len(directions))
         ]
-        return cls(directions, float(np.percentile(np.concatenate(most), percentile)))
+        return cls(directions, float(np.percentile(np.concatenate(largest_likenesses), percentile)))
 
     def likeness(self, vectors: np.ndarray) -> np.ndarray:
         """The correlation of each vector (B, D) with the reference most like it: float32 (B,), -1..1."""
@@ -96,13 +96,13 @@ def read_vectors(path: Path) -> np.ndarray:
     from safetensors.numpy import load_file
 
     try:
-        found = [np.load(path, allow_pickle=False)] if path.suffix == ".npy" else list(load_file(path).values())
+        arrays = [np.load(path, allow_pickle=False)] if path.suffix == ".npy" else list(load_file(path).values())
     except (OSError, ValueError, EOFError, SafetensorError) as error:
         raise DataError(f"{path} holds no vectors: {error}") from error
-    if len(found) != 1 or found[0].ndim != 2:
-        shapes = ", ".join(str(array.shape) for array in found) or "nothing"
+    if len(arrays) != 1 or arrays[0].ndim != 2:
+        shapes = ", ".join(str(array.shape) for array in arrays) or "nothing"
         raise DataError(f"{path} holds {shapes}; expected one array (pictures, numbers of a vector)")
-    return np.asarray(found[0])
+    return np.asarray(arrays[0])
 
 
 def reference_frames(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -119,8 +119,8 @@ def reference_frames(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
             frames, _ = fit(recording.load())
         except DataError:
             continue
-        chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES_OF_A_CLIP).round().astype(int))
-        yield recording.patient, frames[chosen]
+        positions = np.unique(np.linspace(0, len(frames) - 1, FRAMES_OF_A_CLIP).round().astype(int))
+        yield recording.patient, frames[positions]
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

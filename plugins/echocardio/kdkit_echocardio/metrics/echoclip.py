@@ -54,14 +54,17 @@ class EchoClipScore(ClipMetric):
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """The first frames of the base's: asking about a frame takes its time."""
-        return [(answer[:3], replace(sample, inputs=sample.inputs[:3])) for answer, sample in super().example_cases()]
+        return [
+            (prediction[:3], replace(sample, inputs=sample.inputs[:3]))
+            for prediction, sample in super().example_cases()
+        ]
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        masks, asked = binarize(prediction), self.options
-        model = VisionLanguage(asked.model)
-        wall = model.similarities_without(sample.inputs, masks, [asked.wall])[:, 0]
-        around = [asked.nothing, asked.ventricle]
-        nothing, ventricle = model.similarities_without(sample.inputs, masks, around, MARGIN).T
+        masks, options = binarize(prediction), self.options
+        model = VisionLanguage(options.model)
+        wall = model.similarities_without(sample.inputs, masks, [options.wall])[:, 0]
+        content_prompts = [options.nothing, options.ventricle]
+        nothing, ventricle = model.similarities_without(sample.inputs, masks, content_prompts, MARGIN).T
         return [(float(np.mean(wall + nothing - ventricle)),)]
 
 
@@ -94,16 +97,16 @@ class EchoClipPhase(AverageFrameDistance):
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Those of the base with the ventricle bright, so that there is something to be seen."""
         return [
-            (answer, replace(sample, inputs=sample.truth["mask"] * np.uint8(255)))
-            for answer, sample in super().example_cases()
+            (prediction, replace(sample, inputs=sample.truth["mask"] * np.uint8(255)))
+            for prediction, sample in super().example_cases()
         ]
 
     def reference(self, sample: Sample) -> Beats | None:
         if not sample.info.get("fps"):
             return None
         valve = [self.options.closed, self.options.open]
-        closed, opened = VisionLanguage(self.options.model).similarities(sample.inputs, valve).T
-        beats = find_beats(phase_curve(closed - opened), sample.info["fps"])
+        closed_similarity, open_similarity = VisionLanguage(self.options.model).similarities(sample.inputs, valve).T
+        beats = find_beats(phase_curve(closed_similarity - open_similarity), sample.info["fps"])
         return beats if len(beats.ed) or len(beats.es) else None
 
 

@@ -39,7 +39,10 @@ class TeacherAgreement(ClipMetric):
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Those of the base, with the true masks as the teacher's."""
-        return [(answer, _with(sample, teacher=sample.truth["mask"])) for answer, sample in super().example_cases()]
+        return [
+            (prediction, _with_truth(sample, teacher=sample.truth["mask"]))
+            for prediction, sample in super().example_cases()
+        ]
 
 
 class SelfConsistency(ClipMetric):
@@ -74,15 +77,15 @@ class SelfConsistency(ClipMetric):
         if "probes" not in sample.truth:
             return []
         backwards, *others = sample.truth["probes"]
-        return [(float(np.mean([clip_dice(prediction, answer) for answer in (backwards[::-1], *others)])),)]
+        return [(float(np.mean([clip_dice(prediction, probe) for probe in (backwards[::-1], *others)])),)]
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Those of the base, with answers that are a little too large where the clip was changed."""
         return [
-            (answer, _with(sample, probes=np.stack([answer[::-1], sample.truth["mask"], answer])))
-            for answer, sample in super().example_cases()
+            (prediction, _with_truth(sample, probes=np.stack([prediction[::-1], sample.truth["mask"], prediction])))
+            for prediction, sample in super().example_cases()
         ]
 
 
-def _with(sample: Sample, **known: np.ndarray) -> Sample:
-    return replace(sample, truth={**sample.truth, **known})
+def _with_truth(sample: Sample, **truth: np.ndarray) -> Sample:
+    return replace(sample, truth={**sample.truth, **truth})

@@ -45,29 +45,29 @@ class Comparison(NamedTuple):
     fps: float
 
 
-def match(found: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+def match(detected: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """Match events one to one, the nearest pair first, up to ``reach`` frames apart.
 
     Returns the distance of each reference event, float64, NaN without a match; and the found events left over.
     """
     distances = np.full(len(reference), np.nan)
-    left = np.ones(len(found), bool)
-    apart = np.abs(np.subtract.outer(reference, found)).astype(np.float64)
-    while apart.size and apart.min() <= reach:
-        i, j = np.unravel_index(apart.argmin(), apart.shape)
-        distances[i], left[j] = apart[i, j], False
-        apart[i, :] = apart[:, j] = np.inf
-    return distances, found[left]
+    unmatched = np.ones(len(detected), bool)
+    distance_table = np.abs(np.subtract.outer(reference, detected)).astype(np.float64)
+    while distance_table.size and distance_table.min() <= reach:
+        i, j = np.unravel_index(distance_table.argmin(), distance_table.shape)
+        distances[i], unmatched[j] = distance_table[i, j], False
+        distance_table[i, :] = distance_table[:, j] = np.inf
+    return distances, detected[unmatched]
 
 
 def compare(prediction: np.ndarray, reference: Beats, fps: float) -> Comparison:
     """The events of a predicted clip, recorded at ``fps`` frames per second, beside those of a reference."""
-    together = np.concatenate(reference)
+    reference_frames = np.concatenate(reference)
     distances, extra = [], 0
-    for found, wanted in zip(find_beats(area_curve(clean(binarize(prediction))), fps), reference, strict=True):
-        distance, left = match(found, wanted, REACH_SECONDS * fps)
+    for detected, expected in zip(find_beats(area_curve(clean(binarize(prediction))), fps), reference, strict=True):
+        distance, unmatched = match(detected, expected, REACH_SECONDS * fps)
         distances.append(distance)
-        extra += int(((left >= together.min()) & (left <= together.max())).sum())
+        extra += int(((unmatched >= reference_frames.min()) & (unmatched <= reference_frames.max())).sum())
     return Comparison(np.concatenate(distances), extra, float(fps))
 
 
@@ -115,7 +115,7 @@ class BeatMetric(TimingMetric):
         return self.cases(compare(prediction, reference, fps)) if reference and fps else []
 
     @abstractmethod
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
         """What one clip gives."""
 
 
@@ -129,9 +129,9 @@ class AverageFrameDistance(BeatMetric):
 
     unit = "frames"
 
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
-        counted = np.nan_to_num(found.distances, nan=REACH_SECONDS * found.fps)
-        return [(float(distance) * self.scale(found.fps),) for distance in counted]
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
+        distances = np.nan_to_num(comparison.distances, nan=REACH_SECONDS * comparison.fps)
+        return [(float(distance) * self.scale(comparison.fps),) for distance in distances]
 
     def scale(self, fps: float) -> float:
         """The metric's unit in one frame."""
@@ -152,8 +152,8 @@ class MissedBeats(BeatMetric):
 
     unit = ""
 
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
-        return [(float(missed),) for missed in np.isnan(found.distances)]
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
+        return [(float(missed),) for missed in np.isnan(comparison.distances)]
 
 
 class ExtraBeats(BeatMetric):
@@ -164,8 +164,8 @@ class ExtraBeats(BeatMetric):
 
     unit = ""
 
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
-        return [(float(found.extra), float(len(found.distances)))]
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
+        return [(float(comparison.extra), float(len(comparison.distances)))]
 
     def summarize(self, cases: np.ndarray) -> float:
         return float(cases[:, 0].sum() / cases[:, 1].sum())

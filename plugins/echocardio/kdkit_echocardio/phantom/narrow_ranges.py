@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 
-class _Narrowed:
+class _NarrowRanges:
     """A random generator whose single draws lie nearer to the middle; noise fields and choices are left alone."""
 
     def __init__(self, rng: np.random.Generator, share: float) -> None:
@@ -27,9 +27,9 @@ class _Narrowed:
         return self._rng.normal(mean, self._share * deviation)
 
 
-def narrowed(rng: np.random.Generator, share: float) -> np.random.Generator:
+def narrow_ranges(rng: np.random.Generator, share: float) -> np.random.Generator:
     """The generator for ranges of which only the ``share`` about the middle is drawn from; itself for the whole.
 
     What happens with a probability below (1 - share) / 2 does not happen any more.
     """
-    return rng if share == 1.0 else cast(np.random.Generator, _Narrowed(rng, share))
+    return rng if share == 1.0 else cast(np.random.Generator, _NarrowRanges(rng, share))

@@ -8,7 +8,7 @@ from typing import overload
 from .recording import Contour
 
 
-class Drawn(Sequence[Contour]):
+class LazyContours(Sequence[Contour]):
     """Contours that ``read`` gets from their files each time they are used; nothing is kept.
 
     There is at least one. Go through them once, with ``for`` or ``list``. Using them raises :class:`kdkit.DataError`

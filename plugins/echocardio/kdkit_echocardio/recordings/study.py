@@ -26,10 +26,10 @@ def open_study(path: Path, layout: str = "auto") -> Study:
     """
     path = Path(path)
     if not path.is_dir():
-        what = "is not a folder" if path.exists() else "does not exist"
-        raise DataError(f"{path} {what}", "Name the folder that holds the recordings and their index.")
+        fault = "is not a folder" if path.exists() else "does not exist"
+        raise DataError(f"{path} {fault}", "Name the folder that holds the recordings and their index.")
     if layout == "auto":
-        return _recognised(path).read(path)
+        return _recognise_layout(path).read(path)
     if layout not in LAYOUTS:
         raise DataError(f"{layout} is no layout of data", f"Known are auto, {', '.join(LAYOUTS)}.")
     module = LAYOUTS[layout]
@@ -38,10 +38,10 @@ def open_study(path: Path, layout: str = "auto") -> Study:
     return module.read(path)
 
 
-def _recognised(path: Path) -> ModuleType:
+def _recognise_layout(path: Path) -> ModuleType:
     for module in LAYOUTS.values():
         # Next to an index that is not understood, clips would be read without any of their labels, in silence.
         if module.recognises(path) and not (module in (dicom, clips) and (path / "FileList.csv").exists()):
             return module
-    looked = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
-    raise DataError(f"{path} has no layout that is known", f"Looked for\n  {looked}")
+    layouts = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
+    raise DataError(f"{path} has no layout that is known", f"Looked for\n  {layouts}")

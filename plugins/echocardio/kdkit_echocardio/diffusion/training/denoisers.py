@@ -59,8 +59,8 @@ class DenoiserTraining(LightningModule):
         noise = torch.randn_like(latents)
         noise = noise + NOISE_OFFSET * torch.randn_like(latents[..., :1, :1])
         noisy = scheduler.add_noise(latents, noise, steps)
-        answer = self.denoise(self.network, noisy, steps, batch)
-        loss = functional.mse_loss(answer.float(), self.target(noisy, noise, steps, batch))
+        velocity_prediction = self.denoise(self.network, noisy, steps, batch)
+        loss = functional.mse_loss(velocity_prediction.float(), self.target(noisy, noise, steps, batch))
         self.log("loss", loss, prog_bar=True)
         return loss
 

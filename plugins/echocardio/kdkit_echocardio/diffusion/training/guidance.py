@@ -24,24 +24,24 @@ class GuidanceTraining(DenoiserTraining):
         network: torch.nn.Module,
         scheduler: Any,
         guidance: float,
-        asked: tuple[float, float],
+        fraction_range: tuple[float, float],
         steps: int,
         learning_rate: float = 3e-4,
     ) -> None:
         super().__init__(network.requires_grad_(True), scheduler, denoise_video, steps, learning_rate)
         self.before = copy.deepcopy(network).eval().requires_grad_(False)
         self.guidance = guidance
-        self.asked = asked
+        self.fraction_range = fraction_range
 
     def training_step(self, batch: dict[str, Tensor], index: int) -> Tensor:
-        low, high = self.asked
+        low, high = self.fraction_range
         fractions = low + (high - low) * torch.rand_like(batch["ejection_fraction"])
         return super().training_step(batch | {"ejection_fraction": fractions}, index)
 
     @torch.no_grad()
     def target(self, noisy: Tensor, noise: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """What guidance makes of the answers of the network as it was, (N, T, C, h, w)."""
-        nothing = batch | {"ejection_fraction": torch.zeros_like(batch["ejection_fraction"])}
-        null = denoise_video(self.before, noisy, steps, nothing).float()
-        asked = denoise_video(self.before, noisy, steps, batch).float()
-        return null + self.guidance * (asked - null)
+        null_batch = batch | {"ejection_fraction": torch.zeros_like(batch["ejection_fraction"])}
+        null = denoise_video(self.before, noisy, steps, null_batch).float()
+        conditioned = denoise_video(self.before, noisy, steps, batch).float()
+        return null + self.guidance * (conditioned - null)
