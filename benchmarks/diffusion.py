@@ -1,7 +1,7 @@
 """What the embedded diffusion model is worth: python benchmarks/diffusion.py [--picture FILE] [--neighbours FILE]
 
-Prints what docs/diffusion.md tells: how long a clip takes; whether its ejection fraction, as the embedded teacher
-reads it, is the one that was asked for; and how near its hearts are to those that the model was trained on. The
+Prints the numbers of docs/diffusion.md: how long a clip takes; whether its ejection fraction, as the embedded teacher
+measures it, is the one that was requested; and how near its hearts are to those that the model was trained on. The
 training clips are simulated once more for that, unless --work names the folder of scripts/train_diffusion.py.
 """
 
@@ -33,7 +33,7 @@ CORES = 2
 
 
 class SampledClip(NamedTuple):
-    """``frames`` uint8 (T, H, W); what was ``asked`` of the ejection fraction, percent."""
+    """``frames`` uint8 (T, H, W); ``ejection_fraction``: the requested one, percent."""
 
     frames: np.ndarray
     ejection_fraction: float
@@ -79,7 +79,7 @@ def training_clips(pool: concurrent.futures.Executor, work: Path | None, card: d
     clips = [
         clip.frames for clip in pool.map(simulate, range(int(card["simulated"])), chunksize=8) if clip is not None
     ]
-    # On the disk: half a gigabyte of them is looked at clip by clip.
+    # On the disk, as they are half a gigabyte.
     file = Path(tempfile.mkdtemp()) / "clips.u8"
     np.stack(clips).tofile(file)
     return np.memmap(file, np.uint8, "r").reshape(len(clips), FRAMES, SIDE, SIDE)
@@ -112,7 +112,7 @@ class Neighbours:
 
 
 def print_ejection_fractions(requested: np.ndarray, measured: np.ndarray) -> None:
-    """What was asked of clips and what the teacher reads in them, percent, NaN where it finds no beat."""
+    """The requested ejection fractions and those that the teacher measures, percent, NaN without a beat."""
     print(
         f"a beat is read in {np.isfinite(measured).sum()} of {len(measured)} clips; "
         "ejection fraction asked against read:"

@@ -1,8 +1,8 @@
 """The digits student from every source, over several seeds: python benchmarks/digits.py [--only noise ...]
 
 Prints the table of docs/digits.md: accuracy on the 899 held-out real digits, mean and deviation over the seeds, the
-share of the teacher's that is kept, and the seconds that making samples, answering and training took. What was run
-once lies in runs/benchmark-digits and is not run again.
+share of the teacher's that is kept, and the seconds that generating, labelling and training took. Finished
+runs lie in runs/benchmark-digits and are not repeated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast clips are simulated, and answered by teacher and student: python benchmarks/echocardio.py"""
+"""How fast clips are simulated, and predicted by teacher and student: python benchmarks/echocardio.py"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Whether an ensemble's weights help: python benchmarks/ensemble.py [--seeds N]
 
 Prints the table of docs/teachers.md: the accuracy on the 899 held-out digits of students of the same three teachers,
-with each answer weighed by their agreement and without. The teachers are trained here, each on some digits of the
-training half: on very many and few, or on a third each. What was run once lies in runs/benchmark-ensemble and is not
-run again.
+with each target weighed by their agreement and without. The teachers are trained here, each on some digits of the
+training half: on very many and few, or on a third each. Finished runs lie in runs/benchmark-ensemble and are not
+repeated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Each objective against baseline distillation, over several seeds: python benchmarks/objectives.py [--domain D]
 
 Prints the table of docs/objectives.md: the student's score on the domain's first metric, mean and deviation over the
-seeds. Samples and answers are made once for each seed, in runs/benchmark-objectives.
+seeds. Samples and targets are made once for each seed, in runs/benchmark-objectives.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ SYSTOLE = 0.38
 
 
 def heart(rng: np.random.Generator) -> tuple[np.ndarray, Sample]:
-    """An area curve, float64 (T,), of 1.5 s to 4 s at 50 to 100 beats a minute, and a clip that knows one beat."""
+    """An area curve, float64 (T,), of 1.5 s to 4 s at 50 to 100 beats a minute, and a clip with one known beat."""
     beat = FPS * 60 / rng.uniform(50, 100)
     frames = int(rng.uniform(1.5, 4) * FPS)
     start = rng.uniform(0.2, 0.6) * beat

@@ -2,7 +2,7 @@
 
 Distils the same student from the same teacher on simulated clips, on clips of the embedded diffusion model, and on
 both, as many in all, and prints the table of docs/diffusion.md: DICE on simulated clips that no arm has seen,
-and with --data on labelled recordings. Samples and answers are made once for each seed, in runs/benchmark-sources.
+and with --data on labelled recordings. Samples and targets are made once for each seed, in runs/benchmark-sources.
 """
 
 from __future__ import annotations

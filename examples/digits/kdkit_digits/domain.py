@@ -42,9 +42,9 @@ class Digits(Domain):
         return {"digit": digit, "probability": round(float(prediction[digit]), 4)}
 
     def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
-        """How many of the real digits among them it knows; fewer than half is implausible."""
+        """How many of the real digits it classifies correctly; fewer than half is implausible."""
         if any(prediction.shape != (CLASSES,) for prediction in predictions):
-            raise KdkitError(f"the teacher does not answer with {CLASSES} classes, but {predictions[0].shape}")
+            raise KdkitError(f"the teacher predicts {predictions[0].shape}, not {CLASSES} classes")
         correct = [
             prediction.argmax() == int(sample.truth["label"])
             for sample, prediction in zip(samples, predictions, strict=True)
@@ -63,7 +63,7 @@ class Digits(Domain):
         return contact_sheet(samples)
 
     def figures(self, cases: Sequence[Case]) -> Iterator[Figure]:
-        """Each case's image beside what every model says of it."""
+        """Each case's image and every model's prediction."""
         from kdkit_digits.pictures import case_svg
 
         for case in cases:

@@ -18,7 +18,7 @@ _QUALITIES = (80, 60, 40, 20)
 
 
 def animation(case: Case, model: str) -> bytes:
-    """The clip beside the same clip with the truth shaded and the ``model``'s contour: animated WebP, endless.
+    """The clip, and next to it the clip with the truth shaded and the ``model``'s contour: an endless animated WebP.
 
     It plays at the clip's own speed, and its quality is lowered until it takes less than 400 kB.
     """

@@ -64,7 +64,7 @@ def annotators_caption(masks: np.ndarray) -> str:
 
 
 def _tint(picture: np.ndarray, masks: np.ndarray) -> None:
-    """Colour each pixel by how many annotators marked it; those that nobody marked stay as they are."""
+    """Colour each pixel by how many annotators marked it; unmarked pixels stay as they are."""
     height, width = picture.shape[:2]
     votes = cv2.resize(masks.sum(0).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     for count in range(1, len(masks) + 1):

@@ -1,4 +1,4 @@
-"""Predicted beside true ejection fractions of all clips: for each model a scatter and a Bland-Altman plot."""
+"""Predicted against true ejection fractions of all clips: for each model a scatter and a Bland-Altman plot."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
 MOST_FRAMES = 1000
-# Seconds of a clip that can show how much is ejected; shorter ones are made in less time, where the model says how.
+# Seconds of a clip that can show an ejection; shorter ones take fewer steps, where the model sets them.
 A_BEAT = 0.3
 
 
@@ -39,8 +39,8 @@ class EchoDiffusion(TrainableGenerator):
     A latent image is sampled, and then a latent clip that moves it with an ejection fraction; without ``path`` by the
     embedded model, which was trained on simulated clips alone. Needs ``kdkit-echocardio[diffusion]``.
 
-    ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info``: ``name``; ``fps``
-    (frames per second); with ``privacy`` also ``rejected``, how many draws were thrown away before this one.
+    ``truth``: ``ejection_fraction`` float64 (), percent, the condition given to the model. ``info``: ``name``;
+    ``fps`` (frames per second); with ``privacy`` also ``rejected``, how many draws were rejected before this one.
 
     Numbers are rounded in another order in batches of another size, so with ``batch_size`` above 1 a grey level may
     differ by one where samples were split over processes in another way.
@@ -49,7 +49,7 @@ class EchoDiffusion(TrainableGenerator):
     incidental = frozenset({"path", "device", "batch_size"})
 
     class Options(ComponentOptions):
-        """Which model, and what is asked of it."""
+        """Which model, and how it is sampled."""
 
         path: FolderPath | None = Field(
             None, description="Folder with vae, lidm_* and lvdm, as published or trained. null: the embedded model."
@@ -105,12 +105,12 @@ class EchoDiffusion(TrainableGenerator):
         device: str = Field("auto", description="Where the model runs: cpu, cuda, cuda:1, ...; auto: a GPU if any.")
         privacy: Privacy | None = Field(
             None,
-            description="Draw again what is too like somebody the model was trained on: {reference: recordings or "
+            description="Draw samples again that are too similar to a training recording: {reference: recordings or "
             "vectors, embedding: what makes vectors, percentile: 95, attempts: 10}. null: no filter.",
         )
 
     class TrainingOptions(SourceTraining):
-        """How a model of one's own is trained."""
+        """How a model is trained on a user's recordings."""
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
         super().__init__(options, seed)
@@ -135,8 +135,8 @@ class EchoDiffusion(TrainableGenerator):
     def train(cls, data: Path, folder: Path, options: Any, session: TrainingSession) -> Mapping[str, Any]:
         """Train autoencoder and denoisers on the recordings in ``data``, of any layout that kdkit reads.
 
-        ``folder`` is then a model in the published layout; ``folder/training`` keeps the checkpoints, and pictures of
-        what the networks made while they learned.
+        ``folder`` is then a model in the published layout. ``folder/training`` holds the checkpoints, and pictures of
+        samples during the training.
         """
         from .diffusion.training.clips import read_clips
         from .diffusion.training.source import WORK, train_networks
@@ -165,7 +165,7 @@ class EchoDiffusion(TrainableGenerator):
         """Yield the clips with these indices, each from its own random stream.
 
         Raises :class:`kdkit.WeightsError` when the model cannot be used, and :class:`kdkit.DataError` when its
-        latents are not finite, or a sample stays too near to somebody real however often it is drawn.
+        latents are not finite, or a sample stays too near to a reference in every attempt.
         """
         from .diffusion.sampling import batch_size
 
@@ -221,7 +221,7 @@ class EchoDiffusion(TrainableGenerator):
             )
 
     def _images(self, model: Model, draws: Sequence[_Draw]) -> torch.Tensor:
-        """The latent images of a batch, (B, C, h, w); what the privacy filter refuses is drawn again."""
+        """The latent images of a batch, (B, C, h, w); what the privacy filter rejects is drawn again."""
         import torch
 
         from .diffusion.sampling import sample_images
@@ -251,7 +251,7 @@ class EchoDiffusion(TrainableGenerator):
         return 1.0 if self._is_short(model) else model.settings.guidance
 
     def _sampling_defaults(self, model: Model) -> Sampling:
-        """How the model asks to be sampled for clips of this length."""
+        """The model's own sampling settings for clips of this length."""
         return (model.settings.short_clips if self._is_short(model) else None) or model.settings
 
     def _is_short(self, model: Model) -> bool:
@@ -325,7 +325,7 @@ class _Draw:
         self._renew()
 
     def redraw(self, attempts: int) -> None:
-        """Begin the next attempt. Raises :class:`kdkit.DataError` when there is none left."""
+        """Begin the next attempt. Raises :class:`kdkit.DataError` after the last one."""
         self.rejected += 1
         if self.rejected >= attempts:
             raise DataError(

@@ -106,9 +106,9 @@ class Echocardio(Domain):
         return {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(masks, areas, beats)}
 
     def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
-        """The DICE where masks are known and the share of foreground.
+        """The DICE, where there are true masks, and the share of foreground.
 
-        Raises :class:`kdkit.KdkitError` when the foreground is no plausible share of the frames.
+        Raises :class:`kdkit.KdkitError` when the foreground is an implausible share of the frames.
         """
         from .geometry import binarize
 
@@ -149,10 +149,10 @@ class Echocardio(Domain):
         return write_echonet(folder)
 
     def predict(self, sample: Sample, infer: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> np.ndarray:
-        """A network's answer to a recording: clips as they are, and each of two stills as a clip of its own.
+        """A network's prediction on a recording: clips as they are, and each of two stills as a separate clip.
 
-        End-diastole and end-systole alone are no moving clip: a network with a memory would carry the one over into
-        the other. Each is repeated, and the last frame's answer counts, when the memory has settled.
+        End-diastole and end-systole alone are not a moving clip: a network with a memory would carry the one over
+        into the other. Each is repeated until the memory has settled, and the last frame's prediction counts.
         """
         from .events import is_stills
 
@@ -190,14 +190,14 @@ class Echocardio(Domain):
         yield from figures(cases)
 
     def overview(self, cases: Iterable[Case]) -> Iterator[Figure]:
-        """Predicted beside true ejection fractions: a scatter and a Bland-Altman plot for teacher and student."""
+        """Predicted against true ejection fractions: a scatter and a Bland-Altman plot for teacher and student."""
         from .bland_altman import ejection_figures
 
         yield from ejection_figures(cases)
 
 
 def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
-    """What a row of the summary says of the beats."""
+    """The columns of the summary that describe the beats."""
     from .geometry import area_ejection_fraction, discs_ejection_fraction
 
     ed, es = beats

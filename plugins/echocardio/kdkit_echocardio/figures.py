@@ -1,4 +1,4 @@
-"""The pictures of the report: chosen cases, with every model beside the truth."""
+"""The pictures of the report: selected cases, with every model and the truth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STUDENT = "student"
 
 
 def figures(cases: Sequence[Case]) -> Iterator[Figure]:
-    """For each case its ED and ES frames, its area curves, and what is found of its beats; more of some cases.
+    """For each case its ED and ES frames, its area curves and its beats; more of some cases.
 
     Where several people annotated a frame, their outlines and consensus; of the median case the beating heart.
     """

@@ -1,4 +1,4 @@
-"""What is in a folder of recordings, told to its owner before anything is run with it."""
+"""A report on a folder of recordings, before a run uses it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHEET_RECORDINGS = 9
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What is remembered of a clip that was decoded."""
+    """The facts of a decoded clip."""
 
     frames: int
     height: int
@@ -36,7 +36,7 @@ class ClipFacts:
 
 
 def inspection(path: Path, layout: str, progress: Progress) -> Inspection:
-    """Read every recording in ``path`` once and say what was found; see :meth:`kdkit.Domain.check_data`."""
+    """Read every recording in ``path`` once and report on it; see :meth:`kdkit.Domain.check_data`."""
     study, others = _of_the_view_in_use(open_study(path, layout))
     facts: dict[str, ClipFacts] = {}
     observed = replace(study, recordings=[_with_facts(recording, facts) for recording in study.recordings])
@@ -61,7 +61,7 @@ def _of_the_view_in_use(study: Study) -> tuple[Study, int]:
 
 
 def _with_facts(recording: Recording, facts: dict[str, ClipFacts]) -> Recording:
-    """The recording, which notes what its clip is like when it is decoded: so nothing is decoded twice."""
+    """The recording, which notes its clip's facts when it is decoded, so that nothing is decoded twice."""
 
     def load() -> Clip:
         clip = recording.load()
@@ -84,7 +84,7 @@ def _pictures(recordings: Sequence[Recording]) -> list[Figure]:
 
 
 def _by_split(recordings: Sequence[Recording]) -> Table:
-    """How many recordings each part of the data has, and what is known of them."""
+    """How many recordings each split has, and how many of them have labels."""
     splits = sorted({recording.split or "–" for recording in recordings})
     rows = [_row(split, [r for r in recordings if (r.split or "–") == split]) for split in splits]
     if len(rows) > 1:
@@ -121,7 +121,7 @@ def _annotators(recordings: Sequence[Recording], facts: Mapping[str, ClipFacts])
 
 
 def _least(rates: np.ndarray) -> float | None:
-    """The lowest of the rates that are known; None without any: of an empty consensus nothing can be found."""
+    """The lowest rate that is not NaN; None without any, as an empty consensus has no rates."""
     return min((float(rate) for rate in rates if not np.isnan(rate)), default=None)
 
 
@@ -137,7 +137,7 @@ def _annotator_masks(contours: Sequence[Contour], clip: ClipFacts) -> Iterator[n
 
 
 def _ranges(clips: Sequence[ClipFacts]) -> Table:
-    """The least, the median and the most of what can be counted; how many say nothing of it."""
+    """Minimum, median and maximum of the clips' numbers; how many clips lack them."""
     columns = ("", "least", "median", "most", "unknown")
     return Table(
         "What they are like",

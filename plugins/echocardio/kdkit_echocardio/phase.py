@@ -1,4 +1,4 @@
-"""When each model sees end-diastole and end-systole, beside when they are: a row for each model."""
+"""Predicted and true times of end-diastole and end-systole: a row for each model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ROW, _AXIS = 0.85, 0.9  # inches
 
 
 class Marks(NamedTuple):
-    """The events of an area curve beside a reference's, ED and ES together, as frame numbers, int64.
+    """The events of an area curve compared with a reference's, ED and ES together, as frame numbers, int64.
 
-    ``matched`` and ``extra``: found ones; extra ones are counted from the first to the last reference event, as a
-    clip may be annotated in part. ``missed``: those of the reference. ``distances``: of the matched ones, frames.
+    ``matched`` and ``extra``: detected events; extra ones are counted from the first to the last reference event, as
+    a clip may be annotated in part. ``missed``: those of the reference. ``distances``: of the matched ones, frames.
     """
 
     matched: Frames
@@ -42,7 +42,7 @@ class Marks(NamedTuple):
 
 
 def marks(areas: np.ndarray, reference: Beats, fps: float) -> Marks:
-    """The events that :func:`find_beats` sees in an area curve, float (T,), matched as the timing metrics do."""
+    """The events that :func:`find_beats` detects in an area curve, float (T,), matched as the timing metrics do."""
     reference_frames = np.concatenate(reference)
     matched, extra, missed, distances = [], [], [], []
     for detected, expected in zip(find_beats(areas, fps), reference, strict=True):
@@ -95,7 +95,7 @@ def _row(axes: Any, name: str, areas: np.ndarray, events: Marks, fps: float) -> 
         (events.extra, "o", {"color": colour, "markerfacecolor": "none"}),
         (events.missed, "x", {"color": INK, "markeredgewidth": 2}),
     ):
-        # Nothing, drawn unclipped, lies nowhere, and no layout can be found around it.
+        # An empty unclipped line has no place, and the layout of the figure would fail.
         if len(frames):
             axes.plot(frames / fps, areas[frames], marker, markersize=7, clip_on=False, **style)
     axes.set_ylabel(name, rotation=0, ha="right", va="center")
@@ -105,7 +105,7 @@ def _row(axes: Any, name: str, areas: np.ndarray, events: Marks, fps: float) -> 
 
 
 def phase_caption(rows: Mapping[str, np.ndarray], reference: Beats, fps: float) -> str:
-    """What is found, missed and extra in each row, in words."""
+    """The matched, missed and extra events of each row, in words."""
     counts = "; ".join(f"{name}: {marks(areas, reference, fps).summary(fps)}" for name, areas in rows.items())
     return (
         "ED and ES as they are found in each area curve, without a look at the true ones (dotted). Dots: matched; "

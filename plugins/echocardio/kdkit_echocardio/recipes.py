@@ -1,4 +1,4 @@
-"""Further recipes of echocardiography: each a domain of its own name, so that ``kdkit run`` knows it."""
+"""Further recipes of echocardiography: each a domain of its own name, so that ``kdkit run`` finds it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Paper(Echocardio):
 
 
 class Real(Echocardio):
-    """Distillation on real clips without labels: those of any folder, answered by a teacher for real clips.
+    """Distillation on real clips without labels: those of any folder, labelled by a teacher for real clips.
 
     Needs the folder and the teacher's weights: ``$ECHOCARDIO_CLIPS`` and ``$ECHONET_WEIGHTS``.
     """

@@ -24,10 +24,10 @@ _FRAMES = (
 class Recordings(Generator):
     """Recordings of a folder, fitted to the network's square: uint8 (T, 112, 112), grey, 0..255.
 
-    Every layout that ``kdkit_echocardio.recordings.open_study`` knows. All recordings that the options choose are
-    decoded once before the first sample is made, and those that are damaged are left out.
+    Reads every layout of ``kdkit_echocardio.recordings.open_study``. All recordings that the options select are
+    decoded once before the first sample, and damaged ones are left out.
 
-    ``truth``, as far as it is known: ``mask`` uint8 0/1 (N, 112, 112), one for each human contour, and
+    ``truth``, as far as there is one: ``mask`` uint8 0/1 (N, 112, 112), one for each human contour, and
     ``mask_frames`` int64 (N,), the frames they belong to, a frame several times where several people drew it; ``ed``
     and ``es`` int64 (1,); ``ejection_fraction`` float64 (), percent.
     ``info``: ``name``, ``patient``, ``view``, ``split``; ``fps`` (frames per second) and ``spacing_mm`` (millimetres
@@ -48,7 +48,7 @@ class Recordings(Generator):
         ] = Field("auto", description="How the folder is laid out; auto looks at it.")
         split: str | None = Field(None, coerce_numbers_to_str=True, description=_SPLIT)
         view: Literal["A4C", "A2C", "PSAX"] = Field(
-            "A4C", description="Only this view, and recordings whose view nobody names."
+            "A4C", description="Only this view, and recordings without a view."
         )
         frames: int | None = Field(None, ge=2, description=_FRAMES)
 
@@ -122,8 +122,8 @@ class EchoNetSynthetic(Recordings):
 
     Which clip an index means depends on the seed: the first hundred are a random hundred.
 
-    ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info`` and fingerprint: as of
-    the generator ``recordings``.
+    ``truth``: ``ejection_fraction`` float64 (), percent, the condition given to the model. ``info`` and fingerprint:
+    as of the generator ``recordings``.
     """
 
     synthetic = True

@@ -3,8 +3,9 @@
     python plugins/echocardio/scripts/train_diffusion.py --work FOLDER [--start SOURCE] [--out SOURCE]
 
 simulates clips, keeps those that the embedded teacher reads well, and trains on them what ``kdkit train-generator
-echo-diffusion`` trains, into a folder of 10 MB (float16); it goes on where it was cut off. The embedded source was
-made in rounds, each begun with the networks of the one before; its provenance.json names them. The last one was
+echo-diffusion`` trains, into a folder of 10 MB (float16); it resumes where it was interrupted. The embedded source
+was trained in rounds, each started from the networks of the one before; its provenance.json names them. The last one
+was
 
     python plugins/echocardio/scripts/train_diffusion.py --work FOLDER --start SOURCE --autoencoder-steps 0
         --sharpening-steps 0 --image-steps 0 --video-steps 0 --guidance-steps 280 --video-batch 2
@@ -189,7 +190,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def provenance(options: argparse.Namespace, clips: int) -> dict[str, Any]:
-    """Where the weights come from; those of the source that they were begun with stand in it whole."""
+    """Where the weights come from, with the complete provenance of the source that the training started from."""
     settings = {
         name: value for name, value in vars(options).items() if name not in ("work", "out", "start", "workers")
     }

@@ -4,7 +4,7 @@
 
 makes the shipped ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` with the
 defaults, in about 20 minutes of one core and 850 MB of disk. A first pass simulates the training frames into
-the work folder, a second one trains on them; both go on where they were cut off.
+the work folder, a second one trains on them; both resume where they were interrupted.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def default_work(options: argparse.Namespace) -> Path:
-    """A temporary folder that the same command finds again, to go on in; another command gets another one."""
+    """A temporary folder for this command: the same command resumes in it, another one gets another."""
     key = [VERSION, options.seed, options.clips, options.frames_per_clip, options.epochs, options.batch]
     key += [options.learning_rate, options.weight_decay, options.average]
     return Path(tempfile.gettempdir()) / ("kdkit-teacher-" + "-".join(str(part) for part in key))
@@ -144,7 +144,7 @@ def loss_of(logits: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
 
 
 def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavities: np.ndarray) -> torch.nn.Module:
-    """The trained network in evaluation mode; a checkpoint every 200 steps lets a cut-off run go on."""
+    """The trained network in evaluation mode; a checkpoint every 200 steps lets an interrupted run resume."""
     network = build("compact").to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     steps = len(pictures) // options.batch
@@ -212,12 +212,12 @@ def command_of(options: argparse.Namespace) -> str:
 
 
 def core_minutes() -> float:
-    """Processor time of this process and of those that simulated for it: what else ran beside does not count."""
+    """Processor time of this process and of its simulating child processes."""
     return sum(os.times()[:4]) / 60
 
 
 def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[str, object]:
-    """What the card beside the weights says, scores included."""
+    """The content of the card of the weights, scores included."""
     mean, median, count = held_out_dice(options, network)
     return {
         "architecture": "torchvision DeepLabV3, backbone compact, one output channel (logits)",

@@ -22,7 +22,7 @@ _MOST_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames of a file and what the file says of them.
+    """The frames of a file and its metadata.
 
     ``frames``: uint8 (T, H, W), grey, T >= 2. ``fps``: frames per second, None where the file does not say.
     ``spacing_mm``: the side of a (square) pixel in millimetres, None where unknown.
@@ -37,7 +37,7 @@ class Clip:
 
 
 def build_clip(path: Path, frames: list[np.ndarray], **metadata: object) -> Clip:
-    """The clip of these grey frames; raises :class:`kdkit.DataError` unless they make one."""
+    """The clip of these grey frames; raises :class:`kdkit.DataError` where they do not form one."""
     if not frames:
         raise DataError(f"{path} holds no frames")
     shapes = {frame.shape for frame in frames}
@@ -53,7 +53,7 @@ def build_clip(path: Path, frames: list[np.ndarray], **metadata: object) -> Clip
 
 
 def check_size(path: Path, width: float, height: float) -> None:
-    """Raise :class:`kdkit.DataError` before frames of a size are decoded that nobody can mean."""
+    """Raise :class:`kdkit.DataError` for an implausible frame size, before anything is decoded."""
     if width * height > _MOST_PIXELS:
         raise DataError(f"{path} claims frames of {width:.0f}x{height:.0f} pixels; at most 4096x4096 are read")
 

@@ -59,7 +59,7 @@ def read_dicom(path: Path) -> Clip:
 def _check_pictures(path: Path, dataset: pydicom.Dataset, declared: int) -> None:
     """Raise :class:`kdkit.DataError` where a compressed picture claims another size than the file does.
 
-    Decoders believe the picture: one of a hundred bytes can make them fill gigabytes for minutes.
+    Decoders trust the picture: a hundred bytes can make them fill gigabytes for minutes.
     """
     if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return
@@ -110,10 +110,10 @@ def _rate(dataset: pydicom.Dataset) -> float | None:
 
 
 def _regions(dataset: pydicom.Dataset) -> list[Any]:
-    """The 2D tissue regions that lie inside the frame.
+    """The 2D tissue regions inside the frame.
 
     A file that was scaled down for export often keeps the regions of the original; such a region reaches beyond the
-    frame, and neither its place nor its scale can be believed.
+    frame, and neither its place nor its scale is reliable.
     """
     regions_inside = []
     for region in dataset.get("SequenceOfUltrasoundRegions") or []:

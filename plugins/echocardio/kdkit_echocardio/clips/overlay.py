@@ -1,4 +1,4 @@
-"""The overlay video: what a network sees in a clip, over the clip."""
+"""The overlay video: a predicted mask over the clip."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Finding the ultrasound sector in a scanner's picture.
+"""The ultrasound sector in a scanner's picture.
 
 The sector is where the picture moves: the heart beats and speckle flickers, while burnt-in text, scales and logos
-stand still. An electrocardiogram moves too, but its thin trace does not survive a morphological opening.
+are static. An electrocardiogram moves too, but its thin trace does not survive a morphological opening.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def find_sector(frames: np.ndarray, region: tuple[int, int, int, int] | None = N
 
 
 def _signal(frames: np.ndarray) -> np.ndarray:
-    """Where the picture moves, or, in a clip that stands still, where it is bright: bool (H, W)."""
+    """Where the picture moves, or, in a static clip, where it is bright: bool (H, W)."""
     sampled_frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).astype(int)]
     total = np.zeros(frames.shape[1:], np.float32)
     squares = np.zeros_like(total)

@@ -42,7 +42,7 @@ def read_video(path: Path) -> Clip:
 
 
 def _check_frame_count(path: Path, decoded_count: int, declared_count: int) -> None:
-    """OpenCV ends quietly where it cannot go on, so a cut clip looks like a short one; here it is an error."""
+    """OpenCV stops without an error where it cannot decode further, so a cut clip looks like a short one."""
     remedy = "Copy it again from its source."
     lacking_bytes = missing_bytes(path)
     # Some encoders count one frame more than they write (packed B-frames), so one alone proves nothing.
@@ -64,7 +64,7 @@ def _decode_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
 
 
 def _guess(path: Path) -> str:
-    """What the file is instead, as far as its first bytes tell."""
+    """What the file is instead, judged by its first bytes."""
     if path.suffix.lower() in (".mp4", ".mov"):
         return "It may be truncated: the index of an MP4 file usually lies at its end."
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What is asked of the model: the ejection fraction of each clip."""
+"""The condition of each clip: its ejection fraction."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class EjectionFractions(ComponentOptions):
         return self
 
     def draw(self, rng: np.random.Generator, model_range: Percent) -> float:
-        """One ejection fraction in percent; ``own``: the range of the model, for what the options leave open.
+        """One ejection fraction in percent; ``model_range``: the model's range, used for what the options leave open.
 
-        Raises :class:`kdkit.DataError` when nothing lies between what the options and the model say.
+        Raises :class:`kdkit.DataError` when the resulting range is empty.
         """
         if self.values is not None:
             return float(rng.choice(self.values))

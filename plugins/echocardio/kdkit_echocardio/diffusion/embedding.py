@@ -22,7 +22,7 @@ Embedding = Callable[[torch.Tensor], np.ndarray]
 
 
 def embedding_of(privacy: Privacy, model: Model) -> Embedding:
-    """What the options name. Raises :class:`kdkit.WeightsError` for weights that are not of such a network."""
+    """The embedding of the options. Raises :class:`kdkit.WeightsError` for weights of another network."""
     if isinstance(privacy.embedding, TeacherChoice):
         network = privacy.embedding.make().build().eval().requires_grad_(False)
 
@@ -60,7 +60,7 @@ def reidentification(path: Path, channels: int) -> torch.nn.Module:
     """EchoNet-Synthetic's siamese network, one branch: latents (N, C, h, w) to features (N, D), no sigmoid yet.
 
     A ResNet-50 whose first convolution takes latents and whose last layer gives the features. Its keys may carry any
-    prefix ("model.", "module.model."), and other parts of the file are passed over. Raises
+    prefix ("model.", "module.model."), and other parts of the file are ignored. Raises
     :class:`kdkit.WeightsError` when the file is damaged, would execute code, or holds another network.
     """
     state = _state(path)

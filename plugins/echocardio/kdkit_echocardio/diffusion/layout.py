@@ -4,7 +4,7 @@
 (UNetSpatioTemporalConditionModel, latent clips), each with ``config.json`` and
 ``diffusion_pytorch_model.safetensors``.
 
-``config.yaml``, in the folder of a network or else in the model's, may hold two mappings; other keys are passed over:
+``config.yaml``, in the folder of a network or else in the model's, may hold two mappings; other keys are ignored:
 
 - ``noise_scheduler``: ``_class_name`` (DDPMScheduler, DDIMScheduler or DPMSolverMultistepScheduler of diffusers) and
   the arguments of that class. Without it: :data:`PUBLISHED_SCHEDULER`.
@@ -61,7 +61,7 @@ class Sampling(ComponentOptions):
 
 
 class Settings(Sampling):
-    """What a model says of how to sample from it; the defaults are those of the published one."""
+    """How a model is sampled; the defaults are those of the published one."""
 
     short_clips: Sampling | None = Field(
         None, description="What holds instead for clips that are too short to show a beat; None: the same."
@@ -82,7 +82,7 @@ class Parts:
     clips: Path
 
     def files(self) -> Sequence[Path]:
-        """Every file that decides what the model makes."""
+        """Every file that the samples depend on."""
         folders = (self.vae, self.images, self.clips)
         needed = [folder / name for folder in folders for name in (CONFIG, WEIGHTS)]
         return [*needed, *(path for folder in (self.root, *folders) if (path := folder / SETTINGS).is_file())]
@@ -137,7 +137,7 @@ _EXPECTED = (
 
 
 def settings_of(folder: Path) -> Settings:
-    """What the model in ``folder`` says of itself. Raises :class:`kdkit.DataError` when that cannot be understood."""
+    """The settings of the model in ``folder``. Raises :class:`kdkit.DataError` when they are not valid."""
     path = folder / SETTINGS
     sampling = _read_yaml(path).get("sampling", {})
     try:
@@ -218,7 +218,7 @@ def _config(folder: Path, expected_class: str) -> dict[str, Any]:
 def _network(library: Any, folder: Path, config: dict[str, Any]) -> Any:
     import torch
 
-    # A network draws weights when it is made, before its own are read: the caller's random numbers stay as they were.
+    # A new network draws random weights before the stored ones are read: the caller's random state must not change.
     with torch.random.fork_rng(devices=[]):
         try:
             network = getattr(library, config["_class_name"]).from_config(config)
@@ -266,8 +266,8 @@ def _check_channels(model_parts: Parts, vae: Any, images: Any, clips: Any, chann
 def _side(model_parts: Parts, settings: Settings, vae: Any, images: Any, factor: int) -> int:
     """Height and width of a latent.
 
-    What is written down beside a network may be the side that latents are padded to, or a default that nobody set, so
-    the two networks are asked, and the network of latent images is believed where they differ.
+    The ``sample_size`` in a network's config may be the side that latents are padded to, or an unset default. Both
+    networks are therefore read, and that of latent images decides where they differ.
     """
     if settings.side is not None:
         if settings.side % factor:

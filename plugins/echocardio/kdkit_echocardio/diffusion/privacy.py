@@ -1,8 +1,8 @@
-"""The privacy filter: what looks like somebody of the training set is not given out; torch is not needed here.
+"""The privacy filter: samples too similar to a person of the training set are rejected. It needs no torch.
 
 As in EchoNet-Synthetic (Reynaud et al., MICCAI 2024): pictures become vectors by a network that was trained to
-recognise patients, the likeness of two is Pearson's correlation of their vectors (Dombrowski et al. 2023), and a made
-picture whose likeness to any reference reaches the threshold is drawn again.
+recognise patients, the likeness of two is Pearson's correlation of their vectors (Dombrowski et al. 2023), and a
+sampled picture whose likeness to any reference reaches the threshold is drawn again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROUNDING = 1e-6
 
 
 class Privacy(ComponentOptions):
-    """Which pictures are too near to somebody real, and how often one is drawn again."""
+    """Which pictures are too similar to a reference, and how often one is drawn again."""
 
     in_words: ClassVar[str] = "{reference, embedding, percentile, attempts}"
 
@@ -39,8 +39,8 @@ class Privacy(ComponentOptions):
     )
     embedding: EnvironmentFile | TeacherChoice = Field(
         description="What makes a vector of a picture: the file of EchoNet-Synthetic's re-identification network (a "
-        "ResNet-50 on latents; .pth or .safetensors), or a teacher by name and options, which is asked about grey "
-        "frames (height, width), 0..255, and whose answer is the vector ({name: exported, file: ..., layout: gray})."
+        "ResNet-50 on latents; .pth or .safetensors), or a teacher by name and options, which takes grey frames "
+        "(height, width), 0..255, and returns the vector ({name: exported, file: ..., layout: gray})."
     )
     percentile: float = Field(
         95,
@@ -53,16 +53,16 @@ class Privacy(ComponentOptions):
 
 @dataclass(frozen=True)
 class References:
-    """The references: ``directions`` float32 (N, D), centred rows of length 1, and the likeness not to be reached."""
+    """The references: ``directions`` float32 (N, D), centred rows of length 1; samples stay below ``threshold``."""
 
     directions: np.ndarray
     threshold: float
 
     @classmethod
     def of(cls, vectors: np.ndarray, people: Sequence[str] | np.ndarray, percentile: float) -> References:
-        """From ``vectors`` (N, D) and whose each one is; a person is not compared with himself for the threshold.
+        """From ``vectors`` (N, D) and the person of each; the threshold compares different people only.
 
-        Raises :class:`kdkit.DataError` for fewer than two people, or vectors that nothing can be told from.
+        Raises :class:`kdkit.DataError` for fewer than two people, or vectors that cannot be correlated.
         """
         people = np.asarray(people)
         if len(set(people.tolist())) < 2:
@@ -86,7 +86,7 @@ class References:
         return np.asarray((directions @ self.directions.T).max(axis=1))
 
     def too_near(self, vectors: np.ndarray) -> np.ndarray:
-        """Which of these vectors (B, D) must not be given out: bool (B,)."""
+        """Which of these vectors (B, D) are rejected: bool (B,)."""
         return np.asarray(self.likeness(vectors) >= self.threshold - ROUNDING)
 
 
@@ -106,9 +106,9 @@ def read_vectors(path: Path) -> np.ndarray:
 
 
 def reference_frames(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Of each recording whose it is and a few of its frames, uint8 (N, 112, 112).
+    """The patient of each recording and a few of its frames, uint8 (N, 112, 112).
 
-    Recordings that cannot be decoded are passed over: nobody could train on them. Raises :class:`kdkit.DataError`
+    Recordings that cannot be decoded are skipped: no model was trained on them. Raises :class:`kdkit.DataError`
     when the folder has no layout that is known.
     """
     from ..clips import fit

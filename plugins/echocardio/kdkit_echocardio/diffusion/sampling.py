@@ -145,7 +145,7 @@ def encode_frames(model: Model, frames: torch.Tensor) -> torch.Tensor:
 
 
 def batch_size(model: Model, frames: int) -> int:
-    """How many clips are made at once: by the free memory of a GPU, and by the number of frames on the processor."""
+    """How many clips are sampled at once: by the free memory of a GPU, or the number of frames on the processor."""
     weights = next(model.clips.parameters())
     if weights.device.type != "cuda":
         return max(1, min(MOST_AT_ONCE["cpu"], FRAMES_AT_ONCE // frames))

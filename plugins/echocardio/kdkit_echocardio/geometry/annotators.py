@@ -61,7 +61,8 @@ def staple(masks: np.ndarray) -> Staple:
 
     Expectation maximisation, for two labels, over the whole frame, without a spatial prior: a pixel's prior
     probability is the share of all marks in all masks. The background of a wide frame makes every specificity high;
-    compare annotators of the same frame. A single annotator is believed. Raises ValueError without any annotator.
+    compare annotators of the same frame. A single annotator is the consensus. Raises ValueError without any
+    annotator.
     """
     marked = _annotations(masks)
     # Pixels that were marked by the same annotators are alike.

@@ -3,8 +3,8 @@
 The border of a mask is its own outermost pixels: those with a 4-neighbour outside it, or at the edge of the frame.
 Distances run between pixel centres, along straight lines.
 
-Where both masks are empty the distance is 0, where only one is, it is NaN: there is no border to measure to, and what
-that shall cost is the caller's to say.
+Where both masks are empty the distance is 0, where only one is, it is NaN: there is no border to measure to, and the
+caller decides what that costs.
 """
 
 from __future__ import annotations

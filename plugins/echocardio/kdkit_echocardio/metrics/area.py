@@ -1,4 +1,4 @@
-"""Size of the predicted beside the true cavity at end-diastole and end-systole."""
+"""Size of the predicted against the true cavity at end-diastole and end-systole."""
 
 from __future__ import annotations
 

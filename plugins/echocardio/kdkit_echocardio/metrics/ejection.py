@@ -76,7 +76,7 @@ class EjectionFraction(ClipMetric):
         return self._cases_at(sample, binarize(prediction), ed, es)
 
     def humans(self, sample: Sample) -> list[tuple[float, ...]]:
-        """What was traced beside what a model is held against; the frames' masks of several people are averaged."""
+        """The tracings' ejection fraction against the noted one; masks of several people are averaged."""
         if "mask" not in sample.truth:
             return []
         traced = sample.truth["mask_frames"]
@@ -84,7 +84,7 @@ class EjectionFraction(ClipMetric):
         return self._cases_at(sample, sample.truth["mask"], ed, es)
 
     def _cases_at(self, sample: Sample, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> list[tuple[float, ...]]:
-        """The case of masks (N, H, W) at known places among them; none without both."""
+        """The case of masks (N, H, W), with ``ed`` and ``es`` their positions among them; none without both."""
         if len(ed) == 0 or len(es) == 0:
             return []
         event_masks = clean(masks[np.concatenate([ed, es])])
@@ -97,7 +97,7 @@ class EjectionFraction(ClipMetric):
         return [(float(np.clip(np.nan_to_num(self.estimate(masks, ed, es)), 0, 100)), true)]
 
     def _true(self, sample: Sample) -> float | None:
-        """The ejection fraction to compare with, percent; None where it is not known."""
+        """The ejection fraction to compare with, percent; None without one."""
         if self.options.reference:
             return seen_ejection_fraction(VisionLanguage(self.options.reference), sample.inputs, self.options.prompts)
         true_fraction = sample.truth.get("ejection_fraction")

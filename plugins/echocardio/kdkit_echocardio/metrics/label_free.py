@@ -46,12 +46,12 @@ class TeacherAgreement(ClipMetric):
 
 
 class SelfConsistency(ClipMetric):
-    """Mean DICE of a model's answer with its answers to the clip played backwards, amplified, and with noise.
+    """Mean DICE of a model's prediction with those on the clip played backwards, amplified, and with noise.
 
-    Each over all frames of the clip, the one to the clip played backwards turned round again. None of the three moves
-    the ventricle, so a good model answers alike; no truth is needed. A model that always answers the same is
-    perfectly consistent: read it beside an overlap or ``agreement``. Only ``kdkit evaluate --data`` asks models
-    again; in a run it has no value. Two stills, which have no order in time, are not counted.
+    Each over all frames of the clip, the one on the clip played backwards put back in order. None of the three moves
+    the ventricle, so a good model predicts the same; no truth is needed. A model with a constant prediction is
+    perfectly consistent: read it together with an overlap or ``agreement``. Only ``kdkit evaluate --data`` runs
+    models on further inputs; in a run it has no value. Two stills, which have no order in time, are not counted.
     """
 
     unit = ""
@@ -80,7 +80,7 @@ class SelfConsistency(ClipMetric):
         return [(float(np.mean([clip_dice(prediction, probe) for probe in (backwards[::-1], *others)])),)]
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
-        """Those of the base, with answers that are a little too large where the clip was changed."""
+        """Those of the base, with predictions that are a little too large where the clip was changed."""
         return [
             (prediction, _with_truth(sample, probes=np.stack([prediction[::-1], sample.truth["mask"], prediction])))
             for prediction, sample in super().example_cases()

@@ -1,6 +1,6 @@
 """Distance in time of the predicted from the true end-diastole and end-systole.
 
-The predicted events are those of the area curve of the masks' largest components, found without a look at the
+The predicted events are those of the area curve of the masks' largest components, detected without the
 reference (:func:`kdkit_echocardio.beats.find_beats`).
 """
 
@@ -32,10 +32,10 @@ ORIGINAL_THRESHOLD = 25
 
 
 class Comparison(NamedTuple):
-    """The events of one clip beside the reference's.
+    """The events of one clip compared with the reference's.
 
-    ``distances``: frames from each reference event to the found one, float64; NaN for a missed event.
-    ``extra``: how many found events belong to no reference event. A clip may be annotated in part, so they are
+    ``distances``: frames from each reference event to the detected one, float64; NaN for a missed event.
+    ``extra``: how many detected events belong to no reference event. A clip may be annotated in part, so they are
     counted only from the first to the last reference event.
     ``fps``: frames per second.
     """
@@ -48,7 +48,8 @@ class Comparison(NamedTuple):
 def match(detected: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """Match events one to one, the nearest pair first, up to ``reach`` frames apart.
 
-    Returns the distance of each reference event, float64, NaN without a match; and the found events left over.
+    Returns the distance of each reference event, float64, NaN without a match; and the detected events without a
+    match.
     """
     distances = np.full(len(reference), np.nan)
     unmatched = np.ones(len(detected), bool)
@@ -61,7 +62,7 @@ def match(detected: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np
 
 
 def compare(prediction: np.ndarray, reference: Beats, fps: float) -> Comparison:
-    """The events of a predicted clip, recorded at ``fps`` frames per second, beside those of a reference."""
+    """The events of a predicted clip, recorded at ``fps`` frames per second, compared with those of a reference."""
     reference_frames = np.concatenate(reference)
     distances, extra = [], 0
     for detected, expected in zip(find_beats(area_curve(clean(binarize(prediction))), fps), reference, strict=True):
@@ -72,7 +73,7 @@ def compare(prediction: np.ndarray, reference: Beats, fps: float) -> Comparison:
 
 
 class TimingMetric(ClipMetric):
-    """A metric of ED and ES frames beside a reference's: the sample's truth, unless an option names another."""
+    """A metric of ED and ES frames against a reference's: the sample's truth, unless an option names another."""
 
     version = "3"
     higher_is_better = False
@@ -97,7 +98,7 @@ class TimingMetric(ClipMetric):
         return reference_files(self.options.reference) if self.options.reference else []
 
     def reference(self, sample: Sample) -> Beats | None:
-        """The ED and ES frames to compare with; None where none is known.
+        """The ED and ES frames to compare with; None without any.
 
         Raises :class:`kdkit.DataError` when the reference cannot be read, or is of another number of frames.
         """
@@ -108,7 +109,7 @@ class TimingMetric(ClipMetric):
 
 
 class BeatMetric(TimingMetric):
-    """A metric of the events that are found without seeing the reference; a clip without a frame rate has none."""
+    """A metric of the events that are detected without the reference; a clip without a frame rate has none."""
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         reference, fps = self.reference(sample), sample.info.get("fps")
@@ -120,10 +121,10 @@ class BeatMetric(TimingMetric):
 
 
 class AverageFrameDistance(BeatMetric):
-    """Mean distance in frames from each reference ED and ES to the event found for it without seeing the reference.
+    """Mean distance in frames from each reference ED and ES to the event detected for it without the reference.
 
-    Found events are matched one to one, the nearest first; a missed event costs half a second, the reach of a match
-    (after the average frame difference of Dezaki et al. 2019; Petit et al. 2025 score with a rule that searches
+    Detected events are matched one to one, the nearest first; a missed event costs half a second, the reach of a
+    match (after the average frame difference of Dezaki et al. 2019; Petit et al. 2025 score with a rule that searches
     around the reference, here ``afd-original``).
     """
 
@@ -148,7 +149,7 @@ class AverageTimeDistance(AverageFrameDistance):
 
 
 class MissedBeats(BeatMetric):
-    """Share of the reference's ED and ES events for which none was found within half a second."""
+    """Share of the reference's ED and ES events without a detected one within half a second."""
 
     unit = ""
 
@@ -157,7 +158,7 @@ class MissedBeats(BeatMetric):
 
 
 class ExtraBeats(BeatMetric):
-    """ED and ES events found without a reference event to match, as a share of the number of reference events.
+    """ED and ES events detected without a reference event to match, as a share of the number of reference events.
 
     Counted from the first to the last reference event of each clip.
     """

@@ -27,8 +27,8 @@ class ConvLSTMUNet(nn.Module):
     its surroundings and costs little. The decoder ends at 1/4, where a skip still brings the wall's position, and the
     logits are interpolated: the cavity's outline is smooth.
 
-    With ``views`` each clip is seen in a :class:`RandomView` in training: without, a few hundred clips are soon
-    learnt by heart. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
+    With ``views`` each clip is seen in a :class:`RandomView` in training: without it, a few hundred clips are soon
+    overfitted. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
     """
 
     def __init__(self, blocks: int, layers: int, width: int = 12, views: bool = False) -> None:

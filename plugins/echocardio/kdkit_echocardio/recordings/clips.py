@@ -1,4 +1,4 @@
-"""A folder of plain clips (.avi .mp4 .mov .gif), with nothing known of them."""
+"""A folder of plain clips (.avi .mp4 .mov .gif), without labels."""
 
 from __future__ import annotations
 

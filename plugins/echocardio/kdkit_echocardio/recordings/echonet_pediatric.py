@@ -94,7 +94,7 @@ def _fold(row: Row) -> str | None:
 def _tracings(view: str, file: Path, defects: list[Defect]) -> dict[str, list[Contour]] | None:
     """The contours of each video by its file name; None where there is no file of tracings.
 
-    Some frames are text ("No Systolic"): nobody traced one, so these rows are left out.
+    Some frames are text ("No Systolic"): they have no tracing, so these rows are left out.
     """
     if not file.exists():
         return None

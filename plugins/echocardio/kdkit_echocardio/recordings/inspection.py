@@ -34,7 +34,7 @@ def inspect(study: Study, progress: Callable[[int, int], None] | None = None) ->
 
 
 def defects_of(recording: Recording) -> Iterator[Defect]:
-    """What is wrong with a recording beyond what its index tells."""
+    """The defects of a recording that show only when it is decoded."""
     name = recording.name
     try:
         clip = recording.load()
@@ -60,7 +60,7 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
 
 
 def _frame_defects(recording: Recording, count: int, contours: Sequence[Contour]) -> Iterator[Defect]:
-    """What the index and the labels say of frames that a clip of ``count`` frames does not have."""
+    """The defects of an index and labels that do not fit a clip of ``count`` frames."""
     declared, labels = recording.declared_frames, recording.labels
     if declared is not None and declared != count:
         detail = f"{count} frames, but the index says {declared}"

@@ -9,10 +9,10 @@ from .recording import Contour
 
 
 class LazyContours(Sequence[Contour]):
-    """Contours that ``read`` gets from their files each time they are used; nothing is kept.
+    """Contours that ``read`` loads from their files each time they are used; nothing is cached.
 
-    There is at least one. Go through them once, with ``for`` or ``list``. Using them raises :class:`kdkit.DataError`
-    when a file is damaged.
+    There is at least one. Iterate over them once, with ``for`` or ``list``. Using them raises
+    :class:`kdkit.DataError` when a file is damaged.
     """
 
     def __init__(self, read: Callable[[], list[Contour]]) -> None:

@@ -49,7 +49,7 @@ def _read(path: Path, stream: BinaryIO) -> Picture:
     if len(data) < size:
         detail = f"{len(data)} of {size} bytes of pixels are there"
         raise DataError(f"{path} is truncated: {detail}", "Copy it again from its source.")
-    stream.read(_CHUNK)  # the end of a compressed stream holds its checksum, which is looked at on reading it
+    stream.read(_CHUNK)  # the end of a compressed stream holds its checksum, which is verified on reading it
     frames = np.frombuffer(data, dtype).reshape(count, height, width)
     if (slope, intercept) != (1.0, 0.0):
         frames = frames * slope + intercept

@@ -52,7 +52,7 @@ def plausible_steps(x: float, y: float) -> tuple[float, float] | None:
 def as_grey(path: Path, frames: np.ndarray) -> np.ndarray:
     """uint8 of real frames: whole numbers within 0..255 as they are, others so that the brightest pixel becomes 255.
 
-    Fractions are scaled where none is above 1: somebody normalised them.
+    Fractions are scaled where none is above 1, as they are normalised.
 
     Raises :class:`kdkit.DataError` for values that are not finite or negative.
     """

@@ -1,4 +1,4 @@
-"""The recordings of a folder that a run uses, found once for each state of the folder."""
+"""The recordings of a folder that a run uses, cached for each state of the folder."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _open_folder(path: Path, layout: str, state: str) -> Study:
 
 
 def _empty_selection_message(study: Study, split: str | None, view: str | None) -> str:
-    """Why nothing was chosen, and what there is."""
+    """Why nothing was selected, and what the folder holds."""
     selection = " and ".join(f"{key} {value}" for key, value in (("split", split), ("view", view)) if value)
     available = sorted({f"split {r.split}, view {r.view}" for r in study.recordings})
     content = (

@@ -10,7 +10,7 @@ from kdkit import DataError
 from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic
 from .recording import Study
 
-# In this order a folder is asked what it is: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
+# Layouts are tried in this order: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
 # take any folder with a file of theirs.
 LAYOUTS: dict[str, ModuleType] = {
     module.NAME: module for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, dicom, clips)
@@ -21,7 +21,7 @@ def open_study(path: Path, layout: str = "auto") -> Study:
     """The recordings in a folder, from its index and the names in it; no picture is decoded.
 
     ``layout``: one of :data:`LAYOUTS`, or "auto" to choose by looking at the folder. Raises
-    :class:`kdkit.DataError` when ``path`` is no folder, is of no layout that is known or not of the one named, or
+    :class:`kdkit.DataError` when ``path`` is no folder, is of no known layout or not of the one named, or
     when its index cannot be read.
     """
     path = Path(path)

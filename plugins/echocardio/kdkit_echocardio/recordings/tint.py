@@ -1,4 +1,4 @@
-"""Finding videos that were stored in colour: a scanner's sepia or blue map over the whole picture."""
+"""Detecting videos that were stored in colour: a scanner's sepia or blue map over the whole picture."""
 
 from __future__ import annotations
 

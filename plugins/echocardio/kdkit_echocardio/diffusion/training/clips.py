@@ -23,7 +23,7 @@ PLAUSIBLE = (5.0, 95.0)
 
 
 class ClipSet(NamedTuple):
-    """Clips at one frame rate, and what is known of them.
+    """Clips at one frame rate, with their annotations.
 
     ``clips`` uint8 (N, T, H, W); ``fractions`` float32 (N,), ejection fractions, 0..1, 0 where unknown; ``starts``
     int64 (N,), a frame of each clip that is at end-diastole.
@@ -38,8 +38,8 @@ def read_clips(data: Path, folder: Path, frames: int, fps: float, most: int, pro
     """Parts of ``frames`` frames at ``fps`` of every recording in ``data``, at most ``most`` of each.
 
     By the masks of the embedded teacher, each part begins at an end-diastole; in a recording where none does, one
-    begins at the first frame. The ejection fraction is the labelled one, or else what those masks give by the method
-    of discs. What was read is kept in ``folder``, and read from there the next time. Raises
+    begins at the first frame. The ejection fraction is the labelled one, or else that of those masks by the method
+    of discs. The clips are stored in ``folder`` and read from there the next time. Raises
     :class:`kdkit.DataError` when no recording lasts long enough.
     """
     if not (folder / ANNOTATIONS).is_file():
@@ -71,7 +71,7 @@ def _write_clips(data: Path, folder: Path, frames: int, fps: float, most: int, p
 
 
 def save_annotations(folder: Path, fractions: Sequence[float], starts: Sequence[int]) -> None:
-    """Written after the clips: without it the set is not whole. Ejection fractions of one."""
+    """Written after the clips: without it the set is incomplete. Ejection fractions are 0..1."""
     annotations = np.array([fractions, starts], np.float32)
     np.save(folder / f".{ANNOTATIONS}", annotations)
     (folder / f".{ANNOTATIONS}").replace(folder / ANNOTATIONS)
@@ -85,9 +85,9 @@ def load_clips(folder: Path) -> ClipSet:
 
 
 def read_beats(frames: np.ndarray, fps: float) -> tuple[float, list[int]]:
-    """Of grey frames uint8 (T, H, W), by the embedded teacher: ejection fraction in percent, end-diastolic frames.
+    """The ejection fraction in percent and the ED frames of grey frames uint8 (T, H, W), by the embedded teacher.
 
-    The ejection fraction is NaN where no whole beat is found.
+    The ejection fraction is NaN where no complete beat is detected.
     """
     from ...beats import find_beats
     from ...geometry import discs_ejection_fraction

@@ -60,7 +60,7 @@ def _newest_checkpoint(folder: Path) -> tuple[int, Path | None]:
 
 
 class _ProgressCallback(Callback):
-    """Advances the bar, with the running mean of the loss beside it."""
+    """Advances the progress bar and shows the running mean of the loss."""
 
     def __init__(self, bar: Any, sample: tuple[int, Callable[[int], None]] | None) -> None:
         self.bar, self.sample = bar, sample

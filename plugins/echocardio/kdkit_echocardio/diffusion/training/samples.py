@@ -1,4 +1,4 @@
-"""Pictures of what the networks make, written while they train."""
+"""Pictures of samples, written during the training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def scratch_model(autoencoder: Any, network: Any, scheduler: Any, side: int, win
 
 
 class RestorationSheets:
-    """Some frames, and below them what the autoencoder makes of them: ``NAME-STEP.png``."""
+    """Some frames, and below them their restoration by the autoencoder: ``NAME-STEP.png``."""
 
     def __init__(self, network: Any, pictures: torch.Tensor, folder: Path, name: str) -> None:
         self.network, self.pictures, self.folder, self.name = network, pictures[:COLUMNS], folder, name

@@ -13,7 +13,7 @@ STREAM = 10
 FPS, FRAMES = 16.0, 32
 
 # What the teacher must at least reach at end-diastole and end-systole, and how far its area ejection fraction, in
-# percent, may lie from the simulated one: a source cannot learn from clips whose beat nobody can read.
+# percent, may lie from the simulated one: a source cannot learn from clips whose beat cannot be measured.
 LEAST_DICE, LARGEST_ERROR = 0.7, 15.0
 
 

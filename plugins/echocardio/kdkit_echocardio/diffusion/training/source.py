@@ -32,12 +32,12 @@ RANGE = (5, 95)
 
 ENCODING_CHUNK = 32
 
-# Where no beat has to be right, few steps make as good hearts.
+# Too short for a beat: fewer steps give frames of the same quality.
 SHORT_CLIPS = {"sampler": "dpm-solver++", "steps": 3, "image_steps": 6}
 
 
 def train_networks(data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession) -> None:
-    """Train autoencoder and denoisers on ``data`` and save them in ``folder``; goes on where it was cut off."""
+    """Train autoencoder and denoisers on ``data`` and save them in ``folder``; resumes an interrupted training."""
     networks = begin(options, data.clips.shape[-1])
     autoencoder = _train_autoencoder(networks.vae, data, folder, options, session)
     save_settings(folder, data.fractions, options)
@@ -62,7 +62,7 @@ def _train_images(
 def _train_clips(
     network: Any, autoencoder: Any, data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession
 ) -> None:
-    """Train the network, and teach it then to draw as it would with guidance."""
+    """Train the network, then distil guidance into it."""
     work, guided = folder / WORK, options.guidance_steps if options.guidance != 1 else 0
     if not options.video_steps and not guided:
         network.save_pretrained(folder / CLIPS)
@@ -93,16 +93,16 @@ def _train_clips(
 
 
 def fraction_range(fractions: np.ndarray) -> tuple[float, float]:
-    """Between which ejection fractions, in percent, a source is asked that was trained on these, of one."""
+    """The range of ejection fractions in percent from which a source trained on these (0..1) is sampled."""
     percents = 100.0 * fractions[fractions > 0]
     low, high = np.percentile(percents, RANGE) if len(percents) else (0.0, 0.0)
     return round(float(low), 1), round(float(high), 1)
 
 
 def save_settings(folder: Path, fractions: np.ndarray, options: SourceTraining) -> None:
-    """Write ``config.yaml``: what the generator must know of the training."""
+    """Write ``config.yaml``: the settings that the generator needs."""
     config = {
-        # Few steps must begin where nothing is left of the picture (Lin et al., arXiv:2305.08891).
+        # Few steps must start from pure noise (Lin et al., arXiv:2305.08891).
         "noise_scheduler": {**PUBLISHED_SCHEDULER, "timestep_spacing": "trailing"},
         "sampling": {
             # New noise in each step covers the mistakes of networks as small as these, but takes more steps.
