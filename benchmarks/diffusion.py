@@ -1,7 +1,7 @@
 """What the embedded diffusion model is worth: python benchmarks/diffusion.py [--picture FILE] [--neighbours FILE]
 
-Prints what docs/diffusion.md tells: how long a clip takes; whether its ejection fraction, as the embedded teacher
-reads it, is the one that was asked for; and how near its hearts are to those that the model was trained on. The
+Prints the numbers of docs/diffusion.md: how long a clip takes; whether its ejection fraction, as the embedded teacher
+measures it, is the one that was requested; and how near its hearts are to those that the model was trained on. The
 training clips are simulated once more for that, unless --work names the folder of scripts/train_diffusion.py.
 """
 
@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from kdkit_echocardio.diffused import EMBEDDED, EchoDiffusion
 from kdkit_echocardio.diffusion.layout import load
-from kdkit_echocardio.diffusion.sampling import encoded
-from kdkit_echocardio.diffusion.training.clips import SIDE, kept_clips, read_beats
+from kdkit_echocardio.diffusion.sampling import encode_frames
+from kdkit_echocardio.diffusion.training.clips import SIDE, load_clips, read_beats
 from kdkit_echocardio.diffusion.training.simulated import FPS, FRAMES, ReadableClip, readable_clip
 
 # Simulated hearts beyond this index were not trained on.
@@ -32,14 +32,14 @@ UNSEEN = 1_000_000
 CORES = 2
 
 
-class Made(NamedTuple):
-    """``frames`` uint8 (T, H, W); what was ``asked`` of the ejection fraction, percent."""
+class SampledClip(NamedTuple):
+    """``frames`` uint8 (T, H, W); ``ejection_fraction``: the requested one, percent."""
 
     frames: np.ndarray
-    asked: float
+    ejection_fraction: float
 
 
-def alone() -> None:
+def use_one_thread() -> None:
     """One thread for each process, as sources are sampled."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -54,33 +54,35 @@ def seconds(frames: int, clips: int) -> float:
     return (time.perf_counter() - start) / clips
 
 
-def sampled(index: int) -> Made:
-    alone()
+def sample_clip(index: int) -> SampledClip:
+    use_one_thread()
     options = EchoDiffusion.Options(frames=FRAMES, device="cpu", batch_size=1)
     (sample,) = EchoDiffusion(options).generate([index])
-    return Made(sample.inputs, float(sample.truth["ejection_fraction"]))
+    return SampledClip(sample.inputs, float(sample.truth["ejection_fraction"]))
 
 
-def read_by_teacher(clip: Made) -> float:
-    alone()
+def teacher_ejection_fraction(clip: SampledClip) -> float:
+    use_one_thread()
     return read_beats(clip.frames, FPS)[0]
 
 
-def simulated(seed: int, variety: float, index: int) -> ReadableClip | None:
-    alone()
+def simulate_clip(seed: int, variety: float, index: int) -> ReadableClip | None:
+    use_one_thread()
     return readable_clip(seed, index, variety)
 
 
 def training_clips(pool: concurrent.futures.Executor, work: Path | None, card: dict[str, float]) -> np.ndarray:
     """The simulated clips that the model was trained on: uint8 (N, T, H, W)."""
     if work:
-        return kept_clips(work / "clips").clips
-    one = functools.partial(simulated, int(card["seed"]), card["variety"])
-    kept = [clip.frames for clip in pool.map(one, range(int(card["simulated"])), chunksize=8) if clip is not None]
-    # On the disk: half a gigabyte of them is looked at clip by clip.
+        return load_clips(work / "clips").clips
+    simulate = functools.partial(simulate_clip, int(card["seed"]), card["variety"])
+    clips = [
+        clip.frames for clip in pool.map(simulate, range(int(card["simulated"])), chunksize=8) if clip is not None
+    ]
+    # On the disk, as they are half a gigabyte.
     file = Path(tempfile.mkdtemp()) / "clips.u8"
-    np.stack(kept).tofile(file)
-    return np.memmap(file, np.uint8, "r").reshape(len(kept), FRAMES, SIDE, SIDE)
+    np.stack(clips).tofile(file)
+    return np.memmap(file, np.uint8, "r").reshape(len(clips), FRAMES, SIDE, SIDE)
 
 
 class Neighbours:
@@ -88,46 +90,47 @@ class Neighbours:
 
     def __init__(self, clips: np.ndarray) -> None:
         self.model, self.clips = load(EMBEDDED), clips
-        self.every = 2
-        parts = [self._latents(clip[:: self.every]) for clip in clips]
-        self.known = torch.cat(parts)
+        self.frame_step = 2
+        parts = [self._latents(clip[:: self.frame_step]) for clip in clips]
+        self.training_latents = torch.cat(parts)
         self.of_clip = len(parts[0])
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Distances and nearest training frames of frames uint8 (N, H, W)."""
-        distances, places = torch.cdist(self._latents(frames), self.known).min(dim=1)
-        nearest = [self.clips[p // self.of_clip][p % self.of_clip * self.every] for p in places.tolist()]
-        return (distances / self.known.shape[1] ** 0.5).numpy(), nearest
+        distances, places = torch.cdist(self._latents(frames), self.training_latents).min(dim=1)
+        nearest = [self.clips[p // self.of_clip][p % self.of_clip * self.frame_step] for p in places.tolist()]
+        return (distances / self.training_latents.shape[1] ** 0.5).numpy(), nearest
 
     def spread(self, frames: np.ndarray) -> float:
         """The median distance of two of these frames."""
         distances = torch.pdist(self._latents(frames))
-        return float(distances.median() / self.known.shape[1] ** 0.5)
+        return float(distances.median() / self.training_latents.shape[1] ** 0.5)
 
     @torch.inference_mode()
     def _latents(self, frames: np.ndarray) -> torch.Tensor:
-        return encoded(self.model, torch.from_numpy(np.ascontiguousarray(frames))).flatten(1)
+        return encode_frames(self.model, torch.from_numpy(np.ascontiguousarray(frames))).flatten(1)
 
 
-def tell_following(asked: np.ndarray, found: np.ndarray) -> None:
-    """What was asked of clips and what the teacher reads in them, percent, NaN where it finds no beat."""
+def print_ejection_fractions(requested: np.ndarray, measured: np.ndarray) -> None:
+    """The requested ejection fractions and those that the teacher measures, percent, NaN without a beat."""
     print(
-        f"a beat is read in {np.isfinite(found).sum()} of {len(found)} clips; ejection fraction asked against read:"
+        f"a beat is read in {np.isfinite(measured).sum()} of {len(measured)} clips; "
+        "ejection fraction asked against read:"
     )
-    asked, found = asked[np.isfinite(found)], found[np.isfinite(found)]
+    requested, measured = requested[np.isfinite(measured)], measured[np.isfinite(measured)]
     rng = np.random.default_rng(0)
-    draws = [rng.integers(len(found), size=len(found)) for _ in range(2000)]
-    low, high = np.percentile([np.corrcoef(asked[d], found[d])[0, 1] for d in draws], [2.5, 97.5])
-    slope, offset = np.polyfit(asked, found, 1)
+    draws = [rng.integers(len(measured), size=len(measured)) for _ in range(2000)]
+    low, high = np.percentile([np.corrcoef(requested[d], measured[d])[0, 1] for d in draws], [2.5, 97.5])
+    slope, offset = np.polyfit(requested, measured, 1)
+    correlation = np.corrcoef(requested, measured)[0, 1]
+    print(f"r = {correlation:.3f} ({low:.3f} to {high:.3f}), read = {slope:.2f} asked {offset:+.1f}")
     print(
-        f"r = {np.corrcoef(asked, found)[0, 1]:.3f} ({low:.3f} to {high:.3f}), read = {slope:.2f} asked {offset:+.1f}"
-    )
-    print(
-        f"mean difference {np.mean(found - asked):+.1f}, mean absolute difference {np.mean(abs(found - asked)):.1f}"
+        f"mean difference {np.mean(measured - requested):+.1f}, "
+        f"mean absolute difference {np.mean(abs(measured - requested)):.1f}"
     )
 
 
-def tell_neighbours(neighbours: Neighbours, clips: list[Made], unseen: list[ReadableClip]) -> None:
+def print_neighbours(neighbours: Neighbours, clips: list[SampledClip], unseen: list[ReadableClip]) -> None:
     print("\n| first frames of | nearest training frame, median | 5 % nearest | two of them, median |")
     print("|---|---|---|---|")
     for name, frames in (
@@ -135,46 +138,47 @@ def tell_neighbours(neighbours: Neighbours, clips: list[Made], unseen: list[Read
         ("simulated clips not trained on", np.stack([clip.frames[clip.start] for clip in unseen])),
     ):
         distances = neighbours(frames)[0]
-        told = f"{np.median(distances):.3f} | {np.percentile(distances, 5):.3f} | {neighbours.spread(frames):.3f}"
-        print(f"| {name} | {told} |")
+        cells = f"{np.median(distances):.3f} | {np.percentile(distances, 5):.3f} | {neighbours.spread(frames):.3f}"
+        print(f"| {name} | {cells} |")
 
 
-def draw_sheet(path: Path, clips: list[np.ndarray], shown: int = 8) -> None:
+def draw_sheet(path: Path, clips: list[np.ndarray], columns: int = 8) -> None:
     """Some frames of some clips, a clip in each row."""
-    moments = np.linspace(0, FRAMES // 2, shown).astype(int)
+    moments = np.linspace(0, FRAMES // 2, columns).astype(int)
     cv2.imwrite(str(path), np.concatenate([np.concatenate(list(clip[moments]), axis=1) for clip in clips]))
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--clips", type=int, default=96)
-    asked.add_argument("--work", type=Path, help="folder with the training clips; simulated again without it")
-    asked.add_argument("--picture", type=Path, help="where to draw sampled clips above simulated ones")
-    asked.add_argument("--neighbours", type=Path, help="where to draw samples above their nearest training frames")
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=96)
+    parser.add_argument("--work", type=Path, help="folder with the training clips; simulated again without it")
+    parser.add_argument("--picture", type=Path, help="where to draw sampled clips above simulated ones")
+    parser.add_argument("--neighbours", type=Path, help="where to draw samples above their nearest training frames")
+    arguments = parser.parse_args()
     card = json.loads((EMBEDDED / "provenance.json").read_text(encoding="utf-8"))["settings"]
-    alone()
+    use_one_thread()
     print(f"{os.cpu_count()} cores, torch {torch.__version__}; one process of one thread:")
     print(f"{seconds(FRAMES, 5):.2f} s for a clip of {FRAMES} frames, {seconds(2, 32):.3f} s for one of 2")
     with concurrent.futures.ProcessPoolExecutor(CORES, multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(sampled, range(given.clips, given.clips + CORES)))  # not counted: processes start
+        list(pool.map(sample_clip, range(arguments.clips, arguments.clips + CORES)))  # not counted: processes start
         start = time.perf_counter()
-        clips = list(pool.map(sampled, range(given.clips), chunksize=4))
-        told = (time.perf_counter() - start) / len(clips)
-        print(f"{told:.2f} s for a clip of {FRAMES} frames with {CORES} such processes at work, loading included")
-        found = pool.map(read_by_teacher, clips, chunksize=4)
-        tell_following(np.array([clip.asked for clip in clips]), np.array(list(found)))
-        one = functools.partial(simulated, int(card["seed"]), card["variety"])
-        drawn = pool.map(one, range(UNSEEN, UNSEEN + 2 * given.clips), chunksize=4)
-        unseen = [clip for clip in drawn if clip is not None][: given.clips]
-        neighbours = Neighbours(training_clips(pool, given.work, card))
-    tell_neighbours(neighbours, clips, unseen)
-    if given.picture:
-        draw_sheet(given.picture, [clip.frames for clip in (*clips[:8], *unseen[:4])])
-    if given.neighbours:
+        clips = list(pool.map(sample_clip, range(arguments.clips), chunksize=4))
+        clip_seconds = (time.perf_counter() - start) / len(clips)
+        conditions = f"with {CORES} such processes at work, loading included"
+        print(f"{clip_seconds:.2f} s for a clip of {FRAMES} frames {conditions}")
+        measured = pool.map(teacher_ejection_fraction, clips, chunksize=4)
+        print_ejection_fractions(np.array([clip.ejection_fraction for clip in clips]), np.array(list(measured)))
+        simulate = functools.partial(simulate_clip, int(card["seed"]), card["variety"])
+        simulated = pool.map(simulate, range(UNSEEN, UNSEEN + 2 * arguments.clips), chunksize=4)
+        unseen = [clip for clip in simulated if clip is not None][: arguments.clips]
+        neighbours = Neighbours(training_clips(pool, arguments.work, card))
+    print_neighbours(neighbours, clips, unseen)
+    if arguments.picture:
+        draw_sheet(arguments.picture, [clip.frames for clip in (*clips[:8], *unseen[:4])])
+    if arguments.neighbours:
         frames = np.stack([clip.frames[0] for clip in clips[:12]])
         rows = [np.concatenate(list(row), axis=1) for row in (frames, neighbours(frames)[1])]
-        cv2.imwrite(str(given.neighbours), np.concatenate(rows))
+        cv2.imwrite(str(arguments.neighbours), np.concatenate(rows))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The digits student from every source, over several seeds: python benchmarks/digits.py [--only noise ...]
 
 Prints the table of docs/digits.md: accuracy on the 899 held-out real digits, mean and deviation over the seeds, the
-share of the teacher's that is kept, and the seconds that making samples, answering and training took. What was run
-once lies in runs/benchmark-digits and is not run again.
+share of the teacher's that is kept, and the seconds that generating, labelling and training took. Finished
+runs lie in runs/benchmark-digits and are not repeated.
 """
 
 from __future__ import annotations
@@ -47,32 +47,32 @@ SOURCES = {
 }
 
 
-def measured(source: str, seed: int) -> tuple[float, float, float]:
+def run_source(source: str, seed: int) -> tuple[float, float, float]:
     """The teacher's accuracy and the student's, and the seconds up to the trained student."""
     experiment = load_experiment(discover(), "digits", None, [*COMMON, *SOURCES[source], f"seed={seed}"])
     folder = choose_folder(ROOT, "digits", experiment.identity(), None)
     run_stages(Run(experiment, folder, ROOT / "store", Silence()), last="evaluate")
     scores = json.loads(folder.scores_file.read_text(encoding="utf-8"))
     seconds = folder.manifest()["seconds"]
-    spent = sum(seconds.get(stage, 0.0) for stage in ("generate", "label", "distill"))
-    return scores[TEACHER]["accuracy"]["value"], scores[STUDENT]["accuracy"]["value"], spent
+    run_seconds = sum(seconds.get(stage, 0.0) for stage in ("generate", "label", "distill"))
+    return scores[TEACHER]["accuracy"]["value"], scores[STUDENT]["accuracy"]["value"], run_seconds
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    asked.add_argument("--only", nargs="+", choices=list(SOURCES), default=list(SOURCES))
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--only", nargs="+", choices=list(SOURCES), default=list(SOURCES))
+    arguments = parser.parse_args()
     # Threads of a small network only wait for one another.
     torch.set_num_threads(1)
-    print(f"seeds {given.seeds}, Python {sys.version.split()[0]}, torch {torch.__version__}\n")
+    print(f"seeds {arguments.seeds}, Python {sys.version.split()[0]}, torch {torch.__version__}\n")
     print("| student distilled on | accuracy | of the teacher's | seconds |\n|---|---|---|---|")
-    for source in given.only:
-        teachers, students, seconds = zip(*(measured(source, seed) for seed in given.seeds), strict=True)
+    for source in arguments.only:
+        teachers, students, seconds = zip(*(run_source(source, seed) for seed in arguments.seeds), strict=True)
         spread = statistics.stdev(students) if len(students) > 1 else 0.0
         accuracy = f"{statistics.mean(students):.4f} ± {spread:.4f}"
-        kept = statistics.mean(students) / statistics.mean(teachers)
-        print(f"| {source} | {accuracy} | {kept:.1%} | {statistics.mean(seconds):.0f} |", flush=True)
+        share_kept = statistics.mean(students) / statistics.mean(teachers)
+        print(f"| {source} | {accuracy} | {share_kept:.1%} | {statistics.mean(seconds):.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast clips are simulated, and answered by teacher and student: python benchmarks/echocardio.py"""
+"""How fast clips are simulated, and predicted by teacher and student: python benchmarks/echocardio.py"""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kdkit_echocardio.teacher import DeepLabV3
 FRAMES, RUNS = 32, 5
 
 
-def frames_a_second(answer: Callable[[], object]) -> float:
+def frames_a_second(operation: Callable[[], object]) -> float:
     """Median over several runs, after one that is not counted."""
-    answer()
+    operation()
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()
-        answer()
+        operation()
         times.append(time.perf_counter() - start)
     return FRAMES / statistics.median(times)
 

@@ -1,9 +1,9 @@
 """Whether an ensemble's weights help: python benchmarks/ensemble.py [--seeds N]
 
 Prints the table of docs/teachers.md: the accuracy on the 899 held-out digits of students of the same three teachers,
-with each answer weighed by their agreement and without. The teachers are trained here, each on some digits of the
-training half: on very many and few, or on a third each. What was run once lies in runs/benchmark-ensemble and is not
-run again.
+with each target weighed by their agreement and without. The teachers are trained here, each on some digits of the
+training half: on very many and few, or on a third each. Finished runs lie in runs/benchmark-ensemble and are not
+repeated.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def teacher(part: tuple[int, int], seed: int) -> Path:
 def scores(parts: tuple[tuple[int, int], ...], weigh: bool, seed: int) -> tuple[float, float]:
     """The accuracy of the teacher, one or several, and of its student."""
     members = [f"{{name: digits-cnn, weights: {teacher(part, seed).resolve()}}}" for part in parts]
-    together = f"{{name: ensemble, activation: softmax, weigh: {weigh}, members: [{', '.join(members)}]}}"
+    ensemble = f"{{name: ensemble, activation: softmax, weigh: {weigh}, members: [{', '.join(members)}]}}"
     settings = [
-        f"teacher={together if len(members) > 1 else members[0]}",
+        f"teacher={ensemble if len(members) > 1 else members[0]}",
         "objective.temperature=1",
         "control=null",
         f"seed={seed}",
@@ -73,24 +73,24 @@ def scores(parts: tuple[tuple[int, int], ...], weigh: bool, seed: int) -> tuple[
     experiment = load_experiment(discover(), "digits", None, settings)
     folder = choose_folder(ROOT, "digits", experiment.identity(), None)
     run_stages(Run(experiment, folder, ROOT / "store", Silence()), last="evaluate")
-    found = json.loads(folder.scores_file.read_text(encoding="utf-8"))
-    return found[TEACHER]["accuracy"]["value"], found[STUDENT]["accuracy"]["value"]
+    run_scores = json.loads(folder.scores_file.read_text(encoding="utf-8"))
+    return run_scores[TEACHER]["accuracy"]["value"], run_scores[STUDENT]["accuracy"]["value"]
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--seeds", type=int, default=3)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
     # Threads of a small network only wait for one another.
     torch.set_num_threads(1)
     print("| teacher | its accuracy | the student's |\n|---|---|---|")
     for name, (parts, weigh) in ARMS.items():
-        teachers, students = zip(*(scores(parts, weigh, seed) for seed in range(given.seeds)), strict=True)
-        told = [
-            f"{statistics.mean(each):.4f} ± {statistics.stdev(each) if len(each) > 1 else 0.0:.4f}"
-            for each in (teachers, students)
+        teachers, students = zip(*(scores(parts, weigh, seed) for seed in range(arguments.seeds)), strict=True)
+        cells = [
+            f"{statistics.mean(accuracies):.4f} ± {statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0:.4f}"
+            for accuracies in (teachers, students)
         ]
-        print(f"| {name} | {told[0]} | {told[1]} |", flush=True)
+        print(f"| {name} | {cells[0]} | {cells[1]} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Each objective against plain distillation, over several seeds: python benchmarks/objectives.py [--domain D]
+"""Each objective against baseline distillation, over several seeds: python benchmarks/objectives.py [--domain D]
 
 Prints the table of docs/objectives.md: the student's score on the domain's first metric, mean and deviation over the
-seeds. Samples and answers are made once for each seed, in runs/benchmark-objectives.
+seeds. Samples and targets are made once for each seed, in runs/benchmark-objectives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path("runs/benchmark-objectives")
 # Of convlstm and the embedded teacher, at an eighth of the frame size.
 WALLS = "[encoder.2, network.backbone.8]"
 PLAIN = "{name: kl, temperature: 1}"
-# The first one is plain distillation, which the others are compared with.
+# The first one is baseline distillation, which the others are compared with.
 OBJECTIVES = {
     "digits": {
         "kl, T = 1": PLAIN,
@@ -66,29 +66,30 @@ def scores(domain: str, objective: str, seed: int) -> dict[str, float]:
     experiment = load_experiment(discover(), domain, None, settings)
     folder = choose_folder(ROOT, domain, experiment.identity(), None)
     run_stages(Run(experiment, folder, ROOT / "store", Silence()), last="evaluate")
-    found = json.loads(folder.scores_file.read_text(encoding="utf-8"))
+    run_scores = json.loads(folder.scores_file.read_text(encoding="utf-8"))
     metric = next(iter(experiment.metrics))
-    return {model: by_name[metric]["value"] for model, by_name in found.items()}
+    return {model: by_name[metric]["value"] for model, by_name in run_scores.items()}
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--domain", choices=list(OBJECTIVES), default="digits")
-    asked.add_argument("--seeds", type=int, default=3)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--domain", choices=list(OBJECTIVES), default="digits")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
     # Threads of a small network only wait for one another.
     torch.set_num_threads(1)
-    plain: list[float] = []
-    for name, objective in OBJECTIVES[given.domain].items():
-        found = [scores(given.domain, objective, seed) for seed in range(given.seeds)]
-        students = [each[STUDENT] for each in found]
-        if not plain:
-            plain = students
-            print(f"teacher {statistics.mean(each[TEACHER] for each in found):.4f}; {given.seeds} seeds\n")
+    baseline: list[float] = []
+    for name, objective in OBJECTIVES[arguments.domain].items():
+        run_scores = [scores(arguments.domain, objective, seed) for seed in range(arguments.seeds)]
+        students = [scores_of_seed[STUDENT] for scores_of_seed in run_scores]
+        if not baseline:
+            baseline = students
+            teacher = statistics.mean(scores_of_seed[TEACHER] for scores_of_seed in run_scores)
+            print(f"teacher {teacher:.4f}; {arguments.seeds} seeds\n")
             print("| objective | student | against the first |\n|---|---|---|")
-        gains = [one - other for one, other in zip(students, plain, strict=True)]
+        gains = [student - baseline for student, baseline in zip(students, baseline, strict=True)]
         spread = statistics.stdev(students) if len(students) > 1 else 0.0
-        gain = f"{statistics.mean(gains):+.4f}" if students is not plain else ""
+        gain = f"{statistics.mean(gains):+.4f}" if students is not baseline else ""
         print(f"| {name} | {statistics.mean(students):.4f} ± {spread:.4f} | {gain} |", flush=True)
 
 

@@ -14,7 +14,7 @@ SYSTOLE = 0.38
 
 
 def heart(rng: np.random.Generator) -> tuple[np.ndarray, Sample]:
-    """An area curve, float64 (T,), of 1.5 s to 4 s at 50 to 100 beats a minute, and a clip that knows one beat."""
+    """An area curve, float64 (T,), of 1.5 s to 4 s at 50 to 100 beats a minute, and a clip with one known beat."""
     beat = FPS * 60 / rng.uniform(50, 100)
     frames = int(rng.uniform(1.5, 4) * FPS)
     start = rng.uniform(0.2, 0.6) * beat
@@ -25,7 +25,7 @@ def heart(rng: np.random.Generator) -> tuple[np.ndarray, Sample]:
     return areas, Sample(np.zeros((frames, SIDE, SIDE), np.uint8), truth, {"fps": FPS})
 
 
-def answers(areas: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def area_curves(areas: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The area curves of models that see the heart, and of some that do not."""
     middle, swing, frames = areas.mean(), np.ptp(areas), len(areas)
     return {
@@ -50,7 +50,7 @@ def table(clips: int = CLIPS) -> dict[str, dict[str, float]]:
     gathered: dict[str, dict[str, AverageFrameDistance]] = {}
     for _ in range(clips):
         areas, sample = heart(rng)
-        for name, curve in answers(areas, rng).items():
+        for name, curve in area_curves(areas, rng).items():
             for metric in gathered.setdefault(name, {key: make() for key, make in METRICS.items()}).values():
                 metric.update(masks(curve), sample)
     return {

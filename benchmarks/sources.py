@@ -2,7 +2,7 @@
 
 Distils the same student from the same teacher on simulated clips, on clips of the embedded diffusion model, and on
 both, as many in all, and prints the table of docs/diffusion.md: DICE on simulated clips that no arm has seen,
-and with --data on labelled recordings. Samples and answers are made once for each seed, in runs/benchmark-sources.
+and with --data on labelled recordings. Samples and targets are made once for each seed, in runs/benchmark-sources.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SETTINGS = [
 ]
 
 
-def distilled(arm: str, seed: int, samples: int, epochs: int) -> RunFolder:
+def distill_arm(arm: str, seed: int, samples: int, epochs: int) -> RunFolder:
     """The finished run of one arm."""
     budget = [f"samples.train={samples}", f"training.epochs={epochs}", f"seed={seed}"]
     experiment = load_experiment(discover(), "echocardio", None, [*SETTINGS, *budget, f"generator={ARMS[arm]}"])
@@ -50,8 +50,8 @@ def distilled(arm: str, seed: int, samples: int, epochs: int) -> RunFolder:
 
 def on_phantoms(folder: RunFolder) -> dict[str, float]:
     """DICE of each model on the run's own evaluation clips."""
-    found = json.loads(folder.scores_file.read_text(encoding="utf-8"))
-    return {model: by_name["dice"]["value"] for model, by_name in found.items()}
+    run_scores = json.loads(folder.scores_file.read_text(encoding="utf-8"))
+    return {model: by_name["dice"]["value"] for model, by_name in run_scores.items()}
 
 
 def on_recordings(folder: RunFolder, data: Path) -> dict[str, float]:
@@ -64,39 +64,41 @@ def on_recordings(folder: RunFolder, data: Path) -> dict[str, float]:
         str(data),
         "--json",
     ]
-    told = subprocess.run(
+    process = subprocess.run(
         [*command, "--metric", "dice"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    scores = json.loads(told.stdout)["scores"]
+    scores = json.loads(process.stdout)["scores"]
     return {model: groups["all"]["dice"]["value"] for model, groups in scores.items()}
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--seeds", type=int, default=3)
-    asked.add_argument("--samples", type=int, default=480, help="training clips of two frames")
-    asked.add_argument("--epochs", type=int, default=8)
-    asked.add_argument("--data", type=Path, help="labelled recordings, of any layout that kdkit reads")
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=480, help="training clips of two frames")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--data", type=Path, help="labelled recordings, of any layout that kdkit reads")
+    arguments = parser.parse_args()
     # Threads of a small network only wait for one another.
     torch.set_num_threads(1)
-    found: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
-    for seed in range(given.seeds):
+    arm_scores: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
+    for seed in range(arguments.seeds):
         for arm in ARMS:
-            folder = distilled(arm, seed, given.samples, given.epochs)
+            folder = distill_arm(arm, seed, arguments.samples, arguments.epochs)
             scores = {f"phantoms, {model}": dice for model, dice in on_phantoms(folder).items()}
-            if given.data:
-                scores |= {f"recordings, {model}": dice for model, dice in on_recordings(folder, given.data).items()}
-            found[arm].append(scores)
+            if arguments.data:
+                scores |= {
+                    f"recordings, {model}": dice for model, dice in on_recordings(folder, arguments.data).items()
+                }
+            arm_scores[arm].append(scores)
             print(arm, seed, {name: round(dice, 4) for name, dice in scores.items()}, file=sys.stderr, flush=True)
-    columns = [name for name in found["phantom"][0] if name.endswith(STUDENT)]
+    columns = [name for name in arm_scores["phantom"][0] if name.endswith(STUDENT)]
     print("| distilled on | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
-    for arm, runs in found.items():
+    for arm, runs in arm_scores.items():
         print(f"| {arm} | " + " | ".join(_spread([run[name] for run in runs]) for name in columns) + " |")
-    teachers = [name for name in found["phantom"][0] if name.endswith(TEACHER)]
-    told = " | ".join(_spread([run[name] for run in found["phantom"]]) for name in teachers)
-    print(f"| the teacher itself | {told} |")
+    teachers = [name for name in arm_scores["phantom"][0] if name.endswith(TEACHER)]
+    cells = " | ".join(_spread([run[name] for run in arm_scores["phantom"]]) for name in teachers)
+    print(f"| the teacher itself | {cells} |")
 
 
 def _spread(values: list[float]) -> str:

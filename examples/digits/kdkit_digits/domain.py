@@ -43,21 +43,21 @@ class Digits(Domain):
         digit = int(prediction.argmax())
         return {"digit": digit, "probability": round(float(prediction[digit]), 4)}
 
-    def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:
-        """How many of the real digits among them it knows; fewer than half is implausible."""
-        if any(answer.shape != (CLASSES,) for answer in answers):
-            raise KdkitError(f"the teacher does not answer with {CLASSES} classes, but {answers[0].shape}")
-        known = [
-            answer.argmax() == int(sample.truth["label"])
-            for sample, answer in zip(samples, answers, strict=True)
+    def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
+        """How many of the real digits it classifies correctly; fewer than half is implausible."""
+        if any(prediction.shape != (CLASSES,) for prediction in predictions):
+            raise KdkitError(f"the teacher predicts {predictions[0].shape}, not {CLASSES} classes")
+        correct = [
+            prediction.argmax() == int(sample.truth["label"])
+            for sample, prediction in zip(samples, predictions, strict=True)
             if "label" in sample.truth
         ]
-        if known and sum(known) < len(known) / 2:
+        if correct and sum(correct) < len(correct) / 2:
             raise KdkitError(
-                f"the teacher knows {sum(known)} of {len(known)} real digits",
+                f"the teacher knows {sum(correct)} of {len(correct)} real digits",
                 "Check its weights, and that it was trained on images bright on dark, 0..255.",
             )
-        return f"{sum(known)} of {len(known)} real digits right" if known else ""
+        return f"{sum(correct)} of {len(correct)} real digits right" if correct else ""
 
     def sheet(self, samples: Sequence[Sample]) -> np.ndarray:
         from kdkit_digits.pictures import contact_sheet
@@ -65,7 +65,7 @@ class Digits(Domain):
         return contact_sheet(samples)
 
     def figures(self, cases: Sequence[Case]) -> Iterator[Figure]:
-        """Each case's image beside what every model says of it."""
+        """Each case's image and every model's prediction."""
         from kdkit_digits.pictures import case_svg
 
         for case in cases:

@@ -31,8 +31,8 @@ class Strokes(Generator):
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         for index in indices:
             rng = self.rng(index)
-            drawing = _fitted(rng, self._drawing(rng))
-            yield Sample(_inked(drawing, rng.uniform(1.6, 3.2)), info={"name": f"strokes-{index:05d}"})
+            drawing = _fit_to_canvas(rng, self._drawing(rng))
+            yield Sample(_rasterise(drawing, rng.uniform(1.6, 3.2)), info={"name": f"strokes-{index:05d}"})
 
     def _drawing(self, rng: np.random.Generator) -> np.ndarray:
         """Points (n, 2) of all strokes; each further one starts, or has its middle, near a point of the others."""
@@ -55,18 +55,18 @@ class Strokes(Generator):
         return np.cumsum(steps, axis=0) * rng.uniform(0.4, 1.0) / POINTS
 
 
-def _fitted(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
+def _fit_to_canvas(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
     """The points on the canvas, as high as it or nearly, slanted a little and not quite in its middle."""
     low, high = points.min(axis=0), points.max(axis=0)
     extent = np.maximum(high - low, 1e-3)
     height = CANVAS - rng.uniform(3.5, 9)
     width = np.clip(height * extent[0] / extent[1] * rng.uniform(0.7, 1.3), 4, height - rng.uniform(0, 6))
-    fitted = (points - (low + high) / 2) / extent * [width, height]
-    fitted[:, 0] += fitted[:, 1] * rng.normal(0, 0.15)
-    return fitted + CANVAS / 2 + rng.normal(0, 0.8, 2)
+    placed = (points - (low + high) / 2) / extent * [width, height]
+    placed[:, 0] += placed[:, 1] * rng.normal(0, 0.15)
+    return placed + CANVAS / 2 + rng.normal(0, 0.8, 2)
 
 
-def _inked(points: np.ndarray, radius: float) -> np.ndarray:
+def _rasterise(points: np.ndarray, radius: float) -> np.ndarray:
     """The image that a pen of this radius leaves on its way along the points."""
     centres = np.arange(CANVAS) + 0.5
     squared = (centres[:, None] - points.T[:, None]) ** 2  # (2, canvas, points)

@@ -17,9 +17,9 @@ SHIPPED = Path(__file__).parent / "weights" / "teacher.safetensors"
 
 
 class DigitsCNN(Teacher):
-    """A convolutional network for raw images uint8 (8, 8), bright on dark; answers ten logits.
+    """A convolutional network for raw images uint8 (8, 8), bright on dark; returns ten logits.
 
-    Trained on the training half of scikit-learn's digits; ``weights/teacher.json`` beside the weights says how.
+    Trained on the training half of scikit-learn's digits; ``weights/teacher.json`` describes the training.
     """
 
     class Options(ComponentOptions):

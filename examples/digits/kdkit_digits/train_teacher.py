@@ -58,7 +58,7 @@ def _train(network: DigitNetwork, images: torch.Tensor, labels: torch.Tensor) ->
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(images)).split(BATCH)[: len(images) // BATCH]:
-            logits = network(_moved(images[batch].float()))
+            logits = network(_augment(images[batch].float()))
             loss = F.cross_entropy(logits, labels[batch], label_smoothing=LABEL_SMOOTHING)
             optimizer.zero_grad()
             loss.backward()
@@ -66,7 +66,7 @@ def _train(network: DigitNetwork, images: torch.Tensor, labels: torch.Tensor) ->
             schedule.step()
 
 
-def _moved(images: torch.Tensor) -> torch.Tensor:
+def _augment(images: torch.Tensor) -> torch.Tensor:
     """Each image turned, scaled, slanted and shifted a little, at random."""
     count = len(images)
     angle, scale = torch.randn(count) * 0.12, 1 + torch.randn(count) * 0.08
@@ -82,8 +82,8 @@ def _moved(images: torch.Tensor) -> torch.Tensor:
 def _accuracy(network: DigitNetwork, half: Half) -> float:
     images, labels = half
     with torch.inference_mode():
-        answers = network.eval()(torch.from_numpy(images)).argmax(dim=1).numpy()
-    return round(float(np.mean(answers == labels)), 4)
+        predictions = network.eval()(torch.from_numpy(images)).argmax(dim=1).numpy()
+    return round(float(np.mean(predictions == labels)), 4)
 
 
 if __name__ == "__main__":

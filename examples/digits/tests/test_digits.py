@@ -36,8 +36,8 @@ def test_the_shipped_teacher_is_the_one_described():
     assert weights(network) == described["weights"]
     images, labels = held_out_half()
     with torch.inference_mode():
-        found = network(torch.from_numpy(images)).argmax(1).numpy()
-    assert np.mean(found == labels) == pytest.approx(described["accuracy_held_out"], abs=0.002)
+        predictions = network(torch.from_numpy(images)).argmax(1).numpy()
+    assert np.mean(predictions == labels) == pytest.approx(described["accuracy_held_out"], abs=0.002)
     assert described["accuracy_held_out"] > 0.98
 
 
@@ -55,7 +55,7 @@ def test_an_enlarged_digit_is_read_as_the_digit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("array", "told"),
+    ("array", "message"),
     [
         (np.zeros((8, 9), np.uint8), "9 x 8 pixels, not a square"),
         (np.zeros((4, 4), np.uint8), "4 x 4 pixels, not a square of 8 x 8 or more"),
@@ -64,9 +64,9 @@ def test_an_enlarged_digit_is_read_as_the_digit(tmp_path):
         (np.array([None]), "is not a whole .npy file"),
     ],
 )
-def test_what_is_no_digit_is_refused(tmp_path, array, told):
+def test_what_is_no_digit_is_refused(tmp_path, array, message):
     np.save(tmp_path / "odd.npy", array, allow_pickle=True)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         Digits().read(tmp_path / "odd.npy")
 
 
@@ -79,6 +79,6 @@ def test_the_most_probable_digit_is_told(tmp_path):
 
 def test_a_teacher_that_knows_no_digit_is_refused():
     samples = list(HeldOut().generate(range(8)))
-    wrong = [np.roll(np.eye(10)[int(sample.truth["label"])], 1) for sample in samples]
+    shifted = [np.roll(np.eye(10)[int(sample.truth["label"])], 1) for sample in samples]
     with pytest.raises(KdkitError, match="knows 0 of 8 real digits"):
-        Digits().check_teacher(samples, wrong)
+        Digits().check_teacher(samples, shifted)

@@ -20,8 +20,8 @@ def shared_frames(sample: Sample) -> dict[int, np.ndarray]:
     if "mask" not in sample.truth:
         return {}
     masks, frames = (np.asarray(sample.truth[name]) for name in ("mask", "mask_frames"))
-    several = [int(frame) for frame in np.unique(frames) if (frames == frame).sum() > 1]
-    return {frame: masks[frames == frame].astype(bool) for frame in several}
+    shared = [int(frame) for frame in np.unique(frames) if (frames == frame).sum() > 1]
+    return {frame: masks[frames == frame].astype(bool) for frame in shared}
 
 
 def annotators_picture(frame: np.ndarray, masks: np.ndarray, student: np.ndarray | None = None) -> bytes:
@@ -42,10 +42,10 @@ def annotators_picture(frame: np.ndarray, masks: np.ndarray, student: np.ndarray
         left = column * (_TILE + _MARGIN)
         page[_HEAD:, left : left + _TILE] = tile
     hands = [(f"{number + 1}  ", _HANDS[number % len(_HANDS)]) for number in range(len(masks))]
-    last = [("consensus", colour_of("truth"))]
-    last += [("   student", colour_of("student"))] if student is not None else []
+    legend_end = [("consensus", colour_of("truth"))]
+    legend_end += [("   student", colour_of("student"))] if student is not None else []
     for column, parts in enumerate(
-        ([("as it is", INK)], [("annotators  ", INK), *hands], [("marked by", INK), *_scale(len(masks))], last)
+        ([("as it is", INK)], [("annotators  ", INK), *hands], [("marked by", INK), *_scale(len(masks))], legend_end)
     ):
         write_parts(page, column * (_TILE + _MARGIN) + 4, 5, parts)
     write(page, 3 * (_TILE + _MARGIN) + 5, _HEAD + 3, f"DICE of two, mean {agreement(masks).dice:.2f}", FAINT, 13)
@@ -54,17 +54,17 @@ def annotators_picture(frame: np.ndarray, masks: np.ndarray, student: np.ndarray
 
 def annotators_caption(masks: np.ndarray) -> str:
     """How far the annotators of a frame agree, from their masks, bool (K, H, W)."""
-    found = agreement(masks)
-    rates = ", ".join(f"{rate:.2f}" for rate in found.sensitivity)
-    exact = ", ".join(f"{rate:.3f}" for rate in found.specificity)
+    agreed = agreement(masks)
+    sensitivities = ", ".join(f"{rate:.2f}" for rate in agreed.sensitivity)
+    specificities = ", ".join(f"{rate:.3f}" for rate in agreed.specificity)
     return (
-        f"{len(masks)} people outlined this frame; the mean DICE of two of them is {found.dice:.3f}. Beside the "
-        f"consensus (STAPLE) their sensitivities are {rates}, their specificities {exact}."
+        f"{len(masks)} people outlined this frame; the mean DICE of two of them is {agreed.dice:.3f}. Beside the "
+        f"consensus (STAPLE) their sensitivities are {sensitivities}, their specificities {specificities}."
     )
 
 
 def _tint(picture: np.ndarray, masks: np.ndarray) -> None:
-    """Colour each pixel by how many annotators marked it; those that nobody marked stay as they are."""
+    """Colour each pixel by how many annotators marked it; unmarked pixels stay as they are."""
     height, width = picture.shape[:2]
     votes = cv2.resize(masks.sum(0).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     for count in range(1, len(masks) + 1):

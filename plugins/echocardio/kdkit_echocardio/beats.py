@@ -1,4 +1,4 @@
-"""Heart beats in an area curve, found without a reference."""
+"""Heart beats in an area curve, detected without a reference."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Beats(NamedTuple):
     es: Frames
 
     def pairs(self) -> list[tuple[int, int]]:
-        """(ED frame, ES frame) of each whole systole: an ED and the ES that follows it."""
+        """(ED frame, ES frame) of each complete systole: an ED and the ES that follows it."""
         return [(int(d), int(s)) for d in self.ed for s in self.es[self.es > d][:1]]
 
 
@@ -48,17 +48,17 @@ def find_beats(areas: np.ndarray, fps: float) -> Beats:
 
     ES frames are prominent minima at least the shortest beat apart; an ED frame is the maximum between two of them,
     before the first or after the last. An event that the clip may have cut off counts only if the curve turns there
-    or comes near its extremes. Frames in which the segmentation was lost are bridged, and the slope of the line
-    through events of one kind is taken out. A curve that is constant, not finite, shorter than half the shortest
+    or comes near its extremes. Frames in which the segmentation failed are bridged, and the slope of the line
+    through events of one kind is subtracted. A curve that is constant, not finite, shorter than half the shortest
     beat, or as rough as noise has no beats. Raises ValueError if ``fps`` is not positive.
 
-    Limits, from curves whose beats are known: at 40 to 180 beats a minute, all are found in clips of 1.5 beats or
-    more with at least 7 frames a beat, while noise (standard deviation, from frame to frame) stays below 2 % of the
-    swing; events less than a fifth of a beat from either end of the clip may be missed, or taken from just outside.
-    With 10 % of noise, 4 % of the events are missed and 5 % too many. A drift of 20 % of the swing over the clip is
-    harmless from 2.5 beats on. Below 6 frames a beat nothing is found. Where ``fps`` is only assumed, it may be half
-    or one and a half times the true rate at 60 to 100 beats a minute. White noise of 14 frames or fewer shows a beat
-    in one clip of twenty, longer noise hardly ever.
+    Limits, measured on curves with known beats: at 40 to 180 beats a minute, all are detected in clips of 1.5 beats
+    or more with at least 7 frames a beat, while noise (standard deviation, from frame to frame) stays below 2 % of
+    the swing; events less than a fifth of a beat from either end of the clip may be missed, or taken from just
+    outside. With 10 % of noise, 4 % of the events are missed and 5 % too many. A drift of 20 % of the swing over the
+    clip is harmless from 2.5 beats on. Below 6 frames a beat nothing is detected. Where ``fps`` is only assumed, it
+    may be half or one and a half times the true rate at 60 to 100 beats a minute. White noise of 14 frames or fewer
+    shows a beat in one clip of twenty, longer noise hardly ever.
     """
     areas = np.asarray(areas, np.float64)
     if not fps > 0:
@@ -67,12 +67,12 @@ def find_beats(areas: np.ndarray, fps: float) -> Beats:
     # A clip may hold no more than one systole.
     if len(areas) < max(3, SHORTEST_BEAT / 2 * fps) or not np.isfinite(areas).all():
         return nothing
-    whole = _without_dropouts(areas, fps)
-    curve = _smooth(whole, SMOOTHING * fps)
-    if _is_noise(whole) or _swing(curve)[1] < LEAST_SWING * np.median(whole):
+    repaired = _without_dropouts(areas, fps)
+    curve = _smooth(repaired, SMOOTHING * fps)
+    if _is_noise(repaired) or _swing(curve)[1] < LEAST_SWING * np.median(repaired):
         return nothing
-    found = _events(curve, fps)
-    return _events(curve - _drift(curve, found) * np.arange(len(curve)), fps)
+    beats = _events(curve, fps)
+    return _events(curve - _drift(curve, beats) * np.arange(len(curve)), fps)
 
 
 def _events(curve: np.ndarray, fps: float) -> Beats:
@@ -97,15 +97,15 @@ def _without_dropouts(areas: np.ndarray, fps: float) -> np.ndarray:
     from scipy.ndimage import median_filter
 
     median = median_filter(areas, 2 * max(1, int(DROPOUT * fps)) + 1, mode="nearest")
-    lost = np.abs(areas - median) > DROP * _swing(areas)[1]
-    return np.where(lost, median, areas) if lost.mean() <= MOST_DROPOUTS else areas
+    dropouts = np.abs(areas - median) > DROP * _swing(areas)[1]
+    return np.where(dropouts, median, areas) if dropouts.mean() <= MOST_DROPOUTS else areas
 
 
-def _drift(curve: np.ndarray, found: Beats) -> float:
+def _drift(curve: np.ndarray, beats: Beats) -> float:
     """The slope, per frame, of the line through events of one kind that lie well inside the clip."""
     low, swing = _swing(curve)
     products, squares = 0.0, 0.0
-    for events, sign in ((found.ed, 1), (found.es, -1)):
+    for events, sign in ((beats.ed, 1), (beats.es, -1)):
         height = sign * (curve - low) / swing if swing else curve
         inner = events[[_is_event(height, frame, np.inf) for frame in events.tolist()]]
         if len(inner):
@@ -128,20 +128,20 @@ def _smooth(areas: np.ndarray, frames: float) -> np.ndarray:
 def _minima(level: np.ndarray, distance: float) -> Frames:
     from scipy.signal import find_peaks
 
-    # A rise just outside the clip: what the clip leaves out is not held against a minimum near its ends.
+    # A rise just outside the clip, so that a minimum near its ends is not rejected for what the clip does not show.
     padded = np.pad(-level, 1, constant_values=-level.max())
-    found = find_peaks(padded, prominence=PROMINENCE, distance=max(1.0, distance))[0] - 1
-    return _frames([frame for frame in found.tolist() if _is_event(-level, frame, -EXTREME)])
+    minima = find_peaks(padded, prominence=PROMINENCE, distance=max(1.0, distance))[0] - 1
+    return _frames([frame for frame in minima.tolist() if _is_event(-level, frame, -EXTREME)])
 
 
 def _maxima(level: np.ndarray, es: Frames) -> Frames:
-    found = []
+    peaks = []
     for start, end in zip([0, *es], [*es, len(level) - 1], strict=True):
         stretch = level[start : end + 1]
         frame = start + int(stretch.argmax())
         if len(es) and np.ptp(stretch) >= PROMINENCE and _is_event(level, frame, 1 - EXTREME):
-            found.append(frame)
-    return _frames(found)
+            peaks.append(frame)
+    return _frames(peaks)
 
 
 def _is_event(height: np.ndarray, frame: int, extreme: float) -> bool:

@@ -1,4 +1,4 @@
-"""Predicted beside true ejection fractions of all clips: for each model a scatter and a Bland-Altman plot."""
+"""Predicted against true ejection fractions of all clips: for each model a scatter and a Bland-Altman plot."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def ejection_figures(cases: Iterable[Case]) -> Iterator[Figure]:
         for model, prediction in case.predictions.items():
             if model != CONTROL:
                 pairs.setdefault(model, []).extend(estimate.measure(prediction, case.sample))
-    for model, found in pairs.items():
-        if len(found) >= FEWEST:
-            yield from _figures(model, np.array(found, np.float64))
+    for model, model_pairs in pairs.items():
+        if len(model_pairs) >= FEWEST:
+            yield from _figures(model, np.array(model_pairs, np.float64))
 
 
 def _figures(model: str, pairs: np.ndarray) -> Iterator[Figure]:
@@ -67,8 +67,8 @@ def _figures(model: str, pairs: np.ndarray) -> Iterator[Figure]:
         f"Bland-Altman plot: predicted minus true. The bias is {bias} points (solid), and 95 % of the differences "
         f"are expected from {low} to {high} (dashed; 1.96 standard deviations)."
     )
-    drawn = _differences(model, predicted, true, limits)
-    yield Figure(f"Agreement with the true ejection fraction, {model}", caption, "image/svg+xml", drawn)
+    plot = _differences(model, predicted, true, limits)
+    yield Figure(f"Agreement with the true ejection fraction, {model}", caption, "image/svg+xml", plot)
 
 
 def _scatter(model: str, predicted: np.ndarray, true: np.ndarray) -> bytes:

@@ -17,7 +17,7 @@ _DASHES = {"truth": "-", "teacher": (0, (5, 2)), "student": "-", CONTROL: (0, (1
 
 
 def area_figure(case: Case) -> bytes:
-    """The area curves of the truth and of every model, with the true ED and ES frames: SVG, white, or dark at night.
+    """The area curves of the truth and of every model, with the true ED and ES frames: SVG, light or dark.
 
     The unit is square centimetres where the sample's ``spacing_mm`` is known, else pixels; time is in seconds where
     its ``fps`` is known, else frames.
@@ -50,7 +50,7 @@ def _area_unit(spacing_mm: object) -> tuple[str, float]:
 
 
 def _top(axes: Any) -> float:
-    """The upper end of the axis: a control that answers noise would press the other curves flat."""
+    """The upper end of the axis: a control that predicts noise would flatten the other curves."""
     lines = [line for line in axes.get_lines() if line.get_label() != CONTROL] or axes.get_lines()
     return 1.15 * max((float(line.get_ydata().max()) for line in lines), default=0.0) or 1.0
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from .diffusion.embedding import Embedding
     from .diffusion.layout import Model, Parts, Sampling
-    from .diffusion.privacy import Known
+    from .diffusion.privacy import References
 
 EMBEDDED = Path(__file__).parent / "weights" / "echo_diffusion"
 MOST_FRAMES = 1000
-# Seconds of a clip that can show how much is ejected; shorter ones are made in less time, where the model says how.
+# Seconds of a clip that can show an ejection; shorter ones take fewer steps, where the model sets them.
 A_BEAT = 0.3
 
 
@@ -39,8 +39,8 @@ class EchoDiffusion(TrainableGenerator):
     A latent image is sampled, and then a latent clip that moves it with an ejection fraction; without ``path`` by the
     embedded model, which was trained on simulated clips alone. Needs ``kdkit-echocardio[diffusion]``.
 
-    ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info``: ``name``; ``fps``
-    (frames per second); with ``privacy`` also ``rejected``, how many draws were thrown away before this one.
+    ``truth``: ``ejection_fraction`` float64 (), percent, the condition given to the model. ``info``: ``name``;
+    ``fps`` (frames per second); with ``privacy`` also ``rejected``, how many draws were rejected before this one.
 
     Numbers are rounded in another order in batches of another size, so with ``batch_size`` above 1 a grey level may
     differ by one where samples were split over processes in another way.
@@ -49,7 +49,7 @@ class EchoDiffusion(TrainableGenerator):
     incidental = frozenset({"path", "device", "batch_size"})
 
     class Options(ComponentOptions):
-        """Which model, and what is asked of it."""
+        """Which model, and how it is sampled."""
 
         path: FolderPath | None = Field(
             None, description="Folder with vae, lidm_* and lvdm, as published or trained. null: the embedded model."
@@ -105,21 +105,21 @@ class EchoDiffusion(TrainableGenerator):
         device: str = Field("auto", description="Where the model runs: cpu, cuda, cuda:1, ...; auto: a GPU if any.")
         privacy: Privacy | None = Field(
             None,
-            description="Draw again what is too like somebody the model was trained on: {reference: recordings or "
+            description="Draw samples again that are too similar to a training recording: {reference: recordings or "
             "vectors, embedding: what makes vectors, percentile: 95, attempts: 10}. null: no filter.",
         )
 
     class TrainingOptions(SourceTraining):
-        """How a model of one's own is trained."""
+        """How a model is trained on a user's recordings."""
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
         super().__init__(options, seed)
         self._model: Model | None = None
         self._embedding: Embedding | None = None
         # Kept so that worker processes, which receive it with the generator, need not read all references again.
-        self._known: Known | None = None
+        self._references: References | None = None
         # A run asks for the fingerprint many times, and published models hold a gigabyte.
-        self._printed: tuple[Any, str] | None = None
+        self._cached_fingerprint: tuple[Any, str] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_model": None, "_embedding": None}
@@ -135,8 +135,8 @@ class EchoDiffusion(TrainableGenerator):
     def train(cls, data: Path, folder: Path, options: Any, session: TrainingSession) -> Mapping[str, Any]:
         """Train autoencoder and denoisers on the recordings in ``data``, of any layout that kdkit reads.
 
-        ``folder`` is then a model in the published layout; ``folder/training`` keeps the checkpoints, and pictures of
-        what the networks made while they learned.
+        ``folder`` is then a model in the published layout. ``folder/training`` holds the checkpoints, and pictures of
+        samples during the training.
         """
         from .diffusion.training.clips import read_clips
         from .diffusion.training.source import WORK, train_networks
@@ -148,131 +148,131 @@ class EchoDiffusion(TrainableGenerator):
     def files(self) -> Sequence[Path]:
         """The model's files, and those of the privacy filter."""
         privacy = self.options.privacy
-        own = [path for path in (privacy.reference, privacy.embedding) if _is_file(path)] if privacy else []
-        return [*self._parts().files(), *own]
+        filter_files = [path for path in (privacy.reference, privacy.embedding) if _is_file(path)] if privacy else []
+        return [*self._parts().files(), *filter_files]
 
     def fingerprint(self) -> str:
         """As inherited, and the state of the folder of references."""
         references = self._state_of_references()
         files = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files()]
         state = (self.options, self.version, references, files)
-        if self._printed is None or self._printed[0] != state:
-            told = f"{super().fingerprint()} {references}"
-            self._printed = state, hashlib.sha256(told.encode()).hexdigest()[:16]
-        return self._printed[1]
+        if self._cached_fingerprint is None or self._cached_fingerprint[0] != state:
+            text = f"{super().fingerprint()} {references}"
+            self._cached_fingerprint = state, hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self._cached_fingerprint[1]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         """Yield the clips with these indices, each from its own random stream.
 
         Raises :class:`kdkit.WeightsError` when the model cannot be used, and :class:`kdkit.DataError` when its
-        latents are not finite, or a sample stays too near to somebody real however often it is drawn.
+        latents are not finite, or a sample stays too near to a reference in every attempt.
         """
         from .diffusion.sampling import batch_size
 
-        rest = iter(indices)
-        first = list(islice(rest, 1))
-        if not first:
+        remaining = iter(indices)
+        batch_start = list(islice(remaining, 1))
+        if not batch_start:
             return
-        size = self.options.batch_size or batch_size(self._loaded(), self._frames_made())
-        while batch := [*first, *islice(rest, size - len(first))]:
-            first = []
-            yield from self._made(batch)
+        batch_length = self.options.batch_size or batch_size(self._load_model(), self._sampled_frame_count())
+        while batch := [*batch_start, *islice(remaining, batch_length - len(batch_start))]:
+            batch_start = []
+            yield from self._generate_batch(batch)
 
-    def _made(self, indices: Sequence[int]) -> Iterator[Sample]:
+    def _generate_batch(self, indices: Sequence[int]) -> Iterator[Sample]:
         """One batch."""
         import torch
 
         from kdkit import one_thread
 
-        from .diffusion.sampling import decoded, sample_clips
+        from .diffusion.sampling import decode_latents, sample_clips
 
-        options, model = self.options, self._loaded()
-        asked = [self._draw(index) for index in indices]
+        options, model = self.options, self._load_model()
+        draws = [self._draw(index) for index in indices]
         with torch.inference_mode(), one_thread():
             try:
-                images = self._images(model, asked)
+                images = self._images(model, draws)
                 latents = sample_clips(
                     model,
                     images,
-                    [draw.ejection_fraction / 100 for draw in asked],
-                    self._frames_made(),
-                    options.sampler or self._own(model).sampler,
+                    [draw.ejection_fraction / 100 for draw in draws],
+                    self._sampled_frame_count(),
+                    options.sampler or self._sampling_defaults(model).sampler,
                     self._steps(model),
                     self._guidance(model),
-                    [draw.chance for draw in asked],
+                    [draw.chance for draw in draws],
                 )
-                shown = latents[:, self._moments(model)]
-                clips = decoded(model, shown.flatten(0, 1)).unflatten(0, shown.shape[:2]).numpy()
+                clip_latents = latents[:, self._moments(model)]
+                clips = decode_latents(model, clip_latents.flatten(0, 1)).unflatten(0, clip_latents.shape[:2]).numpy()
             except torch.OutOfMemoryError as error:
                 raise DataError(
                     f"{len(indices)} clips of {options.frames} frames do not fit into the memory of {options.device}",
                     "Lower batch_size or frames, or set precision to bfloat16.",
                 ) from error
-        for draw, clip in zip(asked, clips, strict=True):
-            told = {"rejected": draw.rejected} if options.privacy else {}
+        for draw, clip in zip(draws, clips, strict=True):
+            privacy_info = {"rejected": draw.rejected} if options.privacy else {}
             yield Sample(
                 np.ascontiguousarray(clip),
                 truth={"ejection_fraction": np.array(draw.ejection_fraction, np.float64)},
                 info={
                     "name": f"echo-diffusion-{draw.index:05d}",
                     "fps": float(options.fps or model.settings.fps),
-                    **told,
+                    **privacy_info,
                 },
             )
 
-    def _images(self, model: Model, asked: Sequence[_Draw]) -> torch.Tensor:
-        """The latent images of a batch, (B, C, h, w); what the privacy filter refuses is drawn again."""
+    def _images(self, model: Model, draws: Sequence[_Draw]) -> torch.Tensor:
+        """The latent images of a batch, (B, C, h, w); what the privacy filter rejects is drawn again."""
         import torch
 
         from .diffusion.sampling import sample_images
 
         options = self.options
-        sampler = options.sampler or self._own(model).sampler
-        own = self._own(model).image_steps if options.steps is None else None
-        steps = options.image_steps or own or self._steps(model)
-        images = sample_images(model, sampler, steps, [draw.chance for draw in asked])
+        sampler = options.sampler or self._sampling_defaults(model).sampler
+        default_image_steps = self._sampling_defaults(model).image_steps if options.steps is None else None
+        steps = options.image_steps or default_image_steps or self._steps(model)
+        images = sample_images(model, sampler, steps, [draw.chance for draw in draws])
         if options.privacy is None:
             return images
-        embedding, known = self._filter(model)
-        todo = list(range(len(asked)))
-        while todo := [todo[n] for n in np.flatnonzero(known.too_near(embedding(images[todo])))]:
-            for place in todo:
-                asked[place].again(options.privacy.attempts)
-            again = [asked[place].chance for place in todo]
-            images[torch.tensor(todo)] = sample_images(model, sampler, steps, again)
+        embedding, references = self._privacy_filter(model)
+        pending = list(range(len(draws)))
+        while pending := [pending[n] for n in np.flatnonzero(references.too_near(embedding(images[pending])))]:
+            for number in pending:
+                draws[number].redraw(options.privacy.attempts)
+            generators = [draws[number].chance for number in pending]
+            images[torch.tensor(pending)] = sample_images(model, sampler, steps, generators)
         return images
 
     def _steps(self, model: Model) -> int:
-        return self.options.steps or self._own(model).steps
+        return self.options.steps or self._sampling_defaults(model).steps
 
     def _guidance(self, model: Model) -> float:
         if self.options.guidance is not None:
             return self.options.guidance
-        return 1.0 if self._short(model) else model.settings.guidance
+        return 1.0 if self._is_short(model) else model.settings.guidance
 
-    def _own(self, model: Model) -> Sampling:
-        """How the model asks to be sampled for clips of this length."""
-        return (model.settings.short_clips if self._short(model) else None) or model.settings
+    def _sampling_defaults(self, model: Model) -> Sampling:
+        """The model's own sampling settings for clips of this length."""
+        return (model.settings.short_clips if self._is_short(model) else None) or model.settings
 
-    def _short(self, model: Model) -> bool:
-        return self._frames_made() < A_BEAT * model.settings.fps
+    def _is_short(self, model: Model) -> bool:
+        return self._sampled_frame_count() < A_BEAT * model.settings.fps
 
     def _draw(self, index: int) -> _Draw:
         # Clips of another length show other hearts: a recipe may train on short clips and measure on long ones.
         rng = self.rng(index * (MOST_FRAMES + 1) + self.options.frames)
-        wanted = self.options.ejection_fraction.draw(rng, self._loaded().settings.ejection_fraction)
-        return _Draw(index, wanted, rng)
+        ejection_fraction = self.options.ejection_fraction.draw(rng, self._load_model().settings.ejection_fraction)
+        return _Draw(index, ejection_fraction, rng)
 
-    def _filter(self, model: Model) -> tuple[Embedding, Known]:
-        from .diffusion.embedding import embedding_of, known_of
+    def _privacy_filter(self, model: Model) -> tuple[Embedding, References]:
+        from .diffusion.embedding import embedding_of, references_of
 
         if self._embedding is None:
             self._embedding = embedding_of(self.options.privacy, model)
-        if self._known is None:
-            self._known = known_of(self.options.privacy, model, self._embedding)
-        return self._embedding, self._known
+        if self._references is None:
+            self._references = references_of(self.options.privacy, model, self._embedding)
+        return self._embedding, self._references
 
-    def _loaded(self) -> Model:
+    def _load_model(self) -> Model:
         if self._model is None:
             import torch
 
@@ -302,9 +302,9 @@ class EchoDiffusion(TrainableGenerator):
         privacy = self.options.privacy
         return state_of(privacy.reference) if privacy and privacy.reference.is_dir() else ""
 
-    def _frames_made(self) -> int:
+    def _sampled_frame_count(self) -> int:
         """How many frames are sampled, at the model's own rate, for the clip to last long enough."""
-        return int(self._moments(self._loaded())[-1]) + 1
+        return int(self._moments(self._load_model())[-1]) + 1
 
     def _moments(self, model: Model) -> np.ndarray:
         """The frame at the model's own rate that is nearest to each frame of the clip."""
@@ -324,12 +324,12 @@ class _Draw:
     def __post_init__(self) -> None:
         self._renew()
 
-    def again(self, most: int) -> None:
-        """Begin the next attempt. Raises :class:`kdkit.DataError` when there is none left."""
+    def redraw(self, attempts: int) -> None:
+        """Begin the next attempt. Raises :class:`kdkit.DataError` after the last one."""
         self.rejected += 1
-        if self.rejected >= most:
+        if self.rejected >= attempts:
             raise DataError(
-                f"sample {self.index} was too near to a reference {most} times",
+                f"sample {self.index} was too near to a reference {attempts} times",
                 "Raise privacy.attempts or privacy.percentile; if it goes on, the model repeats its training set.",
             )
         self._renew()

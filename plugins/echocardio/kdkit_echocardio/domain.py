@@ -116,16 +116,16 @@ class Echocardio(Domain):
             np.savez_compressed(partial, probability=probability)
         video = stem.with_name(f"{stem.name}.mp4")
         write_overlay(video, read_clip(path).frames, list(probability), areas, beats, rate)
-        return {"frames": len(prediction), "fps": sample.info.get("fps"), **_measured(masks, areas, beats)}
+        return {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(masks, areas, beats)}
 
-    def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:
-        """The DICE where masks are known and the share of foreground.
+    def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
+        """The DICE, where there are true masks, and the share of foreground.
 
-        Raises :class:`kdkit.KdkitError` when the foreground is no plausible share of the frames.
+        Raises :class:`kdkit.KdkitError` when the foreground is an implausible share of the frames.
         """
         from .geometry import binarize
 
-        masks = [binarize(answer) for answer in answers]
+        masks = [binarize(prediction) for prediction in predictions]
         share = float(np.mean([mask.mean() for mask in masks]))
         if not _LEAST_FOREGROUND <= share <= _MOST_FOREGROUND:
             raise KdkitError(
@@ -162,17 +162,17 @@ class Echocardio(Domain):
         return write_echonet(folder)
 
     def predict(self, sample: Sample, infer: Callable[[Sequence[np.ndarray]], list[np.ndarray]]) -> np.ndarray:
-        """A network's answer to a recording: clips as they are, and each of two stills as a clip of its own.
+        """A network's prediction on a recording: clips as they are, and each of two stills as a separate clip.
 
-        End-diastole and end-systole alone are no moving clip: a network with a memory would carry the one over into
-        the other. Each is repeated, and the last frame's answer counts, when the memory has settled.
+        End-diastole and end-systole alone are not a moving clip: a network with a memory would carry the one over
+        into the other. Each is repeated until the memory has settled, and the last frame's prediction counts.
         """
         from .events import is_stills
 
         if not is_stills(sample):
             return infer([sample.inputs])[0]
         repeated = [np.repeat(still[None], STILL_FRAMES, axis=0) for still in sample.inputs]
-        return np.stack([answer[-1] for answer in infer(repeated)])
+        return np.stack([prediction[-1] for prediction in infer(repeated)])
 
     def strata(self, sample: Sample) -> Mapping[str, Sample]:
         """End-diastole, end-systole, and the image quality where the source notes one.
@@ -180,8 +180,8 @@ class Echocardio(Domain):
         In the groups of one phase a sample has only that phase's frames as truth, and no ejection fraction.
         """
         groups = {
-            told: replace(sample, truth={k: v for k, v in sample.truth.items() if k not in (other, _EF)})
-            for told, event, other in (("ED", "ed", "es"), ("ES", "es", "ed"))
+            name: replace(sample, truth={k: v for k, v in sample.truth.items() if k not in (other, _EF)})
+            for name, event, other in (("ED", "ed", "es"), ("ES", "es", "ed"))
             if event in sample.truth
         }
         quality = sample.info.get("image_quality")
@@ -203,14 +203,14 @@ class Echocardio(Domain):
         yield from figures(cases)
 
     def overview(self, cases: Iterable[Case]) -> Iterator[Figure]:
-        """Predicted beside true ejection fractions: a scatter and a Bland-Altman plot for teacher and student."""
+        """Predicted against true ejection fractions: a scatter and a Bland-Altman plot for teacher and student."""
         from .bland_altman import ejection_figures
 
         yield from ejection_figures(cases)
 
 
-def _measured(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
-    """What a row of the summary says of the beats."""
+def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
+    """The columns of the summary that describe the beats."""
     from .geometry import area_ejection_fraction, discs_ejection_fraction
 
     ed, es = beats
@@ -232,6 +232,6 @@ def _dice(sample: Sample, mask: np.ndarray) -> list[float]:
     if "mask" not in sample.truth:
         return []
     true = np.asarray(sample.truth["mask"]).astype(bool)
-    found = mask[np.asarray(sample.truth["mask_frames"])]
-    total = int(found.sum() + true.sum())
-    return [2.0 * int((found & true).sum()) / total] if total else []
+    predicted = mask[np.asarray(sample.truth["mask_frames"])]
+    total = int(predicted.sum() + true.sum())
+    return [2.0 * int((predicted & true).sum()) / total] if total else []

@@ -1,4 +1,4 @@
-"""What is known of a sample's beats: its true masks, and which frames to show as end-diastole and end-systole."""
+"""A sample's true masks, and the frames to show as end-diastole and end-systole."""
 
 from __future__ import annotations
 

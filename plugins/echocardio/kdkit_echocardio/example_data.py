@@ -40,11 +40,11 @@ def write_echonet(folder: Path, annotators: int = 1) -> Path:
         areas = clip.mask.sum((1, 2))
         for frame in (int(areas.argmax()), int(areas.argmin())):
             for annotator in range(annotators):
-                drawn = another_hand(clip.mask[frame], annotator)
-                tracings += [f"{name}.avi,{chord},{frame}" for chord in _chords(drawn)]
-    whole = (folder / "Videos" / f"0X{0:016X}.avi").read_bytes()
+                second_mask = another_hand(clip.mask[frame], annotator)
+                tracings += [f"{name}.avi,{chord},{frame}" for chord in _chords(second_mask)]
+    video_bytes = (folder / "Videos" / f"0X{0:016X}.avi").read_bytes()
     name = f"0X{CLIPS:016X}"
-    (folder / "Videos" / f"{name}.avi").write_bytes(whole[:200])
+    (folder / "Videos" / f"{name}.avi").write_bytes(video_bytes[:200])
     rows.append(f"{name},50,0,0,112,112,20,{FRAMES},TEST")
     tracings += [line.replace(f"0X{CLIPS - 1:016X}", name) for line in tracings if f"0X{CLIPS - 1:016X}" in line]
     (folder / "FileList.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The pictures of the report: chosen cases, with every model beside the truth."""
+"""The pictures of the report: selected cases, with every model and the truth."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .curves import CONTROL, area_figure
 from .drawing import FAINT, INK, blank, colour_of, enlarged, outline, png, write, write_parts
 from .events import is_stills, rate_of, shown_beat, true_mask
 from .geometry import binarize
-from .phase import area_rows, known_beats, phase_caption, phase_figure
+from .phase import area_rows, phase_caption, phase_figure, true_beats
 
 _TILE, _HEAD, _MARGIN = 224, 26, 6
 _STUDENT = "student"
 
 
 def figures(cases: Sequence[Case]) -> Iterator[Figure]:
-    """For each case its ED and ES frames, its area curves, and what is found of its beats; more of some cases.
+    """For each case its ED and ES frames, its area curves and its beats; more of some cases.
 
     Where several people annotated a frame, their outlines and consensus; of the median case the beating heart.
     """
@@ -34,7 +34,7 @@ def figures(cases: Sequence[Case]) -> Iterator[Figure]:
         if is_stills(case.sample):
             continue
         yield Figure(f"{title}, area over time", _curve_caption(case), "image/svg+xml", area_figure(case))
-        beats, rows = known_beats(case), area_rows(case)
+        beats, rows = true_beats(case), area_rows(case)
         if beats and rows:
             fps = rate_of(case.sample)
             caption = phase_caption(rows, beats, fps)
@@ -61,7 +61,9 @@ def strip(case: Case) -> bytes:
         if "mask" in case.sample.truth:
             parts += [("   truth", colour_of("truth"))]
         write_parts(page, column * (_TILE + _MARGIN) + 4, 5, parts)
-    for row, (phase, frame) in enumerate(zip(("ED", "ES"), shown_beat(case.sample, _all(case)), strict=True)):
+    for row, (phase, frame) in enumerate(
+        zip(("ED", "ES"), shown_beat(case.sample, _all_predictions(case)), strict=True)
+    ):
         for column, name in enumerate(["", *names]):
             top, left = _HEAD + row * (_TILE + _MARGIN), column * (_TILE + _MARGIN)
             page[top : top + _TILE, left : left + _TILE] = _tile(case, phase, frame, name)
@@ -84,17 +86,17 @@ def _tile(case: Case, phase: str, frame: int, name: str) -> np.ndarray:
 
 
 def _dice(prediction: np.ndarray, mask: np.ndarray) -> float:
-    found, true = binarize(prediction), mask.astype(bool)
-    total = int(found.sum() + true.sum())
-    return 2.0 * int((found & true).sum()) / total if total else 1.0
+    predicted, true = binarize(prediction), mask.astype(bool)
+    total = int(predicted.sum() + true.sum())
+    return 2.0 * int((predicted & true).sum()) / total if total else 1.0
 
 
-def _all(case: Case) -> list[np.ndarray]:
+def _all_predictions(case: Case) -> list[np.ndarray]:
     return list(case.predictions.values())
 
 
 def _strip_caption(case: Case) -> str:
-    ed, es = shown_beat(case.sample, _all(case))
+    ed, es = shown_beat(case.sample, _all_predictions(case))
     rate = rate_of(case.sample)
     text = "Above end-diastole, below end-systole. "
     if not is_stills(case.sample):

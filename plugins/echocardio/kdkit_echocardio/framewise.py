@@ -48,8 +48,8 @@ class Framewise(nn.Module):
         colour = frames.to(self.mean.dtype)[:, None].expand(-1, 3, -1, -1)
         normalised = ((colour - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
         scores = self.network(normalised)["out"]
-        wanted = scores[:, self.foreground]
+        foreground = scores[:, self.foreground]
         if scores.shape[1] == 1 or not self.exclusive:
-            return wanted
-        others = torch.cat([scores[:, : self.foreground], scores[:, self.foreground + 1 :]], 1)
-        return wanted - others.logsumexp(1)
+            return foreground
+        background = torch.cat([scores[:, : self.foreground], scores[:, self.foreground + 1 :]], 1)
+        return foreground - background.logsumexp(1)

@@ -1,4 +1,4 @@
-"""What is in a folder of recordings, told to its owner before anything is run with it."""
+"""A report on a folder of recordings, before a run uses it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .recordings import Contour, Recording, Study, inspect, open_study
 from .recordings.sample import sample_of
 from .sheet import contact_sheet
 
-SHOWN = 9
+SHEET_RECORDINGS = 9
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is remembered of a clip that was decoded."""
+class ClipFacts:
+    """The facts of a decoded clip."""
 
     frames: int
     height: int
@@ -36,37 +36,37 @@ class Seen:
 
 
 def inspection(path: Path, layout: str, progress: Progress) -> Inspection:
-    """Read every recording in ``path`` once and say what was found; see :meth:`kdkit.Domain.check_data`."""
+    """Read every recording in ``path`` once and report on it; see :meth:`kdkit.Domain.check_data`."""
     study, others = _of_the_view_in_use(open_study(path, layout))
-    seen: dict[str, Seen] = {}
-    watched = replace(study, recordings=[_watched(recording, seen) for recording in study.recordings])
+    facts: dict[str, ClipFacts] = {}
+    observed = replace(study, recordings=[_with_facts(recording, facts) for recording in study.recordings])
     with progress.work("check", study.layout, len(study.recordings), "recordings") as bar:
-        checked = inspect(watched, lambda done, total: bar.advance())
-    used = checked.recordings
-    clips = [seen[recording.name] for recording in used if recording.name in seen]
+        inspected = inspect(observed, lambda done, total: bar.advance())
+    recordings = inspected.recordings
+    clips = [facts[recording.name] for recording in recordings if recording.name in facts]
     return Inspection(
-        used=len(used),
-        facts={"layout": checked.layout} | ({"other views": others} if others else {}),
-        tables=[_by_split(used), _ranges(clips), _frame_sizes(clips), *_annotators(used, seen)],
-        defects=checked.defects,
-        pictures=_pictures(used),
+        used=len(recordings),
+        facts={"layout": inspected.layout} | ({"other views": others} if others else {}),
+        tables=[_by_split(recordings), _ranges(clips), _frame_sizes(clips), *_annotators(recordings, facts)],
+        defects=inspected.defects,
+        pictures=_pictures(recordings),
     )
 
 
 def _of_the_view_in_use(study: Study) -> tuple[Study, int]:
     """The study without recordings of another view than a run takes by default, and how many these are."""
     view = Recordings.Options.model_fields["view"].default
-    kept = [recording for recording in study.recordings if recording.view in (None, view)]
-    return replace(study, recordings=kept), len(study.recordings) - len(kept)
+    recordings = [recording for recording in study.recordings if recording.view in (None, view)]
+    return replace(study, recordings=recordings), len(study.recordings) - len(recordings)
 
 
-def _watched(recording: Recording, seen: dict[str, Seen]) -> Recording:
-    """The recording, which notes what its clip is like when it is decoded: so nothing is decoded twice."""
+def _with_facts(recording: Recording, facts: dict[str, ClipFacts]) -> Recording:
+    """The recording, which notes its clip's facts when it is decoded, so that nothing is decoded twice."""
 
     def load() -> Clip:
         clip = recording.load()
         frames, height, width = clip.frames.shape
-        seen[recording.name] = Seen(frames, height, width, clip.fps, clip.spacing_mm)
+        facts[recording.name] = ClipFacts(frames, height, width, clip.fps, clip.spacing_mm)
         return clip
 
     return replace(recording, load=load)
@@ -74,17 +74,17 @@ def _watched(recording: Recording, seen: dict[str, Seen]) -> Recording:
 
 def _pictures(recordings: Sequence[Recording]) -> list[Figure]:
     """A contact sheet of recordings from all over the folder, fitted as a network sees them; none without any."""
-    chosen = recordings[:: max(1, len(recordings) // SHOWN)][:SHOWN]
-    if not chosen:
+    examples = recordings[:: max(1, len(recordings) // SHEET_RECORDINGS)][:SHEET_RECORDINGS]
+    if not examples:
         return []
     png = io.BytesIO()
-    Image.fromarray(contact_sheet([sample_of(recording) for recording in chosen])).save(png, "PNG", optimize=True)
+    Image.fromarray(contact_sheet([sample_of(recording) for recording in examples])).save(png, "PNG", optimize=True)
     caption = "End-diastole and end-systole as a network sees them, plain and with the human contour."
     return [Figure("Some of the recordings", caption, "image/png", png.getvalue())]
 
 
 def _by_split(recordings: Sequence[Recording]) -> Table:
-    """How many recordings each part of the data has, and what is known of them."""
+    """How many recordings each split has, and how many of them have labels."""
     splits = sorted({recording.split or "–" for recording in recordings})
     rows = [_row(split, [r for r in recordings if (r.split or "–") == split]) for split in splits]
     if len(rows) > 1:
@@ -102,30 +102,30 @@ def _row(split: str, recordings: Sequence[Recording]) -> list[str | int]:
     ]
 
 
-def _annotators(recordings: Sequence[Recording], seen: Mapping[str, Seen]) -> list[Table]:
+def _annotators(recordings: Sequence[Recording], facts: Mapping[str, ClipFacts]) -> list[Table]:
     """How far people agree on the frames that several of them outlined; nothing where there is no such frame."""
-    found = [
+    agreements = [
         agreement(masks)
         for recording in recordings
-        if recording.name in seen
-        for masks in _several(recording.labels.contours, seen[recording.name])
+        if recording.name in facts
+        for masks in _annotator_masks(recording.labels.contours, facts[recording.name])
     ]
-    if not found:
+    if not agreements:
         return []
     rows = [
-        ["DICE of two of them, mean", *_range(each.dice for each in found)],
-        ["lowest sensitivity (STAPLE)", *_range(_least(each.sensitivity) for each in found)],
+        ["DICE of two of them, mean", *_range(agreed.dice for agreed in agreements)],
+        ["lowest sensitivity (STAPLE)", *_range(_least(agreed.sensitivity) for agreed in agreements)],
     ]
-    title = f"Frames that several annotators outlined: {len(found)}"
+    title = f"Frames that several annotators outlined: {len(agreements)}"
     return [Table(title, ("", "least", "median", "most"), [row[:-1] for row in rows])]
 
 
 def _least(rates: np.ndarray) -> float | None:
-    """The lowest of the rates that are known; None without any: of an empty consensus nothing can be found."""
+    """The lowest rate that is not NaN; None without any, as an empty consensus has no rates."""
     return min((float(rate) for rate in rates if not np.isnan(rate)), default=None)
 
 
-def _several(contours: Sequence[Contour], clip: Seen) -> Iterator[np.ndarray]:
+def _annotator_masks(contours: Sequence[Contour], clip: ClipFacts) -> Iterator[np.ndarray]:
     """The masks, bool (K, H, W), of each frame that has more than one contour."""
     by_frame: dict[int, list[np.ndarray]] = defaultdict(list)
     for contour in contours:
@@ -136,8 +136,8 @@ def _several(contours: Sequence[Contour], clip: Seen) -> Iterator[np.ndarray]:
     yield from (np.stack(masks) for masks in by_frame.values() if len(masks) > 1)
 
 
-def _ranges(clips: Sequence[Seen]) -> Table:
-    """The least, the median and the most of what can be counted; how many say nothing of it."""
+def _ranges(clips: Sequence[ClipFacts]) -> Table:
+    """Minimum, median and maximum of the clips' numbers; how many clips lack them."""
     columns = ("", "least", "median", "most", "unknown")
     return Table(
         "What they are like",
@@ -153,15 +153,15 @@ def _ranges(clips: Sequence[Seen]) -> Table:
 
 
 def _range(values: Iterable[float | None]) -> list[float | None]:
-    every = list(values)
-    known = [value for value in every if value is not None]
-    unknown = len(every) - len(known)
-    return [min(known), median(known), max(known), unknown] if known else [None, None, None, unknown]
+    entries = list(values)
+    numbers = [entry for entry in entries if entry is not None]
+    missing = len(entries) - len(numbers)
+    return [min(numbers), median(numbers), max(numbers), missing] if numbers else [None, None, None, missing]
 
 
-def _frame_sizes(clips: Sequence[Seen]) -> Table:
+def _frame_sizes(clips: Sequence[ClipFacts]) -> Table:
     """The commonest frame sizes."""
     counts = Counter(f"{clip.width}x{clip.height}" for clip in clips).most_common(5)
-    others = len(clips) - sum(count for _, count in counts)
+    other_count = len(clips) - sum(count for _, count in counts)
     rows: list[list[str | int]] = [[size, count] for size, count in counts]
-    return Table("Frame sizes", ("size", "recordings"), [*rows, ["others", others]] if others else rows)
+    return Table("Frame sizes", ("size", "recordings"), [*rows, ["others", other_count]] if other_count else rows)

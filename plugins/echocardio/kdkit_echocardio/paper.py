@@ -45,8 +45,8 @@ def svg(figure: Any) -> bytes:
     """The figure as a file of its own; the same figure gives the same bytes."""
     target = io.BytesIO()
     figure.savefig(target, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn = target.getvalue().decode().replace(INK, "currentColor")
-    return drawn.replace("<style", f"{_GROUND}\n  <style", 1).encode()
+    image = target.getvalue().decode().replace(INK, "currentColor")
+    return image.replace("<style", f"{_GROUND}\n  <style", 1).encode()
 
 
 def line_colour(name: str) -> str:

@@ -1,4 +1,4 @@
-"""When each model sees end-diastole and end-systole, beside when they are: a row for each model."""
+"""Predicted and true times of end-diastole and end-systole: a row for each model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ROW, _AXIS = 0.85, 0.9  # inches
 
 
 class Marks(NamedTuple):
-    """The events of an area curve beside a reference's, ED and ES together, as frame numbers, int64.
+    """The events of an area curve compared with a reference's, ED and ES together, as frame numbers, int64.
 
-    ``matched`` and ``extra``: found ones; extra ones are counted from the first to the last reference event, as a
-    clip may be annotated in part. ``missed``: those of the reference. ``distances``: of the matched ones, frames.
+    ``matched`` and ``extra``: detected events; extra ones are counted from the first to the last reference event, as
+    a clip may be annotated in part. ``missed``: those of the reference. ``distances``: of the matched ones, frames.
     """
 
     matched: Frames
@@ -31,7 +31,7 @@ class Marks(NamedTuple):
     missed: Frames
     distances: np.ndarray
 
-    def told(self, fps: float) -> str:
+    def summary(self, fps: float) -> str:
         """The counts in words: "3 of 4 events found, 1.5 frames (75 ms) off on average, 1 extra"."""
         count = len(self.matched)
         text = f"{count} of {count + len(self.missed)} events found"
@@ -42,19 +42,19 @@ class Marks(NamedTuple):
 
 
 def marks(areas: np.ndarray, reference: Beats, fps: float) -> Marks:
-    """The events that :func:`find_beats` sees in an area curve, float (T,), matched as the timing metrics do."""
-    together = np.concatenate(reference)
+    """The events that :func:`find_beats` detects in an area curve, float (T,), matched as the timing metrics do."""
+    reference_frames = np.concatenate(reference)
     matched, extra, missed, distances = [], [], [], []
-    for found, wanted in zip(find_beats(areas, fps), reference, strict=True):
-        away, left = match(found, wanted, REACH_SECONDS * fps)
-        matched.append(np.setdiff1d(found, left))
-        extra.append(left[(left >= together.min()) & (left <= together.max())])
-        missed.append(wanted[np.isnan(away)])
-        distances.append(away[~np.isnan(away)])
+    for detected, expected in zip(find_beats(areas, fps), reference, strict=True):
+        event_distances, unmatched = match(detected, expected, REACH_SECONDS * fps)
+        matched.append(np.setdiff1d(detected, unmatched))
+        extra.append(unmatched[(unmatched >= reference_frames.min()) & (unmatched <= reference_frames.max())])
+        missed.append(expected[np.isnan(event_distances)])
+        distances.append(event_distances[~np.isnan(event_distances)])
     return Marks(*(np.concatenate(part) for part in (matched, extra, missed, distances)))
 
 
-def known_beats(case: Case) -> Beats | None:
+def true_beats(case: Case) -> Beats | None:
     """The true ED and ES frames; None where there is none, or no frame rate to match events by."""
     beats = Beats(event_frames(case.sample, "ed"), event_frames(case.sample, "es"))
     return beats if case.sample.info.get("fps") and (len(beats.ed) or len(beats.es)) else None
@@ -73,12 +73,12 @@ def phase_figure(rows: Mapping[str, np.ndarray], reference: Beats, fps: float) -
 
     Dotted: the reference's events. Filled dots: matched ones; rings: extra ones; crosses: missed ones.
     """
-    with chart(7.2, _AXIS + _ROW * len(rows), len(rows)) as (figure, several):
-        for axes, (name, areas) in zip(np.atleast_1d(several), rows.items(), strict=True):
+    with chart(7.2, _AXIS + _ROW * len(rows), len(rows)) as (figure, axes_of_rows):
+        for axes, (name, areas) in zip(np.atleast_1d(axes_of_rows), rows.items(), strict=True):
             _row(axes, name, areas, marks(areas, reference, fps), fps)
             for frame in np.concatenate(reference):
                 axes.axvline(frame / fps, color=INK, linewidth=0.8, linestyle=":", zorder=0)
-        first, last = np.atleast_1d(several)[[0, -1]]
+        first, last = np.atleast_1d(axes_of_rows)[[0, -1]]
         for event, frames in zip(("ED", "ES"), reference, strict=True):
             for frame in frames:
                 place = (frame / fps, 1.0)
@@ -87,15 +87,15 @@ def phase_figure(rows: Mapping[str, np.ndarray], reference: Beats, fps: float) -
         return svg(figure)
 
 
-def _row(axes: Any, name: str, areas: np.ndarray, found: Marks, fps: float) -> None:
+def _row(axes: Any, name: str, areas: np.ndarray, events: Marks, fps: float) -> None:
     colour = line_colour(name)
     axes.plot(np.arange(len(areas)) / fps, areas, color=colour, linewidth=1.6)
     for frames, marker, style in (
-        (found.matched, "o", {"color": colour}),
-        (found.extra, "o", {"color": colour, "markerfacecolor": "none"}),
-        (found.missed, "x", {"color": INK, "markeredgewidth": 2}),
+        (events.matched, "o", {"color": colour}),
+        (events.extra, "o", {"color": colour, "markerfacecolor": "none"}),
+        (events.missed, "x", {"color": INK, "markeredgewidth": 2}),
     ):
-        # Nothing, drawn unclipped, lies nowhere, and no layout can be found around it.
+        # An empty unclipped line has no place, and the layout of the figure would fail.
         if len(frames):
             axes.plot(frames / fps, areas[frames], marker, markersize=7, clip_on=False, **style)
     axes.set_ylabel(name, rotation=0, ha="right", va="center")
@@ -105,8 +105,8 @@ def _row(axes: Any, name: str, areas: np.ndarray, found: Marks, fps: float) -> N
 
 
 def phase_caption(rows: Mapping[str, np.ndarray], reference: Beats, fps: float) -> str:
-    """What is found, missed and extra in each row, in words."""
-    counts = "; ".join(f"{name}: {marks(areas, reference, fps).told(fps)}" for name, areas in rows.items())
+    """The matched, missed and extra events of each row, in words."""
+    counts = "; ".join(f"{name}: {marks(areas, reference, fps).summary(fps)}" for name, areas in rows.items())
     return (
         "ED and ES as they are found in each area curve, without a look at the true ones (dotted). Dots: matched; "
         f"rings: extra; crosses: missed. {counts[:1].upper()}{counts[1:]}."

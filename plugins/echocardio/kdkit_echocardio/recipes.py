@@ -1,4 +1,4 @@
-"""Further recipes of echocardiography: each a domain of its own name, so that ``kdkit run`` knows it."""
+"""Further recipes of echocardiography: each a domain of its own name, so that ``kdkit run`` finds it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .domain import Echocardio
 
-_BESIDE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 
 
 class Paper(Echocardio):
@@ -20,7 +20,7 @@ class Paper(Echocardio):
     @classmethod
     def recipe_file(cls) -> Path:
         """``recipe-paper.yaml``."""
-        return _BESIDE / "recipe-paper.yaml"
+        return _FOLDER / "recipe-paper.yaml"
 
     @classmethod
     def example_settings(cls, folder: Path) -> Sequence[str]:
@@ -39,7 +39,7 @@ class Paper(Echocardio):
 
 
 class Real(Echocardio):
-    """Distillation on real clips without labels: those of any folder, answered by a teacher for real clips.
+    """Distillation on real clips without labels: those of any folder, labelled by a teacher for real clips.
 
     Needs the folder and the teacher's weights: ``$ECHOCARDIO_CLIPS`` and ``$ECHONET_WEIGHTS``.
     """
@@ -47,7 +47,7 @@ class Real(Echocardio):
     @classmethod
     def recipe_file(cls) -> Path:
         """``recipe-real.yaml``."""
-        return _BESIDE / "recipe-real.yaml"
+        return _FOLDER / "recipe-real.yaml"
 
     @classmethod
     def example_settings(cls, folder: Path) -> Sequence[str]:

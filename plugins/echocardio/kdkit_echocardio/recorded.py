@@ -24,10 +24,10 @@ _FRAMES = (
 class Recordings(Generator):
     """Recordings of a folder, fitted to the network's square: uint8 (T, 112, 112), grey, 0..255.
 
-    Every layout that ``kdkit_echocardio.recordings.open_study`` knows. All recordings that the options choose are
-    decoded once before the first sample is made, and those that are damaged are left out.
+    Reads every layout of ``kdkit_echocardio.recordings.open_study``. All recordings that the options select are
+    decoded once before the first sample, and damaged ones are left out.
 
-    ``truth``, as far as it is known: ``mask`` uint8 0/1 (N, 112, 112), one for each human contour, and
+    ``truth``, as far as there is one: ``mask`` uint8 0/1 (N, 112, 112), one for each human contour, and
     ``mask_frames`` int64 (N,), the frames they belong to, a frame several times where several people drew it; ``ed``
     and ``es`` int64 (1,); ``ejection_fraction`` float64 (), percent.
     ``info``: ``name``, ``patient``, ``view``, ``split``; ``fps`` (frames per second) and ``spacing_mm`` (millimetres
@@ -48,7 +48,7 @@ class Recordings(Generator):
         ] = Field("auto", description="How the folder is laid out; auto looks at it.")
         split: str | None = Field(None, coerce_numbers_to_str=True, description=_SPLIT)
         view: Literal["A4C", "A2C", "PSAX"] = Field(
-            "A4C", description="Only this view, and recordings whose view nobody names."
+            "A4C", description="Only this view, and recordings without a view."
         )
         frames: int | None = Field(None, ge=2, description=_FRAMES)
 
@@ -66,7 +66,7 @@ class Recordings(Generator):
 
     def count(self) -> int:
         """How many recordings the options choose. Raises :class:`kdkit.DataError` when there is none."""
-        return len(self._chosen())
+        return len(self._recording_names())
 
     def exclusions(self) -> Sequence[Defect]:
         """The defects for which recordings of the folder are left out."""
@@ -75,13 +75,13 @@ class Recordings(Generator):
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         """Yield the recordings with these indices, in the order of the folder's index."""
         from .recordings.sample import sample_of
-        from .recordings.selection import named
+        from .recordings.selection import recordings_by_name
 
         for index in indices:
-            names = self._chosen()
+            names = self._recording_names()
             if not 0 <= index < len(names):
                 raise DataError(f"{self.options.path} holds {len(names)} such recordings, so there is no {index}")
-            recording = named(self.options.path, self.layout(), self._state)[self.name(names, index)]
+            recording = recordings_by_name(self.options.path, self.layout(), self._state)[self.name(names, index)]
             yield sample_of(recording, self.options.frames)
 
     def fingerprint(self) -> str:
@@ -100,16 +100,16 @@ class Recordings(Generator):
         """The recording of an index."""
         return names[index]
 
-    def _chosen(self) -> Sequence[str]:
+    def _recording_names(self) -> Sequence[str]:
         if not self._names:
             self._names = tuple(recording.name for recording in self._study().recordings)
         return self._names
 
     def _study(self) -> Study:
-        from .recordings.selection import selected
+        from .recordings.selection import select_recordings
 
         self._state = self._state or self._folder_state()
-        return selected(self.options.path, self.layout(), self.options.split, self.view(), self._state)
+        return select_recordings(self.options.path, self.layout(), self.options.split, self.view(), self._state)
 
     def _folder_state(self) -> str:
         from .recordings.selection import state_of
@@ -122,8 +122,8 @@ class EchoNetSynthetic(Recordings):
 
     Which clip an index means depends on the seed: the first hundred are a random hundred.
 
-    ``truth``: ``ejection_fraction`` float64 (), percent, what was asked of the model. ``info`` and fingerprint: as of
-    the generator ``recordings``.
+    ``truth``: ``ejection_fraction`` float64 (), percent, the condition given to the model. ``info`` and fingerprint:
+    as of the generator ``recordings``.
     """
 
     synthetic = True

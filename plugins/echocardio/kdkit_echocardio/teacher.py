@@ -102,8 +102,8 @@ class DeepLabV3(Teacher):
 
         backbone = self.options.backbone or ("resnet50" if self.options.weights else "compact")
         network = build(backbone, self.options.channels)
-        # Some are published with the auxiliary head of their training, which answers nothing.
+        # Some are published with the auxiliary head of their training, which is not used.
         load_weights(network, self.files()[0], ignored="aux_classifier.")
-        chosen = self.options
-        exclusive = chosen.activation == "softmax"
-        return Framewise(network, chosen.mean, chosen.deviation, chosen.foreground, CHUNK, exclusive)
+        options = self.options
+        exclusive = options.activation == "softmax"
+        return Framewise(network, options.mean, options.deviation, options.foreground, CHUNK, exclusive)

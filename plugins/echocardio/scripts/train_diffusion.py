@@ -3,8 +3,9 @@
     python plugins/echocardio/scripts/train_diffusion.py --work FOLDER [--start SOURCE] [--out SOURCE]
 
 simulates clips, keeps those that the embedded teacher reads well, and trains on them what ``kdkit train-generator
-echo-diffusion`` trains, into a folder of 10 MB (float16); it goes on where it was cut off. The embedded source was
-made in rounds, each begun with the networks of the one before; its provenance.json names them. The last one was
+echo-diffusion`` trains, into a folder of 10 MB (float16); it resumes where it was interrupted. The embedded source
+was trained in rounds, each started from the networks of the one before; its provenance.json names them. The last one
+was
 
     python plugins/echocardio/scripts/train_diffusion.py --work FOLDER --start SOURCE --autoencoder-steps 0
         --sharpening-steps 0 --image-steps 0 --video-steps 0 --guidance-steps 280 --video-batch 2
@@ -29,8 +30,8 @@ import diffusers
 import numpy as np
 import torch
 from kdkit_echocardio.diffusion.layout import CLIPS, CONFIG, SETTINGS, VAE
+from kdkit_echocardio.diffusion.training.clips import ANNOTATIONS, ClipSet, load_clips, save_annotations
 from kdkit_echocardio.diffusion.training.clips import CLIPS as CLIPS_FILE
-from kdkit_echocardio.diffusion.training.clips import KNOWN, ClipSet, keep_known, kept_clips
 from kdkit_echocardio.diffusion.training.options import SourceTraining
 from kdkit_echocardio.diffusion.training.simulated import FPS, FRAMES, ReadableClip, readable_clip
 from kdkit_echocardio.diffusion.training.source import IMAGES, train_networks
@@ -84,42 +85,42 @@ def draw(seed: int, variety: float, index: int) -> ReadableClip | None:
 
 def simulate_clips(options: argparse.Namespace) -> ClipSet:
     """The clips that are kept, and their ejection fractions."""
-    folder, still = options.work / "clips", Told()
-    if (folder / KNOWN).is_file():
-        return kept_clips(folder)
+    folder, console = options.work / "clips", ConsoleProgress()
+    if (folder / ANNOTATIONS).is_file():
+        return load_clips(folder)
     folder.mkdir(parents=True, exist_ok=True)
     fractions, starts = list[float](), list[int]()
     context = multiprocessing.get_context("spawn")
     with (
-        still.work("simulate", "clips", options.simulated, "clips") as bar,
+        console.work("simulate", "clips", options.simulated, "clips") as bar,
         concurrent.futures.ProcessPoolExecutor(options.workers, context) as pool,
         (folder / CLIPS_FILE).open("wb") as file,
     ):
-        one = functools.partial(draw, options.seed, options.variety)
-        jobs = pool.map(one, range(options.simulated), chunksize=8)
-        for kept in jobs:
+        simulate = functools.partial(draw, options.seed, options.variety)
+        jobs = pool.map(simulate, range(options.simulated), chunksize=8)
+        for clip in jobs:
             bar.advance()
-            if kept is not None:
-                file.write(kept.frames.tobytes())
-                fractions.append(kept.fraction / 100.0)
-                starts.append(kept.start)
-    keep_known(folder, fractions, starts)
-    return kept_clips(folder)
+            if clip is not None:
+                file.write(clip.frames.tobytes())
+                fractions.append(clip.fraction / 100.0)
+                starts.append(clip.start)
+    save_annotations(folder, fractions, starts)
+    return load_clips(folder)
 
 
-class Told:
+class ConsoleProgress:
     """Progress as lines of text."""
 
     @contextmanager
-    def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> Iterator[Told]:
+    def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> Iterator[ConsoleProgress]:
         self.name, self.total, self.done, self.start, self.first = f"{stage} {what}", total, done, time.time(), done
         yield self
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.done += steps
         if self.done % 100 == 0:
-            left = (time.time() - self.start) / max(self.done - self.first, 1) * (self.total - self.done) / 60
-            print(f"{self.name} {self.done}/{self.total} {note}, {left:.1f} min left", flush=True)
+            minutes_left = (time.time() - self.start) / max(self.done - self.first, 1) * (self.total - self.done) / 60
+            print(f"{self.name} {self.done}/{self.total} {note}, {minutes_left:.1f} min left", flush=True)
 
     def say(self, stage: str, what: str, text: str) -> None:
         print(stage, what, text, flush=True)
@@ -128,16 +129,21 @@ class Told:
 def session_of(options: argparse.Namespace) -> TrainingSession:
     """Training on the processor."""
 
-    def trainer(callbacks: list[Any], **more: Any) -> Trainer:
-        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    def trainer(callbacks: list[Any], **trainer_options: Any) -> Trainer:
+        silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
         return Trainer(
-            accelerator="cpu", devices=1, precision=options.precision, callbacks=callbacks, **quiet, **more
+            accelerator="cpu",
+            devices=1,
+            precision=options.precision,
+            callbacks=callbacks,
+            **silent,
+            **trainer_options,
         )
 
     def run(trainer: Trainer, module: Any, batches: Any, checkpoint: Path | None) -> None:
         trainer.fit(module, batches, ckpt_path=checkpoint and str(checkpoint), weights_only=True)
 
-    return TrainingSession(options.seed, Told(), trainer, run)
+    return TrainingSession(options.seed, ConsoleProgress(), trainer, run)
 
 
 def ship(source: Path, out: Path, start: Path | None, reach: float) -> None:
@@ -146,9 +152,9 @@ def ship(source: Path, out: Path, start: Path | None, reach: float) -> None:
     for name, kind in parts.items():
         network = getattr(diffusers, kind).from_pretrained(source / name, local_files_only=True)
         if name == CLIPS and start is not None:
-            before = getattr(diffusers, kind).from_pretrained(start / name, local_files_only=True)
+            initial = getattr(diffusers, kind).from_pretrained(start / name, local_files_only=True)
             with torch.no_grad():
-                for old, new in zip(before.parameters(), network.parameters(), strict=True):
+                for old, new in zip(initial.parameters(), network.parameters(), strict=True):
                     new.copy_(torch.lerp(old.float(), new, reach))
         network.half().save_pretrained(out / name)
         config = json.loads((out / name / CONFIG).read_text(encoding="utf-8"))
@@ -184,12 +190,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def provenance(options: argparse.Namespace, clips: int) -> dict[str, Any]:
-    """Where the weights come from; those of the source that they were begun with stand in it whole."""
-    chosen = {name: value for name, value in vars(options).items() if name not in ("work", "out", "start", "workers")}
+    """Where the weights come from, with the complete provenance of the source that the training started from."""
+    settings = {
+        name: value for name, value in vars(options).items() if name not in ("work", "out", "start", "workers")
+    }
     card: dict[str, Any] = {
         "architecture": "autoencoder, image and video denoiser in the layout of EchoNet-Synthetic",
         "trained_on": f"{clips} clips of phantom version {VERSION}; no real image",
-        "settings": chosen,
+        "settings": settings,
         "script": "plugins/echocardio/scripts/train_diffusion.py",
         "date": datetime.date.today().isoformat(),
         "versions": {
@@ -200,8 +208,8 @@ def provenance(options: argparse.Namespace, clips: int) -> dict[str, Any]:
         },
         "licence": "Apache-2.0",
     }
-    if options.start and (before := options.start / PROVENANCE).is_file():
-        card["begun_with"] = json.loads(before.read_text(encoding="utf-8"))
+    if options.start and (initial := options.start / PROVENANCE).is_file():
+        card["begun_with"] = json.loads(initial.read_text(encoding="utf-8"))
     return card
 
 

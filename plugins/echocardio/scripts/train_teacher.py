@@ -4,7 +4,7 @@
 
 makes the shipped ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` with the
 defaults, in about 20 minutes of one core and 850 MB of disk. A first pass simulates the training frames into
-the work folder, a second one trains on them; both go on where they were cut off.
+the work folder, a second one trains on them; both resume where they were interrupted.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def default_work(options: argparse.Namespace) -> Path:
-    """A temporary folder that the same command finds again, to go on in; another command gets another one."""
+    """A temporary folder for this command: the same command resumes in it, another one gets another."""
     key = [VERSION, options.seed, options.clips, options.frames_per_clip, options.epochs, options.batch]
     key += [options.learning_rate, options.weight_decay, options.average]
     return Path(tempfile.gettempdir()) / ("kdkit-teacher-" + "-".join(str(part) for part in key))
@@ -81,14 +81,14 @@ def simulate_all(options: argparse.Namespace, work: Path) -> tuple[np.ndarray, n
     """All training frames, memory-mapped: pictures uint8 (N, SIZE, SIZE), cavities as bits (N, SIZE, SIZE / 8)."""
     total, count = options.clips * options.frames_per_clip, options.frames_per_clip
     progress = work / "simulated.txt"
-    done = int(progress.read_text()) if progress.exists() else 0
-    mode = "r+" if done else "w+"
+    finished = int(progress.read_text()) if progress.exists() else 0
+    mode = "r+" if finished else "w+"
     pictures = np.lib.format.open_memmap(work / "pictures.npy", mode, np.uint8, (total, SIZE, SIZE))
     cavities = np.lib.format.open_memmap(work / "cavities.npy", mode, np.uint8, (total, SIZE, SIZE // 8))
     start, chunk = time.monotonic(), 64
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(options.workers, context, cv2.setNumThreads, (1,)) as pool:
-        for first in range(done, options.clips, chunk):
+        for first in range(finished, options.clips, chunk):
             indices = range(first, min(first + chunk, options.clips))
             jobs = [pool.submit(draw_frames, options.seed, TRAINING_STREAM, index, count) for index in indices]
             for index, job in zip(indices, jobs, strict=True):
@@ -97,7 +97,7 @@ def simulate_all(options: argparse.Namespace, work: Path) -> tuple[np.ndarray, n
                 cavities[index * count : (index + 1) * count] = np.packbits(mask, axis=-1)
             progress.write_text(str(indices[-1] + 1))
             if (first // chunk) % 10 == 9:
-                rate = (indices[-1] + 1 - done) * count / (time.monotonic() - start)
+                rate = (indices[-1] + 1 - finished) * count / (time.monotonic() - start)
                 print(f"simulated {indices[-1] + 1}/{options.clips} clips, {rate:.0f} frames/s", flush=True)
     return pictures, cavities
 
@@ -127,8 +127,8 @@ def batches(
     order = np.random.default_rng([options.seed, 2, epoch]).permutation(len(pictures))
     for step in range(skip, len(order) // options.batch):
         rng = np.random.default_rng([options.seed, 3, epoch, step])
-        chosen = np.sort(order[step * options.batch : (step + 1) * options.batch])
-        pairs = [augment(rng, pictures[i], np.unpackbits(cavities[i], axis=-1)) for i in chosen]
+        batch = np.sort(order[step * options.batch : (step + 1) * options.batch])
+        pairs = [augment(rng, pictures[i], np.unpackbits(cavities[i], axis=-1)) for i in batch]
         yield (
             torch.from_numpy(np.stack([p for p, _ in pairs])),
             torch.from_numpy(np.stack([c for _, c in pairs])),
@@ -144,7 +144,7 @@ def loss_of(logits: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
 
 
 def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavities: np.ndarray) -> torch.nn.Module:
-    """The trained network in evaluation mode; a checkpoint every 200 steps lets a cut-off run go on."""
+    """The trained network in evaluation mode; a checkpoint every 200 steps lets an interrupted run resume."""
     network = build("compact").to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     steps = len(pictures) // options.batch
@@ -179,9 +179,9 @@ def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavitie
             step += 1
             smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
             if step % 200 == 0:
-                left = (time.monotonic() - start) / (step - first) * (total - step) / 60
+                minutes_left = (time.monotonic() - start) / (step - first) * (total - step) / 60
                 print(
-                    f"epoch {epoch + 1} step {step}/{total} loss {smooth:.4f}, {left:.1f} min left",
+                    f"epoch {epoch + 1} step {step}/{total} loss {smooth:.4f}, {minutes_left:.1f} min left",
                     flush=True,
                 )
                 state = {"step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
@@ -206,18 +206,18 @@ def held_out_dice(options: argparse.Namespace, network: torch.nn.Module) -> tupl
 
 def command_of(options: argparse.Namespace) -> str:
     """The command line that does the same again, with every option that matters spelt out."""
-    chosen = {name: value for name, value in vars(options).items() if name not in ("work", "out")}
-    spelt = [f"--{name.replace('_', '-')} {value}" for name, value in chosen.items()]
-    return " ".join(["python plugins/echocardio/scripts/train_teacher.py", *spelt])
+    settings = {name: value for name, value in vars(options).items() if name not in ("work", "out")}
+    flags = [f"--{name.replace('_', '-')} {value}" for name, value in settings.items()]
+    return " ".join(["python plugins/echocardio/scripts/train_teacher.py", *flags])
 
 
 def core_minutes() -> float:
-    """Processor time of this process and of those that simulated for it: what else ran beside does not count."""
+    """Processor time of this process and of its simulating child processes."""
     return sum(os.times()[:4]) / 60
 
 
 def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[str, object]:
-    """What the card beside the weights says, scores included."""
+    """The content of the card of the weights, scores included."""
     mean, median, count = held_out_dice(options, network)
     return {
         "architecture": "torchvision DeepLabV3, backbone compact, one output channel (logits)",

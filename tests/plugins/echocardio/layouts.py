@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from kdkit_echocardio.clips.video import quiet
+from kdkit_echocardio.clips.video import silence_opencv
 
 SIZE = 112
 
@@ -20,7 +20,7 @@ def beat(frames=12, height=SIZE, width=SIZE, level=200):
 def write_avi(path, frames, fps=50.0, tint=(1.0, 1.0, 1.0)):
     """``frames`` uint8 (T, H, W) as Motion JPEG, blue, green and red multiplied by ``tint``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with quiet():
+    with silence_opencv():
         code = cv2.VideoWriter.fourcc(*"MJPG")
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, fps, frames.shape[:0:-1])
         assert writer.isOpened()

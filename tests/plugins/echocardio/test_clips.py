@@ -14,7 +14,7 @@ from kdkit_echocardio.beats import Beats
 from kdkit_echocardio.clips import SIDE, Clip, Square, fit, read_clip, restore
 from kdkit_echocardio.clips.overlay import write_overlay
 from kdkit_echocardio.clips.sector import find_sector
-from kdkit_echocardio.clips.video import quiet
+from kdkit_echocardio.clips.video import silence_opencv
 from PIL import Image
 from pydicom.data import get_testdata_file
 
@@ -33,7 +33,7 @@ def beating(count=20, height=96, width=120):
 
 def write_video(path, frames, codec="MJPG", fps=25.0):
     # FFmpeg settles how much it says when a process first opens a video, so here as in the reader.
-    with quiet():
+    with silence_opencv():
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), fps, frames.shape[:0:-1])
         assert writer.isOpened()
         for frame in frames:
@@ -439,8 +439,8 @@ class TestFitting:
         frames = beating(height=SIDE, width=SIDE)
         fitted, square = fit(Clip(frames))
         assert np.array_equal(fitted, frames)
-        answer = np.random.default_rng(0).random(frames.shape, np.float32)
-        assert np.array_equal(np.stack(list(restore(answer, square))), answer)
+        probability = np.random.default_rng(0).random(frames.shape, np.float32)
+        assert np.array_equal(np.stack(list(restore(probability, square))), probability)
 
     def test_square_survives_json(self):
         import json
@@ -474,8 +474,8 @@ class TestFitting:
         frames[:, blob] += 120
         fitted, square = fit(Clip(frames))
         assert fitted.shape == (6, SIDE, SIDE)
-        answer = (cv2.GaussianBlur(fitted.mean(0), (0, 0), 1.0) > 150).astype(np.float32)
-        restored = list(restore(np.stack([answer, answer]), square))
+        probability = (cv2.GaussianBlur(fitted.mean(0), (0, 0), 1.0) > 150).astype(np.float32)
+        restored = list(restore(np.stack([probability, probability]), square))
         assert [frame.shape for frame in restored] == [size, size]
         found = restored[0] >= 0.5
         assert 2 * (found & blob).sum() / (found.sum() + blob.sum()) > 0.94

@@ -198,9 +198,9 @@ def test_each_still_is_a_clip_of_its_own_and_a_clip_is_asked_about_as_it_is():
         return [np.cumsum(clip, 0) for clip in inputs]
 
     stills = np.stack([np.full((4, 4), 1), np.full((4, 4), 5)]).astype(np.uint8)
-    answer = Echocardio().predict(Sample(stills, info={"fps": None}), ask)
+    prediction = Echocardio().predict(Sample(stills, info={"fps": None}), ask)
     assert [clip.shape for clip in asked] == [(STILL_FRAMES, 4, 4)] * 2
-    assert answer[:, 0, 0].tolist() == [STILL_FRAMES, 5 * STILL_FRAMES]
+    assert prediction[:, 0, 0].tolist() == [STILL_FRAMES, 5 * STILL_FRAMES]
     asked.clear()
     for sample in (Sample(stills, info={"fps": 50.0}), Sample(np.zeros((3, 4, 4), np.uint8))):
         Echocardio().predict(sample, ask)

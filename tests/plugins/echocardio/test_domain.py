@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from kdkit_echocardio.beats import Beats
-from kdkit_echocardio.domain import Echocardio, _measured
+from kdkit_echocardio.domain import Echocardio, _functional_measures
 from kdkit_echocardio.generator import Phantom
 from PIL import Image
 from pydicom.data import get_testdata_file
@@ -93,7 +93,7 @@ class TestReadAndWrite:
     def test_ejection_fraction_is_of_the_mean_sizes_over_beats(self):
         masks = np.concatenate([ellipse(26), ellipse(26, swing=0.2), ellipse(22)]) >= 0.5
         areas = masks.sum((1, 2))
-        row = _measured(masks, areas, Beats(np.array([0, 26, 52]), np.array([13, 39, 65])))
+        row = _functional_measures(masks, areas, Beats(np.array([0, 26, 52]), np.array([13, 39, 65])))
         assert row["beats"] == 3
         assert (row["ed_frame"], row["es_frame"]) == (26, 39)
         ed, es = areas[[0, 26, 52]].mean(), areas[[13, 39, 65]].mean()
@@ -111,7 +111,7 @@ class TestReadAndWrite:
     )
     def test_clips_that_show_part_of_a_beat(self, ed, es, expected):
         masks = ellipse(48) >= 0.5
-        row = _measured(masks, masks.sum((1, 2)), Beats(np.array(ed, int), np.array(es, int)))
+        row = _functional_measures(masks, masks.sum((1, 2)), Beats(np.array(ed, int), np.array(es, int)))
         assert (row["ed_frame"], row["es_frame"], row["beats"]) == expected
         assert row["area_ef"] == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
 
@@ -155,8 +155,8 @@ class TestReadAndWrite:
 
 class TestTeacherCheck:
     def test_good_teacher(self, domain, phantoms):
-        answers = [sample.truth["mask"].astype(np.float32) for sample in phantoms]
-        verdict = domain.check_teacher(phantoms, answers)
+        predictions = [sample.truth["mask"].astype(np.float32) for sample in phantoms]
+        verdict = domain.check_teacher(phantoms, predictions)
         share = np.mean([sample.truth["mask"].mean() for sample in phantoms])
         assert verdict == f"DICE 1.00 on 4 clips, foreground {100 * share:.0f} %"
 
@@ -164,19 +164,19 @@ class TestTeacherCheck:
         mask = ellipse(30) >= 0.5
         truth = {"mask": mask[[3, 9]].astype(np.uint8), "mask_frames": np.array([3, 9])}
         sample = Sample(np.zeros((30, 112, 112), np.uint8), truth=truth)
-        answer = mask.astype(np.float32)
-        answer[9] = 0
+        prediction = mask.astype(np.float32)
+        prediction[9] = 0
         expected = 2 * mask[3].sum() / (2 * mask[3].sum() + mask[9].sum())
-        assert domain.check_teacher([sample], [answer]).startswith(f"DICE {expected:.2f} on 1 clips")
+        assert domain.check_teacher([sample], [prediction]).startswith(f"DICE {expected:.2f} on 1 clips")
 
     def test_without_truth(self, domain):
         assert domain.check_teacher([Sample(np.zeros((30, 112, 112), np.uint8))], [ellipse(30)]) == "foreground 10 %"
 
     @pytest.mark.parametrize("level", [0.0, 1.0])
     def test_implausible_teacher(self, domain, phantoms, level):
-        answers = [np.full(sample.inputs.shape, level, np.float32) for sample in phantoms]
+        predictions = [np.full(sample.inputs.shape, level, np.float32) for sample in phantoms]
         with pytest.raises(KdkitError, match=f"calls {level:.1%} of the frames left ventricle"):
-            domain.check_teacher(phantoms, answers)
+            domain.check_teacher(phantoms, predictions)
 
 
 class TestPictures:

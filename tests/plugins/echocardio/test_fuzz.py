@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kdkit_echocardio.clips import Clip, read_clip
-from kdkit_echocardio.clips.video import quiet
+from kdkit_echocardio.clips.video import silence_opencv
 from kdkit_echocardio.recordings import Study, inspect, open_study
 from kdkit_echocardio.recordings.metaimage import read_metaimage
 from kdkit_echocardio.recordings.nifti import read_nifti
@@ -34,7 +34,7 @@ FRAMES = beat(5, 24, 32)
 
 def video(folder, suffix, codec):
     path = folder / f"whole{suffix}"
-    with quiet():
+    with silence_opencv():
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 25.0, (32, 24))
         for frame in FRAMES:
             writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))

@@ -32,8 +32,8 @@ def test_the_clips_of_a_patient_are_drawn_together(metric: type[Metric], tmp_pat
     store.write(0, [to_record(_owned(sample, who)) for (_, sample), who in zip(examples, owners, strict=True)])
     store.refresh()
     gathered, cases = metric(), {}
-    for number, (answer, _) in enumerate(examples):
-        found = gathered.update(answer, to_sample(store.record(number)))
+    for number, (prediction, _) in enumerate(examples):
+        found = gathered.update(prediction, to_sample(store.record(number)))
         assert found is not None
         cases[number] = found
     score = gathered.compute()

@@ -126,7 +126,7 @@ def test_workers_need_not_decode_everything_again(folder, monkeypatch):
     generator = Recordings(Recordings.Options(path=folder))
     generator.count()
     sent = pickle.dumps(generator)
-    for function in (selection.selected, selection.named, selection._opened):
+    for function in (selection.select_recordings, selection.recordings_by_name, selection._open_folder):
         function.cache_clear()
     monkeypatch.setattr(selection, "inspect", None)
     assert next(pickle.loads(sent).generate([1])).info["name"] == "0XB"

@@ -48,13 +48,13 @@ def test_events_are_matched_missed_and_extra() -> None:
     assert sorted(seen.distances) == [0, 1, 1, 2]
     assert seen.missed.tolist() == [38]
     assert seen.extra.tolist() == [found.es[1]], "events before the first and after the last of the reference are not"
-    assert seen.told(FPS) == "4 of 5 events found, 1.0 frames (40 ms) off on average, 1 extra"
+    assert seen.summary(FPS) == "4 of 5 events found, 1.0 frames (40 ms) off on average, 1 extra"
 
 
 def test_a_constant_curve_misses_everything() -> None:
     reference = Beats(frames(25, 50), frames(12, 37))
     seen = marks(np.full(76, 500.0), reference, FPS)
-    assert seen.told(FPS) == "0 of 4 events found, 0 extra"
+    assert seen.summary(FPS) == "0 of 4 events found, 0 extra"
     assert b"<svg" in phase_figure({"teacher": np.full(76, 500.0), "student": beating()}, reference, FPS)
     assert "Teacher: 0 of 4" in phase_caption({"teacher": np.full(76, 500.0)}, reference, FPS)
 

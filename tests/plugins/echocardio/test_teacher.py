@@ -45,10 +45,10 @@ def ask(teacher, inputs):
 def test_embedded_network_answers_without_options():
     teacher = DeepLabV3()
     assert list(teacher.files()) == [EMBEDDED]
-    answer = ask(teacher, clips(2, 2))
-    assert answer.shape == (2, 2, 112, 112)
-    assert answer.dtype == torch.float32
-    assert answer.isfinite().all()
+    logits = ask(teacher, clips(2, 2))
+    assert logits.shape == (2, 2, 112, 112)
+    assert logits.dtype == torch.float32
+    assert logits.isfinite().all()
 
 
 def test_release_layout_with_optimiser_and_prefix(tmp_path):
@@ -81,8 +81,8 @@ def test_torch_files_bare_or_nested_prefixed_or_not(compact, tmp_path, prefix, n
     torch.save({"state_dict": state} if nested else state, path)
     inputs = clips()
     expected = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)
-    answer = ask(DeepLabV3(options(weights=path, backbone="compact")), inputs)
-    assert torch.allclose(answer, expected, atol=1e-5)
+    logits = ask(DeepLabV3(options(weights=path, backbone="compact")), inputs)
+    assert torch.allclose(logits, expected, atol=1e-5)
 
 
 def test_normalisation_is_the_published_one(compact):
@@ -92,8 +92,8 @@ def test_normalisation_is_the_published_one(compact):
     deviation = torch.tensor([50.129288, 50.487717, 51.34619])[:, None, None]
     with torch.no_grad():
         expected = compact((grey - mean) / deviation)["out"][:, 0]
-        answer = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)[0]
-    assert torch.allclose(answer, expected, atol=1e-5)
+        logits = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)[0]
+    assert torch.allclose(logits, expected, atol=1e-5)
 
 
 def test_chunks_change_nothing(compact):

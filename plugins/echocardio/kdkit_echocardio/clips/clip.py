@@ -22,7 +22,7 @@ _MOST_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames of a file and what the file says of them.
+    """The frames of a file and its metadata.
 
     ``frames``: uint8 (T, H, W), grey, T >= 2. ``fps``: frames per second, None where the file does not say.
     ``spacing_mm``: the side of a (square) pixel in millimetres, None where unknown.
@@ -36,8 +36,8 @@ class Clip:
     region: tuple[int, int, int, int] | None = None
 
 
-def checked(path: Path, frames: list[np.ndarray], **known: object) -> Clip:
-    """The clip of these grey frames; raises :class:`kdkit.DataError` unless they make one."""
+def build_clip(path: Path, frames: list[np.ndarray], **metadata: object) -> Clip:
+    """The clip of these grey frames; raises :class:`kdkit.DataError` where they do not form one."""
     if not frames:
         raise DataError(f"{path} holds no frames")
     shapes = {frame.shape for frame in frames}
@@ -49,11 +49,11 @@ def checked(path: Path, frames: list[np.ndarray], **known: object) -> Clip:
             f"{path} is a still image: 1 frame of {width}x{height} pixels",
             "A clip of at least one heart beat is needed.",
         )
-    return Clip(np.stack(frames), **known)  # type: ignore[arg-type]
+    return Clip(np.stack(frames), **metadata)  # type: ignore[arg-type]
 
 
 def check_size(path: Path, width: float, height: float) -> None:
-    """Raise :class:`kdkit.DataError` before frames of a size are decoded that nobody can mean."""
+    """Raise :class:`kdkit.DataError` for an implausible frame size, before anything is decoded."""
     if width * height > _MOST_PIXELS:
         raise DataError(f"{path} claims frames of {width:.0f}x{height:.0f} pixels; at most 4096x4096 are read")
 

@@ -1,7 +1,7 @@
-"""What a container file says of its own length, to tell a cut file from a whole one.
+"""The length that a container file declares, to detect truncated files.
 
-A decoder conceals the loss when a file was cut in the middle of a frame: it decodes the half that is there and counts
-the frame. The container knows better.
+A decoder conceals that a file was cut in the middle of a frame: it decodes the first half and counts the frame. The
+container declares how many bytes there should be.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 
 
 def missing_bytes(path: Path) -> int:
-    """How far the picture data of an AVI, MP4 or MOV file reach beyond its end; 0 if whole, or of another container.
+    """How many bytes of picture data an AVI, MP4 or MOV lacks at its end; 0 if complete, or another container.
 
-    A lost index behind the pictures does not count: the frames are all there.
+    A missing index after the pictures does not count: no frame is lost.
     """
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -22,7 +22,7 @@ from pydicom.pixels.utils import get_nr_frames
 
 from kdkit import DataError
 
-from .clip import Clip, bounded, check_size, checked, plausible_rate
+from .clip import Clip, bounded, build_clip, check_size, plausible_rate
 
 _SPATIAL_2D, _TISSUE, _CENTIMETRES = 1, 1, 3
 
@@ -49,17 +49,17 @@ def read_dicom(path: Path) -> Clip:
         except DataError:
             raise
         except Exception as error:
-            raise _unreadable(path, dataset, len(frames), error) from error
+            raise _decoding_error(path, dataset, len(frames), error) from error
     if len(frames) < declared:
         raise DataError(f"{path} is truncated or damaged: {len(frames)} of {declared} frames could be decoded")
     box = _box(regions[0]) if len(regions) == 1 else None
-    return checked(path, frames, fps=fps, spacing_mm=spacing, region=box)
+    return build_clip(path, frames, fps=fps, spacing_mm=spacing, region=box)
 
 
 def _check_pictures(path: Path, dataset: pydicom.Dataset, declared: int) -> None:
     """Raise :class:`kdkit.DataError` where a compressed picture claims another size than the file does.
 
-    Decoders believe the picture: one of a hundred bytes can make them fill gigabytes for minutes.
+    Decoders trust the picture: a hundred bytes can make them fill gigabytes for minutes.
     """
     if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return
@@ -70,8 +70,8 @@ def _check_pictures(path: Path, dataset: pydicom.Dataset, declared: int) -> None
         except UnidentifiedImageError:  # RLE and JPEG-LS: Pillow is not what decodes them
             return
         if size != (dataset.Columns, dataset.Rows):
-            told = f"pictures of {size[0]}x{size[1]} pixels in frames of {dataset.Columns}x{dataset.Rows}"
-            raise DataError(f"{path} is damaged: {told}")
+            reason = f"pictures of {size[0]}x{size[1]} pixels in frames of {dataset.Columns}x{dataset.Rows}"
+            raise DataError(f"{path} is damaged: {reason}")
 
 
 def _grey_frames(dataset: pydicom.Dataset) -> Iterator[np.ndarray]:
@@ -110,19 +110,19 @@ def _rate(dataset: pydicom.Dataset) -> float | None:
 
 
 def _regions(dataset: pydicom.Dataset) -> list[Any]:
-    """The 2D tissue regions that lie inside the frame.
+    """The 2D tissue regions inside the frame.
 
     A file that was scaled down for export often keeps the regions of the original; such a region reaches beyond the
-    frame, and neither its place nor its scale can be believed.
+    frame, and neither its place nor its scale is reliable.
     """
-    found = []
+    regions_inside = []
     for region in dataset.get("SequenceOfUltrasoundRegions") or []:
         if region.get("RegionSpatialFormat") == _SPATIAL_2D and region.get("RegionDataType") == _TISSUE:
             left, top, right, bottom = _box(region)
             # The standard counts from 0 and includes the last pixel; some scanners write the frame's size as last.
             if 0 <= left < right <= dataset.Columns + 1 and 0 <= top < bottom <= dataset.Rows + 1:
-                found.append(region)
-    return found
+                regions_inside.append(region)
+    return regions_inside
 
 
 def _box(region: Any) -> tuple[int, int, int, int]:
@@ -145,7 +145,7 @@ def _spacing(dataset: pydicom.Dataset, regions: list[Any]) -> float | None:
     return (x + y) / 2 if x > 0 and abs(x - y) <= 0.01 * x else None
 
 
-def _unreadable(path: Path, dataset: pydicom.Dataset, decoded: int, error: Exception) -> DataError:
+def _decoding_error(path: Path, dataset: pydicom.Dataset, frame_count: int, error: Exception) -> DataError:
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     name = getattr(syntax, "name", "an unknown transfer syntax")
     if syntax is not None and syntax.is_encapsulated and not _has_decoder(syntax):
@@ -154,7 +154,7 @@ def _unreadable(path: Path, dataset: pydicom.Dataset, decoded: int, error: Excep
             "pip install python-gdcm (or pylibjpeg with pylibjpeg-libjpeg, which is GPL), or export it again as JPEG "
             "baseline.",
         )
-    return DataError(f"{path} ({name}) cannot be decoded after {decoded} frames: {error}")
+    return DataError(f"{path} ({name}) cannot be decoded after {frame_count} frames: {error}")
 
 
 def _has_decoder(syntax: pydicom.uid.UID) -> bool:

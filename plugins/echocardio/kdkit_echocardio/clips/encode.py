@@ -12,7 +12,7 @@ import numpy as np
 from kdkit import KdkitError
 
 from .atomic import replacing
-from .video import quiet
+from .video import silence_opencv
 
 # VP9 plays in every browser; OpenCV's FFmpeg has it where it was built with libvpx. MPEG-4 Part 2, the fallback, is
 # always there, but needs a video player.
@@ -26,7 +26,7 @@ def write_mp4(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
     """
     stream = iter(pictures)
     first = _even(next(stream))
-    with quiet(), replacing(path) as partial:
+    with silence_opencv(), replacing(path) as partial:
         writer = _open(partial, first, fps)
         count = 0
         try:

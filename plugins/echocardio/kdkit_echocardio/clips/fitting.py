@@ -1,4 +1,4 @@
-"""Fitting a clip of any size to the square that networks take, and their answers back to the clip."""
+"""Fitting a clip of any size to the square that networks take, and their predictions back to the clip."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Square:
 
 
 def fit(clip: Clip) -> tuple[np.ndarray, Square]:
-    """The clip as uint8 (T, 112, 112), and where it was taken from.
+    """The clip as uint8 (T, 112, 112), and the square that was cut out.
 
-    The sector is found, what lies outside (text, electrocardiogram) is blackened, a square around it is cut out and
-    resized by pixel area. A clip that has the size already passes unchanged.
+    Everything outside the sector (text, electrocardiogram) is set to black; a square around it is cut out and resized
+    by pixel area. A clip of that size is not changed.
     """
     height, width = clip.frames.shape[1:]
     if (height, width) == (SIDE, SIDE):
@@ -60,11 +60,11 @@ def cut_out(frame: np.ndarray, square: Square) -> np.ndarray:
     """The square of a frame, uint8 or float32 (H, W), as (112, 112)."""
     # Area averages when shrinking; enlarged by it, pixels would become visible blocks.
     method = cv2.INTER_AREA if square.side > SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(_cut(frame, square), (SIDE, SIDE), interpolation=method))
+    return np.asarray(cv2.resize(_crop_square(frame, square), (SIDE, SIDE), interpolation=method))
 
 
 def restore(probability: np.ndarray, square: Square) -> Iterator[np.ndarray]:
-    """The frames of an answer (T, 112, 112) at the clip's own size: float32 (H, W) each, 0 outside the square."""
+    """The frames of a prediction (T, 112, 112) at the clip's own size: float32 (H, W) each, 0 outside the square."""
     for frame in np.asarray(probability, np.float32):
         if (square.height, square.width) == frame.shape:
             yield frame
@@ -83,7 +83,7 @@ def _around(sector: np.ndarray) -> Square:
     return Square(int(left), int(top), int(side), *sector.shape)
 
 
-def _cut(frame: np.ndarray, square: Square) -> np.ndarray:
+def _crop_square(frame: np.ndarray, square: Square) -> np.ndarray:
     canvas = np.zeros((square.side, square.side), frame.dtype)
     inside, outside = _overlap(square)
     canvas[inside] = frame[outside]

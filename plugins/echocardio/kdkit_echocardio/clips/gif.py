@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 
 from kdkit import DataError
 
-from .clip import Clip, bounded, check_size, checked, plausible_rate
+from .clip import Clip, bounded, build_clip, check_size, plausible_rate
 
 _TRAILER = b";"
 
@@ -25,17 +25,17 @@ def read_gif(path: Path) -> Clip:
             warnings.simplefilter("ignore")  # of Pillow's on large pictures: here they are refused
             with Image.open(path, formats=["GIF"]) as image:
                 check_size(path, *image.size)
-                frames.extend(bounded(path, _decoded(path, image, durations)))
+                frames.extend(bounded(path, _decode_frames(path, image, durations)))
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds on damaged bytes: OSError, EOFError, IndexError, ...
         raise DataError(f"{path} is truncated or damaged after {len(frames)} frames: {error}") from error
     if not path.read_bytes().rstrip(b"\0").endswith(_TRAILER):
         raise DataError(f"{path} is truncated: its end is missing after {len(frames)} frames")
-    return checked(path, frames, fps=_rate(durations))
+    return build_clip(path, frames, fps=_rate(durations))
 
 
-def _decoded(path: Path, image: Image.Image, durations: list[float]) -> Iterator[np.ndarray]:
+def _decode_frames(path: Path, image: Image.Image, durations: list[float]) -> Iterator[np.ndarray]:
     """The grey frames, uint8 (H, W); the duration of each, in milliseconds, is appended to ``durations``."""
     for frame in ImageSequence.Iterator(image):
         check_size(path, *frame.size)  # a later frame may reach beyond the picture and enlarge it

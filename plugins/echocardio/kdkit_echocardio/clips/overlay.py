@@ -1,4 +1,4 @@
-"""The overlay video: what a network sees in a clip, over the clip."""
+"""The overlay video: a predicted mask over the clip."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _curve(areas: np.ndarray, width: int) -> np.ndarray:
 def _strip(points: np.ndarray, beats: Beats, width: int) -> np.ndarray:
     strip = blank(_STRIP, width)
     write(strip, width - 58, 4, "LV area", FAINT, 11)
-    for name, found in (("ED", beats.ed), ("ES", beats.es)):
-        for frame in found:
+    for name, frames_of_event in (("ED", beats.ed), ("ES", beats.es)):
+        for frame in frames_of_event:
             x, y = points[frame].tolist()
             cv2.line(strip, (x, y), (x, _STRIP - 1), FAINT, 1)
             write(strip, min(x + 3, width - 18), _STRIP - 14, name, INK, 11)

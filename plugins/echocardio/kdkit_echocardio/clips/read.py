@@ -14,8 +14,8 @@ SUFFIXES = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
 def read_clip(path: Path) -> Clip:
     """The clip in a video file, an animated GIF or a DICOM cine.
 
-    The kind is told by the content; names lie. Raises :class:`kdkit.DataError`, which names the file and says what
-    was found, when it is missing, empty, truncated, damaged, a still image, or no clip at all.
+    The content decides the kind, as suffixes may be wrong. Raises :class:`kdkit.DataError`, which names the file and
+    the fault, when it is missing, empty, truncated, damaged, a still image, or no clip at all.
     """
     try:
         with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""Finding the ultrasound sector in a scanner's picture.
+"""The ultrasound sector in a scanner's picture.
 
 The sector is where the picture moves: the heart beats and speckle flickers, while burnt-in text, scales and logos
-stand still. An electrocardiogram moves too, but its thin trace does not survive a morphological opening.
+are static. An electrocardiogram moves too, but its thin trace does not survive a morphological opening.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ def find_sector(frames: np.ndarray, region: tuple[int, int, int, int] | None = N
 
 
 def _signal(frames: np.ndarray) -> np.ndarray:
-    """Where the picture moves, or, in a clip that stands still, where it is bright: bool (H, W)."""
-    chosen = frames[np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).astype(int)]
+    """Where the picture moves, or, in a static clip, where it is bright: bool (H, W)."""
+    sampled_frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).astype(int)]
     total = np.zeros(frames.shape[1:], np.float32)
     squares = np.zeros_like(total)
-    for frame in chosen:
+    for frame in sampled_frames:
         grey = frame.astype(np.float32)
         total += grey
         squares += grey * grey
-    mean = total / len(chosen)
-    deviation = np.sqrt(np.maximum(squares / len(chosen) - mean * mean, 0.0))
+    mean = total / len(sampled_frames)
+    deviation = np.sqrt(np.maximum(squares / len(sampled_frames) - mean * mean, 0.0))
     deviation = cv2.blur(deviation, (3, 3))
     moving = deviation > max(_LEAST_ACTIVITY, _RELATIVE_ACTIVITY * float(np.percentile(deviation, 99)))
     return moving if moving.mean() >= _LEAST_SHARE else mean > _STILL_LEVEL
@@ -50,9 +50,9 @@ def _signal(frames: np.ndarray) -> np.ndarray:
 
 def _hull(signal: np.ndarray) -> np.ndarray:
     """The convex hull of the largest piece of uint8 0/1 (H, W)."""
-    opened = cv2.morphologyEx(signal, cv2.MORPH_OPEN, _disc(signal.shape, _OPENING))
-    closed = _close(opened, _disc(signal.shape, _CLOSING))
-    contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    foreground = cv2.morphologyEx(signal, cv2.MORPH_OPEN, _disc(signal.shape, _OPENING))
+    filled = _close(foreground, _disc(signal.shape, _CLOSING))
+    contours, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     hull = np.zeros(signal.shape, np.uint8)
     if contours:
         cv2.fillConvexPoly(hull, cv2.convexHull(max(contours, key=cv2.contourArea)), (1,))

@@ -13,7 +13,7 @@ import numpy as np
 
 from kdkit import DataError
 
-from .clip import Clip, bounded, check_size, checked, plausible_rate
+from .clip import Clip, bounded, build_clip, check_size, plausible_rate
 from .container import missing_bytes
 
 # OpenCV 5 moved its logging functions here; OpenCV 4 has them at the top.
@@ -23,46 +23,48 @@ _SILENT = 0
 
 def read_video(path: Path) -> Clip:
     """The clip in a video file. Raises :class:`kdkit.DataError` if it is no video, empty, truncated or damaged."""
-    with quiet():
+    with silence_opencv():
         capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         try:
             if not capture.isOpened():
                 raise DataError(f"{path} is not a video that can be decoded", _guess(path))
-            declared = round(max(0.0, capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+            declared_count = round(max(0.0, capture.get(cv2.CAP_PROP_FRAME_COUNT)))
             fps = plausible_rate(capture.get(cv2.CAP_PROP_FPS))
             size = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
             check_size(path, *size)
-            frames = list(bounded(path, _decoded(capture)))
+            frames = list(bounded(path, _decode_frames(capture)))
         except cv2.error as error:
             raise DataError(f"{path} cannot be decoded: {error}") from error
         finally:
             capture.release()
-    _refuse_lost_frames(path, len(frames), declared)
-    return checked(path, frames, fps=fps)
+    _check_frame_count(path, len(frames), declared_count)
+    return build_clip(path, frames, fps=fps)
 
 
-def _refuse_lost_frames(path: Path, decoded: int, declared: int) -> None:
-    """OpenCV ends quietly where it cannot go on, so a cut clip looks like a short one; here it is an error."""
+def _check_frame_count(path: Path, decoded_count: int, declared_count: int) -> None:
+    """OpenCV stops without an error where it cannot decode further, so a cut clip looks like a short one."""
     remedy = "Copy it again from its source."
-    missing = missing_bytes(path)
+    lacking_bytes = missing_bytes(path)
     # Some encoders count one frame more than they write (packed B-frames), so one alone proves nothing.
-    if decoded < declared - 1 or (missing and decoded < declared):
-        what = "truncated" if missing else "damaged"
-        raise DataError(f"{path} is {what}: {decoded} of {declared} frames could be decoded", remedy)
-    if missing:
-        raise DataError(f"{path} is truncated: the last of its {decoded} frames lacks {missing} bytes", remedy)
+    if decoded_count < declared_count - 1 or (lacking_bytes and decoded_count < declared_count):
+        damage = "truncated" if lacking_bytes else "damaged"
+        raise DataError(f"{path} is {damage}: {decoded_count} of {declared_count} frames could be decoded", remedy)
+    if lacking_bytes:
+        raise DataError(
+            f"{path} is truncated: the last of its {decoded_count} frames lacks {lacking_bytes} bytes", remedy
+        )
 
 
-def _decoded(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+def _decode_frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
     while True:
-        whole, frame = capture.read()
-        if not whole:
+        success, frame = capture.read()
+        if not success:
             return
         yield frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
 
 
 def _guess(path: Path) -> str:
-    """What the file is instead, as far as its first bytes tell."""
+    """What the file is instead, judged by its first bytes."""
     if path.suffix.lower() in (".mp4", ".mov"):
         return "It may be truncated: the index of an MP4 file usually lies at its end."
     with path.open("rb") as file:
@@ -72,7 +74,7 @@ def _guess(path: Path) -> str:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_opencv() -> Iterator[None]:
     """Keep OpenCV and its FFmpeg from writing to stderr: their complaints become our exceptions."""
     # FFmpeg's own level is read from the environment when OpenCV first opens a video; -8 is AV_LOG_QUIET.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -1,4 +1,4 @@
-"""What is asked of the model: the ejection fraction of each clip."""
+"""The condition of each clip: its ejection fraction."""
 
 from __future__ import annotations
 
@@ -45,19 +45,20 @@ class EjectionFractions(ComponentOptions):
             raise ValueError("values are percent, 0..100")
         return self
 
-    def draw(self, rng: np.random.Generator, own: Percent) -> float:
-        """One ejection fraction in percent; ``own``: the range of the model, for what the options leave open.
+    def draw(self, rng: np.random.Generator, model_range: Percent) -> float:
+        """One ejection fraction in percent; ``model_range``: the model's range, used for what the options leave open.
 
-        Raises :class:`kdkit.DataError` when nothing lies between what the options and the model say.
+        Raises :class:`kdkit.DataError` when the resulting range is empty.
         """
         if self.values is not None:
             return float(rng.choice(self.values))
-        low = own[0] if self.low is None else self.low
-        high = own[1] if self.high is None else self.high
+        low = model_range[0] if self.low is None else self.low
+        high = model_range[1] if self.high is None else self.high
         if low > high:
             raise DataError(
                 f"no ejection fraction lies between {low:g} and {high:g} percent",
-                f"The model's own range is {own[0]:g} to {own[1]:g}; set both ejection_fraction.low and .high.",
+                f"The model's own range is {model_range[0]:g} to {model_range[1]:g}; "
+                "set both ejection_fraction.low and .high.",
             )
         if self.mean is not None and self.deviation is not None:
             return float(np.clip(rng.normal(self.mean, self.deviation), low, high))

@@ -14,69 +14,69 @@ from torchvision.models import resnet50
 from kdkit import TeacherChoice, WeightsError
 
 from .layout import Model
-from .privacy import EMBEDDINGS, Known, Privacy, read_vectors, reference_frames
-from .sampling import CHUNK, decoded, encoded
+from .privacy import EMBEDDINGS, Privacy, References, read_vectors, reference_frames
+from .sampling import CHUNK, decode_latents, encode_frames
 
 Embedding = Callable[[torch.Tensor], np.ndarray]
 """Vectors, float (N, D), of latent images (N, C, h, w)."""
 
 
 def embedding_of(privacy: Privacy, model: Model) -> Embedding:
-    """What the options name. Raises :class:`kdkit.WeightsError` for weights that are not of such a network."""
+    """The embedding of the options. Raises :class:`kdkit.WeightsError` for weights of another network."""
     if isinstance(privacy.embedding, TeacherChoice):
         network = privacy.embedding.make().build().eval().requires_grad_(False)
 
         def of_frames(latents: torch.Tensor) -> np.ndarray:
-            answers = [network(part) for part in decoded(model, latents).split(CHUNK)]
-            return torch.cat([answer.flatten(1).float().cpu() for answer in answers]).numpy()
+            outputs = [network(part) for part in decode_latents(model, latents).split(CHUNK)]
+            return torch.cat([output.flatten(1).float().cpu() for output in outputs]).numpy()
 
         return of_frames
     device = next(model.vae.parameters()).device
     patients = reidentification(privacy.embedding, model.channels).to(device)
 
     def of_latents(latents: torch.Tensor) -> np.ndarray:
-        made = [patients(_spread(part)).sigmoid().float().cpu() for part in latents.split(CHUNK)]
-        return torch.cat(made).numpy()
+        vectors = [patients(_spread(part)).sigmoid().float().cpu() for part in latents.split(CHUNK)]
+        return torch.cat(vectors).numpy()
 
     return of_latents
 
 
-def known_of(privacy: Privacy, model: Model, embedding: Embedding) -> Known:
+def references_of(privacy: Privacy, model: Model, embedding: Embedding) -> References:
     """The references with their threshold. Raises :class:`kdkit.DataError` when they cannot be read, or are few."""
     path = privacy.reference
     if path.is_dir():
         vectors, people = [], []
         for person, frames in reference_frames(path):
-            vectors.append(embedding(encoded(model, torch.from_numpy(frames))))
+            vectors.append(embedding(encode_frames(model, torch.from_numpy(frames))))
             people += [person] * len(frames)
-        return Known.of(np.concatenate(vectors) if vectors else np.empty((0, 2)), people, privacy.percentile)
+        return References.of(np.concatenate(vectors) if vectors else np.empty((0, 2)), people, privacy.percentile)
     if path.suffix not in EMBEDDINGS:
         raise WeightsError(f"{path} is neither a folder of recordings nor {' or '.join(EMBEDDINGS)}")
-    found = read_vectors(path)
-    return Known.of(found, np.arange(len(found)), privacy.percentile)
+    rows = read_vectors(path)
+    return References.of(rows, np.arange(len(rows)), privacy.percentile)
 
 
 def reidentification(path: Path, channels: int) -> torch.nn.Module:
     """EchoNet-Synthetic's siamese network, one branch: latents (N, C, h, w) to features (N, D), no sigmoid yet.
 
     A ResNet-50 whose first convolution takes latents and whose last layer gives the features. Its keys may carry any
-    prefix ("model.", "module.model."), and other parts of the file are passed over. Raises
+    prefix ("model.", "module.model."), and other parts of the file are ignored. Raises
     :class:`kdkit.WeightsError` when the file is damaged, would execute code, or holds another network.
     """
     state = _state(path)
     prefix = next((key.removesuffix("layer1.0.conv1.weight") for key in state if "layer1.0.conv1" in key), "")
-    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    first, last = own.get("conv1.weight"), own.get("fc.weight")
-    if first is None or last is None or first.ndim != 4 or last.ndim != 2:
+    weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    input_layer, output_layer = weights.get("conv1.weight"), weights.get("fc.weight")
+    if input_layer is None or output_layer is None or input_layer.ndim != 4 or output_layer.ndim != 2:
         raise WeightsError(f"{path} holds no ResNet-50: its conv1.weight or fc.weight is missing")
-    if first.shape[1] != channels:
-        raise WeightsError(f"{path} takes {first.shape[1]} channels, and the latents have {channels}")
+    if input_layer.shape[1] != channels:
+        raise WeightsError(f"{path} takes {input_layer.shape[1]} channels, and the latents have {channels}")
     with torch.random.fork_rng(devices=[]):
-        network = resnet50(weights=None, num_classes=last.shape[0])
+        network = resnet50(weights=None, num_classes=output_layer.shape[0])
         network.conv1 = torch.nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
-    wanted = network.state_dict()
+    expected = network.state_dict()
     try:
-        network.load_state_dict({key: value for key, value in own.items() if key in wanted})
+        network.load_state_dict({key: value for key, value in weights.items() if key in expected})
     except RuntimeError as error:
         raise WeightsError(
             f"{path} holds another network than a ResNet-50", str(error).splitlines()[1].strip()
@@ -95,7 +95,7 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        found: Any = (
+        state: Any = (
             load_file(path)
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
@@ -103,7 +103,7 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path} was not loaded: it is no whole file of plain tensors: {reason}") from error
-    found = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{path} holds no state dict")
-    return found
+    return state

@@ -4,7 +4,7 @@
 (UNetSpatioTemporalConditionModel, latent clips), each with ``config.json`` and
 ``diffusion_pytorch_model.safetensors``.
 
-``config.yaml``, in the folder of a network or else in the model's, may hold two mappings; other keys are passed over:
+``config.yaml``, in the folder of a network or else in the model's, may hold two mappings; other keys are ignored:
 
 - ``noise_scheduler``: ``_class_name`` (DDPMScheduler, DDIMScheduler or DPMSolverMultistepScheduler of diffusers) and
   the arguments of that class. Without it: :data:`PUBLISHED_SCHEDULER`.
@@ -61,7 +61,7 @@ class Sampling(ComponentOptions):
 
 
 class Settings(Sampling):
-    """What a model says of how to sample from it; the defaults are those of the published one."""
+    """How a model is sampled; the defaults are those of the published one."""
 
     short_clips: Sampling | None = Field(
         None, description="What holds instead for clips that are too short to show a beat; None: the same."
@@ -82,7 +82,7 @@ class Parts:
     clips: Path
 
     def files(self) -> Sequence[Path]:
-        """Every file that decides what the model makes."""
+        """Every file that the samples depend on."""
         folders = (self.vae, self.images, self.clips)
         needed = [folder / name for folder in folders for name in (CONFIG, WEIGHTS)]
         return [*needed, *(path for folder in (self.root, *folders) if (path := folder / SETTINGS).is_file())]
@@ -115,19 +115,19 @@ def parts(folder: Path, images: str | None = None) -> Parts:
 
     Raises :class:`kdkit.WeightsError` that names the file when one is missing.
     """
-    found = sorted(path.name for path in folder.glob(f"{IMAGES}*") if path.is_dir())
-    if not found:
+    image_models = sorted(path.name for path in folder.glob(f"{IMAGES}*") if path.is_dir())
+    if not image_models:
         raise WeightsError(f"{folder} has no {IMAGES}* folder: the network of latent images is missing", _EXPECTED)
-    name = images or (found[0] if len(found) == 1 else USUAL_IMAGES)
-    if name not in found:
+    name = images or (image_models[0] if len(image_models) == 1 else USUAL_IMAGES)
+    if name not in image_models:
         raise WeightsError(
-            f"{folder} has no {name}", f"Set image_model to one of those that are there: {', '.join(found)}."
+            f"{folder} has no {name}", f"Set image_model to one of those that are there: {', '.join(image_models)}."
         )
-    chosen = Parts(folder, folder / VAE, folder / name, folder / CLIPS)
-    for path in chosen.files():
+    model_parts = Parts(folder, folder / VAE, folder / name, folder / CLIPS)
+    for path in model_parts.files():
         if not path.is_file():
             raise WeightsError(f"{path} is missing", _EXPECTED)
-    return chosen
+    return model_parts
 
 
 _EXPECTED = (
@@ -137,15 +137,15 @@ _EXPECTED = (
 
 
 def settings_of(folder: Path) -> Settings:
-    """What the model in ``folder`` says of itself. Raises :class:`kdkit.DataError` when that cannot be understood."""
+    """The settings of the model in ``folder``. Raises :class:`kdkit.DataError` when they are not valid."""
     path = folder / SETTINGS
-    told = _read_yaml(path).get("sampling", {})
+    sampling = _read_yaml(path).get("sampling", {})
     try:
-        settings = Settings.model_validate(told)
+        settings = Settings.model_validate(sampling)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(place) for place in ("sampling", *first["loc"]))
-        raise DataError(f"{path}: {where}: {first['msg']}") from error
+        key = ".".join(str(place) for place in ("sampling", *first["loc"]))
+        raise DataError(f"{path}: {key}: {first['msg']}") from error
     low, high = settings.ejection_fraction
     if not 0 <= low <= high <= 100:
         raise DataError(f"{path}: sampling.ejection_fraction is [{low:g}, {high:g}], not a range within 0..100")
@@ -160,16 +160,16 @@ def load(folder: Path, images: str | None = None) -> Model:
     for a ``config.yaml`` that cannot be understood; :class:`kdkit.KdkitError` without diffusers.
     """
     library = diffusers()
-    there = parts(folder, images)
+    model_parts = parts(folder, images)
     settings = settings_of(folder)
-    schedulers = [_scheduler(library, path, folder) for path in (there.images, there.clips)]
-    kinds = {VAE: there.vae, IMAGES: there.images, CLIPS: there.clips}
+    schedulers = [_scheduler(library, path, folder) for path in (model_parts.images, model_parts.clips)]
+    kinds = {VAE: model_parts.vae, IMAGES: model_parts.images, CLIPS: model_parts.clips}
     configs = [_config(path, CLASSES[kind]) for kind, path in kinds.items()]
-    channels = _whole(there.vae, configs[0], "latent_channels")
+    channels = _positive_int(model_parts.vae, configs[0], "latent_channels")
     vae, image_net, clip_net = (
         _network(library, path, config) for path, config in zip(kinds.values(), configs, strict=True)
     )
-    _check_channels(there, vae.config, image_net.config, clip_net.config, channels)
+    _check_channels(model_parts, vae.config, image_net.config, clip_net.config, channels)
     factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
     return Model(
         vae=vae,
@@ -179,9 +179,9 @@ def load(folder: Path, images: str | None = None) -> Model:
         clip_scheduler=schedulers[1],
         settings=settings,
         channels=channels,
-        side=_side(there, settings, vae.config, image_net.config, factor),
+        side=_side(model_parts, settings, vae.config, image_net.config, factor),
         factor=factor,
-        window=_whole(there.clips, clip_net.config, "num_frames"),
+        window=_positive_int(model_parts.clips, clip_net.config, "num_frames"),
         scaling=float(vae.config["scaling_factor"]),
     )
 
@@ -203,22 +203,22 @@ def diffusers() -> Any:
     return library
 
 
-def _config(folder: Path, wanted: str) -> dict[str, Any]:
+def _config(folder: Path, expected_class: str) -> dict[str, Any]:
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        found = config.get("_class_name")
+        class_name = config.get("_class_name")
     except (OSError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path} is no configuration of a network: {error}") from error
-    if found != wanted:
-        raise WeightsError(f"{path} is of the class {found}; expected {wanted}")
+    if class_name != expected_class:
+        raise WeightsError(f"{path} is of the class {class_name}; expected {expected_class}")
     return dict(config)
 
 
 def _network(library: Any, folder: Path, config: dict[str, Any]) -> Any:
     import torch
 
-    # A network draws weights when it is made, before its own are read: the caller's random numbers stay as they were.
+    # A new network draws random weights before the stored ones are read: the caller's random state must not change.
     with torch.random.fork_rng(devices=[]):
         try:
             network = getattr(library, config["_class_name"]).from_config(config)
@@ -229,46 +229,53 @@ def _network(library: Any, folder: Path, config: dict[str, Any]) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _whole(folder: Path, config: Mapping[str, Any], key: str) -> int:
+def _positive_int(folder: Path, config: Mapping[str, Any], key: str) -> int:
     value = config.get(key)
     if not isinstance(value, int) or value < 1:
         raise WeightsError(f"{folder / CONFIG}: {key} is {value!r}; expected a whole number from 1 up")
     return value
 
 
-def _check_channels(there: Parts, vae: Any, images: Any, clips: Any, channels: int) -> None:
+def _check_channels(model_parts: Parts, vae: Any, images: Any, clips: Any, channels: int) -> None:
     if vae["in_channels"] != vae["out_channels"] or vae["out_channels"] not in (1, 3):
-        found = f"{vae['in_channels']} to {vae['out_channels']}"
-        raise WeightsError(f"{there.vae / CONFIG}: takes {found} channels; expected images of 1 or 3 channels")
-    for folder, config, taken in ((there.images, images, channels), (there.clips, clips, 2 * channels)):
-        if (config["in_channels"], config["out_channels"]) != (taken, channels):
+        channel_counts = f"{vae['in_channels']} to {vae['out_channels']}"
+        raise WeightsError(
+            f"{model_parts.vae / CONFIG}: takes {channel_counts} channels; expected images of 1 or 3 channels"
+        )
+    for folder, config, inputs_expected in (
+        (model_parts.images, images, channels),
+        (model_parts.clips, clips, 2 * channels),
+    ):
+        if (config["in_channels"], config["out_channels"]) != (inputs_expected, channels):
             raise WeightsError(
                 f"{folder / CONFIG}: takes {config['in_channels']} channels and gives {config['out_channels']}; "
-                f"expected {taken} and {channels}, as the latents of {there.vae} have {channels}"
+                f"expected {inputs_expected} and {channels}, as the latents of {model_parts.vae} have {channels}"
             )
     if clips["cross_attention_dim"] != 1:
         raise WeightsError(
-            f"{there.clips / CONFIG}: cross_attention_dim is {clips['cross_attention_dim']}; expected 1, the "
+            f"{model_parts.clips / CONFIG}: cross_attention_dim is {clips['cross_attention_dim']}; expected 1, the "
             "ejection fraction"
         )
     if clips["projection_class_embeddings_input_dim"] % clips["addition_time_embed_dim"]:
         raise WeightsError(
-            f"{there.clips / CONFIG}: projection_class_embeddings_input_dim is not a multiple of "
+            f"{model_parts.clips / CONFIG}: projection_class_embeddings_input_dim is not a multiple of "
             "addition_time_embed_dim"
         )
 
 
-def _side(there: Parts, settings: Settings, vae: Any, images: Any, factor: int) -> int:
+def _side(model_parts: Parts, settings: Settings, vae: Any, images: Any, factor: int) -> int:
     """Height and width of a latent.
 
-    What is written down beside a network may be the side that latents are padded to, or a default that nobody set, so
-    the two networks are asked, and the network of latent images is believed where they differ.
+    The ``sample_size`` in a network's config may be the side that latents are padded to, or an unset default. Both
+    networks are therefore read, and that of latent images decides where they differ.
     """
     if settings.side is not None:
         if settings.side % factor:
-            raise DataError(f"{there.root / SETTINGS}: sampling.side is {settings.side}, not a multiple of {factor}")
+            raise DataError(
+                f"{model_parts.root / SETTINGS}: sampling.side is {settings.side}, not a multiple of {factor}"
+            )
         return settings.side // factor
-    side = _whole(there.vae, vae, "sample_size") // factor
+    side = _positive_int(model_parts.vae, vae, "sample_size") // factor
     declared = images["sample_size"]
     multiple = 2 ** (len(images["block_out_channels"]) - 1)
     if isinstance(declared, int) and declared != -(-side // multiple) * multiple:
@@ -279,16 +286,16 @@ def _side(there: Parts, settings: Settings, vae: Any, images: Any, factor: int) 
 def _scheduler(library: Any, folder: Path, root: Path) -> Any:
     """The scheduler of a network's training, from the ``config.yaml`` nearest to it."""
     for path in (folder / SETTINGS, root / SETTINGS):
-        told = _read_yaml(path).get("noise_scheduler")
-        if told is not None:
+        config = _read_yaml(path).get("noise_scheduler")
+        if config is not None:
             break
     else:
-        path, told = folder / CONFIG, PUBLISHED_SCHEDULER
-    name = told.get("_class_name") if isinstance(told, Mapping) else None
+        path, config = folder / CONFIG, PUBLISHED_SCHEDULER
+    name = config.get("_class_name") if isinstance(config, Mapping) else None
     if name not in SCHEDULERS:
         raise DataError(f"{path}: noise_scheduler._class_name is {name!r}", f"Known are {', '.join(SCHEDULERS)}.")
     try:
-        return getattr(library, name)(**{key: value for key, value in told.items() if not str(key).startswith("_")})
+        return getattr(library, name)(**{key: value for key, value in config.items() if not str(key).startswith("_")})
     except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: noise_scheduler: {' '.join(str(error).split())[:200]}") from error
 
@@ -297,9 +304,9 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f"{path} is no YAML: {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(found, Mapping):
+    if not isinstance(content, Mapping):
         raise DataError(f"{path} holds no mapping")
-    return found
+    return content

@@ -1,8 +1,8 @@
-"""The privacy filter: what looks like somebody of the training set is not given out; torch is not needed here.
+"""The privacy filter: samples too similar to a person of the training set are rejected. It needs no torch.
 
 As in EchoNet-Synthetic (Reynaud et al., MICCAI 2024): pictures become vectors by a network that was trained to
-recognise patients, the likeness of two is Pearson's correlation of their vectors (Dombrowski et al. 2023), and a made
-picture whose likeness to any reference reaches the threshold is drawn again.
+recognise patients, the likeness of two is Pearson's correlation of their vectors (Dombrowski et al. 2023), and a
+sampled picture whose likeness to any reference reaches the threshold is drawn again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROUNDING = 1e-6
 
 
 class Privacy(ComponentOptions):
-    """Which pictures are too near to somebody real, and how often one is drawn again."""
+    """Which pictures are too similar to a reference, and how often one is drawn again."""
 
     in_words: ClassVar[str] = "{reference, embedding, percentile, attempts}"
 
@@ -39,8 +39,8 @@ class Privacy(ComponentOptions):
     )
     embedding: EnvironmentFile | TeacherChoice = Field(
         description="What makes a vector of a picture: the file of EchoNet-Synthetic's re-identification network (a "
-        "ResNet-50 on latents; .pth or .safetensors), or a teacher by name and options, which is asked about grey "
-        "frames (height, width), 0..255, and whose answer is the vector ({name: exported, file: ..., layout: gray})."
+        "ResNet-50 on latents; .pth or .safetensors), or a teacher by name and options, which takes grey frames "
+        "(height, width), 0..255, and returns the vector ({name: exported, file: ..., layout: gray})."
     )
     percentile: float = Field(
         95,
@@ -52,27 +52,27 @@ class Privacy(ComponentOptions):
 
 
 @dataclass(frozen=True)
-class Known:
-    """The references: ``directions`` float32 (N, D), centred rows of length 1, and the likeness not to be reached."""
+class References:
+    """The references: ``directions`` float32 (N, D), centred rows of length 1; samples stay below ``threshold``."""
 
     directions: np.ndarray
     threshold: float
 
     @classmethod
-    def of(cls, vectors: np.ndarray, people: Sequence[str] | np.ndarray, percentile: float) -> Known:
-        """From ``vectors`` (N, D) and whose each one is; a person is not compared with himself for the threshold.
+    def of(cls, vectors: np.ndarray, people: Sequence[str] | np.ndarray, percentile: float) -> References:
+        """From ``vectors`` (N, D) and the person of each; the threshold compares different people only.
 
-        Raises :class:`kdkit.DataError` for fewer than two people, or vectors that nothing can be told from.
+        Raises :class:`kdkit.DataError` for fewer than two people, or vectors that cannot be correlated.
         """
         people = np.asarray(people)
         if len(set(people.tolist())) < 2:
             raise DataError("a privacy filter needs references of two people or more")
         directions = _directions(vectors)
-        most = [
+        largest_likenesses = [
             np.where(people[rows, None] == people[None], -np.inf, directions[rows] @ directions.T).max(axis=1)
             for rows in _chunks(len(directions))
         ]
-        return cls(directions, float(np.percentile(np.concatenate(most), percentile)))
+        return cls(directions, float(np.percentile(np.concatenate(largest_likenesses), percentile)))
 
     def likeness(self, vectors: np.ndarray) -> np.ndarray:
         """The correlation of each vector (B, D) with the reference most like it: float32 (B,), -1..1."""
@@ -86,7 +86,7 @@ class Known:
         return np.asarray((directions @ self.directions.T).max(axis=1))
 
     def too_near(self, vectors: np.ndarray) -> np.ndarray:
-        """Which of these vectors (B, D) must not be given out: bool (B,)."""
+        """Which of these vectors (B, D) are rejected: bool (B,)."""
         return np.asarray(self.likeness(vectors) >= self.threshold - ROUNDING)
 
 
@@ -96,19 +96,19 @@ def read_vectors(path: Path) -> np.ndarray:
     from safetensors.numpy import load_file
 
     try:
-        found = [np.load(path, allow_pickle=False)] if path.suffix == ".npy" else list(load_file(path).values())
+        arrays = [np.load(path, allow_pickle=False)] if path.suffix == ".npy" else list(load_file(path).values())
     except (OSError, ValueError, EOFError, SafetensorError) as error:
         raise DataError(f"{path} holds no vectors: {error}") from error
-    if len(found) != 1 or found[0].ndim != 2:
-        shapes = ", ".join(str(array.shape) for array in found) or "nothing"
+    if len(arrays) != 1 or arrays[0].ndim != 2:
+        shapes = ", ".join(str(array.shape) for array in arrays) or "nothing"
         raise DataError(f"{path} holds {shapes}; expected one array (pictures, numbers of a vector)")
-    return np.asarray(found[0])
+    return np.asarray(arrays[0])
 
 
 def reference_frames(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Of each recording whose it is and a few of its frames, uint8 (N, 112, 112).
+    """The patient of each recording and a few of its frames, uint8 (N, 112, 112).
 
-    Recordings that cannot be decoded are passed over: nobody could train on them. Raises :class:`kdkit.DataError`
+    Recordings that cannot be decoded are skipped: no model was trained on them. Raises :class:`kdkit.DataError`
     when the folder has no layout that is known.
     """
     from ..clips import fit
@@ -119,8 +119,8 @@ def reference_frames(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
             frames, _ = fit(recording.load())
         except DataError:
             continue
-        chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES_OF_A_CLIP).round().astype(int))
-        yield recording.patient, frames[chosen]
+        positions = np.unique(np.linspace(0, len(frames) - 1, FRAMES_OF_A_CLIP).round().astype(int))
+        yield recording.patient, frames[positions]
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

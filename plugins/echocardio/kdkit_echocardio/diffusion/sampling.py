@@ -44,20 +44,22 @@ def scheduler(settings: Any, sampler: Sampler, steps: int) -> Any:
     ``dpm-solver++``: the second-order multistep solver (Lu et al., arXiv:2211.01095). Raises
     :class:`kdkit.DataError` for more steps than the model was trained with.
     """
-    most = settings.config["num_train_timesteps"]
-    if steps > most:
-        raise DataError(f"{steps} steps were asked for, and the model knows {most}", "Lower steps.")
+    training_steps = settings.config["num_train_timesteps"]
+    if steps > training_steps:
+        raise DataError(f"{steps} steps were asked for, and the model knows {training_steps}", "Lower steps.")
     library = diffusers()
     classes = {
         "ddpm": library.DDPMScheduler,
         "ddim": library.DDIMScheduler,
         "dpm-solver++": library.DPMSolverMultistepScheduler,
     }
-    made = classes[sampler].from_config(settings.config)
-    made.set_timesteps(steps)
-    if len(set(made.timesteps.tolist())) < steps:
-        raise DataError(f"{sampler} cannot spread {steps} steps over the {most} that the model knows", "Lower steps.")
-    return made
+    sampling_scheduler = classes[sampler].from_config(settings.config)
+    sampling_scheduler.set_timesteps(steps)
+    if len(set(sampling_scheduler.timesteps.tolist())) < steps:
+        raise DataError(
+            f"{sampler} cannot spread {steps} steps over the {training_steps} that the model knows", "Lower steps."
+        )
+    return sampling_scheduler
 
 
 def windows(frames: int, length: int) -> list[tuple[int, int, int]]:
@@ -66,12 +68,12 @@ def windows(frames: int, length: int) -> list[tuple[int, int, int]]:
     Each later window overlaps the one before by half and contributes its second half; the last one may contribute
     less, so that clips of any length are covered.
     """
-    found = [(0, min(frames, length), 0)]
+    parts = [(0, min(frames, length), 0)]
     step = max(1, length // 2)
-    while (done := found[-1][1]) < frames:
-        stop = min(done + step, frames)
-        found.append((stop - length, stop, done))
-    return found
+    while (covered := parts[-1][1]) < frames:
+        stop = min(covered + step, frames)
+        parts.append((stop - length, stop, covered))
+    return parts
 
 
 def sample_images(model: Model, sampler: Sampler, steps: int, chances: Sequence[torch.Generator]) -> torch.Tensor:
@@ -80,11 +82,11 @@ def sample_images(model: Model, sampler: Sampler, steps: int, chances: Sequence[
     weights = next(model.images.parameters())
 
     def predict(latents: torch.Tensor, time: Any) -> torch.Tensor:
-        padded, crop = _padded(latents, downsampling(model.images))
+        padded, crop = _pad(latents, downsampling(model.images))
         return crop(model.images(padded.to(weights.dtype), time).sample.float())
 
     start = _noise(shape, chances, weights.device)
-    return _denoised(start, predict, scheduler(model.image_scheduler, sampler, steps), chances)
+    return _denoise(start, predict, scheduler(model.image_scheduler, sampler, steps), chances)
 
 
 def sample_clips(
@@ -104,46 +106,46 @@ def sample_clips(
     of 0, which is what the training puts in the place of a dropped one.
     """
     weights = next(model.clips.parameters())
-    asked = torch.tensor(ejection_fractions, device=weights.device, dtype=weights.dtype).reshape(-1, 1, 1)
+    conditions = torch.tensor(ejection_fractions, device=weights.device, dtype=weights.dtype).reshape(-1, 1, 1)
 
     def predict(latents: torch.Tensor, time: Any) -> torch.Tensor:
-        still = images[:, None].expand(-1, latents.shape[1], -1, -1, -1)
-        inputs, crop = _padded(torch.cat([latents, still], dim=2), downsampling(model.clips))
-        conditioned = _jointly(model, inputs, time, asked)
+        pictures = images[:, None].expand(-1, latents.shape[1], -1, -1, -1)
+        inputs, crop = _pad(torch.cat([latents, pictures], dim=2), downsampling(model.clips))
+        conditioned = _predict_by_windows(model, inputs, time, conditions)
         if guidance != 1:
-            null = _jointly(model, inputs, time, torch.zeros_like(asked))
+            null = _predict_by_windows(model, inputs, time, torch.zeros_like(conditions))
             conditioned = null + guidance * (conditioned - null)
         return crop(conditioned)
 
     start = _noise((frames, model.channels, model.side, model.side), chances, weights.device)
-    return _denoised(start, predict, scheduler(model.clip_scheduler, sampler, steps), chances)
+    return _denoise(start, predict, scheduler(model.clip_scheduler, sampler, steps), chances)
 
 
-def decoded(model: Model, latents: torch.Tensor) -> torch.Tensor:
+def decode_latents(model: Model, latents: torch.Tensor) -> torch.Tensor:
     """The frames of latents (N, C, h, w): grey, uint8 (N, H, W) on the processor."""
-    made = []
+    frames = []
     for part in latents.split(CHUNK):
         pixels: torch.Tensor = model.vae.decode(part / model.scaling).sample
-        made.append(((pixels.mean(1) + 1) * 128).round().clamp(0, 255).to(torch.uint8).cpu())
-    return torch.cat(made)
+        frames.append(((pixels.mean(1) + 1) * 128).round().clamp(0, 255).to(torch.uint8).cpu())
+    return torch.cat(frames)
 
 
-def encoded(model: Model, frames: torch.Tensor) -> torch.Tensor:
+def encode_frames(model: Model, frames: torch.Tensor) -> torch.Tensor:
     """The latents (N, C, h, w) of grey frames, uint8 (N, H, W) of any size: the mean of their distribution."""
     device = next(model.vae.parameters()).device
     side = model.side * model.factor
-    made = []
+    latents = []
     for part in frames.split(CHUNK):
         pixels = part[:, None].to(device, torch.float32) / 128 - 1
         if pixels.shape[-2:] != (side, side):
             pixels = F.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
         pixels = pixels.expand(-1, model.vae.config["in_channels"], -1, -1)
-        made.append(model.vae.encode(pixels).latent_dist.mode() * model.scaling)
-    return torch.cat(made)
+        latents.append(model.vae.encode(pixels).latent_dist.mode() * model.scaling)
+    return torch.cat(latents)
 
 
 def batch_size(model: Model, frames: int) -> int:
-    """How many clips are made at once: by the free memory of a GPU, and by the number of frames on the processor."""
+    """How many clips are sampled at once: by the free memory of a GPU, or the number of frames on the processor."""
     weights = next(model.clips.parameters())
     if weights.device.type != "cuda":
         return max(1, min(MOST_AT_ONCE["cpu"], FRAMES_AT_ONCE // frames))
@@ -157,9 +159,7 @@ def _noise(shape: tuple[int, ...], chances: Sequence[torch.Generator], device: t
     return torch.stack([torch.randn(shape, generator=chance) for chance in chances]).to(device)
 
 
-def _denoised(
-    latents: torch.Tensor, predict: Predict, steps: Any, chances: Sequence[torch.Generator]
-) -> torch.Tensor:
+def _denoise(latents: torch.Tensor, predict: Predict, steps: Any, chances: Sequence[torch.Generator]) -> torch.Tensor:
     latents = latents * steps.init_noise_sigma
     for time in steps.timesteps:
         predicted = predict(steps.scale_model_input(latents, time), time.to(latents.device))
@@ -174,20 +174,20 @@ def _denoised(
     return latents
 
 
-def _jointly(model: Model, inputs: torch.Tensor, time: Any, asked: torch.Tensor) -> torch.Tensor:
+def _predict_by_windows(model: Model, inputs: torch.Tensor, time: Any, conditions: torch.Tensor) -> torch.Tensor:
     """What the network of clips predicts for clips of any length, (B, T, C, h, w), from :func:`windows`."""
     config: Any = model.clips.config
     added = config["projection_class_embeddings_input_dim"] // config["addition_time_embed_dim"]
-    ids = torch.zeros(len(inputs), added, device=inputs.device, dtype=asked.dtype)
-    made = []
+    ids = torch.zeros(len(inputs), added, device=inputs.device, dtype=conditions.dtype)
+    velocities = []
     for start, stop, first in windows(inputs.shape[1], model.window):
-        part = inputs[:, start:stop].to(asked.dtype)
-        predicted = model.clips(part, time, encoder_hidden_states=asked, added_time_ids=ids).sample
-        made.append(predicted[:, first - start :].float())
-    return torch.cat(made, dim=1)
+        part = inputs[:, start:stop].to(conditions.dtype)
+        predicted = model.clips(part, time, encoder_hidden_states=conditions, added_time_ids=ids).sample
+        velocities.append(predicted[:, first - start :].float())
+    return torch.cat(velocities, dim=1)
 
 
-def _padded(latents: torch.Tensor, multiple: int) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
+def _pad(latents: torch.Tensor, multiple: int) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
     """Latents whose sides are multiples of ``multiple``, their border repeated, and what cuts them back."""
     height, width = latents.shape[-2:]
     rows, columns = -height % multiple, -width % multiple

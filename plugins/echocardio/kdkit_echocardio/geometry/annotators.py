@@ -61,11 +61,12 @@ def staple(masks: np.ndarray) -> Staple:
 
     Expectation maximisation, for two labels, over the whole frame, without a spatial prior: a pixel's prior
     probability is the share of all marks in all masks. The background of a wide frame makes every specificity high;
-    compare annotators of the same frame. A single annotator is believed. Raises ValueError without any annotator.
+    compare annotators of the same frame. A single annotator is the consensus. Raises ValueError without any
+    annotator.
     """
     marked = _annotations(masks)
     # Pixels that were marked by the same annotators are alike.
-    patterns, which, counts = np.unique(
+    patterns, pattern_of_pixel, counts = np.unique(
         marked.reshape(len(marked), -1), axis=1, return_inverse=True, return_counts=True
     )
     share = float(marked.mean())
@@ -77,15 +78,15 @@ def staple(masks: np.ndarray) -> Staple:
         specificity = _rate(~patterns, (1 - truth) * counts)
         if np.nanmax(np.abs(np.subtract((sensitivity, specificity), before)), initial=0.0) < _CHANGE:
             break
-    return Staple(truth[which.ravel()].reshape(marked.shape[1:]), sensitivity, specificity)
+    return Staple(truth[pattern_of_pixel.ravel()].reshape(marked.shape[1:]), sensitivity, specificity)
 
 
 def agreement(masks: np.ndarray) -> Agreement:
     """How far the annotators of one frame agree, from their masks (K, H, W), K >= 1."""
     marked = _annotations(masks)
     pairs = [_dice(one, other) for one, other in combinations(marked, 2)]
-    found = staple(marked)
-    return Agreement(float(np.mean(pairs)) if pairs else float("nan"), found.sensitivity, found.specificity)
+    consensus = staple(marked)
+    return Agreement(float(np.mean(pairs)) if pairs else float("nan"), consensus.sensitivity, consensus.specificity)
 
 
 def _annotations(masks: np.ndarray) -> Masks:

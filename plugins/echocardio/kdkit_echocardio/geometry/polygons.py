@@ -52,6 +52,6 @@ def _crossings(points: np.ndarray, height: int, width: int) -> tuple[np.ndarray,
     upward = (points[:, 1] > ends[:, 1])[:, None]
     (x0, y0), (x1, y1) = np.where(upward, ends, points).T, np.where(upward, points, ends).T
     rows = np.arange(height)[:, None]
-    found, edges = np.nonzero((y0 <= rows) & (rows < y1))
-    x = x0[edges] + (found - y0[edges]) * (x1 - x0)[edges] / (y1 - y0)[edges]
-    return found, np.clip(np.ceil(x), 0, width).astype(np.intp)
+    crossing_rows, edges = np.nonzero((y0 <= rows) & (rows < y1))
+    x = x0[edges] + (crossing_rows - y0[edges]) * (x1 - x0)[edges] / (y1 - y0)[edges]
+    return crossing_rows, np.clip(np.ceil(x), 0, width).astype(np.intp)

@@ -3,8 +3,8 @@
 The border of a mask is its own outermost pixels: those with a 4-neighbour outside it, or at the edge of the frame.
 Distances run between pixel centres, along straight lines.
 
-Where both masks are empty the distance is 0, where only one is, it is NaN: there is no border to measure to, and what
-that shall cost is the caller's to say.
+Where both masks are empty the distance is 0, where only one is, it is NaN: there is no border to measure to, and the
+caller decides what that costs.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def hausdorff95(one: np.ndarray, other: np.ndarray, spacing: float = 1.0) -> flo
     a single stray pixel from deciding. In pixels, or in the unit of ``spacing``, the side of a pixel. 0 when both
     masks are empty, NaN when one is.
     """
-    ways = surface_distances(one, other, spacing), surface_distances(other, one, spacing)
-    if any(way.size == 0 for way in ways):
+    directed = surface_distances(one, other, spacing), surface_distances(other, one, spacing)
+    if any(distances.size == 0 for distances in directed):
         return _without_border(one, other)
-    return max(float(np.percentile(way, 95)) for way in ways)
+    return max(float(np.percentile(distances, 95)) for distances in directed)
 
 
 def mean_surface_distance(one: np.ndarray, other: np.ndarray, spacing: float = 1.0) -> float:

@@ -1,4 +1,4 @@
-"""Size of the predicted beside the true cavity at end-diastole and end-systole."""
+"""Size of the predicted against the true cavity at end-diastole and end-systole."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class RelativeArea(MaskMetric):
 
     def cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:
         values = [
-            self.error(100 * (float(measured.sum()) / float(true.sum()) - 1))
-            for measured, true in pairs
+            self.error(100 * (float(predicted.sum()) / float(true.sum()) - 1))
+            for predicted, true in pairs
             if true.any()
         ]
         return [(float(np.mean(values)),)] if values else []

@@ -36,7 +36,7 @@ class EchoClipScore(ClipMetric):
     needs_truth = False
 
     class Options(ComponentOptions):
-        """The model, and what it is asked."""
+        """The model and its prompts."""
 
         model: FolderPath = Field(description=_MODEL)
         wall: str = Field("WALL", description="What is to be seen when the mask is black.")
@@ -53,30 +53,33 @@ class EchoClipScore(ClipMetric):
         return VisionLanguage(self.options.model).files()
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
-        """The first frames of the base's: asking about a frame takes its time."""
-        return [(answer[:3], replace(sample, inputs=sample.inputs[:3])) for answer, sample in super().example_cases()]
+        """The first frames of the base's: every frame takes a while."""
+        return [
+            (prediction[:3], replace(sample, inputs=sample.inputs[:3]))
+            for prediction, sample in super().example_cases()
+        ]
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
-        masks, asked = binarize(prediction), self.options
-        model = VisionLanguage(asked.model)
-        wall = model.similarities_without(sample.inputs, masks, [asked.wall])[:, 0]
-        around = [asked.nothing, asked.ventricle]
-        nothing, ventricle = model.similarities_without(sample.inputs, masks, around, MARGIN).T
+        masks, options = binarize(prediction), self.options
+        model = VisionLanguage(options.model)
+        wall = model.similarities_without(sample.inputs, masks, [options.wall])[:, 0]
+        content_prompts = [options.nothing, options.ventricle]
+        nothing, ventricle = model.similarities_without(sample.inputs, masks, content_prompts, MARGIN).T
         return [(float(np.mean(wall + nothing - ventricle)),)]
 
 
 class EchoClipPhase(AverageFrameDistance):
-    """``afd`` beside the beats that a vision-language model sees in the clip, which needs no truth.
+    """``afd`` against the beats that a vision-language model detects in the clip; it needs no truth.
 
     Per frame, the similarity with "closed" minus that with "open" (the mitral valve's state), standardised; its
-    cumulative sum, which rises in systole, turned over, stands for the area, and its beats are found as in ``afd``.
-    A clip in which no beat is seen is not counted (Petit et al. 2025).
+    cumulative sum, which rises in systole, turned over, takes the place of the area, and its beats are detected as in
+    ``afd``. A clip without a detected beat is not counted (Petit et al. 2025).
     """
 
     needs_truth = False
 
     class Options(ComponentOptions):
-        """The model, and what it is asked."""
+        """The model and its prompts."""
 
         model: FolderPath = Field(description=_MODEL)
         closed: str = Field("THE MITRAL VALVE IS CLOSED", description="What is to be seen in systole.")
@@ -92,18 +95,18 @@ class EchoClipPhase(AverageFrameDistance):
         return VisionLanguage(self.options.model).files()
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
-        """Those of the base with the ventricle bright, so that there is something to be seen."""
+        """Those of the base, with a bright ventricle that the model can detect."""
         return [
-            (answer, replace(sample, inputs=sample.truth["mask"] * np.uint8(255)))
-            for answer, sample in super().example_cases()
+            (prediction, replace(sample, inputs=sample.truth["mask"] * np.uint8(255)))
+            for prediction, sample in super().example_cases()
         ]
 
     def reference(self, sample: Sample) -> Beats | None:
         if not sample.info.get("fps"):
             return None
         valve = [self.options.closed, self.options.open]
-        closed, opened = VisionLanguage(self.options.model).similarities(sample.inputs, valve).T
-        beats = find_beats(phase_curve(closed - opened), sample.info["fps"])
+        closed_similarity, open_similarity = VisionLanguage(self.options.model).similarities(sample.inputs, valve).T
+        beats = find_beats(phase_curve(closed_similarity - open_similarity), sample.info["fps"])
         return beats if len(beats.ed) or len(beats.es) else None
 
 

@@ -73,22 +73,22 @@ class EjectionFraction(ClipMetric):
             masks = clean(binarize(prediction))
             return self._cases(sample, masks, *find_beats(area_curve(masks), sample.info["fps"]))
         ed, es = event_frames(sample, "ed"), event_frames(sample, "es")
-        return self._beside(sample, binarize(prediction), ed, es)
+        return self._cases_at(sample, binarize(prediction), ed, es)
 
     def humans(self, sample: Sample) -> list[tuple[float, ...]]:
-        """What was traced beside what a model is held against; the frames' masks of several people are averaged."""
+        """The tracings' ejection fraction against the noted one; masks of several people are averaged."""
         if "mask" not in sample.truth:
             return []
         traced = sample.truth["mask_frames"]
         ed, es = (np.flatnonzero(np.isin(traced, event_frames(sample, event))) for event in ("ed", "es"))
-        return self._beside(sample, sample.truth["mask"], ed, es)
+        return self._cases_at(sample, sample.truth["mask"], ed, es)
 
-    def _beside(self, sample: Sample, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> list[tuple[float, ...]]:
-        """The case of masks (N, H, W) at known places among them; none without both."""
+    def _cases_at(self, sample: Sample, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> list[tuple[float, ...]]:
+        """The case of masks (N, H, W), with ``ed`` and ``es`` their positions among them; none without both."""
         if len(ed) == 0 or len(es) == 0:
             return []
-        chosen = clean(masks[np.concatenate([ed, es])])
-        return self._cases(sample, chosen, np.arange(len(ed)), np.arange(len(es)) + len(ed))
+        event_masks = clean(masks[np.concatenate([ed, es])])
+        return self._cases(sample, event_masks, np.arange(len(ed)), np.arange(len(es)) + len(ed))
 
     def _cases(self, sample: Sample, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> list[tuple[float, ...]]:
         true = self._true(sample)
@@ -97,11 +97,11 @@ class EjectionFraction(ClipMetric):
         return [(float(np.clip(np.nan_to_num(self.estimate(masks, ed, es)), 0, 100)), true)]
 
     def _true(self, sample: Sample) -> float | None:
-        """The ejection fraction to compare with, percent; None where it is not known."""
+        """The ejection fraction to compare with, percent; None without one."""
         if self.options.reference:
             return seen_ejection_fraction(VisionLanguage(self.options.reference), sample.inputs, self.options.prompts)
-        known = sample.truth.get("ejection_fraction")
-        return None if known is None else float(known)
+        true_fraction = sample.truth.get("ejection_fraction")
+        return None if true_fraction is None else float(true_fraction)
 
 
 class OfAreas(EjectionFraction):
@@ -186,11 +186,11 @@ class ReducedFunction(EjectionFraction):
         from scipy.stats import rankdata
 
         reduced = cases[:, 1] < REDUCED
-        count, others = int(reduced.sum()), int((~reduced).sum())
-        if count == 0 or others == 0:
+        count, other_count = int(reduced.sum()), int((~reduced).sum())
+        if count == 0 or other_count == 0:
             return float("nan")
         ranks = rankdata(-cases[:, 0])
-        return float((ranks[reduced].sum() - count * (count + 1) / 2) / (count * others))
+        return float((ranks[reduced].sum() - count * (count + 1) / 2) / (count * other_count))
 
 
 class AreaCorrelation(OfAreas, Correlation):

@@ -39,16 +39,19 @@ class TeacherAgreement(ClipMetric):
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Those of the base, with the true masks as the teacher's."""
-        return [(answer, _with(sample, teacher=sample.truth["mask"])) for answer, sample in super().example_cases()]
+        return [
+            (prediction, _with_truth(sample, teacher=sample.truth["mask"]))
+            for prediction, sample in super().example_cases()
+        ]
 
 
 class SelfConsistency(ClipMetric):
-    """Mean DICE of a model's answer with its answers to the clip played backwards, amplified, and with noise.
+    """Mean DICE of a model's prediction with those on the clip played backwards, amplified, and with noise.
 
-    Each over all frames of the clip, the one to the clip played backwards turned round again. None of the three moves
-    the ventricle, so a good model answers alike; no truth is needed. A model that always answers the same is
-    perfectly consistent: read it beside an overlap or ``agreement``. Only ``kdkit evaluate --data`` asks models
-    again; in a run it has no value. Two stills, which have no order in time, are not counted.
+    Each over all frames of the clip, the one on the clip played backwards put back in order. None of the three moves
+    the ventricle, so a good model predicts the same; no truth is needed. A model with a constant prediction is
+    perfectly consistent: read it together with an overlap or ``agreement``. Only ``kdkit evaluate --data`` runs
+    models on further inputs; in a run it has no value. Two stills, which have no order in time, are not counted.
     """
 
     unit = ""
@@ -74,15 +77,15 @@ class SelfConsistency(ClipMetric):
         if "probes" not in sample.truth:
             return []
         backwards, *others = sample.truth["probes"]
-        return [(float(np.mean([clip_dice(prediction, answer) for answer in (backwards[::-1], *others)])),)]
+        return [(float(np.mean([clip_dice(prediction, probe) for probe in (backwards[::-1], *others)])),)]
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
-        """Those of the base, with answers that are a little too large where the clip was changed."""
+        """Those of the base, with predictions that are a little too large where the clip was changed."""
         return [
-            (answer, _with(sample, probes=np.stack([answer[::-1], sample.truth["mask"], answer])))
-            for answer, sample in super().example_cases()
+            (prediction, _with_truth(sample, probes=np.stack([prediction[::-1], sample.truth["mask"], prediction])))
+            for prediction, sample in super().example_cases()
         ]
 
 
-def _with(sample: Sample, **known: np.ndarray) -> Sample:
-    return replace(sample, truth={**sample.truth, **known})
+def _with_truth(sample: Sample, **truth: np.ndarray) -> Sample:
+    return replace(sample, truth={**sample.truth, **truth})

@@ -31,7 +31,7 @@ class MaskMetric(ClipMetric):
         return self._cases([(binarize(prediction[frame]), mask) for frame, mask in traced], sample)
 
     def humans(self, sample: Sample) -> list[tuple[float, ...]]:
-        """Each annotator of a frame beside every other one."""
+        """Each annotator of a frame against every other one."""
         return self._cases(list(annotator_pairs(sample, self.events)), sample)
 
     def _cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:

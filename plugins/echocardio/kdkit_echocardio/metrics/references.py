@@ -59,7 +59,7 @@ def _tabled(path: Path) -> Curves:
 
 
 @lru_cache(maxsize=2)
-def _read_table(path: Path, _changed: int) -> Curves:
+def _read_table(path: Path, _modified: int) -> Curves:
     """The areas of each recording, float64 (T,), frames in their order; read once for all models and metrics."""
     import pandas as pd
 

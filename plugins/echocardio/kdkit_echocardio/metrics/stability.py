@@ -15,7 +15,7 @@ class Flicker(ClipMetric):
 
     A is the area of the largest component in each frame. The second difference tells trembling from beating, as in
     Painchaud et al. (2022); its mean relative to the mean area is our own measure. A beating heart has some too, and
-    the more the lower the frame rate: compare models on the same clips. A constant mask has none, so read it beside
+    the more the lower the frame rate: compare models on the same clips. A constant mask has none, so read it with
     an overlap. A clip of fewer than three frames, or without any ventricle, is not counted.
     """
 

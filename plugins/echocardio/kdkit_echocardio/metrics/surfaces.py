@@ -36,7 +36,7 @@ class SurfaceDistance(MaskMetric):
         if not pixel:
             return []
         diagonal = float(np.hypot(*pairs[0][0].shape))
-        distances = [self.distance(measured, true) for measured, true in pairs]
+        distances = [self.distance(predicted, true) for predicted, true in pairs]
         return [(pixel * float(np.mean(np.nan_to_num(distances, nan=diagonal))),)]
 
 

@@ -1,6 +1,6 @@
 """Distance in time of the predicted from the true end-diastole and end-systole.
 
-The predicted events are those of the area curve of the masks' largest components, found without a look at the
+The predicted events are those of the area curve of the masks' largest components, detected without the
 reference (:func:`kdkit_echocardio.beats.find_beats`).
 """
 
@@ -32,10 +32,10 @@ ORIGINAL_THRESHOLD = 25
 
 
 class Comparison(NamedTuple):
-    """The events of one clip beside the reference's.
+    """The events of one clip compared with the reference's.
 
-    ``distances``: frames from each reference event to the found one, float64; NaN for a missed event.
-    ``extra``: how many found events belong to no reference event. A clip may be annotated in part, so they are
+    ``distances``: frames from each reference event to the detected one, float64; NaN for a missed event.
+    ``extra``: how many detected events belong to no reference event. A clip may be annotated in part, so they are
     counted only from the first to the last reference event.
     ``fps``: frames per second.
     """
@@ -45,34 +45,35 @@ class Comparison(NamedTuple):
     fps: float
 
 
-def match(found: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+def match(detected: np.ndarray, reference: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """Match events one to one, the nearest pair first, up to ``reach`` frames apart.
 
-    Returns the distance of each reference event, float64, NaN without a match; and the found events left over.
+    Returns the distance of each reference event, float64, NaN without a match; and the detected events without a
+    match.
     """
     distances = np.full(len(reference), np.nan)
-    left = np.ones(len(found), bool)
-    apart = np.abs(np.subtract.outer(reference, found)).astype(np.float64)
-    while apart.size and apart.min() <= reach:
-        i, j = np.unravel_index(apart.argmin(), apart.shape)
-        distances[i], left[j] = apart[i, j], False
-        apart[i, :] = apart[:, j] = np.inf
-    return distances, found[left]
+    unmatched = np.ones(len(detected), bool)
+    distance_table = np.abs(np.subtract.outer(reference, detected)).astype(np.float64)
+    while distance_table.size and distance_table.min() <= reach:
+        i, j = np.unravel_index(distance_table.argmin(), distance_table.shape)
+        distances[i], unmatched[j] = distance_table[i, j], False
+        distance_table[i, :] = distance_table[:, j] = np.inf
+    return distances, detected[unmatched]
 
 
 def compare(prediction: np.ndarray, reference: Beats, fps: float) -> Comparison:
-    """The events of a predicted clip, recorded at ``fps`` frames per second, beside those of a reference."""
-    together = np.concatenate(reference)
+    """The events of a predicted clip, recorded at ``fps`` frames per second, compared with those of a reference."""
+    reference_frames = np.concatenate(reference)
     distances, extra = [], 0
-    for found, wanted in zip(find_beats(area_curve(clean(binarize(prediction))), fps), reference, strict=True):
-        distance, left = match(found, wanted, REACH_SECONDS * fps)
+    for detected, expected in zip(find_beats(area_curve(clean(binarize(prediction))), fps), reference, strict=True):
+        distance, unmatched = match(detected, expected, REACH_SECONDS * fps)
         distances.append(distance)
-        extra += int(((left >= together.min()) & (left <= together.max())).sum())
+        extra += int(((unmatched >= reference_frames.min()) & (unmatched <= reference_frames.max())).sum())
     return Comparison(np.concatenate(distances), extra, float(fps))
 
 
 class TimingMetric(ClipMetric):
-    """A metric of ED and ES frames beside a reference's: the sample's truth, unless an option names another."""
+    """A metric of ED and ES frames against a reference's: the sample's truth, unless an option names another."""
 
     version = "3"
     higher_is_better = False
@@ -97,7 +98,7 @@ class TimingMetric(ClipMetric):
         return reference_files(self.options.reference) if self.options.reference else []
 
     def reference(self, sample: Sample) -> Beats | None:
-        """The ED and ES frames to compare with; None where none is known.
+        """The ED and ES frames to compare with; None without any.
 
         Raises :class:`kdkit.DataError` when the reference cannot be read, or is of another number of frames.
         """
@@ -108,30 +109,30 @@ class TimingMetric(ClipMetric):
 
 
 class BeatMetric(TimingMetric):
-    """A metric of the events that are found without seeing the reference; a clip without a frame rate has none."""
+    """A metric of the events that are detected without the reference; a clip without a frame rate has none."""
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         reference, fps = self.reference(sample), sample.info.get("fps")
         return self.cases(compare(prediction, reference, fps)) if reference and fps else []
 
     @abstractmethod
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
         """What one clip gives."""
 
 
 class AverageFrameDistance(BeatMetric):
-    """Mean distance in frames from each reference ED and ES to the event found for it without seeing the reference.
+    """Mean distance in frames from each reference ED and ES to the event detected for it without the reference.
 
-    Found events are matched one to one, the nearest first; a missed event costs half a second, the reach of a match
-    (after the average frame difference of Dezaki et al. 2019; Petit et al. 2025 score with a rule that searches
+    Detected events are matched one to one, the nearest first; a missed event costs half a second, the reach of a
+    match (after the average frame difference of Dezaki et al. 2019; Petit et al. 2025 score with a rule that searches
     around the reference, here ``afd-original``).
     """
 
     unit = "frames"
 
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
-        counted = np.nan_to_num(found.distances, nan=REACH_SECONDS * found.fps)
-        return [(float(distance) * self.scale(found.fps),) for distance in counted]
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
+        distances = np.nan_to_num(comparison.distances, nan=REACH_SECONDS * comparison.fps)
+        return [(float(distance) * self.scale(comparison.fps),) for distance in distances]
 
     def scale(self, fps: float) -> float:
         """The metric's unit in one frame."""
@@ -148,24 +149,24 @@ class AverageTimeDistance(AverageFrameDistance):
 
 
 class MissedBeats(BeatMetric):
-    """Share of the reference's ED and ES events for which none was found within half a second."""
+    """Share of the reference's ED and ES events without a detected one within half a second."""
 
     unit = ""
 
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
-        return [(float(missed),) for missed in np.isnan(found.distances)]
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
+        return [(float(missed),) for missed in np.isnan(comparison.distances)]
 
 
 class ExtraBeats(BeatMetric):
-    """ED and ES events found without a reference event to match, as a share of the number of reference events.
+    """ED and ES events detected without a reference event to match, as a share of the number of reference events.
 
     Counted from the first to the last reference event of each clip.
     """
 
     unit = ""
 
-    def cases(self, found: Comparison) -> list[tuple[float, ...]]:
-        return [(float(found.extra), float(len(found.distances)))]
+    def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
+        return [(float(comparison.extra), float(len(comparison.distances)))]
 
     def summarize(self, cases: np.ndarray) -> float:
         return float(cases[:, 0].sum() / cases[:, 1].sum())

@@ -11,7 +11,7 @@ from kdkit import DataError, Sample
 
 
 def event_frames(sample: Sample, event: str) -> np.ndarray:
-    """The frames of ``event`` ("ed" or "es"), int64 (n,); empty when none is known."""
+    """The frames of ``event`` ("ed" or "es"), int64 (n,); empty without any."""
     return np.atleast_1d(np.asarray(sample.truth.get(event, []), np.int64))
 
 

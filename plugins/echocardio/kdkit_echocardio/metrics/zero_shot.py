@@ -29,14 +29,14 @@ Template = Annotated[str, AfterValidator(_with_a_place)]
 def seen_ejection_fraction(model: VisionLanguage, frames: np.ndarray, templates: Sequence[str]) -> float:
     """The ejection fraction, percent, that a model sees in frames uint8 (T, H, W) (Christensen et al. 2024).
 
-    Every template is asked about with 0 to 100 %. Each frame ranks all of these prompts by their similarity; the
-    values at a rank are averaged over the frames, and of the first fifth of the ranks the median counts.
+    Every template makes prompts with 0 to 100 %. Each frame ranks all of these prompts by their similarity; the
+    values at a rank are averaged over the frames, and the median over the first fifth of the ranks is taken.
     """
     prompts = [template.replace(PLACE, str(percent)) for template in templates for percent in PERCENT]
     return by_rank(model.similarities(frames, prompts), np.tile(PERCENT, len(templates)))
 
 
 def by_rank(similarities: np.ndarray, values: np.ndarray) -> float:
-    """The value that similarities (T, P) of frames with prompts speak for; ``values`` (P,) are the prompts' own."""
+    """The value of the most similar prompts: ``similarities`` (T, P) of frames with prompts, ``values`` (P,)."""
     ranked = values[np.argsort(-similarities, axis=1, kind="stable")].mean(0)
     return float(np.median(ranked[: int(BEST * len(ranked))]))

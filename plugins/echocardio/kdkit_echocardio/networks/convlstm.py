@@ -2,7 +2,7 @@
 
 Inside a network the frames of a batch lie in one axis, time-major: (time * batch, channels, height, width). Every
 convolution then runs once over all frames, and only the recurrence itself steps through time. All recurrences go
-forward in time, so in evaluation mode the answer for a frame depends on no later frame.
+forward in time, so in evaluation mode the logits of a frame depends on no later frame.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ConvLSTMLayer(nn.Module):
 
 
 class PerFrame(nn.Module):
-    """A layer that knows no time, called as the recurrent ones are."""
+    """A layer without memory, called like the recurrent ones."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()

@@ -27,8 +27,8 @@ class ConvLSTMUNet(nn.Module):
     its surroundings and costs little. The decoder ends at 1/4, where a skip still brings the wall's position, and the
     logits are interpolated: the cavity's outline is smooth.
 
-    With ``views`` each clip is seen in a :class:`RandomView` in training: without, a few hundred clips are soon
-    learnt by heart. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
+    With ``views`` each clip is seen in a :class:`RandomView` in training: without it, a few hundred clips are soon
+    overfitted. Input: (batch, time, H, W) grey values 0..255. Output: logits (batch, time, H, W), float32.
     """
 
     def __init__(self, blocks: int, layers: int, width: int = 12, views: bool = False) -> None:
@@ -37,20 +37,20 @@ class ConvLSTMUNet(nn.Module):
         self.stride = 2**blocks
         self.views = views
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
-        features, found = 1, []
-        for level, wide in enumerate(channels):
-            block: list[nn.Module] = [PerFrame(_convolution(features, wide, kernel=3 if level else 5, stride=2))]
+        features, skip_channels = 1, []
+        for level, width in enumerate(channels):
+            block: list[nn.Module] = [PerFrame(_convolution(features, width, kernel=3 if level else 5, stride=2))]
             # A second convolution costs little where frames are small, and lets them be seen more widely.
-            block += [PerFrame(_convolution(wide, wide))] if level >= COARSE else []
-            features = wide
+            block += [PerFrame(_convolution(width, width))] if level >= COARSE else []
+            features = width
             for _ in range(layers if level == blocks - 1 else 0):
-                hidden = max(1, 2 * wide // 3)
+                hidden = max(1, 2 * width // 3)
                 block.append(ConvLSTMLayer(features, hidden))
                 features = hidden
             self.encoder.append(Layers(block))
-            found.append(features)
+            skip_channels.append(features)
         for level in reversed(range(min(1, blocks - 1), blocks - 1)):
-            self.decoder.append(_convolution(features + found[level], channels[level]))
+            self.decoder.append(_convolution(features + skip_channels[level], channels[level]))
             features = channels[level]
         self.head = nn.Conv2d(features, 1, 1)
         nn.init.constant_(self.head.bias, FIRST_LOGIT)  # type: ignore[arg-type]

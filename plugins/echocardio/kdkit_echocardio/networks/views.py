@@ -16,8 +16,8 @@ TURN, SCALE, STRETCH, SHIFT = math.radians(15), 0.2, 0.1, 0.1
 class RandomView:
     """One random flip, turn, scale and shift for each clip of a batch, and the way back.
 
-    A network that looks at ``view.apply(clips)`` and answers ``view.undo(logits)`` can be trained on the targets of
-    the clips as they are: wherever they come from, and without a word to whoever computes the loss. All frames of a
+    A network that takes ``view.apply(clips)`` and returns ``view.undo(logits)`` can be trained on the targets of the
+    original clips, without any change to the loss. All frames of a
     clip share their view. Drawn from torch's global generator.
     """
 
@@ -34,16 +34,16 @@ class RandomView:
         ).unflatten(1, (2, 2))
         shift = torch.stack([uniform(SHIFT), uniform(SHIFT)], 1).unsqueeze(2)
         back = torch.linalg.inv(linear)
-        self._there = torch.cat([linear, shift], 2)
-        self._back = torch.cat([back, -back @ shift], 2)
+        self._forward_map = torch.cat([linear, shift], 2)
+        self._backward_map = torch.cat([back, -back @ shift], 2)
 
     def apply(self, clips: Tensor) -> Tensor:
-        """The clips, (batch, time, H, W) of any type, in this view, float32; black where nothing was seen."""
-        return _warp(clips.float(), self._there, "zeros")
+        """The clips, (batch, time, H, W) of any type, in this view, float32; black outside the original."""
+        return _warp(clips.float(), self._forward_map, "zeros")
 
     def undo(self, logits: Tensor) -> Tensor:
         """Logits for :meth:`apply`'s clips, as logits for the clips themselves, float32."""
-        return _warp(logits.float(), self._back, "border")
+        return _warp(logits.float(), self._backward_map, "border")
 
 
 def _warp(clips: Tensor, maps: Tensor, padding: str) -> Tensor:

@@ -86,9 +86,9 @@ class Imager:
         # Blood renews its scatterers between frames; tissue keeps them.
         echo += self.blood * self._fresh()
         focused = cv2.GaussianBlur(echo, (0, 0), sigmaX=beam.lateral_focus, sigmaY=beam.axial) * self.restore_focus
-        wide = cv2.GaussianBlur(focused, (0, 0), sigmaX=beam.lateral_far, sigmaY=0.3)
-        wide *= self.restore_far
-        field = focused + self.defocus * (wide - focused)
+        far_field = cv2.GaussianBlur(focused, (0, 0), sigmaX=beam.lateral_far, sigmaY=0.3)
+        far_field *= self.restore_far
+        field = focused + self.defocus * (far_field - focused)
         lobe = cv2.blur(field, (beam.sidelobe_width, 1)) * np.float32(np.sqrt(beam.sidelobe_width))
         field = field + np.float32(10.0 ** (beam.sidelobe / 20.0)) * lobe
         delay = beam.reverberation_delay

@@ -11,7 +11,7 @@ from .anatomy import draw_anatomy
 from .display import Monitor, draw_display
 from .geometry import move
 from .motion import draw_contraction, draw_cycle
-from .narrowed import narrowed
+from .narrow_ranges import narrow_ranges
 from .painting import Painter, draw_tissue
 from .texture import Scatterers
 from .view import draw_view
@@ -57,7 +57,7 @@ def simulate(
     cycle = draw_cycle(rng, frames, fps)
     contraction = draw_contraction(rng)
     heart = move(anatomy, contraction, cycle)
-    look = narrowed(rng, variety)
+    look = narrow_ranges(rng, variety)
     view = draw_view(look, heart, size)
     tissue = draw_tissue(look)
     beam = draw_beam(look, tissue, view)

@@ -16,7 +16,7 @@ class Display:
 
     white_percentile: float
     dynamic_range: float
-    shown: float
+    visible_percent: float
     """At least this share of the sector is brighter than black."""
     gamma: float
     curve: float
@@ -49,7 +49,7 @@ def draw_display(rng: np.random.Generator) -> Display:
     return Display(
         white_percentile=rng.uniform(96.0, 99.95),
         dynamic_range=rng.uniform(31.0, 66.0),
-        shown=rng.uniform(20.0, 55.0),
+        visible_percent=rng.uniform(20.0, 55.0),
         gamma=float(np.exp(rng.normal(0.12, 0.25))),
         curve=rng.uniform(0.0, 0.7),
         smoothing=rng.uniform(0.5, 1.5),
@@ -84,10 +84,10 @@ class Monitor:
         display = self.display
         decibel = cv2.log(envelope + np.float32(1e-6)) * np.float32(20.0 / np.log(10.0))
         if self.memory is None:
-            self.white, shown = (
-                float(p) for p in np.percentile(decibel, (display.white_percentile, 100.0 - display.shown))
+            self.white, visible_level = (
+                float(p) for p in np.percentile(decibel, (display.white_percentile, 100.0 - display.visible_percent))
             )
-            self.black = min(self.white - display.dynamic_range, shown)
+            self.black = min(self.white - display.dynamic_range, visible_level)
         grey = np.clip((decibel - np.float32(self.black)) / np.float32(self.white - self.black), 0.0, 1.15)
         if self.memory is not None:
             grey = grey + np.float32(self.keep) * (self.memory - grey)

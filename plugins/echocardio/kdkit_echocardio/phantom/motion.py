@@ -46,30 +46,32 @@ class Cycle:
     def activation(self, times: np.ndarray) -> np.ndarray:
         """Contraction at any times (s): 0 at end-diastole, the beat's strength at end-systole; same shape."""
         beat = np.clip(np.searchsorted(self.edges, times, side="right") - 1, 0, self.strength.size - 1)
-        since = times - self.edges[beat]
+        elapsed = times - self.edges[beat]
         systole = self.systole_ends[beat] - self.edges[beat]
         diastole = self.edges[beat + 1] - self.systole_ends[beat]
-        rise = _ease(since / systole)
+        rise = _ease(elapsed / systole)
         # Rapid filling takes the first 45 % of diastole, atrial contraction the last 28 %.
-        late = (since - systole) / diastole
-        fall = 1.0 - (1.0 - self.diastasis) * _ease(late / 0.45) - self.diastasis * _ease((late - 0.72) / 0.28)
+        progress = (elapsed - systole) / diastole
+        fall = (
+            1.0 - (1.0 - self.diastasis) * _ease(progress / 0.45) - self.diastasis * _ease((progress - 0.72) / 0.28)
+        )
         # A slow drift through diastasis keeps end-diastole the one maximum of the volume.
-        return self.strength[beat] * np.where(since < systole, rise, np.clip(fall, 0.0, 1.0))
+        return self.strength[beat] * np.where(elapsed < systole, rise, np.clip(fall, 0.0, 1.0))
 
     def opening(self) -> np.ndarray:
         """Opening of the mitral valve in each frame, 0 shut to 1 wide open: float64 (T,)."""
         beat = np.clip(np.searchsorted(self.edges, self.times, side="right") - 1, 0, self.strength.size - 1)
-        since, systole = self.times - self.edges[beat], (self.systole_ends - self.edges[:-1])[beat]
-        late = (since - systole) / (self.edges[beat + 1] - self.systole_ends[beat])
+        elapsed, systole = self.times - self.edges[beat], (self.systole_ends - self.edges[:-1])[beat]
+        progress = (elapsed - systole) / (self.edges[beat + 1] - self.systole_ends[beat])
         # What is open when the ventricle begins to contract shuts within the first eighth of systole.
-        shutting = self._diastolic_opening(np.ones(1)) * np.clip(1.0 - 8.0 * since / systole, 0.0, 1.0)
-        return np.where(late < 0.0, shutting, np.where(late > 0.05, self._diastolic_opening(late), 0.0))
+        shutting = self._diastolic_opening(np.ones(1)) * np.clip(1.0 - 8.0 * elapsed / systole, 0.0, 1.0)
+        return np.where(progress < 0.0, shutting, np.where(progress > 0.05, self._diastolic_opening(progress), 0.0))
 
-    def _diastolic_opening(self, late: np.ndarray) -> np.ndarray:
+    def _diastolic_opening(self, progress: np.ndarray) -> np.ndarray:
         """Opening at fractions of diastole: rapid filling, a wide slit between, atrial contraction."""
-        early = np.exp(-(((late - 0.24) / 0.13) ** 2))
-        atrial = 0.8 * np.exp(-(((late - self.atrial_peak) / 0.08) ** 2)) if self.diastasis > 0.05 else 0.0
-        between = 0.35 * _ease((late - 0.08) / 0.1) * (1.0 - _ease((late - self.atrial_peak - 0.04) / 0.1))
+        early = np.exp(-(((progress - 0.24) / 0.13) ** 2))
+        atrial = 0.8 * np.exp(-(((progress - self.atrial_peak) / 0.08) ** 2)) if self.diastasis > 0.05 else 0.0
+        between = 0.35 * _ease((progress - 0.08) / 0.1) * (1.0 - _ease((progress - self.atrial_peak - 0.04) / 0.1))
         return np.clip(np.maximum(early + atrial, between), 0.0, 1.0)
 
     def frames_of(self, events: np.ndarray) -> list[int]:

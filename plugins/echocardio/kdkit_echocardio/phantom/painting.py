@@ -172,9 +172,9 @@ class Painter:
         )
 
         side = self.endocardium[frame][CONTOUR_STEPS:]
-        beyond = np.vstack([side, side[-1] + np.array([300.0, 120.0]), side[0] + np.array([300.0, -120.0])])
+        lung_outline = np.vstack([side, side[-1] + np.array([300.0, 120.0]), side[0] + np.array([300.0, -120.0])])
         if tissue.lung > DB_FLOOR:
-            cv2.fillPoly(canvas, [self._fixed(beyond)], level(tissue.lung), cv2.LINE_8, _BITS)
+            cv2.fillPoly(canvas, [self._fixed(lung_outline)], level(tissue.lung), cv2.LINE_8, _BITS)
         if tissue.posterior > DB_FLOOR:
             width = anatomy.atrial_wall + 2.0 * (tissue.posterior_offset + tissue.posterior_width)
             for atrium in (left_atrium, right_atrium):

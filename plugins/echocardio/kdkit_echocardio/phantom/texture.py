@@ -46,9 +46,11 @@ class Scatterers:
             self.shifts[frame], x * coarse, y * coarse, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         column, row = (x - shift[..., 0]) * self.scale, (y - shift[..., 1]) * self.scale
-        both = cv2.remap(self.field, column, row, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
+        components = cv2.remap(self.field, column, row, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
         angle = self.torsion * float(self.activation[frame])
-        return np.asarray(both[..., :2] * np.float32(np.cos(angle)) + both[..., 2:] * np.float32(np.sin(angle)))
+        return np.asarray(
+            components[..., :2] * np.float32(np.cos(angle)) + components[..., 2:] * np.float32(np.sin(angle))
+        )
 
 
 def displacement(heart: HeartMotion, view: View) -> np.ndarray:
@@ -61,15 +63,15 @@ def displacement(heart: HeartMotion, view: View) -> np.ndarray:
     outlines = [heart.endocardium[:, ::2], heart.epicardium[:, ::2], heart.right_ventricle[:, 1::4]]
     outlines += [heart.left_atrium[:, ::3], heart.right_atrium[:, ::3]]
     points = view.to_probe(np.concatenate(outlines, axis=1)).astype(np.float32)
-    rest = points[int(np.argmin(heart.activation))]
+    anchor = points[int(np.argmin(heart.activation))]
     step = 2.0 * _LEFT * view.depth / (_GRID[0] - 1)
     x = np.arange(_GRID[0], dtype=np.float32) * np.float32(step) - np.float32(_LEFT * view.depth)
     y = np.arange(_GRID[1], dtype=np.float32) * np.float32(step) - np.float32(_ABOVE * view.depth)
     # The Gaussian separates into x and y, which turns the sum over points into one matrix product per frame.
     near_x = np.exp(-((x[None, :, None] - points[:, None, :, 0]) ** 2) / np.float32(162.0))
     near_y = np.exp(-((y[None, :, None] - points[:, None, :, 1]) ** 2) / np.float32(162.0))
-    moved = points - rest
-    weighted = np.concatenate([moved, np.ones_like(moved[..., :1])], axis=-1)
+    offsets = points - anchor
+    weighted = np.concatenate([offsets, np.ones_like(offsets[..., :1])], axis=-1)
     across = (near_x[:, None] * weighted.transpose(0, 2, 1)[:, :, None]).transpose(0, 1, 3, 2)
     total = np.moveaxis(near_y[:, None] @ across, 1, -1)
     return np.asarray(total[..., :2] / (total[..., 2:] + np.float32(0.15)), dtype=np.float32)

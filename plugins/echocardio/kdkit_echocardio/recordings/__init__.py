@@ -1,4 +1,4 @@
-"""Folders of real recordings with what is known of them, whatever their layout."""
+"""Folders of real recordings and their labels, whatever their layout."""
 
 from __future__ import annotations
 

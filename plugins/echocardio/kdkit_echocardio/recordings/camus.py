@@ -13,9 +13,9 @@ import numpy as np
 from kdkit import DataError, Defect
 
 from ..clips import Clip
-from ..clips.clip import checked, plausible_rate
-from .drawn import Drawn
+from ..clips.clip import build_clip, plausible_rate
 from .labels import disagreement, size
+from .lazy_contours import LazyContours
 from .metaimage import read_metaimage
 from .nifti import read_nifti
 from .picture import Picture, as_grey
@@ -75,9 +75,9 @@ def _groups(path: Path) -> dict[tuple[str, str], dict[str, Path]]:
     for file in walk(path):
         match = _FILE.fullmatch(file.name)
         if match:
-            patient, view, part, drawn, _ = match.groups()
+            patient, view, part, suffix, _ = match.groups()
             # Both forms of a picture: whichever comes first, .mhd before .nii; they hold the same.
-            groups.setdefault((patient, view), {}).setdefault(part + (drawn or ""), file)
+            groups.setdefault((patient, view), {}).setdefault(part + (suffix or ""), file)
     for (_, view), files in groups.items():
         info = next(iter(files.values())).with_name(f"Info_{view}.cfg")
         if info.is_file():
@@ -87,16 +87,16 @@ def _groups(path: Path) -> dict[tuple[str, str], dict[str, Path]]:
 
 def _splits(path: Path) -> dict[str, str]:
     """The part of the data that each patient belongs to, from the lists of the release or its folders' names."""
-    found: dict[str, str] = {}
+    splits: dict[str, str] = {}
     for file in walk(path):
         listed = _SUBGROUP.fullmatch(file.name)
         if listed:
-            found |= dict.fromkeys(_text(file).split(), _SPLITS[listed[1]])
+            splits |= dict.fromkeys(_text(file).split(), _SPLITS[listed[1]])
         elif _FILE.fullmatch(file.name):
             part = next((_SPLITS[p] for p in file.relative_to(path).parts if p in _SPLITS), None)
             if part:
-                found.setdefault(file.name.partition("_")[0], part)
-    return found
+                splits.setdefault(file.name.partition("_")[0], part)
+    return splits
 
 
 def _recording(
@@ -108,17 +108,17 @@ def _recording(
         path, load = sequence, partial(_sequence, sequence, plausible_rate(row.number("FrameRate")))
         ed, es = _events(row, files)
     else:
-        lost = [f"{name}_{part}" for part in ("ED", "ES") if part not in files]
-        if lost:
-            raise _MissingError(f"there is no {' and no '.join(lost)}")
+        missing_parts = [f"{name}_{part}" for part in ("ED", "ES") if part not in files]
+        if missing_parts:
+            raise _MissingError(f"there is no {' and no '.join(missing_parts)}")
         path, load = files["ED"], partial(_stills, files["ED"], files["ES"])
         ed, es = 0, 1
     fraction = row.number("EF" if row.text("EF") else "LVef", 0, 100)
     diastolic, systolic = row.number("LVedv", 0), row.number("LVesv", 0)
-    wrong = disagreement(name, fraction, diastolic, systolic)
-    defects += [wrong] if wrong else []
-    drawn = _drawn(files, ed, es)
-    if not drawn:
+    fraction_defect = disagreement(name, fraction, diastolic, systolic)
+    defects += [fraction_defect] if fraction_defect else []
+    mask_files = _mask_files(files, ed, es)
+    if not mask_files:
         defects.append(Defect("no-tracings", name, "no picture of labels (_gt) belongs to it", False))
     facts = {"sex": row.text("Sex"), "age": row.number("Age"), "image_quality": row.text("ImageQuality")}
     return Recording(
@@ -128,7 +128,9 @@ def _recording(
         patient=patient,
         split=splits.get(patient),
         view=VIEWS[view],
-        labels=Labels(fraction, diastolic, systolic, ed, es, Drawn(partial(_contours, drawn)) if drawn else ()),
+        labels=Labels(
+            fraction, diastolic, systolic, ed, es, LazyContours(partial(_contours, mask_files)) if mask_files else ()
+        ),
         info={key: value for key, value in facts.items() if value is not None},
         declared_frames=row.whole("NbFrame", 1) if sequence else None,
     )
@@ -164,26 +166,26 @@ def _events(row: Row, files: Files) -> tuple[int | None, int | None]:
     return (0, len(contours) - 1) if first >= last else (len(contours) - 1, 0)
 
 
-def _drawn(files: Files, ed: int | None, es: int | None) -> dict[int | None, Path]:
+def _mask_files(files: Files, ed: int | None, es: int | None) -> dict[int | None, Path]:
     """The files of labels, each under the frame it belongs to; None for one that holds every frame."""
     if "half_sequence_gt" in files and "half_sequence" in files:
         return {None: files["half_sequence_gt"]}
     if "sequence_gt" in files and "sequence" in files and "half_sequence" not in files:
         return {None: files["sequence_gt"]}
-    still = {ed: files.get("ED_gt"), es: files.get("ES_gt")}
-    return {frame: file for frame, file in still.items() if frame is not None and file is not None}
+    named_masks = {ed: files.get("ED_gt"), es: files.get("ES_gt")}
+    return {frame: file for frame, file in named_masks.items() if frame is not None and file is not None}
 
 
-def _contours(drawn: Mapping[int | None, Path]) -> list[Contour]:
+def _contours(mask_files: Mapping[int | None, Path]) -> list[Contour]:
     """The cavity in each frame of the files of labels."""
-    found = []
-    for frame, file in drawn.items():
+    contours = []
+    for frame, file in mask_files.items():
         picture = _picture(file)
         masks = _squared((picture.frames == CAVITY).astype(np.float32), picture.steps) >= 0.5
         if frame is not None and len(masks) != 1:
             raise DataError(f"{file} holds {len(masks)} frames of labels; one was expected")
-        found += [Contour(number if frame is None else frame, mask=mask) for number, mask in enumerate(masks)]
-    return found
+        contours += [Contour(number if frame is None else frame, mask=mask) for number, mask in enumerate(masks)]
+    return contours
 
 
 def _sequence(path: Path, fps: float | None) -> Clip:
@@ -197,15 +199,15 @@ def _stills(diastole: Path, systole: Path) -> Clip:
     pictures = [_picture(path) for path in (diastole, systole)]
     shapes = [picture.frames.shape for picture in pictures]
     if shapes[0] != shapes[1] or shapes[0][0] != 1:
-        told = " and ".join("x".join(map(str, shape[::-1])) for shape in shapes)
-        raise DataError(f"{diastole} and {systole.name} are no pair of pictures: {told} pixels")
+        sizes_text = " and ".join("x".join(map(str, shape[::-1])) for shape in shapes)
+        raise DataError(f"{diastole} and {systole.name} are no pair of pictures: {sizes_text} pixels")
     frames = [as_grey(path, picture.frames) for path, picture in zip((diastole, systole), pictures, strict=True)]
     return _clip(diastole, np.concatenate(frames), pictures[0].steps, None)
 
 
 def _clip(path: Path, frames: np.ndarray, steps: tuple[float, float] | None, fps: float | None) -> Clip:
     squared = _squared(frames, steps)
-    return checked(path, list(squared), fps=fps, spacing_mm=max(steps) if steps else None)
+    return build_clip(path, list(squared), fps=fps, spacing_mm=max(steps) if steps else None)
 
 
 def _squared(frames: np.ndarray, steps: tuple[float, float] | None) -> np.ndarray:

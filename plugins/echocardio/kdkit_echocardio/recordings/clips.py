@@ -1,4 +1,4 @@
-"""A folder of plain clips (.avi .mp4 .mov .gif), with nothing known of them."""
+"""A folder of plain clips (.avi .mp4 .mov .gif), without labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kdkit import Defect
 
 from ..clips import read_clip
 from .recording import Recording, Study
-from .table import missing
+from .table import missing_file_defect
 from .walk import flat_names, walk
 
 NAME = "clips"
@@ -28,9 +28,9 @@ def read(path: Path) -> Study:
     recordings: list[Recording] = []
     defects: list[Defect] = []
     for name, file in flat_names(path, [file for file in walk(path) if file.suffix.lower() in SUFFIXES]):
-        lost = missing(name, file)
-        if lost:
-            defects.append(lost)
+        file_defect = missing_file_defect(name, file)
+        if file_defect:
+            defects.append(file_defect)
         else:
             recordings.append(Recording(name, file, partial(read_clip, file), patient=name))
     return Study(NAME, path, recordings, defects)

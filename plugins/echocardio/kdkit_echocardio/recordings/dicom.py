@@ -42,8 +42,8 @@ def read(path: Path) -> Study:
             defects.append(Defect("undecodable", name, f"{file.name} is a damaged DICOM file: {error}"[:300], True))
             continue
         if not head["Rows"]:
-            told = f"{file.name} is a DICOM file without pictures ({head['Modality'] or 'no modality'})"
-            defects.append(Defect("no-pictures", name, told, True))
+            detail = f"{file.name} is a DICOM file without pictures ({head['Modality'] or 'no modality'})"
+            defects.append(Defect("no-pictures", name, detail, True))
             continue
         if head["NumberOfFrames"] in ("", "0", "1"):
             defects.append(Defect("still-image", name, f"{file.name} holds one picture", True))
@@ -58,7 +58,7 @@ def read(path: Path) -> Study:
                 info={key: value for key, value in facts.items() if value},
             )
         )
-    others = [file for file in set(every) - set(cines) if file.suffix.lower() in clips.SUFFIXES]
+    other_clips = [file for file in set(every) - set(cines) if file.suffix.lower() in clips.SUFFIXES]
     defects += [
         Defect(
             "not-dicom",
@@ -66,7 +66,7 @@ def read(path: Path) -> Study:
             "a clip beside DICOM files; the layout clips reads it",
             True,
         )
-        for file in sorted(others)
+        for file in sorted(other_clips)
     ]
     return Study(NAME, path, recordings, defects)
 

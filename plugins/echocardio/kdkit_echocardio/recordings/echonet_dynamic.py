@@ -36,8 +36,8 @@ _TRACED_FRAMES = 2
 def recognises(path: Path) -> bool:
     """Whether the folder has EchoNet-Dynamic's index."""
     tracings = path / "VolumeTracings.csv"
-    known = {"FileName", "EF", "Split"} <= header(path / "FileList.csv")
-    return known and (not tracings.exists() or set(_POINTS) <= header(tracings))
+    has_columns = {"FileName", "EF", "Split"} <= header(path / "FileList.csv")
+    return has_columns and (not tracings.exists() or set(_POINTS) <= header(tracings))
 
 
 def read(path: Path) -> Study:
@@ -57,8 +57,8 @@ def read(path: Path) -> Study:
         recording = _recording(row, video, None if traced is None else traced.get(row.name, []), defects)
         if not any(defect.dropped for defect in defects[before:]):
             recordings.append(recording)
-    lost = {defect.name for defect in defects}
-    for name in sorted(set(traced or ()) - names - lost):
+    lost_names = {defect.name for defect in defects}
+    for name in sorted(set(traced or ()) - names - lost_names):
         defects.append(Defect("unknown-tracing", name, "VolumeTracings.csv names it, FileList.csv does not", False))
     return Study(NAME, path, recordings, defects)
 
@@ -79,8 +79,8 @@ def _recording(row: Row, path: Path, contours: Sequence[Contour] | None, defects
         detail = f"the index says {width}x{height} pixels; tracings are drawn in {SIDE}x{SIDE}"
         defects.append(Defect("wrong-size", row.name, detail, True))
     fraction, diastolic, systolic = row.number("EF", 0, 100), row.number("EDV", 0), row.number("ESV", 0)
-    wrong = disagreement(row.name, fraction, diastolic, systolic)
-    defects += [wrong] if wrong else []
+    fraction_defect = disagreement(row.name, fraction, diastolic, systolic)
+    defects += [fraction_defect] if fraction_defect else []
     ed, es = _traced(row.name, contours, defects)
     return Recording(
         row.name,

@@ -36,8 +36,8 @@ def _views(path: Path) -> dict[str, Path]:
 
 def _is_view(folder: Path) -> bool:
     tracings = folder / "VolumeTracings.csv"
-    known = {"FileName", "EF", "Split"} <= header(folder / "FileList.csv")
-    return known and (not tracings.exists() or {"X", "Y", "Frame"} <= header(tracings))
+    has_columns = {"FileName", "EF", "Split"} <= header(folder / "FileList.csv")
+    return has_columns and (not tracings.exists() or {"X", "Y", "Frame"} <= header(tracings))
 
 
 def read(path: Path) -> Study:
@@ -94,7 +94,7 @@ def _fold(row: Row) -> str | None:
 def _tracings(view: str, file: Path, defects: list[Defect]) -> dict[str, list[Contour]] | None:
     """The contours of each video by its file name; None where there is no file of tracings.
 
-    Some frames are text ("No Systolic"): nobody traced one, so these rows are left out.
+    Some frames are text ("No Systolic"): they have no tracing, so these rows are left out.
     """
     if not file.exists():
         return None
@@ -104,8 +104,10 @@ def _tracings(view: str, file: Path, defects: list[Defect]) -> dict[str, list[Co
     whole = (numbers[:, 2] >= 0) & (numbers[:, 2] == np.floor(numbers[:, 2])) & (numbers[:, 2] < 2**31)
     valid = np.isfinite(numbers).all(1) & whole & (np.abs(numbers[:, :2]) < 1e6).all(1)
     for name, places in table.loc[~valid].groupby("FileName").indices.items():
-        wrong = sorted(set(table.loc[~valid, "Frame"].iloc[places]))[:3]
-        detail = f"{len(places)} rows of VolumeTracings.csv hold no point or no frame (Frame: {', '.join(wrong):.60})"
+        bad_frames = sorted(set(table.loc[~valid, "Frame"].iloc[places]))[:3]
+        detail = (
+            f"{len(places)} rows of VolumeTracings.csv hold no point or no frame (Frame: {', '.join(bad_frames):.60})"
+        )
         defects.append(Defect("unparsable-value", f"{view}-{name}", detail, False))
     table, numbers = table.loc[valid].reset_index(drop=True), numbers[valid]
     contours: dict[str, list[Contour]] = defaultdict(list)

@@ -39,8 +39,8 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> Study:
     """The recordings of an EchoNet-Synthetic folder.
 
-    Of the index only the ejection fraction that was asked of the model and the split are believed: volumes are 0, and
-    frame sizes and counts are wrong. Raises :class:`kdkit.DataError` when the index or the videos cannot be read.
+    Of the index only the ejection fraction (the condition given to the model) and the split are used: volumes are 0,
+    and frame sizes and counts are wrong. Raises :class:`kdkit.DataError` when the index or the videos cannot be read.
     """
     index = next((path / name for name in _INDEXES if (path / name).exists()), path / _INDEXES[0])
     folder = next((path / name for name in _FOLDERS if (path / name).is_dir()), path / _FOLDERS[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kdkit import Defect
 
-from .table import Row, missing, read_table, stem, videos_in
+from .table import Row, missing_file_defect, read_table, stem, videos_in
 
 _SPLITS = {"TRAIN": "train", "VAL": "val", "TEST": "test"}
 
@@ -22,26 +22,26 @@ def indexed_videos(
     the folder cannot be read, or the index lacks one of ``columns``.
     """
     videos = videos_in(folder)
-    seen: dict[str, int] = {}
+    first_rows: dict[str, int] = {}
     for number, values in enumerate(read_table(index, columns).to_dict("records"), 2):
         row = {str(column): str(value) for column, value in values.items()}
         file = stem(row["FileName"])
         if file is None:
-            told = f"FileName is {row['FileName']!r:.60}"
-            defects.append(Defect("unparsable-value", f"{prefix}row {number}", told, True))
-        elif file in seen:
-            told = f"in rows {seen[file]} and {number} of {index.name}; the first counts"
-            defects.append(Defect("duplicate-name", prefix + file, told, False))
+            detail = f"FileName is {row['FileName']!r:.60}"
+            defects.append(Defect("unparsable-value", f"{prefix}row {number}", detail, True))
+        elif file in first_rows:
+            detail = f"in rows {first_rows[file]} and {number} of {index.name}; the first counts"
+            defects.append(Defect("duplicate-name", prefix + file, detail, False))
         else:
-            seen[file] = number
-            lost = missing(prefix + file, videos.get(file))
-            if lost:
-                defects.append(lost)
+            first_rows[file] = number
+            file_defect = missing_file_defect(prefix + file, videos.get(file))
+            if file_defect:
+                defects.append(file_defect)
             else:
                 yield Row(prefix + file, row, defects), videos[file]
     defects += [
         Defect("not-in-index", prefix + file, f"{videos[file].name} is not in {index.name}", True)
-        for file in sorted(set(videos) - set(seen))
+        for file in sorted(set(videos) - set(first_rows))
     ]
 
 

@@ -21,20 +21,20 @@ def inspect(study: Study, progress: Callable[[int, int], None] | None = None) ->
     A run leaves out the same ones. ``progress(done, all)`` is called after each recording; one clip is in memory at a
     time.
     """
-    kept: list[Recording] = []
+    usable: list[Recording] = []
     defects = list(study.defects)
-    for done, recording in enumerate(study.recordings, 1):
-        found = list(defects_of(recording))
-        defects += found
-        if not any(defect.dropped for defect in found):
-            kept.append(recording)
+    for count, recording in enumerate(study.recordings, 1):
+        recording_defects = list(defects_of(recording))
+        defects += recording_defects
+        if not any(defect.dropped for defect in recording_defects):
+            usable.append(recording)
         if progress:
-            progress(done, len(study.recordings))
-    return replace(study, recordings=kept, defects=defects)
+            progress(count, len(study.recordings))
+    return replace(study, recordings=usable, defects=defects)
 
 
 def defects_of(recording: Recording) -> Iterator[Defect]:
-    """What is wrong with a recording beyond what its index tells."""
+    """The defects of a recording that show only when it is decoded."""
     name = recording.name
     try:
         clip = recording.load()
@@ -45,12 +45,12 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
     yield from _frame_defects(recording, len(clip.frames), contours)
     height, width = clip.frames.shape[1:]
     if recording.declared_size and recording.declared_size != (height, width):
-        wanted = "x".join(map(str, recording.declared_size[::-1]))
-        yield Defect("wrong-size", name, f"{width}x{height} pixels; its labels are drawn in {wanted}", True)
+        declared_pixels = "x".join(map(str, recording.declared_size[::-1]))
+        yield Defect("wrong-size", name, f"{width}x{height} pixels; its labels are drawn in {declared_pixels}", True)
     shapes = {contour.mask.shape for contour in contours if contour.mask is not None}
     if shapes - {(height, width)}:
-        told = " and ".join(f"{w}x{h}" for h, w in sorted(shapes))
-        yield Defect("wrong-size", name, f"{width}x{height} pixels, but masks of {told}", True)
+        mask_sizes = " and ".join(f"{w}x{h}" for h, w in sorted(shapes))
+        yield Defect("wrong-size", name, f"{width}x{height} pixels, but masks of {mask_sizes}", True)
     if any(contour.mask is not None and not contour.mask.any() for contour in contours):
         yield Defect("empty-mask", name, "a mask shows no left ventricle", False)
     if not np.ptp(clip.frames):
@@ -60,16 +60,16 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
 
 
 def _frame_defects(recording: Recording, count: int, contours: Sequence[Contour]) -> Iterator[Defect]:
-    """What the index and the labels say of frames that a clip of ``count`` frames does not have."""
+    """The defects of an index and labels that do not fit a clip of ``count`` frames."""
     declared, labels = recording.declared_frames, recording.labels
     if declared is not None and declared != count:
-        told = f"{count} frames, but the index says {declared}"
-        yield Defect("frame-count-disagrees", recording.name, told, False)
+        detail = f"{count} frames, but the index says {declared}"
+        yield Defect("frame-count-disagrees", recording.name, detail, False)
     events = {frame for frame in (labels.ed, labels.es) if frame is not None}
-    beyond = sorted(frame for frame in events | {contour.frame for contour in contours} if frame >= count)
-    if beyond:
-        told = f"labels of frame {', '.join(map(str, beyond))}, but frames 0 to {count - 1}"
-        yield Defect("frame-out-of-range", recording.name, told, bool(events & set(beyond)))
+    frames_beyond = sorted(frame for frame in events | {contour.frame for contour in contours} if frame >= count)
+    if frames_beyond:
+        detail = f"labels of frame {', '.join(map(str, frames_beyond))}, but frames 0 to {count - 1}"
+        yield Defect("frame-out-of-range", recording.name, detail, bool(events & set(frames_beyond)))
 
 
 def _without(message: str, path: Path) -> str:

@@ -24,7 +24,7 @@ def area(points: np.ndarray) -> float:
 def ed_and_es(contours: Sequence[Contour]) -> tuple[int | None, int | None]:
     """The frames of the largest and of the smallest contour; None, None unless two frames have one.
 
-    Several contours of a frame are averaged. Neither the order in the file nor time tells which is which: about one
+    Several contours of a frame are averaged. Neither the order in the file nor time decides which is which: about one
     in a hundred of EchoNet-Dynamic's tracings gives ES first.
     """
     areas = defaultdict(list)

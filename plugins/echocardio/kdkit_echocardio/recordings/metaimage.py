@@ -36,16 +36,16 @@ def read_metaimage(path: Path) -> Picture:
     try:
         with path.open("rb") as file:
             fields, end = _fields(path, file.read(_MOST_HEADER))
-        kind, (width, height, count) = _claimed(path, fields)
-        size = width * height * count * kind.itemsize
+        dtype, (width, height, count) = _declared_layout(path, fields)
+        size = width * height * count * dtype.itemsize
         source = fields["ElementDataFile"]
-        data = _pixels(path, end, size) if source == "LOCAL" else _pixels(_beside(path, source), 0, size)
+        data = _pixels(path, end, size) if source == "LOCAL" else _pixels(_data_file(path, source), 0, size)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}: {error.filename or ''}") from error
     if len(data) < size:
-        told = f"{len(data)} of {size} bytes of pixels are there"
-        raise DataError(f"{path} is truncated: {told}", "Copy it again from its source, with its .raw file.")
-    return Picture(np.frombuffer(data, kind).reshape(count, height, width), _steps(path, fields))
+        detail = f"{len(data)} of {size} bytes of pixels are there"
+        raise DataError(f"{path} is truncated: {detail}", "Copy it again from its source, with its .raw file.")
+    return Picture(np.frombuffer(data, dtype).reshape(count, height, width), _steps(path, fields))
 
 
 def _fields(path: Path, data: bytes) -> tuple[dict[str, str], int]:
@@ -63,7 +63,7 @@ def _fields(path: Path, data: bytes) -> tuple[dict[str, str], int]:
     raise DataError(f"{path} is no MetaImage header: it has no line ElementDataFile = ...")
 
 
-def _claimed(path: Path, fields: dict[str, str]) -> tuple[np.dtype, tuple[int, int, int]]:
+def _declared_layout(path: Path, fields: dict[str, str]) -> tuple[np.dtype, tuple[int, int, int]]:
     """The type of the pixels, and width, height and frames."""
     if fields.get("CompressedData", "False").lower() == "true":
         raise DataError(f"{path} has compressed pixels, which are not read", "Save it again uncompressed.")
@@ -73,15 +73,15 @@ def _claimed(path: Path, fields: dict[str, str]) -> tuple[np.dtype, tuple[int, i
     if name not in _TYPES:
         raise DataError(f"{path} has pixels of type {name}; known are {', '.join(_TYPES)}")
     order = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False"))
-    kind = np.dtype(_TYPES[name]).newbyteorder(">" if order.lower() == "true" else "<")
+    dtype = np.dtype(_TYPES[name]).newbyteorder(">" if order.lower() == "true" else "<")
     try:
         sizes = [int(text) for text in fields.get("DimSize", "").split()]
     except ValueError as error:
         raise DataError(f"{path} has a DimSize of {fields['DimSize']!r:.60}") from error
-    return kind, claimed_shape(path, sizes, kind.itemsize)
+    return dtype, claimed_shape(path, sizes, dtype.itemsize)
 
 
-def _beside(path: Path, name: str) -> Path:
+def _data_file(path: Path, name: str) -> Path:
     """The file of the pixels; a header must not point anywhere else."""
     if not name or Path(name).name != name or "\0" in name or "\\" in name:
         raise DataError(f"{path} names pixels outside its folder ({name!r:.60}); they are read from beside it only")

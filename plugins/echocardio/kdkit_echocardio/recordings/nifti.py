@@ -42,15 +42,15 @@ def read_nifti(path: Path) -> Picture:
 
 
 def _read(path: Path, stream: BinaryIO) -> Picture:
-    (width, height, count), kind, offset, steps, slope, intercept = _header(path, stream.read(_HEADER))
+    (width, height, count), dtype, offset, steps, slope, intercept = _header(path, stream.read(_HEADER))
     stream.read(offset - _HEADER)
-    size = width * height * count * kind.itemsize
+    size = width * height * count * dtype.itemsize
     data = _up_to(stream, size)
     if len(data) < size:
-        told = f"{len(data)} of {size} bytes of pixels are there"
-        raise DataError(f"{path} is truncated: {told}", "Copy it again from its source.")
-    stream.read(_CHUNK)  # the end of a compressed stream holds its checksum, which is looked at on reading it
-    frames = np.frombuffer(data, kind).reshape(count, height, width)
+        detail = f"{len(data)} of {size} bytes of pixels are there"
+        raise DataError(f"{path} is truncated: {detail}", "Copy it again from its source.")
+    stream.read(_CHUNK)  # the end of a compressed stream holds its checksum, which is verified on reading it
+    frames = np.frombuffer(data, dtype).reshape(count, height, width)
     if (slope, intercept) != (1.0, 0.0):
         frames = frames * slope + intercept
     return Picture(frames, steps)
@@ -68,7 +68,7 @@ def _header(
         header = Nifti1Header.from_fileobj(io.BytesIO(data), check=False)
         if bytes(header["magic"].item())[:3] != b"n+1" or int(header["sizeof_hdr"]) != _HEADER:
             raise DataError(f"{path} is no NIfTI-1 file: its mark n+1 is missing")
-        kind = header.get_data_dtype()
+        dtype = header.get_data_dtype()
         dimensions = int(header["dim"][0])
         sizes = [int(n) for n in header["dim"][1 : 1 + max(0, dimensions)]]
         offset = max(_LEAST_OFFSET, int(header["vox_offset"]))
@@ -81,21 +81,21 @@ def _header(
         raise DataError(f"{path} has a damaged NIfTI header: {error}") from error
     if offset > _MOST_OFFSET:
         raise DataError(f"{path} has a damaged NIfTI header: its pixels begin at byte {offset}")
-    if kind.kind not in "uif" or kind.itemsize > 8:
-        raise DataError(f"{path} holds pixels of type {kind}; grey numbers are read")
+    if dtype.kind not in "uif" or dtype.itemsize > 8:
+        raise DataError(f"{path} holds pixels of type {dtype}; grey numbers are read")
     # The standard: a slope of 0 means none.
     if not np.isfinite([slope, intercept]).all() or slope == 0:
         slope, intercept = 1.0, 0.0
-    return claimed_shape(path, sizes, kind.itemsize), kind, offset, plausible_steps(x, y), slope, intercept
+    return claimed_shape(path, sizes, dtype.itemsize), dtype, offset, plausible_steps(x, y), slope, intercept
 
 
 def _up_to(stream: BinaryIO, size: int) -> bytes:
     """At most ``size`` bytes of a stream; memory grows with what is there, not with ``size``."""
-    parts, left = [], size
-    while left:
-        part = stream.read(min(left, _CHUNK))
+    parts, remaining = [], size
+    while remaining:
+        part = stream.read(min(remaining, _CHUNK))
         if not part:
             break
         parts.append(part)
-        left -= len(part)
+        remaining -= len(part)
     return b"".join(parts)

@@ -32,14 +32,14 @@ def claimed_shape(path: Path, sizes: list[int], itemsize: int) -> tuple[int, int
     """
     while len(sizes) > 2 and sizes[-1] == 1:
         sizes = sizes[:-1]
-    told = "x".join(map(str, sizes))
+    size_text = "x".join(map(str, sizes))
     if len(sizes) not in (2, 3) or min(sizes) < 1:
         raise DataError(
-            f"{path} claims a picture of {told or 'no'} pixels; width, height and perhaps frames are read"
+            f"{path} claims a picture of {size_text or 'no'} pixels; width, height and perhaps frames are read"
         )
     width, height, count = (*sizes, 1)[:3]
     if width * height > _MOST_PIXELS or width * height * count * itemsize > _MOST_BYTES:
-        raise DataError(f"{path} claims {told} pixels; at most 4096x4096 and 1 GiB in all are read")
+        raise DataError(f"{path} claims {size_text} pixels; at most 4096x4096 and 1 GiB in all are read")
     return width, height, count
 
 
@@ -52,7 +52,7 @@ def plausible_steps(x: float, y: float) -> tuple[float, float] | None:
 def as_grey(path: Path, frames: np.ndarray) -> np.ndarray:
     """uint8 of real frames: whole numbers within 0..255 as they are, others so that the brightest pixel becomes 255.
 
-    Fractions are scaled where none is above 1: somebody normalised them.
+    Fractions are scaled where none is above 1, as they are normalised.
 
     Raises :class:`kdkit.DataError` for values that are not finite or negative.
     """

@@ -33,11 +33,11 @@ class Contour:
 
 @dataclass(frozen=True)
 class Labels:
-    """What people said of a recording; None or empty where nothing is known.
+    """The human labels of a recording; None or empty where there are none.
 
     ``ejection_fraction`` in percent, volumes in millilitres, frames from 0. ``contours``: all of them, several for a
     frame where several people annotated it; where they lie in files of their own, those are read each time the
-    contours are gone through, which then raises :class:`kdkit.DataError` for a damaged one.
+    contours are iterated over, which then raises :class:`kdkit.DataError` for a damaged one.
     """
 
     ejection_fraction: float | None = None
@@ -52,8 +52,9 @@ class Labels:
 class Recording:
     """A clip on disk, decoded only when :attr:`load` is called.
 
-    ``load`` raises :class:`kdkit.DataError`, which names the file. ``patient``: whoever shares one must not be split;
-    the recording's own name where the source names nobody. ``split``: "train", "val", "test", a fold, or None.
+    ``load`` raises :class:`kdkit.DataError`, which names the file. ``patient``: recordings that share one must stay
+    in one split; the recording's own name where the source names no patient. ``split``: "train", "val", "test", a
+    fold, or None.
     ``view``: "A4C", "A2C", "PSAX" or None. ``info``: JSON-able facts of the source (image quality, sex, age ...).
     ``declared_frames``: how many frames its index says there are; ``declared_size``: the (height, width) in pixels
     that its labels were drawn in, where the layout fixes one.

@@ -1,4 +1,4 @@
-"""The recordings of a folder that a run uses, found once for each state of the folder."""
+"""The recordings of a folder that a run uses, cached for each state of the folder."""
 
 from __future__ import annotations
 
@@ -33,44 +33,48 @@ def state_of(path: Path) -> str:
                     status = file.stat()
                 except OSError:  # a link that leads nowhere
                     continue
-                known = f"{file.relative_to(root).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n"
-                digest.update(known.encode(errors="surrogateescape"))
+                file_state = f"{file.relative_to(root).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                digest.update(file_state.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=4)
-def selected(path: Path, layout: str, split: str | None, view: str | None, state: str) -> Study:
+def select_recordings(path: Path, layout: str, split: str | None, view: str | None, state: str) -> Study:
     """The recordings of a part and a view that can be decoded, and every defect; a recording without a view has any.
 
     ``state``: that of the folder, by :func:`state_of`. Raises :class:`kdkit.DataError` when there is none.
     """
-    study = _opened(path, layout, state)
-    chosen = [r for r in study.recordings if split in (None, r.split) and (view is None or r.view in (None, view))]
-    if not chosen:
-        raise DataError(_nothing(study, split, view), "kdkit check says what is in a folder.")
-    found = inspect(replace(study, recordings=chosen))
-    if not found.recordings:
-        first = next(defect for defect in found.defects if defect.dropped)
+    study = _open_folder(path, layout, state)
+    recordings = [
+        r for r in study.recordings if split in (None, r.split) and (view is None or r.view in (None, view))
+    ]
+    if not recordings:
+        raise DataError(_empty_selection_message(study, split, view), "kdkit check says what is in a folder.")
+    inspected = inspect(replace(study, recordings=recordings))
+    if not inspected.recordings:
+        first = next(defect for defect in inspected.defects if defect.dropped)
         raise DataError(f"{path} holds no recording that can be used; {first.name}: {first.detail}")
-    return found
+    return inspected
 
 
 @lru_cache(maxsize=2)
-def named(path: Path, layout: str, state: str) -> Mapping[str, Recording]:
+def recordings_by_name(path: Path, layout: str, state: str) -> Mapping[str, Recording]:
     """Every recording of a folder by its name."""
-    return {recording.name: recording for recording in _opened(path, layout, state).recordings}
+    return {recording.name: recording for recording in _open_folder(path, layout, state).recordings}
 
 
 @lru_cache(maxsize=2)
-def _opened(path: Path, layout: str, state: str) -> Study:
+def _open_folder(path: Path, layout: str, state: str) -> Study:
     return open_study(path, layout)
 
 
-def _nothing(study: Study, split: str | None, view: str | None) -> str:
-    """Why nothing was chosen, and what there is."""
-    wanted = " and ".join(f"{key} {value}" for key, value in (("split", split), ("view", view)) if value)
-    there = sorted({f"split {r.split}, view {r.view}" for r in study.recordings})
-    found = (
-        f"{len(study.recordings)} recordings ({'; '.join(there[:12])})" if there else "no recording that can be used"
+def _empty_selection_message(study: Study, split: str | None, view: str | None) -> str:
+    """Why nothing was selected, and what the folder holds."""
+    selection = " and ".join(f"{key} {value}" for key, value in (("split", split), ("view", view)) if value)
+    available = sorted({f"split {r.split}, view {r.view}" for r in study.recordings})
+    content = (
+        f"{len(study.recordings)} recordings ({'; '.join(available[:12])})"
+        if available
+        else "no recording that can be used"
     )
-    return f"{study.path} ({study.layout}) has no recording of {wanted or 'any kind'}: it holds {found}"
+    return f"{study.path} ({study.layout}) has no recording of {selection or 'any kind'}: it holds {content}"

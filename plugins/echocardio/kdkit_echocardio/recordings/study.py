@@ -10,7 +10,7 @@ from kdkit import DataError
 from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic
 from .recording import Study
 
-# In this order a folder is asked what it is: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
+# Layouts are tried in this order: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
 # take any folder with a file of theirs.
 LAYOUTS: dict[str, ModuleType] = {
     module.NAME: module for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, dicom, clips)
@@ -21,15 +21,15 @@ def open_study(path: Path, layout: str = "auto") -> Study:
     """The recordings in a folder, from its index and the names in it; no picture is decoded.
 
     ``layout``: one of :data:`LAYOUTS`, or "auto" to choose by looking at the folder. Raises
-    :class:`kdkit.DataError` when ``path`` is no folder, is of no layout that is known or not of the one named, or
+    :class:`kdkit.DataError` when ``path`` is no folder, is of no known layout or not of the one named, or
     when its index cannot be read.
     """
     path = Path(path)
     if not path.is_dir():
-        what = "is not a folder" if path.exists() else "does not exist"
-        raise DataError(f"{path} {what}", "Name the folder that holds the recordings and their index.")
+        fault = "is not a folder" if path.exists() else "does not exist"
+        raise DataError(f"{path} {fault}", "Name the folder that holds the recordings and their index.")
     if layout == "auto":
-        return _recognised(path).read(path)
+        return _recognise_layout(path).read(path)
     if layout not in LAYOUTS:
         raise DataError(f"{layout} is no layout of data", f"Known are auto, {', '.join(LAYOUTS)}.")
     module = LAYOUTS[layout]
@@ -38,10 +38,10 @@ def open_study(path: Path, layout: str = "auto") -> Study:
     return module.read(path)
 
 
-def _recognised(path: Path) -> ModuleType:
+def _recognise_layout(path: Path) -> ModuleType:
     for module in LAYOUTS.values():
         # Next to an index that is not understood, clips would be read without any of their labels, in silence.
         if module.recognises(path) and not (module in (dicom, clips) and (path / "FileList.csv").exists()):
             return module
-    looked = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
-    raise DataError(f"{path} has no layout that is known", f"Looked for\n  {looked}")
+    layouts = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
+    raise DataError(f"{path} has no layout that is known", f"Looked for\n  {layouts}")

@@ -35,8 +35,8 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     table = table.fillna("").rename(columns=lambda name: str(name).strip())
     lacking = [name for name in columns if name not in table.columns]
     if lacking:
-        found = ", ".join(map(str, table.columns[:12])) or "none"
-        raise DataError(f"{path} lacks the columns {', '.join(lacking)}", f"It has {found}.")
+        columns = ", ".join(map(str, table.columns[:12])) or "none"
+        raise DataError(f"{path} lacks the columns {', '.join(lacking)}", f"It has {columns}.")
     return table.loc[:, ~table.columns.duplicated()]
 
 
@@ -101,10 +101,10 @@ def parsed(text: str) -> float | None:
 def videos_in(folder: Path) -> dict[str, Path]:
     """The videos of a folder by their names without suffix; raises :class:`kdkit.DataError` if it cannot be read."""
     try:
-        found = sorted(p for p in folder.iterdir() if _is_video(p))
+        files = sorted(p for p in folder.iterdir() if _is_video(p))
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
-    return {path.stem: path for path in found}
+    return {path.stem: path for path in files}
 
 
 def _is_video(path: Path) -> bool:
@@ -116,7 +116,7 @@ def hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def missing(name: str, path: Path | None) -> Defect | None:
+def missing_file_defect(name: str, path: Path | None) -> Defect | None:
     """The defect of a recording without a file, or with an empty one; None where there is something to decode."""
     if path is None:
         return Defect("missing-file", name, "the index names it, but there is no such video", True)

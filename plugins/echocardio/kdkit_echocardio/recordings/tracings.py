@@ -20,12 +20,12 @@ def contours_of(frame: int, rows: np.ndarray) -> list[Contour]:
     Where the rows are not 21 of each, a new annotator begins with each row that lies across most of the others.
     """
     starts = range(0, len(rows), ROWS) if len(rows) % ROWS == 0 else _axes(rows)
-    found = []
+    contours = []
     for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
         lines = rows[start:stop].reshape(-1, 2, 2)
         if len(lines) > _FEWEST_CHORDS:
-            found.append(Contour(frame, points=chords_polygon(lines[1:]), axis=lines[0], chords=lines[1:]))
-    return found
+            contours.append(Contour(frame, points=chords_polygon(lines[1:]), axis=lines[0], chords=lines[1:]))
+    return contours
 
 
 def _axes(rows: np.ndarray) -> list[int]:

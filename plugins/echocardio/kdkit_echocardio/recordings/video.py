@@ -1,4 +1,4 @@
-"""Loading a video whose index knows more than its container."""
+"""Loading a video with metadata from its index."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ def flat_names(path: Path, files: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     is not enough.
     """
     flat = ["-".join(file.relative_to(path).parts) for file in files]
-    short = Counter(Path(name).stem for name in flat)
-    taken: Counter[str] = Counter()
+    stem_counts = Counter(Path(name).stem for name in flat)
+    name_counts: Counter[str] = Counter()
     for name, file in zip(flat, files, strict=True):
-        chosen = Path(name).stem if short[Path(name).stem] == 1 else name
-        taken[chosen] += 1
-        yield chosen if taken[chosen] == 1 else f"{chosen}-{taken[chosen]}", file
+        unique = Path(name).stem if stem_counts[Path(name).stem] == 1 else name
+        name_counts[unique] += 1
+        yield unique if name_counts[unique] == 1 else f"{unique}-{name_counts[unique]}", file

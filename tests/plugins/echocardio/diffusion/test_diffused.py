@@ -137,8 +137,8 @@ def test_a_clip_of_another_length_shows_another_heart(small):
 def test_another_rate_takes_the_frames_nearest_in_time(small):
     # Of 32 frames a second, 24 take the frames 0, 1.33, 2.67 and 4: the fifth frame is the last one made.
     generator = EchoDiffusion(EchoDiffusion.Options(path=small, frames=4, fps=24, device="cpu"))
-    assert generator._frames_made() == 5
-    assert generator._moments(generator._loaded()).tolist() == [0, 1, 3, 4]
+    assert generator._sampled_frame_count() == 5
+    assert generator._moments(generator._load_model()).tolist() == [0, 1, 3, 4]
     (sample,) = made(small, frames=4, fps=64)
     assert sample.info["fps"] == 64.0
     assert np.array_equal(sample.inputs[1], sample.inputs[2])
@@ -207,7 +207,7 @@ def test_it_is_sent_without_its_networks(small):
 def test_numbers_that_are_not_finite_are_told(small, monkeypatch):
     generator = EchoDiffusion(EchoDiffusion.Options(path=small, frames=2, steps=1, device="cpu", precision="float16"))
     with torch.no_grad():
-        next(generator._loaded().clips.parameters()).fill_(float("inf"))
+        next(generator._load_model().clips.parameters()).fill_(float("inf"))
     with pytest.raises(DataError, match=r"(?s)not finite.*precision"):
         list(generator.generate([0]))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from kdkit_echocardio.diffused import EchoDiffusion
-from kdkit_echocardio.diffusion.privacy import Known, Privacy, read_vectors, reference_frames
+from kdkit_echocardio.diffusion.privacy import Privacy, References, read_vectors, reference_frames
 from kdkit_echocardio.recorded import EchoNetSynthetic
 from pydantic import ValidationError
 from safetensors.numpy import save_file
@@ -29,40 +29,40 @@ def test_the_hand_made_vectors_correlate_as_they_are_meant_to():
 @pytest.mark.parametrize(("percentile", "threshold"), [(100, 0.5), (50, 0.5), (25, 0.25), (1e-9, 0.0)])
 def test_the_threshold_is_a_percentile_of_each_reference_s_nearest_other(percentile, threshold):
     # The nearest others: 0.5, 0.5 and 0.
-    assert Known.of(PEOPLE, [0, 1, 2], percentile).threshold == pytest.approx(threshold, abs=1e-6)
+    assert References.of(PEOPLE, [0, 1, 2], percentile).threshold == pytest.approx(threshold, abs=1e-6)
 
 
 def test_correlation_and_decision_against_numpy():
-    known = Known.of(PEOPLE, [0, 1, 2], 95)
+    references = References.of(PEOPLE, [0, 1, 2], 95)
     vectors = np.stack([3 * FIRST + 7, BASIS[2] - 1, 0.45 * FIRST + np.sqrt(1 - 0.45**2) * BASIS[2] * -1])
     expected = np.corrcoef(np.concatenate([PEOPLE, vectors]))[:3, 3:].max(axis=0)
-    assert known.likeness(vectors) == pytest.approx(expected, abs=1e-6)
+    assert references.likeness(vectors) == pytest.approx(expected, abs=1e-6)
     # A copy, whatever its scale; 0.707 like the second; 0.45 like the first, which is less than the threshold.
-    assert known.too_near(vectors).tolist() == [True, True, False]
+    assert references.too_near(vectors).tolist() == [True, True, False]
 
 
 def test_a_copy_is_refused_even_where_references_are_copies_of_each_other():
-    known = Known.of(np.stack([FIRST, FIRST, SECOND, SECOND]), [0, 1, 2, 3], 95)
-    assert known.threshold == pytest.approx(1)
-    assert known.too_near(np.stack([FIRST, SECOND, THIRD])).tolist() == [True, True, False]
+    references = References.of(np.stack([FIRST, FIRST, SECOND, SECOND]), [0, 1, 2, 3], 95)
+    assert references.threshold == pytest.approx(1)
+    assert references.too_near(np.stack([FIRST, SECOND, THIRD])).tolist() == [True, True, False]
 
 
 def test_one_person_s_pictures_are_not_compared_for_the_threshold():
     pictures = np.stack([FIRST, FIRST + 0.01 * THIRD, SECOND, SECOND - 0.01 * THIRD])
-    assert Known.of(pictures, ["a", "a", "b", "b"], 100).threshold < 0.52
+    assert References.of(pictures, ["a", "a", "b", "b"], 100).threshold < 0.52
     with pytest.raises(DataError, match="two people"):
-        Known.of(pictures, ["a"] * 4, 95)
+        References.of(pictures, ["a"] * 4, 95)
 
 
 def test_vectors_from_which_nothing_can_be_told_are_refused():
-    known = Known.of(PEOPLE, [0, 1, 2], 95)
+    references = References.of(PEOPLE, [0, 1, 2], 95)
     for vectors, told in (
         (np.ones((1, 4)), "same number"),
         (np.full((1, 4), np.nan), "not finite"),
         (np.eye(5)[:1], "gives 5 numbers, and the references have 4"),
     ):
         with pytest.raises(DataError, match=told):
-            known.too_near(vectors)
+            references.too_near(vectors)
 
 
 def test_vectors_are_read_and_no_pickle_is(tmp_path):
@@ -161,21 +161,21 @@ class Hand:
 
 def filtered(small, references, **options):
     """A generator whose references are these vectors, and whose threshold is next to 1: only copies are refused."""
-    made = generator(small, {"reference": small, "embedding": small / "vae" / "config.json"} | options)
-    made._embedding = Hand()
-    directions = Known.of(np.stack(references), range(len(references)), 95).directions
-    made._known = Known(directions, 0.9999)
-    return made
+    source = generator(small, {"reference": small, "embedding": small / "vae" / "config.json"} | options)
+    source._embedding = Hand()
+    directions = References.of(np.stack(references), range(len(references)), 95).directions
+    source._references = References(directions, 0.9999)
+    return source
 
 
-def draws(made, index, count):
+def draws(source, index, count):
     """The latent images of the first attempts at a sample, sampled one by one."""
     from kdkit_echocardio.diffusion.sampling import sample_images
 
-    draw, found = made._draw(index), []
+    draw, found = source._draw(index), []
     with torch.inference_mode():
         for _ in range(count):
-            found.append(sample_images(made._loaded(), "dpm-solver++", 1, [draw.chance])[0])
+            found.append(sample_images(source._load_model(), "dpm-solver++", 1, [draw.chance])[0])
             draw._renew()
     return [latent.flatten().numpy() for latent in found]
 
@@ -184,40 +184,40 @@ def test_what_is_refused_is_drawn_again_and_nothing_else_changes(small):
     plain = list(generator(small, None).generate(range(3)))
     scout = generator(small, None)
     first, second, third = draws(scout, 1, 3)
-    made = filtered(small, [first, second, draws(scout, 7, 1)[0]])
-    kept = list(made.generate(range(3)))
+    source = filtered(small, [first, second, draws(scout, 7, 1)[0]])
+    kept = list(source.generate(range(3)))
     # The first two attempts at sample 1 are known pictures; samples 0 and 2 are not concerned.
     assert [sample.info["rejected"] for sample in kept] == [0, 2, 0]
     for place in (0, 2):
         assert np.abs(kept[place].inputs.astype(int) - plain[place].inputs).max() <= 1
     assert not np.array_equal(kept[1].inputs, plain[1].inputs)
     assert [s.truth["ejection_fraction"] for s in kept] == [s.truth["ejection_fraction"] for s in plain]
-    (alone,) = made.generate([1])
+    (alone,) = source.generate([1])
     assert alone.info["rejected"] == 2
     assert np.abs(alone.inputs.astype(int) - kept[1].inputs).max() <= 1
-    assert not made._known.too_near(np.stack([third]))[0]
+    assert not source._references.too_near(np.stack([third]))[0]
 
 
 def test_attempts_come_to_an_end(small):
     scout = generator(small, None)
-    known = [*draws(scout, 0, 3), draws(scout, 7, 1)[0]]
-    (sample,) = filtered(small, known, attempts=4).generate([0])
+    references = [*draws(scout, 0, 3), draws(scout, 7, 1)[0]]
+    (sample,) = filtered(small, references, attempts=4).generate([0])
     assert sample.info["rejected"] == 3
     with pytest.raises(DataError, match=r"(?s)sample 0 was too near to a reference 3 times.*privacy.attempts"):
-        list(filtered(small, known, attempts=3).generate([0]))
+        list(filtered(small, references, attempts=3).generate([0]))
 
 
 def test_a_whole_filter_from_recordings_and_published_weights(published, weights, tmp_path):
     folder = EchoNetSynthetic.example_options(tmp_path)["path"]
     privacy = {"reference": folder, "embedding": weights, "percentile": 100, "attempts": 50}
-    made = generator(published, privacy, frames=1)
-    (sample,) = made.generate([0])
+    source = generator(published, privacy, frames=1)
+    (sample,) = source.generate([0])
     assert sample.info["rejected"] >= 0
-    assert made._known.directions.shape == (16, 8)
-    before = made.fingerprint()
+    assert source._references.directions.shape == (16, 8)
+    before = source.fingerprint()
     (folder / "Videos" / "sample_000000.mp4").unlink()
-    assert made.fingerprint() != before
-    assert made.fingerprint() != generator(published, privacy | {"percentile": 90}, frames=1).fingerprint()
+    assert source.fingerprint() != before
+    assert source.fingerprint() != generator(published, privacy | {"percentile": 90}, frames=1).fingerprint()
 
 
 def test_a_teacher_as_the_embedding_is_asked_about_grey_frames(small, tmp_path):
@@ -236,22 +236,24 @@ def test_a_teacher_as_the_embedding_is_asked_about_grey_frames(small, tmp_path):
         "embedding": {"name": "exported", "file": str(tmp_path / "means.pt2"), "layout": "gray"},
         "percentile": 100,
     }
-    made = generator(small, privacy)
-    list(made.generate([0]))
+    source = generator(small, privacy)
+    list(source.generate([0]))
     (sample,) = generator(small, None).generate([0])
-    from kdkit_echocardio.diffusion.sampling import decoded, sample_images
+    from kdkit_echocardio.diffusion.sampling import decode_latents, sample_images
 
     with torch.inference_mode():
-        latents = sample_images(made._loaded(), "dpm-solver++", 1, [made._draw(0).chance])
-        expected = decoded(made._loaded(), latents).float().mean(2).numpy() / 255
-        assert made._embedding(latents) == pytest.approx(expected, abs=1e-5)
+        latents = sample_images(source._load_model(), "dpm-solver++", 1, [source._draw(0).chance])
+        expected = decode_latents(source._load_model(), latents).float().mean(2).numpy() / 255
+        assert source._embedding(latents) == pytest.approx(expected, abs=1e-5)
     assert sample.inputs.shape == (2, 16, 16)
 
 
 def test_options_of_the_filter_are_checked(small, tmp_path):
     with pytest.raises(ValidationError, match="does not exist"):
         Privacy(reference=tmp_path / "none", embedding=small / "vae" / "config.json")
-    made = generator(small, {"reference": small / "vae" / "config.json", "embedding": small / "vae" / "config.json"})
-    made._embedding = Hand()
+    source = generator(
+        small, {"reference": small / "vae" / "config.json", "embedding": small / "vae" / "config.json"}
+    )
+    source._embedding = Hand()
     with pytest.raises(WeightsError, match="neither a folder"):
-        list(made.generate([0]))
+        list(source.generate([0]))

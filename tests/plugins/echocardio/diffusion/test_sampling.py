@@ -10,8 +10,8 @@ pytest.importorskip("diffusers", reason="the extra diffusion of kdkit-echocardio
 from kdkit_echocardio.diffusion.layout import load
 from kdkit_echocardio.diffusion.sampling import (
     batch_size,
-    decoded,
-    encoded,
+    decode_latents,
+    encode_frames,
     placed,
     sample_clips,
     sample_images,
@@ -109,13 +109,13 @@ class Stub(torch.nn.Module):
         # Latents begin as the frame's own number, see below, so the first channel says where the window lies.
         start = sample[:, :1, :1]
         places = torch.arange(sample.shape[1]).reshape(1, -1, 1, 1, 1)
-        made = (1000 * start + places).expand(-1, -1, 4, *sample.shape[-2:])
+        frames = (1000 * start + places).expand(-1, -1, 4, *sample.shape[-2:])
 
         class Output:
             pass
 
         output = Output()
-        output.sample = made
+        output.sample = frames
         return output
 
 
@@ -144,10 +144,10 @@ def test_a_later_window_contributes_only_its_second_half(model, monkeypatch):
     numbered = torch.arange(10.0).reshape(1, 10, 1, 1, 1).expand(1, 10, 4, 14, 14)
     monkeypatch.setattr(sampling, "_noise", lambda *_: numbered)
     images = torch.full((1, 4, 14, 14), 0.5)
-    made = sample_clips(replace(model, clips=stub), images, [0.3], 10, "ddpm", 1, 1.0, chances(0))
-    assert made.shape == (1, 10, 4, 14, 14)
+    frames = sample_clips(replace(model, clips=stub), images, [0.3], 10, "ddpm", 1, 1.0, chances(0))
+    assert frames.shape == (1, 10, 4, 14, 14)
     # Windows of 4: frames 0-3 from the first, then the second halves of those that begin at 2, 4 and 6.
-    assert made[0, :, 0, 0, 0].tolist() == [0, 1, 2, 3, 2002, 2003, 4002, 4003, 6002, 6003]
+    assert frames[0, :, 0, 0, 0].tolist() == [0, 1, 2, 3, 2002, 2003, 4002, 4003, 6002, 6003]
     for sample, asked, ids in stub.calls:
         assert sample.shape == (1, 4, 8, 16, 16)
         assert torch.all(sample[:, :, 4:] == 0.5)
@@ -159,14 +159,14 @@ def test_a_later_window_contributes_only_its_second_half(model, monkeypatch):
 def test_guidance_goes_on_from_no_ejection_fraction(model):
     image = sample_images(model, "ddim", 1, chances(3))
 
-    def made(asked, guidance):
+    def frames(asked, guidance):
         return sample_clips(model, image, [asked], 3, "ddim", 1, guidance, chances(5))
 
-    null, asked = made(0.0, 1.0), made(0.9, 1.0)
+    null, asked = frames(0.0, 1.0), frames(0.9, 1.0)
     # One step of DDIM is linear in the prediction, as long as nothing is clipped.
-    assert made(0.9, 0.0).abs().max() < 4
-    torch.testing.assert_close(made(0.9, 0.0), null, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(made(0.9, 0.5), null + 0.5 * (asked - null), rtol=1e-4, atol=1e-5)
+    assert frames(0.9, 0.0).abs().max() < 4
+    torch.testing.assert_close(frames(0.9, 0.0), null, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(frames(0.9, 0.5), null + 0.5 * (asked - null), rtol=1e-4, atol=1e-5)
     assert not torch.allclose(null, asked)
 
 
@@ -190,9 +190,9 @@ def test_frames_are_grey_from_0_to_255(model):
 
     latents = torch.tensor([-1.5, -1.0, -0.5, 0.0, 0.5, 0.9921875, 2.0]).reshape(-1, 1, 1, 1).expand(-1, 4, 2, 2)
     fake = replace(model, vae=Decoder(), scaling=5.0)
-    assert decoded(fake, latents).flatten().tolist() == [0, 0, 64, 128, 192, 255, 255]
-    made = decoded(model, torch.zeros(20, 4, 14, 14))
-    assert (made.shape, made.dtype) == ((20, 112, 112), torch.uint8)
+    assert decode_latents(fake, latents).flatten().tolist() == [0, 0, 64, 128, 192, 255, 255]
+    frames = decode_latents(model, torch.zeros(20, 4, 14, 14))
+    assert (frames.shape, frames.dtype) == ((20, 112, 112), torch.uint8)
 
 
 @torch.inference_mode()
@@ -200,8 +200,8 @@ def test_frames_are_encoded_as_the_autoencoder_does(model):
     frames = torch.randint(0, 256, (2, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     colour = (frames[:, None].float() / 128 - 1).repeat(1, 3, 1, 1)
     expected = model.vae.encode(colour).latent_dist.mean * 0.18215
-    torch.testing.assert_close(encoded(model, frames), expected)
-    assert encoded(model, frames[:, :50, :60]).shape == (2, 4, 14, 14)
+    torch.testing.assert_close(encode_frames(model, frames), expected)
+    assert encode_frames(model, frames[:, :50, :60]).shape == (2, 4, 14, 14)
 
 
 def test_few_frames_go_together_and_long_clips_alone(model):

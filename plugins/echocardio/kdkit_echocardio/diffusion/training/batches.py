@@ -80,17 +80,17 @@ class LatentClips:
     size: int
 
     def __call__(self, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
-        whole = self.latents.shape[1]
-        longest = whole - int(self.starts.max())
+        clip_length = self.latents.shape[1]
+        longest = clip_length - int(self.starts.max())
         # Not two: over two frames the processor's bfloat16 convolutions have gradients that are not numbers.
-        few = min(whole, int(rng.choice([3, 4, 8])))
-        frames = (longest, max(1, longest // 2), max(longest, 3 * whole // 4), few)[step % 4]
-        chosen = rng.integers(len(self.latents), size=self.size * (whole // frames))
-        anywhere = rng.integers(whole - frames + 1, size=len(chosen))
-        starts = anywhere if step % 4 > 1 else self.starts[chosen]
-        stop = whole - int(starts.max()) if step % 4 == 0 else frames
-        clips = np.stack([self.latents[c, s : s + stop] for c, s in zip(chosen, starts, strict=True)])
-        fractions = np.where(rng.random(len(chosen)) < DROPPED, 0.0, self.fractions[chosen])
+        short_length = min(clip_length, int(rng.choice([3, 4, 8])))
+        frames = (longest, max(1, longest // 2), max(longest, 3 * clip_length // 4), short_length)[step % 4]
+        clip_indices = rng.integers(len(self.latents), size=self.size * (clip_length // frames))
+        random_starts = rng.integers(clip_length - frames + 1, size=len(clip_indices))
+        starts = random_starts if step % 4 > 1 else self.starts[clip_indices]
+        stop = clip_length - int(starts.max()) if step % 4 == 0 else frames
+        clips = np.stack([self.latents[c, s : s + stop] for c, s in zip(clip_indices, starts, strict=True)])
+        fractions = np.where(rng.random(len(clip_indices)) < DROPPED, 0.0, self.fractions[clip_indices])
         return {
             "latents": torch.from_numpy(clips.astype(np.float32)),
             "picture": torch.from_numpy(clips[:, 0].astype(np.float32)),

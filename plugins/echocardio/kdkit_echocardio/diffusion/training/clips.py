@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 # The clips one after the other, bare bytes: they are written as they are read, and need not fit into memory.
-CLIPS, KNOWN = "clips.u8", "known.npy"
+CLIPS, ANNOTATIONS = "clips.u8", "known.npy"
 SIDE = 112
 
 # Ejection fractions outside of these are misread beats, or misprints: percent.
@@ -23,7 +23,7 @@ PLAUSIBLE = (5.0, 95.0)
 
 
 class ClipSet(NamedTuple):
-    """Clips at one frame rate, and what is known of them.
+    """Clips at one frame rate, with their annotations.
 
     ``clips`` uint8 (N, T, H, W); ``fractions`` float32 (N,), ejection fractions, 0..1, 0 where unknown; ``starts``
     int64 (N,), a frame of each clip that is at end-diastole.
@@ -38,13 +38,13 @@ def read_clips(data: Path, folder: Path, frames: int, fps: float, most: int, pro
     """Parts of ``frames`` frames at ``fps`` of every recording in ``data``, at most ``most`` of each.
 
     By the masks of the embedded teacher, each part begins at an end-diastole; in a recording where none does, one
-    begins at the first frame. The ejection fraction is the labelled one, or else what those masks give by the method
-    of discs. What was read is kept in ``folder``, and read from there the next time. Raises
+    begins at the first frame. The ejection fraction is the labelled one, or else that of those masks by the method
+    of discs. The clips are stored in ``folder`` and read from there the next time. Raises
     :class:`kdkit.DataError` when no recording lasts long enough.
     """
-    if not (folder / KNOWN).is_file():
+    if not (folder / ANNOTATIONS).is_file():
         _write_clips(data, folder, frames, fps, most, progress)
-    return kept_clips(folder)
+    return load_clips(folder)
 
 
 def _write_clips(data: Path, folder: Path, frames: int, fps: float, most: int, progress: Progress) -> None:
@@ -56,38 +56,38 @@ def _write_clips(data: Path, folder: Path, frames: int, fps: float, most: int, p
     with progress.work("read", data.name, count, "recordings") as bar, (folder / CLIPS).open("wb") as file:
         for sample in source.generate(range(count)):
             native = float(sample.info.get("fps") or fps)
-            measured, diastoles = read_beats(sample.inputs, native)
+            measured_fraction, diastoles = read_beats(sample.inputs, native)
             parts = list(_parts(sample.inputs, native, frames, fps, most, diastoles))
-            known = sample.truth.get("ejection_fraction")
+            true_fraction = sample.truth.get("ejection_fraction")
             if parts:
-                fraction = float(known) if known is not None else measured
+                fraction = float(true_fraction) if true_fraction is not None else measured_fraction
                 file.writelines(part.tobytes() for part in parts)
                 fractions += [_plausible(fraction) / 100.0] * len(parts)
             bar.advance()
     if not fractions:
         (folder / CLIPS).unlink()
         raise DataError(f"no recording in {data} lasts {frames / fps:.1f} s, the length of a training clip")
-    keep_known(folder, fractions, [0] * len(fractions))
+    save_annotations(folder, fractions, [0] * len(fractions))
 
 
-def keep_known(folder: Path, fractions: Sequence[float], starts: Sequence[int]) -> None:
-    """Written after the clips: without it the set is not whole. Ejection fractions of one."""
-    known = np.array([fractions, starts], np.float32)
-    np.save(folder / f".{KNOWN}", known)
-    (folder / f".{KNOWN}").replace(folder / KNOWN)
+def save_annotations(folder: Path, fractions: Sequence[float], starts: Sequence[int]) -> None:
+    """Written after the clips: without it the set is incomplete. Ejection fractions are 0..1."""
+    annotations = np.array([fractions, starts], np.float32)
+    np.save(folder / f".{ANNOTATIONS}", annotations)
+    (folder / f".{ANNOTATIONS}").replace(folder / ANNOTATIONS)
 
 
-def kept_clips(folder: Path) -> ClipSet:
+def load_clips(folder: Path) -> ClipSet:
     """The clips that :func:`read_clips` keeps in ``folder``, memory-mapped."""
-    fractions, starts = np.load(folder / KNOWN)
+    fractions, starts = np.load(folder / ANNOTATIONS)
     clips = np.memmap(folder / CLIPS, np.uint8, "r").reshape(len(fractions), -1, SIDE, SIDE)
     return ClipSet(clips, fractions, starts.astype(np.int64))
 
 
 def read_beats(frames: np.ndarray, fps: float) -> tuple[float, list[int]]:
-    """Of grey frames uint8 (T, H, W), by the embedded teacher: ejection fraction in percent, end-diastolic frames.
+    """The ejection fraction in percent and the ED frames of grey frames uint8 (T, H, W), by the embedded teacher.
 
-    The ejection fraction is NaN where no whole beat is found.
+    The ejection fraction is NaN where no complete beat is detected.
     """
     from ...beats import find_beats
     from ...geometry import discs_ejection_fraction
@@ -121,12 +121,12 @@ def _parts(
     Of other rates the nearest frames in time are taken.
     """
     moments = np.rint(np.arange(length) * native / fps).astype(int)
-    last = len(frames) - 1 - int(moments[-1])
-    free, found = 0, 0
-    for start in [start for start in starts if start <= last] or [0] * (last >= 0):
-        if start >= free and found < most:
+    last_start = len(frames) - 1 - int(moments[-1])
+    next_free, count = 0, 0
+    for start in [start for start in starts if start <= last_start] or [0] * (last_start >= 0):
+        if start >= next_free and count < most:
             yield frames[start + moments]
-            free, found = start + int(moments[-1]) + 1, found + 1
+            next_free, count = start + int(moments[-1]) + 1, count + 1
 
 
 def _plausible(fraction: float) -> float:

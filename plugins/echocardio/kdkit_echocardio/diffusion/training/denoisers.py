@@ -29,7 +29,7 @@ DECAY = 0.998
 class DenoiserTraining(LightningModule):
     """Trains a denoiser of latents to predict velocity (Salimans and Ho, arXiv:2202.00512).
 
-    ``denoise(network, noisy, steps, batch)`` answers with the velocity, shaped as ``batch["latents"]``;
+    ``denoise(network, noisy, steps, batch)`` returns the velocity, shaped as ``batch["latents"]``;
     ``scheduler`` is a diffusers ``DDPMScheduler`` set to ``v_prediction``. ``average`` holds the running average of
     the weights, which samples better than the last ones.
     """
@@ -59,13 +59,13 @@ class DenoiserTraining(LightningModule):
         noise = torch.randn_like(latents)
         noise = noise + NOISE_OFFSET * torch.randn_like(latents[..., :1, :1])
         noisy = scheduler.add_noise(latents, noise, steps)
-        answer = self.denoise(self.network, noisy, steps, batch)
-        loss = functional.mse_loss(answer.float(), self.target(noisy, noise, steps, batch))
+        velocity_prediction = self.denoise(self.network, noisy, steps, batch)
+        loss = functional.mse_loss(velocity_prediction.float(), self.target(noisy, noise, steps, batch))
         self.log("loss", loss, prog_bar=True)
         return loss
 
     def target(self, noisy: Tensor, noise: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """The velocity that the network shall answer with, shaped as ``noisy``."""
+        """The velocity that the network is trained to predict, shaped as ``noisy``."""
         velocity: Tensor = self.scheduler.get_velocity(batch["latents"], noise, steps)
         return velocity
 
@@ -103,7 +103,7 @@ def denoise_image(network: Any, noisy: Tensor, steps: Tensor, batch: dict[str, T
 def denoise_video(network: Any, noisy: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """The velocity of latent clips (N, T, C, h, w), given ``picture`` (N, C, h, w) and ``ejection_fraction`` (N,).
 
-    The ejection fraction is a fraction of one, or 0 where it is to be left out.
+    The ejection fraction is 0..1, and 0 where it is left out.
     """
     count, frames = noisy.shape[:2]
     picture = batch["picture"][:, None].expand(-1, frames, -1, -1, -1)

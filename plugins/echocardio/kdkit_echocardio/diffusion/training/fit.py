@@ -33,10 +33,10 @@ def fit(
     ``sample``: every so many steps call this with the number of steps, on the first process only.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    start, resume = _newest(folder)
+    start, resume = _newest_checkpoint(folder)
     with session.progress.work("train", name, steps, "steps", start) as bar:
         keep = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=CHECKPOINT, save_top_k=1, monitor=None)
-        trainer = session.trainer([keep, _Told(bar, sample)], max_steps=steps, gradient_clip_val=1.0)
+        trainer = session.trainer([keep, _ProgressCallback(bar, sample)], max_steps=steps, gradient_clip_val=1.0)
         loader = DataLoader(Batches(batch_of, session.seed, start, lambda: trainer.global_rank), batch_size=None)
         if start < steps:
             session.run(trainer, module, loader, resume)
@@ -47,7 +47,7 @@ def fit(
     module.cpu()
 
 
-def _newest(folder: Path) -> tuple[int, Path | None]:
+def _newest_checkpoint(folder: Path) -> tuple[int, Path | None]:
     """The steps behind the newest checkpoint that can be read, and its path."""
     for path in sorted(folder.glob("step=*.ckpt"), key=lambda p: int(p.stem.removeprefix("step=")), reverse=True):
         try:
@@ -59,8 +59,8 @@ def _newest(folder: Path) -> tuple[int, Path | None]:
     return 0, None
 
 
-class _Told(Callback):
-    """Advances the bar, with the running mean of the loss beside it."""
+class _ProgressCallback(Callback):
+    """Advances the progress bar and shows the running mean of the loss."""
 
     def __init__(self, bar: Any, sample: tuple[int, Callable[[int], None]] | None) -> None:
         self.bar, self.sample = bar, sample

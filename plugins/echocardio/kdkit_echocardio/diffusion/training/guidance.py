@@ -1,4 +1,4 @@
-"""Teaching the network of latent clips to draw at once what guidance takes two passes for."""
+"""Distilling guidance: the network of latent clips learns to do in one pass what guidance does in two."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .denoisers import DenoiserTraining, denoise_video
 class GuidanceTraining(DenoiserTraining):
     """Distils classifier-free guidance into the network itself (Meng et al., arXiv:2210.03142, stage one).
 
-    The network learns to answer with what it answered before, guided with the weight ``guidance`` on ejection
-    fractions drawn evenly between ``low`` and ``high``, of one: those that are asked of it later, whatever the clip's
-    own is. Clips then take half the time, sampled with a guidance of 1.
+    The network learns to predict what its initial copy predicts with guidance of the weight ``guidance``. Ejection
+    fractions are drawn evenly from ``fraction_range`` (low, high), 0..1: those that are sampled later, whatever the
+    clip's own is. Sampled with a guidance of 1, clips then take half the time.
     """
 
     def __init__(
@@ -24,24 +24,24 @@ class GuidanceTraining(DenoiserTraining):
         network: torch.nn.Module,
         scheduler: Any,
         guidance: float,
-        asked: tuple[float, float],
+        fraction_range: tuple[float, float],
         steps: int,
         learning_rate: float = 3e-4,
     ) -> None:
         super().__init__(network.requires_grad_(True), scheduler, denoise_video, steps, learning_rate)
         self.before = copy.deepcopy(network).eval().requires_grad_(False)
         self.guidance = guidance
-        self.asked = asked
+        self.fraction_range = fraction_range
 
     def training_step(self, batch: dict[str, Tensor], index: int) -> Tensor:
-        low, high = self.asked
+        low, high = self.fraction_range
         fractions = low + (high - low) * torch.rand_like(batch["ejection_fraction"])
         return super().training_step(batch | {"ejection_fraction": fractions}, index)
 
     @torch.no_grad()
     def target(self, noisy: Tensor, noise: Tensor, steps: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """What guidance makes of the answers of the network as it was, (N, T, C, h, w)."""
-        nothing = batch | {"ejection_fraction": torch.zeros_like(batch["ejection_fraction"])}
-        null = denoise_video(self.before, noisy, steps, nothing).float()
-        asked = denoise_video(self.before, noisy, steps, batch).float()
-        return null + self.guidance * (asked - null)
+        """The guided prediction of the initial network, (N, T, C, h, w)."""
+        null_batch = batch | {"ejection_fraction": torch.zeros_like(batch["ejection_fraction"])}
+        null = denoise_video(self.before, noisy, steps, null_batch).float()
+        conditioned = denoise_video(self.before, noisy, steps, batch).float()
+        return null + self.guidance * (conditioned - null)

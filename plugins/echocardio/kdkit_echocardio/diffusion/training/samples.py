@@ -1,4 +1,4 @@
-"""Pictures of what the networks make, written while they train."""
+"""Pictures of samples, written during the training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ..layout import Model, Settings
-from ..sampling import decoded, sample_clips, sample_images
+from ..sampling import decode_latents, sample_clips, sample_images
 
-SHOWN = 8
-SHOWN_FRAMES = 8
+COLUMNS = 8
+MOST_FRAMES = 8
 STEPS = 16
 
 
@@ -35,11 +35,11 @@ def scratch_model(autoencoder: Any, network: Any, scheduler: Any, side: int, win
     )
 
 
-class RestoredPictures:
-    """Some frames, and below them what the autoencoder makes of them: ``NAME-STEP.png``."""
+class RestorationSheets:
+    """Some frames, and below them their restoration by the autoencoder: ``NAME-STEP.png``."""
 
     def __init__(self, network: Any, pictures: torch.Tensor, folder: Path, name: str) -> None:
-        self.network, self.pictures, self.folder, self.name = network, pictures[:SHOWN], folder, name
+        self.network, self.pictures, self.folder, self.name = network, pictures[:COLUMNS], folder, name
 
     @torch.inference_mode()
     def __call__(self, step: int) -> None:
@@ -49,7 +49,7 @@ class RestoredPictures:
         write_rows(self.folder / f"{self.name}-{step:06d}.png", rows)
 
 
-class DrawnImages:
+class ImageSheets:
     """Images from the network of latent images, the same noise every time: ``images-STEP.png``."""
 
     def __init__(self, model: Model, folder: Path, seed: int) -> None:
@@ -57,12 +57,12 @@ class DrawnImages:
 
     @torch.inference_mode()
     def __call__(self, step: int) -> None:
-        latents = sample_images(self.model, "dpm-solver++", STEPS, _chances(2 * SHOWN, self.seed))
-        frames = decoded(self.model, latents.cpu()).numpy()
-        write_rows(self.folder / f"images-{step:06d}.png", [frames[:SHOWN], frames[SHOWN:]])
+        latents = sample_images(self.model, "dpm-solver++", STEPS, _chances(2 * COLUMNS, self.seed))
+        frames = decode_latents(self.model, latents.cpu()).numpy()
+        write_rows(self.folder / f"images-{step:06d}.png", [frames[:COLUMNS], frames[COLUMNS:]])
 
 
-class DrawnClips:
+class ClipSheets:
     """Clips that move given latent pictures, a row of frames each: ``NAME-STEP.png``."""
 
     def __init__(
@@ -92,8 +92,8 @@ class DrawnClips:
             1.0,
             chances,
         )
-        shown = np.linspace(0, self.frames - 1, min(SHOWN_FRAMES, self.frames)).astype(int)
-        rows = [decoded(self.model, clip[shown]).numpy() for clip in latents.cpu()]
+        frame_indices = np.linspace(0, self.frames - 1, min(MOST_FRAMES, self.frames)).astype(int)
+        rows = [decode_latents(self.model, clip[frame_indices]).numpy() for clip in latents.cpu()]
         write_rows(self.folder / f"{self.name}-{step:06d}.png", rows)
 
 

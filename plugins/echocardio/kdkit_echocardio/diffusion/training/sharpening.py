@@ -16,7 +16,7 @@ SHARE = 0.5
 
 
 def build_judge() -> nn.Module:
-    """Says of each patch of grey frames (N, 1, H, W) how real it looks: (N, 1, h, w), above 0 real."""
+    """Scores how real each patch of grey frames (N, 1, H, W) looks: (N, 1, h, w), above 0 real."""
     return nn.Sequential(
         nn.Conv2d(1, 24, 4, 2, 1),
         nn.LeakyReLU(0.2),

@@ -13,7 +13,7 @@ STREAM = 10
 FPS, FRAMES = 16.0, 32
 
 # What the teacher must at least reach at end-diastole and end-systole, and how far its area ejection fraction, in
-# percent, may lie from the simulated one: a source cannot learn from clips whose beat nobody can read.
+# percent, may lie from the simulated one: a source cannot learn from clips whose beat cannot be measured.
 LEAST_DICE, LARGEST_ERROR = 0.7, 15.0
 
 
@@ -34,9 +34,9 @@ def readable_clip(seed: int, index: int, variety: float) -> ReadableClip | None:
     clip = simulate(rng, frames=FRAMES, size=SIDE, fps=FPS, variety=variety)
     areas = clip.mask.sum(axis=(1, 2))
     moments = [int(areas.argmax()), int(areas.argmin())]
-    found, true = teacher_masks(clip.frames[moments]), clip.mask[moments]
-    dice = 2.0 * (found & true).sum(axis=(1, 2)) / (found.sum(axis=(1, 2)) + true.sum(axis=(1, 2)))
-    if dice.min() < LEAST_DICE or abs(_area_fraction(found) - _area_fraction(true)) > LARGEST_ERROR:
+    predicted, true = teacher_masks(clip.frames[moments]), clip.mask[moments]
+    dice = 2.0 * (predicted & true).sum(axis=(1, 2)) / (predicted.sum(axis=(1, 2)) + true.sum(axis=(1, 2)))
+    if dice.min() < LEAST_DICE or abs(_area_fraction(predicted) - _area_fraction(true)) > LARGEST_ERROR:
         return None
     fraction, _ = read_beats(clip.frames, FPS)
     # What follows the start must show most of a beat.

@@ -20,7 +20,7 @@ from .denoisers import DenoiserTraining, denoise_image, denoise_video
 from .fit import fit
 from .guidance import GuidanceTraining
 from .options import SourceTraining
-from .samples import SHOWN, DrawnClips, DrawnImages, RestoredPictures, scratch_model
+from .samples import COLUMNS, ClipSheets, ImageSheets, RestorationSheets, scratch_model
 from .sharpening import SharpeningTraining
 from .start import begin
 
@@ -30,14 +30,14 @@ WORK = "training"
 # Percentiles of the ejection fractions that a source was trained on, between which samples are drawn.
 RANGE = (5, 95)
 
-ENCODED_AT_ONCE = 32
+ENCODING_CHUNK = 32
 
-# Where no beat has to be right, few steps make as good hearts.
+# Too short for a beat: fewer steps give frames of the same quality.
 SHORT_CLIPS = {"sampler": "dpm-solver++", "steps": 3, "image_steps": 6}
 
 
 def train_networks(data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession) -> None:
-    """Train autoencoder and denoisers on ``data`` and save them in ``folder``; goes on where it was cut off."""
+    """Train autoencoder and denoisers on ``data`` and save them in ``folder``; resumes an interrupted training."""
     networks = begin(options, data.clips.shape[-1])
     autoencoder = _train_autoencoder(networks.vae, data, folder, options, session)
     save_settings(folder, data.fractions, options)
@@ -52,9 +52,9 @@ def _train_images(
         work = folder / WORK
         batches = LatentPictures(_encode(autoencoder, data.clips, work, session), options.image_batch)
         module = DenoiserTraining(network, _scheduler(), denoise_image, options.image_steps, options.learning_rate)
-        shown = _scratch(autoencoder, module, options)
-        drawn = DrawnImages(shown, work, session.seed)
-        fit(module, batches, module.steps, "images", work / IMAGES, session, (options.sample_every, drawn))
+        sampled_model = _scratch(autoencoder, module, options)
+        sheets = ImageSheets(sampled_model, work, session.seed)
+        fit(module, batches, module.steps, "images", work / IMAGES, session, (options.sample_every, sheets))
         network = module.average.module
     network.save_pretrained(folder / IMAGES)
 
@@ -62,7 +62,7 @@ def _train_images(
 def _train_clips(
     network: Any, autoencoder: Any, data: ClipSet, folder: Path, options: SourceTraining, session: TrainingSession
 ) -> None:
-    """Train the network, and teach it then to draw as it would with guidance."""
+    """Train the network, then distil guidance into it."""
     work, guided = folder / WORK, options.guidance_steps if options.guidance != 1 else 0
     if not options.video_steps and not guided:
         network.save_pretrained(folder / CLIPS)
@@ -71,36 +71,38 @@ def _train_clips(
     batches = LatentClips(latents, data.fractions, data.starts, options.video_batch)
     first = batches(np.random.default_rng(session.seed), 0)
 
-    def trained(module: DenoiserTraining, name: str, target: str) -> Any:
-        fractions = first["ejection_fraction"][:SHOWN].tolist()
-        shown = _scratch(autoencoder, module, options)
-        drawn = DrawnClips(shown, first["picture"][:SHOWN], fractions, options.frames, work, session.seed, name)
-        fit(module, batches, module.steps, name, work / target, session, (options.sample_every, drawn))
+    def train_denoiser(module: DenoiserTraining, name: str, target: str) -> Any:
+        fractions = first["ejection_fraction"][:COLUMNS].tolist()
+        sampled_model = _scratch(autoencoder, module, options)
+        sheets = ClipSheets(
+            sampled_model, first["picture"][:COLUMNS], fractions, options.frames, work, session.seed, name
+        )
+        fit(module, batches, module.steps, name, work / target, session, (options.sample_every, sheets))
         return module.average.module
 
     if options.video_steps:
         module = DenoiserTraining(network, _scheduler(), denoise_video, options.video_steps, options.learning_rate)
-        network = trained(module, "clips", CLIPS)
+        network = train_denoiser(module, "clips", CLIPS)
     if guided:
-        low, high = asked_range(data.fractions)
-        asked = (low / 100.0, high / 100.0)
-        network = trained(
-            GuidanceTraining(network, _scheduler(), options.guidance, asked, guided), "guided", "guided"
+        low, high = fraction_range(data.fractions)
+        trained_range = (low / 100.0, high / 100.0)
+        network = train_denoiser(
+            GuidanceTraining(network, _scheduler(), options.guidance, trained_range, guided), "guided", "guided"
         )
     network.save_pretrained(folder / CLIPS)
 
 
-def asked_range(fractions: np.ndarray) -> tuple[float, float]:
-    """Between which ejection fractions, in percent, a source is asked that was trained on these, of one."""
-    known = 100.0 * fractions[fractions > 0]
-    low, high = np.percentile(known, RANGE) if len(known) else (0.0, 0.0)
+def fraction_range(fractions: np.ndarray) -> tuple[float, float]:
+    """The range of ejection fractions in percent from which a source trained on these (0..1) is sampled."""
+    percents = 100.0 * fractions[fractions > 0]
+    low, high = np.percentile(percents, RANGE) if len(percents) else (0.0, 0.0)
     return round(float(low), 1), round(float(high), 1)
 
 
 def save_settings(folder: Path, fractions: np.ndarray, options: SourceTraining) -> None:
-    """Write ``config.yaml``: what the generator must know of the training."""
-    told = {
-        # Few steps must begin where nothing is left of the picture (Lin et al., arXiv:2305.08891).
+    """Write ``config.yaml``: the settings that the generator needs."""
+    config = {
+        # Few steps must start from pure noise (Lin et al., arXiv:2305.08891).
         "noise_scheduler": {**PUBLISHED_SCHEDULER, "timestep_spacing": "trailing"},
         "sampling": {
             # New noise in each step covers the mistakes of networks as small as these, but takes more steps.
@@ -110,11 +112,11 @@ def save_settings(folder: Path, fractions: np.ndarray, options: SourceTraining) 
             "short_clips": SHORT_CLIPS,
             "guidance": 1.0 if options.guidance_steps else options.guidance,
             "fps": options.fps,
-            "ejection_fraction": list(asked_range(fractions)),
+            "ejection_fraction": list(fraction_range(fractions)),
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    (folder / SETTINGS).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
 def _train_autoencoder(
@@ -145,7 +147,7 @@ def _fit_autoencoder(
     session: TrainingSession,
 ) -> None:
     first = batches(np.random.default_rng(session.seed), 0)
-    sampler = RestoredPictures(module.network, first, folder / WORK, name)
+    sampler = RestorationSheets(module.network, first, folder / WORK, name)
     fit(module, batches, steps, name, folder / WORK / name, session, (options.sample_every, sampler))
 
 
@@ -164,7 +166,7 @@ def _encode(autoencoder: Any, clips: np.ndarray, work: Path, session: TrainingSe
     with session.progress.work("encode", "latents", len(latents), "clips") as bar:
         for number, clip in enumerate(clips):
             pictures = to_float(clip)[:, None]
-            parts = [autoencoder.encode(part).latent_dist.mode() for part in pictures.split(ENCODED_AT_ONCE)]
+            parts = [autoencoder.encode(part).latent_dist.mode() for part in pictures.split(ENCODING_CHUNK)]
             latents[number] = (torch.cat(parts) * autoencoder.config["scaling_factor"]).half().numpy()
             bar.advance()
     latents.flush()

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 
 
-class _Narrowed:
-    """A random generator whose single draws lie nearer to the middle; noise fields and choices are left alone."""
+class _NarrowRanges:
+    """A random generator whose single draws lie nearer to the middle; noise fields and choices do not change."""
 
     def __init__(self, rng: np.random.Generator, share: float) -> None:
         self._rng, self._share = rng, share
@@ -27,9 +27,9 @@ class _Narrowed:
         return self._rng.normal(mean, self._share * deviation)
 
 
-def narrowed(rng: np.random.Generator, share: float) -> np.random.Generator:
-    """The generator for ranges of which only the ``share`` about the middle is drawn from; itself for the whole.
+def narrow_ranges(rng: np.random.Generator, share: float) -> np.random.Generator:
+    """A generator that draws from the ``share`` of each range about its middle; ``rng`` itself for a share of 1.
 
-    What happens with a probability below (1 - share) / 2 does not happen any more.
+    Events with a probability below (1 - share) / 2 no longer occur.
     """
-    return rng if share == 1.0 else cast(np.random.Generator, _Narrowed(rng, share))
+    return rng if share == 1.0 else cast(np.random.Generator, _NarrowRanges(rng, share))

@@ -8,11 +8,11 @@ from typing import overload
 from .recording import Contour
 
 
-class Drawn(Sequence[Contour]):
-    """Contours that ``read`` gets from their files each time they are used; nothing is kept.
+class LazyContours(Sequence[Contour]):
+    """Contours that ``read`` loads from their files each time they are used; nothing is cached.
 
-    There is at least one. Go through them once, with ``for`` or ``list``. Using them raises :class:`kdkit.DataError`
-    when a file is damaged.
+    There is at least one. Iterate over them once, with ``for`` or ``list``. Using them raises
+    :class:`kdkit.DataError` when a file is damaged.
     """
 
     def __init__(self, read: Callable[[], list[Contour]]) -> None:
