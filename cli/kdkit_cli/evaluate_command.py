@@ -145,6 +145,7 @@ def _measure(wanted: _Wanted, chosen: dict[str, str], as_json: bool, out: Path |
     if wanted.domain_file is not None:
         load_domain_file(registry, wanted.domain_file)
     student = read_student(registry, wanted.student)
+    console.err.print("".join(f"  note: {console.escape(note)}\n" for note in student.notes), end="")
     metrics = chosen_metrics(registry, student, wanted.metrics)
     source = student.domain.source(wanted.data, wanted.layout, wanted.split)
     left_out = summarize_dropped(source.exclusions())

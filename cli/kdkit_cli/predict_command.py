@@ -82,7 +82,7 @@ def _predict_files(
     from kdkit.plugins.registry import discover
     from kdkit.plugins.single_file import load_domain_file
     from kdkit.recipe.schema import Hardware
-    from kdkit.runs.student import has_changed, read_student
+    from kdkit.runs.student import read_student
     from kdkit_cli import console
 
     start = time.monotonic()
@@ -90,8 +90,7 @@ def _predict_files(
     if domain_file is not None:
         load_domain_file(registry, domain_file)
     student = read_student(registry, student_path)
-    if domain_file is not None and has_changed(student, domain_file):
-        console.err.print(f"  note: {domain_file} has changed since this student was trained")
+    console.err.print("".join(f"  note: {console.escape(note)}\n" for note in student.notes), end="")
 
     from kdkit.engine.predict_files import SUMMARY, list_inputs, predict_files
 
