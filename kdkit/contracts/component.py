@@ -52,7 +52,8 @@ class Component:
     ``contract_version``: the version of kdkit's contracts that the component was written for.
     ``incidental``: options that never change what the component gives (an address, a time limit). They are left out
     of the fingerprint, so that changing one makes nothing anew.
-    ``origin``: the :class:`Origin`; for a class that no registry loaded, one with the name of the class.
+    ``origin``: the registered name, the distribution, and a digest of the source where that is being worked on; of a
+    class that no registry loaded, its own name alone.
 
     Import heavy libraries (torch, cv2, ...) inside methods: a component's class is loaded to check a recipe.
     """
