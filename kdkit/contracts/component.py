@@ -98,10 +98,10 @@ class Component:
         """
         files = [Path(f) for f in self.files()]
         options = self.options.model_dump(mode="json", exclude=set(self.incidental), context=IDENTITY)
-        named = {str(f) for f in files}
+        paths = {str(f) for f in files}
         return fingerprint_of(
             **self.identity(),
-            options={k: v for k, v in options.items() if not (isinstance(v, str) and v in named)},
+            options={k: v for k, v in options.items() if not (isinstance(v, str) and v in paths)},
             files=[_content_hash(f) for f in files],
         )
 

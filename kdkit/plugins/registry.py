@@ -133,11 +133,11 @@ class Registry:
         from kdkit.contracts.component import Origin
         from kdkit.plugins.source import is_from_wheel, source_digest
 
-        owned = {
+        owners = {
             key: owner for key, (owner, entry) in self._owners.items() if (key[0], entry.target) == (kind, target)
         }
-        key = min(owned)
-        plugin = owned[key]
+        key = min(owners)
+        plugin = owners[key]
         earlier = vars(component).get("origin")
         if isinstance(earlier, Origin):
             digest = earlier.digest  # of the code that this process runs, even if its files were edited since

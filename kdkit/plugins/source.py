@@ -3,7 +3,8 @@
 What counts is the code of the component's module and of every module of the same package that it imports, at once or
 inside a function, transitively, with the packages that they lie in. For a module without a package, as a single-file
 domain is, what it imports from its own folder counts. Comments, docstrings and code for type checkers do not, nor do
-the names of modules: where one module imports another, the other's code stands in place of its name.
+the names of modules: where one module imports another, the other's code stands in place of its name. Python's syntax
+trees differ from one version to the next, and so do the digests.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def source_digest(component: type, domain_file: Path | None = None) -> str:
         return ""
     tree = _tree_of(component.__module__, file, domain_file)
     sources = _closure(tree, component.__module__ if tree.locate(component.__module__) else file.stem)
+    if not sources:  # an extension module, say
+        return ""
     first = next(iter(sources))
     codes = {name: [source.code, *_codes(source, sources)] for name, source in sources.items() if source.code}
     others = sorted({tuple(code) for name, code in codes.items() if name != first})
@@ -47,12 +50,12 @@ def is_from_wheel(distribution: str, component: type) -> bool:
     if file is None or not distribution:
         return False
     try:
-        installed = metadata.distribution(distribution)
+        copy = metadata.distribution(distribution)
     except metadata.PackageNotFoundError:
         return False
-    if installed.read_text("RECORD") is None:
+    if copy.read_text("RECORD") is None:
         return False
-    places = (Path(str(installed.locate_file(path))) for path in installed.files or () if path.name == file.name)
+    places = (Path(str(copy.locate_file(path))) for path in copy.files or () if path.name == file.name)
     return any(place.resolve() == file.resolve() for place in places)
 
 
@@ -155,15 +158,15 @@ def _codes(source: _Source, sources: dict[str, _Source]) -> list[str]:
 def _read(file: Path, mtime: int, size: int, module: str, tree: _Tree) -> _Source:
     data = file.read_bytes()
     try:
-        parsed = ast.parse(data)
+        syntax = ast.parse(data)
     except (SyntaxError, ValueError):
         return _Source(hashlib.sha256(data).hexdigest(), (), False)
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     reader = _Reader(package, tree, without_recipe=file == tree.domain_file)
-    reader.visit_block(parsed)
+    reader.visit_block(syntax)
     if b"import_module" in data or b"__import__" in data:
-        reader.visit_calls(parsed)
-    text = ast.dump(parsed, annotate_fields=False) if parsed.body else ""
+        reader.visit_calls(syntax)
+    text = ast.dump(syntax, annotate_fields=False) if syntax.body else ""
     code = hashlib.sha256(text.encode()).hexdigest() if text else ""
     return _Source(code, tuple(reader.imports), reader.is_open)
 
@@ -194,9 +197,9 @@ class _Reader:
             for child in getattr(node, name, ()):
                 self.visit_block(child)
 
-    def visit_calls(self, parsed: ast.Module) -> None:
+    def visit_calls(self, syntax: ast.Module) -> None:
         """Imports by name: a constant one counts as any import, another one can be of any module."""
-        for node in ast.walk(parsed):
+        for node in ast.walk(syntax):
             if isinstance(node, ast.Call) and _name_of(node.func) in ("import_module", "__import__"):
                 first = node.args[0] if node.args else None
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):

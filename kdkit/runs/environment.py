@@ -16,13 +16,13 @@ _LIBRARIES = ("torch", "lightning", "torchvision", "numpy", "opencv-python", "sa
 
 def versions() -> dict[str, str]:
     """Versions of Python, kdkit and the libraries that results depend on."""
-    installed = {"python": platform.python_version(), "kdkit": kdkit.__version__}
+    numbers = {"python": platform.python_version(), "kdkit": kdkit.__version__}
     for name in _LIBRARIES:
         try:
-            installed[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return installed
+    return numbers
 
 
 def hardware() -> dict[str, str | int]:
@@ -32,8 +32,8 @@ def hardware() -> dict[str, str | int]:
 
 def components(experiment: Experiment) -> dict[str, dict[str, str]]:
     """What each component of an experiment is, the domain too, by its dotted path in the recipe."""
-    placed = {"domain": experiment.domain, **experiment.components()}
-    return {path: describe_component(component) for path, component in placed.items()}
+    by_path = {"domain": experiment.domain, **experiment.components()}
+    return {path: describe_component(component) for path, component in by_path.items()}
 
 
 def describe_component(component: Component) -> dict[str, str]:

@@ -90,16 +90,16 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     # What the weights were started from is not needed to use them, and may not be here.
     fields = student_class.Options.model_fields
     inputs = {key for key, field in fields.items() if is_path_field(field) and not field.is_required()}
-    options = {key: value for key, value in card["options"].items() if key not in inputs}
+    values = {key: value for key, value in card["options"].items() if key not in inputs}
     try:
-        chosen = student_class.Options.model_validate(options)
+        options = student_class.Options.model_validate(values)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise WeightsError(
             f"{folder / CARD} has options that this {card['component']} does not take: "
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}",
         ) from error
-    student: Any = student_class(chosen)
+    student: Any = student_class(options)
     network = student.build()
     fit_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     domain: Any = registry.component("domain", card["domain"])()
