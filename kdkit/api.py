@@ -376,7 +376,7 @@ def _load_student(registry: Registry, path: Path, domain_file: Path | str | None
     if not path.exists() and str(path) in registry.names("domain"):
         raise UsageError(f"{path} is a domain, not a student", f"kdkit run {path} trains one.")
     trained = read_student(registry, path)
-    notes = []
+    notes = list(trained.notes)
     if domain_file is not None and has_changed(trained, Path(domain_file)):
         notes.append(f"{domain_file} has changed since this student was trained")
     return LoadedStudent(trained, notes)

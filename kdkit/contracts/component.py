@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 CONTRACT_VERSION = 1
 # Options are written with it for a fingerprint: what they name counts by what it is, not by how it was said.
@@ -25,6 +28,21 @@ class ComponentOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a component comes from; the registry writes it on each class that it loads.
+
+    ``name``: the registered name. ``distribution``, ``distribution_version``: what installed it; empty for a
+    single-file domain. ``digest``: 16 hexadecimal digits of the source; empty where the declared version stands for
+    the code, as in an installed wheel.
+    """
+
+    name: str
+    distribution: str = ""
+    distribution_version: str = ""
+    digest: str = ""
+
+
 class Component:
     """Base of generators, teachers, students, metrics, objectives and domains.
 
@@ -34,6 +52,8 @@ class Component:
     ``contract_version``: the version of kdkit's contracts that the component was written for.
     ``incidental``: options that never change what the component gives (an address, a time limit). They are left out
     of the fingerprint, so that changing one makes nothing anew.
+    ``origin``: the registered name, the distribution, and a digest of the source where that is being worked on; of a
+    class that no registry loaded, its own name alone.
 
     Import heavy libraries (torch, cv2, ...) inside methods: a component's class is loaded to check a recipe.
     """
@@ -42,6 +62,7 @@ class Component:
     contract_version: ClassVar[int] = CONTRACT_VERSION
     version: ClassVar[str] = "1"
     incidental: ClassVar[frozenset[str]] = frozenset()
+    origin: Origin
 
     class Options(ComponentOptions):
         """No options."""
@@ -49,6 +70,8 @@ class Component:
     def __init__(self, options: ComponentOptions | None = None) -> None:
         # Any: each subclass declares its own Options, and reads them by name.
         self.options: Any = self.Options() if options is None else options
+        # A copy, so that it goes along into worker processes, in which no registry loads the class.
+        self.origin = origin_of(type(self))
 
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:
@@ -63,22 +86,44 @@ class Component:
         """Files whose content decides what this component does (weights, say); part of its fingerprint."""
         return []
 
+    def identity(self) -> dict[str, str]:
+        """What the code is known by, wherever it lies: kind, registered name, declared version, and its digest."""
+        return {"kind": self.kind, "name": self.origin.name, "version": self.version, "digest": self.origin.digest}
+
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change when class, version, options or :meth:`files` change.
+        """16 hexadecimal digits that change when :meth:`identity`, options or :meth:`files` change.
 
         A path counts by the content of its file, not by its name, so moving a weights file changes nothing. Options
         that are ``incidental`` do not count.
         """
         files = [Path(f) for f in self.files()]
         options = self.options.model_dump(mode="json", exclude=set(self.incidental), context=IDENTITY)
-        named = {str(f) for f in files}
+        paths = {str(f) for f in files}
         return fingerprint_of(
-            kind=self.kind,
-            component=f"{type(self).__module__}:{type(self).__qualname__}",
-            version=self.version,
-            options={k: v for k, v in options.items() if not (isinstance(v, str) and v in named)},
+            **self.identity(),
+            options={k: v for k, v in options.items() if not (isinstance(v, str) and v in paths)},
             files=[_content_hash(f) for f in files],
         )
+
+
+def origin_of(component: type[Component]) -> Origin:
+    """The origin of a class: its own, never that of a base class."""
+    own = vars(component).get("origin")
+    return own if isinstance(own, Origin) else Origin(component.__qualname__)
+
+
+def is_path_field(field: FieldInfo) -> bool:
+    """Whether an option is a :class:`pathlib.Path`, or None."""
+    return _is_path(field.annotation)
+
+
+def _is_path(annotation: Any) -> bool:
+    if get_origin(annotation) is Annotated:
+        return _is_path(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        members = [member for member in get_args(annotation) if member is not NoneType]
+        return all(_is_path(member) for member in members)
+    return isinstance(annotation, type) and issubclass(annotation, Path)
 
 
 def fingerprint_of(**parts: Any) -> str:

@@ -27,6 +27,8 @@ class Generator(Component, ABC):
     ``synthetic``: False when the samples are recordings of the real thing; reports say so.
     ``needs_gradients``: whether samples are made with the teacher, through its gradients. Such a generator is given
     the recipe's teacher by :meth:`bind`, and its samples are a function of the teacher, too.
+    ``stream``: name of the random stream that :meth:`rng` draws from; empty means the class's name. Set it to the old
+    name to rename a class and keep its samples.
 
     Example::
 
@@ -48,6 +50,7 @@ class Generator(Component, ABC):
     kind: ClassVar[str] = "generator"
     synthetic: bool = True
     needs_gradients: bool = False
+    stream: ClassVar[str] = ""
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
         super().__init__(options)
@@ -84,10 +87,17 @@ class Generator(Component, ABC):
 
     def rng(self, index: int) -> np.random.Generator:
         """The random generator of sample ``index``: independent of every other sample's."""
-        name = hashlib.sha256(type(self).__qualname__.encode()).digest()[:4]
+        name = hashlib.sha256(self._stream_name().encode()).digest()[:4]
         return np.random.default_rng([self.seed, index, int.from_bytes(name, "big")])
+
+    def identity(self) -> dict[str, str]:
+        """As :meth:`Component.identity`, and the random stream."""
+        return super().identity() | {"stream": self._stream_name()}
 
     def fingerprint(self) -> str:
         """As :meth:`Component.fingerprint`, and the seed, and the teacher's where there is one."""
         bound = {"teacher": self.teacher.fingerprint()} if self.teacher else {}
         return fingerprint_of(component=super().fingerprint(), seed=self.seed, **bound)
+
+    def _stream_name(self) -> str:
+        return self.stream or type(self).__qualname__

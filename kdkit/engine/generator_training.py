@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdkit.atomic import read_json, write_json
-from kdkit.contracts.component import fingerprint_of
+from kdkit.contracts.component import fingerprint_of, origin_of
 from kdkit.contracts.trainable import TrainingSession
 from kdkit.errors import DataError, UsageError
 from kdkit.plugins.registry import Registry
@@ -34,17 +34,19 @@ def train_generator(
 ) -> Mapping[str, Any]:
     """Train the generator called ``name`` on ``data`` into ``folder``; the options that use what came of it.
 
-    A training that was cut off goes on. Raises :class:`UsageError` when ``folder`` holds a training with other data
-    or options (``fresh`` begins it anew), or anything else; :class:`DataError` when there is no such data.
+    A training that was cut off goes on. Raises :class:`UsageError` when ``folder`` holds a training with other data,
+    options or code (``fresh`` begins it anew), or anything else; :class:`DataError` when there is no such data.
     """
     cls, options, hardware = load_training(registry, name, settings)
     if not data.exists():
         raise DataError(f"{data} does not exist")
+    origin = origin_of(cls)
     record = {
         "generator": name,
         "fingerprint": fingerprint_of(
-            component=f"{cls.__module__}:{cls.__qualname__}",
+            component=origin.name,
             version=cls.version,
+            digest=origin.digest,
             options=options.model_dump(mode="json"),
             seed=seed,
             data=_state_of(data),
@@ -90,7 +92,7 @@ def _prepare(folder: Path, record: Mapping[str, Any], fresh: bool) -> None:
             shutil.rmtree(folder)
         elif known["fingerprint"] != record["fingerprint"]:
             raise UsageError(
-                f"{folder} holds a training with other data or options",
+                f"{folder} holds a training with other data, options or code",
                 "Begin it anew with --fresh, or choose another folder with --out.",
             )
     write_json(folder / RECORD, record)

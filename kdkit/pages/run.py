@@ -29,7 +29,7 @@ _NOT_NOTED: dict[str, Any] = {
     "versions": {},
     "hardware": {},
     "seconds": {},
-    "fingerprints": {},
+    "components": {},
     "rejected": {},
     "stages": {},
 }

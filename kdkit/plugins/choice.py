@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from kdkit.contracts.component import IDENTITY, ComponentOptions
+from kdkit.contracts.component import IDENTITY, ComponentOptions, Origin, origin_of
 from kdkit.errors import KdkitError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class ComponentChoice(BaseModel):
     name: str = Field(description="Name of a registered component.")
     _class: type[Any] = PrivateAttr()
     _options: ComponentOptions = PrivateAttr()
+    _origin: Origin = PrivateAttr()
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> Self:
@@ -44,17 +45,24 @@ class ComponentChoice(BaseModel):
 
         registry = (info.context or {}).get("registry") or discover()
         try:
-            found: Any = registry.component(self.kind, self.name)
+            component: Any = registry.component(self.kind, self.name)
         except KdkitError as error:
             raise ValueError(error.message) from error
-        self._class = found
-        self._options = found.Options.model_validate(self.model_extra, context=info.context)
+        self._class = component
+        self._options = component.Options.model_validate(self.model_extra, context=info.context)
+        self._origin = origin_of(component)
         return self
 
+    def _component(self, *arguments: Any) -> Any:
+        component = self._class(self._options, *arguments)
+        # In a worker process no registry has written it on the class.
+        component.origin = self._origin
+        return component
+
     @model_serializer
-    def _written(self, info: SerializationInfo) -> Any:
+    def _serialize(self, info: SerializationInfo) -> Any:
         if info.context == IDENTITY:
-            return self._class(self._options).fingerprint()
+            return self._component().fingerprint()
         return {"name": self.name, **self._options.model_dump(mode=info.mode)}
 
     def __eq__(self, other: object) -> bool:
@@ -80,8 +88,8 @@ class TeacherChoice(ComponentChoice):
 
     def make(self) -> Teacher:
         """A new instance of the teacher, with its options."""
-        made: Teacher = self._class(self._options)
-        return made
+        teacher: Teacher = self._component()
+        return teacher
 
 
 class GeneratorChoice(ComponentChoice):
@@ -95,5 +103,5 @@ class GeneratorChoice(ComponentChoice):
 
     def make(self, seed: int) -> Generator:
         """A new instance of the generator, with its options and this seed."""
-        made: Generator = self._class(self._options, seed)
-        return made
+        generator: Generator = self._component(seed)
+        return generator

@@ -1,19 +1,16 @@
-"""Finding plugins, loading each under guard, and the registry of named components.
+"""Loading plugins, each under guard, and the registry of named components.
 
-Discovery reads the entry points of the group ``kdkit``. Each hook module is imported, registered with pluggy and
-asked for its entries inside a guard of its own: one that fails is kept as *broken* with the reason, contributes
-nothing, and everything else goes on. A component's class is imported only when it is asked for.
+Each hook module is imported, registered with pluggy and asked for its entries inside a guard of its own: one that
+fails is kept as *broken* with the reason, contributes nothing, and everything else goes on. A component's class is
+imported only when it is asked for.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -26,22 +23,19 @@ from kdkit import __version__, hookspecs
 from kdkit.entry import KINDS, Entry
 from kdkit.errors import PluginError, UsageError, did_you_mean
 from kdkit.plugins import builtin
+from kdkit.plugins.discovery import plugin_points
+from kdkit.plugins.guard import describe_error, quiet_output
 from kdkit.plugins.trace import write_calls
 
 if TYPE_CHECKING:
-    import configparser
+    from kdkit.contracts.component import Component, Origin
 
-    from entrypoints import Distribution
-
-    from kdkit.contracts.component import Component
-
-GROUP = "kdkit"
 State = Literal["active", "disabled", "broken"]
 
 
 @dataclass
 class Plugin:
-    """A plugin, as found. ``reason`` says why it is broken or disabled.
+    """A plugin, loaded or not. ``reason`` says why it is broken or disabled.
 
     ``file``: where a single-file domain lies; None for an installed plugin.
     """
@@ -68,14 +62,6 @@ class Plugin:
         self.entries = {kind: [] for kind in KINDS}
 
 
-class _Found:
-    """An entry point as it lies on disk: not yet imported."""
-
-    def __init__(self, plugin: Plugin, load: Callable[[], Any]) -> None:
-        self.plugin = plugin
-        self.load = load
-
-
 class Registry:
     """Plugins and their components by kind and name."""
 
@@ -96,7 +82,7 @@ class Registry:
         if plugin.state != "active":
             return
         try:
-            with _quiet() as printed:
+            with quiet_output() as printed:
                 module = load()
                 self._register(plugin, module)
         except KeyboardInterrupt:
@@ -104,7 +90,7 @@ class Registry:
         except RefusedError as refusal:
             plugin.mark_broken(str(refusal))
         except BaseException as error:  # a plugin may even call sys.exit when it is imported
-            plugin.mark_broken(_reason(error))
+            plugin.mark_broken(describe_error(error))
         else:
             if printed.getvalue().strip():
                 plugin.reason = "prints when it is imported"
@@ -128,17 +114,36 @@ class Registry:
         where = f"{kind} {name!r} of {plugin.title}"
         module, _, attribute = entry.target.partition(":")
         try:
-            with _quiet():
+            with quiet_output():
                 cls = getattr(import_module(module), attribute)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a component's module may call sys.exit, too
-            raise PluginError(f"the {where} cannot be imported: {_reason(error)}", _remedy(plugin)) from error
+            raise PluginError(f"the {where} cannot be imported: {describe_error(error)}", _remedy(plugin)) from error
         try:
             _check_class(cls, kind)
         except RefusedError as refusal:
             raise PluginError(f"the {where} {refusal}", _remedy(plugin)) from refusal
-        return cls
+        component: type[Component] = cls
+        component.origin = self._origin(kind, entry.target, component)
+        return component
+
+    def _origin(self, kind: str, target: str, component: type[Component]) -> Origin:
+        """What the class is known by: of several entries that point at it, the name of the first in the alphabet."""
+        from kdkit.contracts.component import Origin
+        from kdkit.plugins.source import is_from_wheel, source_digest
+
+        owners = {
+            key: owner for key, (owner, entry) in self._owners.items() if (key[0], entry.target) == (kind, target)
+        }
+        key = min(owners)
+        plugin = owners[key]
+        earlier = vars(component).get("origin")
+        if isinstance(earlier, Origin):
+            digest = earlier.digest  # of the code that this process runs, even if its files were edited since
+        else:
+            digest = "" if is_from_wheel(plugin.distribution, component) else source_digest(component, plugin.file)
+        return Origin(key[1], plugin.distribution, plugin.version, digest)
 
     def _register(self, plugin: Plugin, module: ModuleType) -> None:
         if self._manager.has_plugin(plugin.name):
@@ -167,7 +172,7 @@ class Registry:
             if len(answers) < len(hook.get_hookimpls()):  # pluggy leaves None out
                 answers = [*answers, None]
             for returned in answers:
-                for entry in _checked(returned, kind):
+                for entry in _check_entries(returned, kind):
                     self._claim(plugin, kind, entry)
 
     def _claim(self, plugin: Plugin, kind: str, entry: Entry) -> None:
@@ -194,10 +199,13 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     """
     disabled = {name.strip() for name in environment.get("KDKIT_DISABLE_PLUGINS", "").split(",")}
     registry = Registry(sys.stderr if environment.get("KDKIT_TRACE_PLUGINS") == "1" else None)
-    for found in sorted(_entry_points(), key=lambda f: f.plugin.name):
-        if found.plugin.name in disabled:
-            found.plugin.state, found.plugin.reason = "disabled", "named by KDKIT_DISABLE_PLUGINS"
-        registry.add(found.plugin, found.load)
+    for point in plugin_points():
+        plugin = Plugin(point.name, point.distribution, point.version, point.text)
+        if plugin.name in disabled:
+            plugin.state, plugin.reason = "disabled", "named by KDKIT_DISABLE_PLUGINS"
+        elif point.fault:
+            plugin.mark_broken(point.fault)
+        registry.add(plugin, point.load)
     if environment.get("KDKIT_STRICT_PLUGINS") == "1":
         for plugin in registry.plugins:
             if plugin.state == "broken":
@@ -212,93 +220,10 @@ class RefusedError(Exception):
     """A plugin that loads but breaks the rules; the text is the reason."""
 
 
-def _entry_points() -> list[_Found]:
-    import entrypoints
-
-    found: dict[str, _Found] = {}
-    for config, distribution in _metadata():
-        # Folders of metadata write the name with underscores; people and pip write it with dashes.
-        name_of = distribution.name.replace("_", "-")
-        version = distribution.version or ""
-        if isinstance(config, Exception):
-            plugin = Plugin(name_of, name_of, version, "")
-            plugin.mark_broken(f"its entry_points.txt cannot be read: {_reason(config)}")
-            found[f"({name_of})"] = _Found(plugin, _never)
-            continue
-        for name, text in config[GROUP].items() if GROUP in config else ():
-            plugin = Plugin(name, name_of, version, text)
-            load: Callable[[], Any] = _never
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    point = entrypoints.EntryPoint.from_string(text, name, distribution)
-                load = point.load
-            except entrypoints.BadEntryPoint:
-                plugin.mark_broken(f"its entry point {text!r} is not of the form package.module")
-            if name in found and (found[name].plugin.distribution != name_of):
-                other = found[name].plugin
-                plugin.mark_broken(f"the plugin name {name!r} is taken by {other.distribution} {other.version}")
-                found[f"{name} ({name_of})"] = _Found(plugin, load)
-            else:
-                # The same distribution can be met twice, through two folders of the path: the first one wins.
-                found.setdefault(name, _Found(plugin, load))
-    return list(found.values())
-
-
-def _metadata() -> Iterator[tuple[configparser.ConfigParser | Exception, Distribution]]:
-    """The entry points of every installed distribution; where ours cannot be parsed, the error in their place."""
-    import configparser
-
-    import entrypoints
-
-    seen = set()
-    for folder in sys.path:
-        try:
-            files = list(entrypoints.iter_files_distros([folder]))
-        except (configparser.Error, UnicodeDecodeError, OSError):
-            files = _one_by_one(Path(folder))
-        for config, distribution in files:
-            # The same distribution can be met twice, through two folders of the path: the first one wins.
-            if distribution.name not in seen:
-                yield config, distribution
-            seen.add(distribution.name)
-
-
-def _one_by_one(folder: Path) -> list[tuple[Any, Distribution]]:
-    """As entrypoints reads a folder, when some distribution's file in it (of whatever project) cannot be parsed."""
-    import configparser
-
-    import entrypoints
-
-    files: list[tuple[Any, Distribution]] = []
-    for path in sorted(folder.glob("*-info/entry_points.txt")):
-        distribution = entrypoints.Distribution.from_name_version(path.parent.stem)
-        config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
-        try:
-            config.read([path])
-        except (configparser.Error, UnicodeDecodeError) as error:
-            if re.search(rb"^\s*\[?%s\b" % GROUP.encode(), path.read_bytes(), re.MULTILINE):
-                files.append((error, distribution))
-        else:
-            files.append((config, distribution))
-    return files
-
-
-def _never() -> Any:
-    raise AssertionError("a broken plugin is not loaded")
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """What a plugin prints at import must not spoil a command's own output."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        yield printed
-
-
-def _checked(returned: Any, kind: str) -> list[Entry]:
+def _check_entries(returned: Any, kind: str) -> list[Entry]:
+    """What a hook returned, if it is what it has to be; else raises :class:`RefusedError`."""
     if not isinstance(returned, list | tuple) or not all(isinstance(e, Entry) for e in returned):
-        raise RefusedError(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shown(returned)}")
+        raise RefusedError(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shorten(returned)}")
     faults = [fault for entry in returned for fault in entry.faults()]
     if faults:
         raise RefusedError(f"its hook kdkit_{kind}s: {faults[0]}")
@@ -342,15 +267,6 @@ def _invalid_hook(error: pluggy.PluginValidationError) -> str:
     return " ".join(str(error).split())
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
-    if isinstance(error, SystemExit):
-        return f"it calls sys.exit({error.code!r})"
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
-
-
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

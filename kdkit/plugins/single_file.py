@@ -15,8 +15,6 @@ too. Only a file that the user names is ever loaded; neither a recipe nor a stud
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import sys
 import traceback
 from importlib import import_module, invalidate_caches
@@ -24,7 +22,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from kdkit.contracts.component import Component
 from kdkit.errors import PluginError, UsageError
 from kdkit.plugins.registry import Plugin, RefusedError, Registry
 
@@ -44,18 +41,18 @@ def load_domain_file(registry: Registry, path: Path) -> str:
     :class:`PluginError` when it is broken or does not hold exactly one domain.
     """
     path = path.absolute()
-    known = next((plugin for plugin in registry.plugins if plugin.file == path), None)
-    plugin = known or Plugin(path.name, "", "", path.stem, file=path)
-    if known is None:
+    earlier = next((plugin for plugin in registry.plugins if plugin.file == path), None)
+    plugin = earlier or Plugin(path.name, "", "", path.stem, file=path)
+    if earlier is None:
         _check_name(path)
-        registry.add(plugin, lambda: _imported(path))
+        registry.add(plugin, lambda: _import_file(path))
     if plugin.state == "broken":
         raise PluginError(f"{path} is broken: {plugin.reason}")
     names = [entry.name for entry in plugin.entries["domain"]]
     if len(names) != 1:
-        found = f"{len(names)} domains, {', '.join(names)}" if names else "no domain"
+        content = f"{len(names)} domains, {', '.join(names)}" if names else "no domain"
         remedy = "package them as a plugin: kdkit plugins new" if names else "add a hook kdkit_domains to it"
-        raise PluginError(f"{path} holds {found}; a file holds exactly one", remedy.capitalize())
+        raise PluginError(f"{path} holds {content}; a file holds exactly one", remedy.capitalize())
     return names[0]
 
 
@@ -74,15 +71,15 @@ def _check_name(path: Path) -> None:
     if folder not in sys.path:
         # At the end: nothing beside the file may stand in for an installed module.
         sys.path.append(folder)
-    taken = _origin(name)
-    if taken is None or not Path(taken).exists() or not path.samefile(taken):
+    owner = _module_file(name)
+    if owner is None or not Path(owner).exists() or not path.samefile(owner):
         raise UsageError(
-            f"{path} cannot be imported: the module name {name!r} is taken by {taken or 'Python itself'}",
+            f"{path} cannot be imported: the module name {name!r} is taken by {owner or 'Python itself'}",
             "Rename the file.",
         )
 
 
-def _origin(name: str) -> str | None:
+def _module_file(name: str) -> str | None:
     """The file that ``import name`` loads, or has loaded."""
     if name in sys.modules:
         return getattr(sys.modules[name], "__file__", None)
@@ -91,31 +88,13 @@ def _origin(name: str) -> str | None:
     return spec.origin if spec else None
 
 
-def _imported(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
     if path.stem in sys.modules:
         return sys.modules[path.stem]
-    digest = _digest(path)
     try:
-        module = import_module(path.stem)
+        return import_module(path.stem)
     except Exception as error:
         raise RefusedError(f"{type(error).__name__}: {error}{_line_in(path, error)}") from error
-    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
-    versions = {cls: f"{cls.version}+{digest}" for cls in own if issubclass(cls, Component)}
-    for cls, version in versions.items():
-        # Whoever edits a file and runs it again must not be given what the old code made.
-        cls.version = version
-    return module
-
-
-def _digest(path: Path) -> str:
-    """8 hexadecimal digits of the code; comments do not count, nor does the recipe, which has its own identity."""
-    tree = _WithoutRecipe().visit(ast.parse(path.read_bytes(), str(path)))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
-
-
-class _WithoutRecipe(ast.NodeTransformer):
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
-        return None if any(isinstance(t, ast.Name) and t.id == "recipe" for t in node.targets) else node
 
 
 def _line_in(path: Path, error: BaseException) -> str:

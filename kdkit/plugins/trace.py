@@ -14,7 +14,7 @@ def write_calls(manager: pluggy.PluginManager, stream: TextIO) -> None:
     """Write a line to ``stream`` for every hook that the manager calls from now on and that a plugin implements."""
 
     def before(hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapping[str, Any]) -> None:
-        """Nothing is known yet."""
+        """Nothing to write yet."""
 
     def after(
         outcome: pluggy.Result[Any],
@@ -24,19 +24,19 @@ def write_calls(manager: pluggy.PluginManager, stream: TextIO) -> None:
     ) -> None:
         if implementations:
             owners = ", ".join(implementation.plugin_name for implementation in implementations)
-            stream.write(f"trace: {owners}  {hook}() {_told(outcome)}\n")
+            stream.write(f"trace: {owners}  {hook}() {_outcome_text(outcome)}\n")
 
     manager.add_hookcall_monitoring(before, after)
 
 
-def _told(outcome: pluggy.Result[Any]) -> str:
+def _outcome_text(outcome: pluggy.Result[Any]) -> str:
     error = outcome.exception
     if error is not None:
         return f"raised {type(error).__name__}: {error}"
-    return "-> " + ("; ".join(_entries(returned) for returned in outcome.get_result()) or "nothing")
+    return "-> " + ("; ".join(_entries_text(returned) for returned in outcome.get_result()) or "nothing")
 
 
-def _entries(returned: Any) -> str:
+def _entries_text(returned: Any) -> str:
     if isinstance(returned, list | tuple) and all(isinstance(entry, Entry) for entry in returned):
         return ", ".join(f"{entry.name} ({entry.target})" for entry in returned) or "nothing"
     return repr(returned)

@@ -8,24 +8,45 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import kdkit
+from kdkit.contracts.component import Component
+from kdkit.recipe.experiment import Experiment
 
 _LIBRARIES = ("torch", "lightning", "torchvision", "numpy", "opencv-python", "safetensors")
 
 
 def versions() -> dict[str, str]:
     """Versions of Python, kdkit and the libraries that results depend on."""
-    found = {"python": platform.python_version(), "kdkit": kdkit.__version__}
+    numbers = {"python": platform.python_version(), "kdkit": kdkit.__version__}
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def hardware() -> dict[str, str | int]:
     """Operating system, processor and number of cores."""
     return {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count() or 1}
+
+
+def components(experiment: Experiment) -> dict[str, dict[str, str]]:
+    """What each component of an experiment is, the domain too, by its dotted path in the recipe."""
+    by_path = {"domain": experiment.domain, **experiment.components()}
+    return {path: describe_component(component) for path, component in by_path.items()}
+
+
+def describe_component(component: Component) -> dict[str, str]:
+    """What the component is and where it comes from, as plain values; ``digest`` is empty for an installed wheel."""
+    return {
+        "kind": component.kind,
+        "name": component.origin.name,
+        "distribution": component.origin.distribution,
+        "distribution_version": component.origin.distribution_version,
+        "version": component.version,
+        "digest": component.origin.digest,
+        "fingerprint": component.fingerprint(),
+    }
 
 
 def _processor() -> str:

@@ -12,6 +12,8 @@ from kdkit.runs.names import name_of
 STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
 # Stands beside the models in scores: people, measured in a model's place.
 HUMANS = "humans"
+# Raised whenever a manifest of the older kind would be misread.
+FORMAT = 2
 
 
 class RunFolder:
@@ -41,8 +43,21 @@ class RunFolder:
         return self.path / "predictions" / arm
 
     def manifest(self) -> dict[str, Any]:
-        found = read_json(self.manifest_file)
-        return found if isinstance(found, dict) else {}
+        content = read_json(self.manifest_file)
+        return content if isinstance(content, dict) else {}
+
+    def has_other_format(self) -> bool:
+        """Whether the folder holds a run that an older or a newer kdkit wrote down in its own way."""
+        manifest = self.manifest()
+        return bool(manifest) and manifest.get("format") != FORMAT
+
+    def check_format(self) -> None:
+        """Raises :class:`UsageError` where :meth:`has_other_format`."""
+        if self.has_other_format():
+            raise UsageError(
+                f"{self.path} holds a run of another version of kdkit, which this one cannot read",
+                "Choose another folder with --out, or delete this one.",
+            )
 
     def update_manifest(self, **parts: Any) -> None:
         write_json(self.manifest_file, self.manifest() | parts)
@@ -65,10 +80,12 @@ class RunFolder:
 def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> RunFolder:
     """The folder of the run with this identity: ``out``, or ``root/DOMAIN/NAME`` with a name made from the identity.
 
-    Raises :class:`UsageError` when ``out`` already holds the run of another recipe, or files that are no run.
+    Raises :class:`UsageError` when ``out`` already holds the run of another recipe or of another version of kdkit,
+    or files that are no run.
     """
     if out is not None:
         folder = RunFolder(out)
+        folder.check_format()
         owner = folder.manifest().get("identity")
         if owner not in (None, identity):
             raise UsageError(f"{out} holds the run of another recipe", "Choose another folder with --out.")
@@ -78,6 +95,6 @@ def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> R
     name, tries = name_of(identity), 1
     while True:
         folder = RunFolder(root / domain / (name if tries == 1 else f"{name}-{tries}"))
-        if folder.manifest().get("identity", identity) == identity:
+        if folder.manifest().get("identity", identity) == identity and not folder.has_other_format():
             return folder
         tries += 1

@@ -21,8 +21,8 @@ def is_run_folder(path: Path) -> bool:
 def open_run(registry: Registry, path: Path, progress: Progress) -> Run:
     """The run in a folder, by the recipe that lies there.
 
-    Raises :class:`UsageError` when it is not a run's folder, and :class:`kdkit.errors.RecipeError` when its recipe
-    names what is not here.
+    Raises :class:`UsageError` when it is not a run's folder, or that of another version of kdkit, and
+    :class:`kdkit.errors.RecipeError` when its recipe names what is not here.
     """
     folder = RunFolder(path)
     manifest = folder.manifest()
@@ -31,6 +31,7 @@ def open_run(registry: Registry, path: Path, progress: Progress) -> Run:
             f"{path} is not a run's folder" if path.exists() else f"{path} does not exist",
             f"Expected one with {folder.manifest_file.name} and {folder.recipe_file.name}, as kdkit run writes it.",
         )
+    folder.check_format()
     experiment = load_experiment(registry, manifest["domain"], folder.recipe_file)
     store = Path(str(manifest.get("store", "")))
     if not store.is_dir():  # noted relative to another folder, or moved

@@ -10,29 +10,36 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from kdkit.atomic import write_bytes, write_json
+from kdkit.contracts.component import is_path_field
 from kdkit.errors import UsageError, WeightsError
+from kdkit.runs import environment
 from kdkit.runs.folder import STUDENT
 from kdkit.store.weights import fit_state, read_state
 
 if TYPE_CHECKING:
     import torch
 
+    from kdkit.contracts.component import Component
     from kdkit.contracts.domain import Domain
     from kdkit.plugins.registry import Registry
     from kdkit.recipe.experiment import Experiment
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class TrainedStudent:
-    """A student that was read back, with what it needs to be used."""
+    """A student that was read back, with what it needs to be used.
+
+    ``notes``: a sentence on each component that is not the one that the student was trained with.
+    """
 
     network: torch.nn.Module
     domain: Domain
     card: dict[str, Any]
     folder: Path
+    notes: list[str]
 
 
 def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment, training: dict[str, Any]) -> None:
@@ -55,6 +62,7 @@ def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment
         "inputs": student.inputs,
         "activation": experiment.domain.activation,
         "weights": sum(parameter.numel() for parameter in network.parameters()),
+        "components": environment.components(experiment),
         "provenance": training,
     }
     if experiment.domain_file:
@@ -80,26 +88,41 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     _check_domain_file(registry, card, folder)
     student_class = registry.component("student", card["component"])
     # What the weights were started from is not needed to use them, and may not be here.
-    options = {key: value for key, value in card["options"].items() if key != "weights"}
+    fields = student_class.Options.model_fields
+    inputs = {key for key, field in fields.items() if is_path_field(field) and not field.is_required()}
+    values = {key: value for key, value in card["options"].items() if key not in inputs}
     try:
-        chosen = student_class.Options.model_validate(options)
+        options = student_class.Options.model_validate(values)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise WeightsError(
             f"{folder / CARD} has options that this {card['component']} does not take: "
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}",
         ) from error
-    network = student_class(chosen).build()  # type: ignore[attr-defined]
+    student: Any = student_class(options)
+    network = student.build()
     fit_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     domain: Any = registry.component("domain", card["domain"])()
-    return TrainedStudent(network.eval().requires_grad_(False), domain, card, folder)
+    notes = [_differences(card, kind, component) for kind, component in (("student", student), ("domain", domain))]
+    return TrainedStudent(network.eval().requires_grad_(False), domain, card, folder, list(filter(None, notes)))
 
 
-def has_changed(student: TrainedStudent, domain_file: Path) -> bool:
-    """Whether the file of the student's single-file domain is another than when the student was trained."""
-    name = student.card.get("domain_file")
-    kept = student.folder / str(name)
-    return bool(name) and not (kept.is_file() and kept.read_bytes() == domain_file.read_bytes())
+def _differences(card: dict[str, Any], kind: str, component: Component) -> str:
+    """What a component is now and was not when the student was trained, as a sentence; "" when it is the same."""
+    now, then = environment.describe_component(component), card["components"][kind]
+    differences = []
+    if now["distribution"] != then["distribution"]:
+        differences.append(
+            f"came from {then['distribution'] or 'a file'}, now from {now['distribution'] or 'a file'}"
+        )
+    if now["version"] != then["version"]:
+        differences.append(f"was version {then['version']}, now {now['version']}")
+    # An installed wheel has no digest: there is nothing to compare.
+    if now["digest"] and then["digest"] and now["digest"] != then["digest"]:
+        differences.append("has changed in its code")
+    if not differences:
+        return ""
+    return f"the {kind} {now['name']} is not the one of the training: it {', and '.join(differences)}"
 
 
 def _check_domain_file(registry: Registry, card: dict[str, Any], folder: Path) -> None:
@@ -112,7 +135,7 @@ def _check_domain_file(registry: Registry, card: dict[str, Any], folder: Path) -
         )
 
 
-_CARD_TYPES = {"component": str, "options": dict, "domain": str}
+_CARD_TYPES = {"component": str, "options": dict, "domain": str, "components": dict}
 
 
 def _read_card(path: Path) -> dict[str, Any]:
@@ -120,8 +143,16 @@ def _read_card(path: Path) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
         if card["format"] > FORMAT:
             raise WeightsError(f"{path} was written by a newer kdkit", "pip install --upgrade kdkit")
+        if card["format"] < FORMAT:
+            raise WeightsError(
+                f"{path} was written by an older kdkit, whose students this one cannot read",
+                "Train the student again with kdkit run and another --out, or use it with that older kdkit.",
+            )
         if not all(isinstance(card[key], kind) for key, kind in _CARD_TYPES.items()):
             raise TypeError
+        for kind in ("student", "domain"):
+            if not {"distribution", "version", "digest"} <= set(card["components"][kind]):
+                raise TypeError
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path} is not a student's card") from error
     return card

@@ -10,6 +10,7 @@ from kdkit.atomic import write_text
 from kdkit.errors import DataError, UsageError, did_you_mean
 from kdkit.recipe.show import commented_yaml
 from kdkit.runs import environment
+from kdkit.runs.folder import FORMAT
 from kdkit.runs.run import Run
 from kdkit.stages import distill, evaluate, generate, label, predict, ranks, report
 
@@ -131,12 +132,13 @@ def _open(run: Run) -> None:
     experiment = run.experiment
     # The manifest comes first: by it the folder is known as this run's, should anything go wrong from here on.
     run.folder.update_manifest(
+        format=FORMAT,
         identity=experiment.identity(),
         domain=experiment.recipe.domain,
         seed=experiment.recipe.seed,
         versions=environment.versions(),
         hardware=environment.hardware(),
-        fingerprints={path: component.fingerprint() for path, component in experiment.components().items()},
+        components=environment.components(experiment),
         store=str(run.root),
     )
     write_text(run.folder.recipe_file, commented_yaml(experiment))

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -162,15 +163,17 @@ class ComponentContract:
             does_not_apply("there is no option to change")
 
     def test_fingerprint_depends_on_version(self) -> None:
-        """Another version of the component gives another fingerprint."""
-        older, newer = self.make(), self.make()
+        """Another version of the component gives another fingerprint, and so does other code."""
+        older, newer, edited = self.make(), self.make(), self.make()
         newer.version = f"{older.version}-next"
-        require(
-            newer.fingerprint() != older.fingerprint(),
-            "the fingerprint stays when version is raised",
-            "results of the code before a correction would be taken for those after it",
-            _SUPER,
-        )
+        edited.origin = replace(older.origin, digest=f"{older.origin.digest}-edited")
+        for other, event in ((newer, "version is raised"), (edited, "code that is being worked on changes")):
+            require(
+                other.fingerprint() != older.fingerprint(),
+                f"the fingerprint stays when {event}",
+                "results of the code before a correction would be taken for those after it",
+                f"{_SUPER} Without either, let it hold what identity() gives.",
+            )
 
     def test_importing_it_is_cheap(self) -> None:
         """Importing the module loads no heavy library (an advice)."""

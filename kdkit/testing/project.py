@@ -12,7 +12,8 @@ from typing import Any
 from entrypoints import BadEntryPoint, EntryPoint
 
 from kdkit.errors import UsageError
-from kdkit.plugins.registry import GROUP, Plugin, Registry, discover
+from kdkit.plugins.discovery import GROUP
+from kdkit.plugins.registry import Plugin, Registry, discover
 
 PYPROJECT = "pyproject.toml"
 

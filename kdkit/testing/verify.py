@@ -23,6 +23,7 @@ from kdkit.testing.objective import ObjectiveContract
 from kdkit.testing.probe import heavy_imports
 from kdkit.testing.promise import told
 from kdkit.testing.recipes import Recipes, Use
+from kdkit.testing.sources import VerifiedSources
 from kdkit.testing.student import StudentContract
 from kdkit.testing.suite import Broken, Verdict, run_contract
 from kdkit.testing.teacher import TeacherContract
@@ -51,7 +52,21 @@ class Finding:
 
 
 def verify(registry: Registry, plugin: Plugin) -> Iterator[Finding]:
-    """Try every component of the plugin, yielding what was found as soon as it is known."""
+    """Try every component of the plugin, yielding what was found as soon as it is known.
+
+    When nothing is broken, the sources are noted: advice is given when they differ the next time although the
+    declared version is the same.
+    """
+    sources = VerifiedSources.read()
+    is_sound = True
+    for finding in _findings(registry, plugin, sources):
+        is_sound = is_sound and not finding.verdict.broken
+        yield finding
+    if is_sound:
+        sources.write()
+
+
+def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> Iterator[Finding]:
     yield from _hook_module(plugin)
     recipes = Recipes(registry)
     for kind, entries in plugin.entries.items():
@@ -62,7 +77,9 @@ def verify(registry: Registry, plugin: Plugin) -> Iterator[Finding]:
                 yield Finding(entry.name, Verdict(broken=[Broken("import", error.message, error.remedy)]))
                 continue
             contract = _contract(kind, component, registry, recipes.find(component, plugin))
-            yield Finding(entry.name, run_contract(contract, leave_out=(MINIATURE,)))
+            verdict = run_contract(contract, leave_out=(MINIATURE,))
+            verdict.advice += sources.compare(component, plugin)
+            yield Finding(entry.name, verdict)
     for entry in plugin.entries["domain"]:
         yield _miniature(registry, entry.name)
 
@@ -82,18 +99,18 @@ def _contract(
 ) -> type[ComponentContract]:
     """The suite of this component: with its own examples where it has some, else with those of a recipe."""
     base = AdversaryContract if issubclass(component, Adversary) else CONTRACTS[kind]
-    found: dict[str, Any] = {"component": component}
+    members: dict[str, Any] = {"component": component}
     if kind == "domain":
-        found["registry"] = registry
+        members["registry"] = registry
     if use is not None:
         where, options = use
         if not _has_own(component, "example_options"):
-            found["options"] = options
+            members["options"] = options
         if issubclass(base, NetworkContract) and not _has_own(component, "example_inputs"):
-            found["inputs"] = _Late(lambda: where.inputs)
+            members["inputs"] = _Late(lambda: where.inputs)
         if issubclass(base, MetricContract) and not _has_own(component, "example_cases"):
-            found["cases"] = _Late(lambda: where.cases)
-    return type(base.__name__, (base,), found)
+            members["cases"] = _Late(lambda: where.cases)
+    return type(base.__name__, (base,), members)
 
 
 class _Late:

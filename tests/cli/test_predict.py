@@ -138,10 +138,43 @@ DAMAGE = {
     "options missing": (damaged_card(lambda c: c.pop("options")), 1, "is not a student's card"),
     "options of another kind": (damaged_card(lambda c: c.update(options=[1])), 1, "is not a student's card"),
     "newer format": (damaged_card(lambda c: c.update(format=99)), 1, "newer kdkit"),
+    "older format": (
+        damaged_card(lambda c: c.update(format=1)),
+        1,
+        "older kdkit, whose students this one cannot read",
+    ),
+    "no components": (damaged_card(lambda c: c.pop("components")), 1, "is not a student's card"),
+    "no word on the domain": (damaged_card(lambda c: c["components"].pop("domain")), 1, "is not a student's card"),
     "unknown option": (damaged_card(lambda c: c["options"].update(gone=1)), 1, "options that this pixelwise"),
     "unknown student": (damaged_card(lambda c: c.update(component="pixelwize")), 2, "did you mean pixelwise?"),
     "unknown domain": (damaged_card(lambda c: c.update(domain="toyz")), 2, "did you mean toy?"),
 }
+
+
+NOTES = {
+    "distribution": ("kdkit-elsewhere", "came from kdkit-elsewhere, now from kdkit-toy"),
+    "version": ("0", "was version 0, now 1"),
+    "digest": ("0123456789abcdef", "has changed in its code"),
+}
+
+
+@pytest.mark.parametrize("kind", ["student", "domain"])
+@pytest.mark.parametrize("what", NOTES)
+def test_a_component_that_is_not_the_one_of_the_training_is_said_in_one_line(
+    trained, clips, cli, tmp_path, kind, what
+):
+    value, sentence = NOTES[what]
+    damaged_card(lambda card: card["components"][kind].update({what: value}))(trained / "student")
+    finished = cli("predict", trained, clips / "a.npy", "--out", tmp_path / "out")
+    assert finished.code == 0
+    (line,) = [line for line in finished.err.splitlines() if "note:" in line]
+    assert f"the {kind} " in line and line.endswith(sentence)
+
+
+def test_nothing_is_said_of_components_that_are_the_same_or_cannot_be_compared(trained, clips, cli, tmp_path):
+    assert "note:" not in cli("predict", trained, clips / "a.npy", "--out", tmp_path / "one").err
+    damaged_card(lambda card: card["components"]["student"].update(digest=""))(trained / "student")
+    assert "note:" not in cli("predict", trained, clips / "a.npy", "--out", tmp_path / "two").err
 
 
 def cut(path, length):

@@ -79,6 +79,32 @@ def test_a_project_need_not_be_installed(cli, tmp_path, root):
     assert (done.code, done.out.split()) == (0, [name, *"18 of 18 promises kept".split()])
 
 
+def test_code_that_changed_under_the_same_version_since_it_was_verified_is_advice(cli, tmp_path):
+    folder = project(tmp_path / "edited", "edited")
+    code = folder / "kdkit_edited" / "steps.py"
+    text = code.read_text()
+
+    def advice(text):
+        code.write_text(text)
+        done = cli("plugins", "verify", folder)
+        assert done.code == 0
+        return [
+            line for line in done.out.splitlines() if "since it was last verified, and version is still '1'" in line
+        ]
+
+    assert advice(text) == []
+    assert advice(f"{text}# A remark.\n") == []
+    assert len(advice(text.replace(".random(", ".standard_normal("))) == 1
+    assert advice(text.replace(".random(", ".standard_normal(")) == []
+
+
+def test_where_no_state_can_be_kept_nothing_is_said(cli, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    done = cli("plugins", "verify", project(tmp_path / "stateless", "stateless"))
+    assert (done.code, done.err) == (0, "")
+
+
 def test_a_folder_here_can_be_named_without_a_slash(cli, tmp_path):
     project(tmp_path / "steps-here", "here")
     assert cli("plugins", "verify", "steps-here").code == 0

@@ -54,9 +54,7 @@ class Folder(Generator):
         stats = [(path, path.stat()) for path in self._found]
         listed = [[self._name(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
         options = self.options.model_dump(mode="json", exclude={"path"})
-        return fingerprint_of(
-            component=type(self).__qualname__, version=self.version, seed=self.seed, options=options, files=listed
-        )
+        return fingerprint_of(**self.identity(), seed=self.seed, options=options, files=listed)
 
     def count(self) -> int:
         """Raises :class:`kdkit.DataError` when no file can be used."""

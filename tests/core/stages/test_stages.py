@@ -94,6 +94,22 @@ def test_a_whole_run_leaves_every_artifact(prepare):
     assert not list(run.folder.path.rglob("*.partial")) + list(run.root.rglob("*.partial"))
 
 
+def test_the_manifest_says_of_every_component_what_it_is(finished):
+    manifest, experiment = finished.folder.manifest(), finished.experiment
+    assert manifest["format"] == 2
+    assert set(manifest["components"]) == {"domain", *experiment.components()}
+    assert manifest["components"]["teacher"] == {
+        "kind": "teacher",
+        "name": "brightness",
+        "distribution": "kdkit-toy",
+        "distribution_version": "0.1",
+        "version": "1",
+        "digest": experiment.teacher.origin.digest,
+        "fingerprint": experiment.teacher.fingerprint(),
+    }
+    assert experiment.teacher.origin.digest
+
+
 def test_a_second_run_does_nothing(finished, prepare):
     before = times(finished.folder.path) | times(finished.root)
     assert run_stages(prepare(*SMALL)) == []
@@ -312,6 +328,7 @@ def test_the_weights_file_holds_the_student_alone(finished):
     assert card["weights"] == sum(value.numel() for value in state.values()) == 10
     assert (card["component"], card["domain"], card["activation"]) == ("pixelwise", "toy", "sigmoid")
     assert card["provenance"]["teacher"] == "brightness"
+    assert card["components"] == finished.folder.manifest()["components"]
 
 
 def test_tied_weights_can_be_kept(finished, tmp_path):

@@ -72,7 +72,7 @@ class ForgetfulFingerprint(Squares):
     """The options do not count."""
 
     def fingerprint(self):
-        return fingerprint_of(version=self.version, seed=self.seed)
+        return fingerprint_of(**self.identity(), seed=self.seed)
 
 
 class OldFingerprint(Squares):

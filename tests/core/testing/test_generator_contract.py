@@ -29,7 +29,7 @@ class SeedlessFingerprint(Squares):
     """The seed does not count."""
 
     def fingerprint(self):
-        return fingerprint_of(options=self.options.model_dump(), version=self.version)
+        return fingerprint_of(options=self.options.model_dump(), **self.identity())
 
 
 class OneTooMany(Squares):
@@ -195,7 +195,7 @@ class DeafToTeacher(Taught):
     """The teacher does not count."""
 
     def fingerprint(self):
-        return fingerprint_of(options=self.options.model_dump(), version=self.version, seed=self.seed)
+        return fingerprint_of(options=self.options.model_dump(), **self.identity(), seed=self.seed)
 
 
 BROKEN = [

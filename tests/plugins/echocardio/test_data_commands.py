@@ -125,7 +125,14 @@ def student(tmp_path):
         torch.manual_seed(0)
         state = ConvLSTM(options).build().state_dict()
         save_file({name: value.contiguous() for name, value in state.items()}, folder / "weights.safetensors")
-    card = {"format": 1, "domain": "echocardio", "component": "convlstm", "options": options.model_dump(mode="json")}
+    origin = {"distribution": "kdkit-echocardio", "version": "1", "digest": ""}
+    card = {
+        "format": 2,
+        "domain": "echocardio",
+        "component": "convlstm",
+        "options": options.model_dump(mode="json"),
+        "components": {"student": origin, "domain": origin},
+    }
     (folder / "card.json").write_text(json.dumps(card))
     return folder
 
