@@ -81,11 +81,11 @@ def _problems(
 
 
 def _path_message(model: type[BaseModel], fault: Any, keys: Sequence[str]) -> str:
-    """For a variable that is not set, the option's own description says what it is to hold."""
+    """For a variable that is not set, the first sentence of the option's description says what it is to hold."""
     message: str = fault["msg"]
     field = _model_at(model, keys[:-1]).model_fields.get(keys[-1]) if keys else None
     if fault["type"] == UNSET and field is not None and field.description:
-        return f"{message}: {field.description.splitlines()[0]}"
+        return f"{message}: {field.description.partition('. ')[0].removesuffix('.')}"
     return message
 
 

@@ -85,7 +85,7 @@ def apply_setting(tree: Tree, setting: str, problems: list[Problem]) -> None:
         return
     value, repetitions = _parse_value(text)
     if repetitions:
-        problems.extend(Problem(".".join(filter(None, [*keys, p.path])), p.message) for p in repetitions)
+        problems.extend(Problem(".".join([*keys, repetition.path]), "given twice") for repetition in repetitions)
         return
     if keys[0] == "objective" and keys[1:2] and keys[1].isdigit() and isinstance(tree.get("objective"), dict):
         tree["objective"] = [tree["objective"]]  # one alone is written without a list
@@ -124,7 +124,8 @@ def _set(node: Any, keys: Sequence[str], value: Any, path: str) -> Any:
 def _index(entries: list[Any], key: str, path: str) -> int:
     if key.isdecimal() and int(key) < len(entries):
         return int(key)
-    numbers = {0: "no entries", 1: "1 entry, 0"}.get(len(entries), f"{len(entries)} entries, 0 to {len(entries) - 1}")
+    count = len(entries)
+    numbers = {0: "no entries", 1: "1 entry, number 0"}.get(count, f"{count} entries, 0 to {count - 1}")
     raise _SettingError(f"{path}.{key}", f"{path} has {numbers}")
 
 

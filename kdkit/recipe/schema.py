@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 from pydantic.fields import FieldInfo
 
 from kdkit.errors import did_you_mean
@@ -128,7 +128,7 @@ class Hardware(Part):
     accelerator: Annotated[str, AfterValidator(_check_accelerator)] = Field(
         "auto", description="cpu, gpu, tpu, ... or auto."
     )
-    devices: Annotated[int | list[int] | str, AfterValidator(_check_devices)] = Field(
+    devices: Annotated[StrictInt | list[StrictInt] | str, AfterValidator(_check_devices)] = Field(
         "auto", description="How many devices, which ones, or auto."
     )
     num_nodes: int = Field(1, ge=1, description="Machines.")

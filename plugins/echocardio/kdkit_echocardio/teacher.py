@@ -43,9 +43,9 @@ class DeepLabV3(Teacher):
 
         weights: InputFile | None = Field(
             None,
-            description="Weights file: .safetensors, or a torch file with the state dict bare or under 'state_dict', "
-            "keys with or without the prefix 'module.'. EchoNet-Dynamic's is deeplabv3_resnet50_random.pt. None: the "
-            "embedded compact network.",
+            description="Weights file, for example EchoNet-Dynamic's deeplabv3_resnet50_random.pt: .safetensors, or "
+            "a torch file with the state dict bare or under 'state_dict', keys with or without the prefix 'module.'. "
+            "None: the embedded compact network.",
         )
         backbone: Backbone | None = Field(
             None,
