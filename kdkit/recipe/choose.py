@@ -50,9 +50,10 @@ class Chooser:
             if self.component(inner_kind, choice.name, choice.extra_options, where) is None:
                 faulty.append(where)
         options = validate(cls.Options, values, path, own, hint, {"registry": self.registry}, missing)
-        self.problems.extend(p for p in own if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty))
+        noted = {problem.path for problem in self.missing or ()}
+        own = [p for p in own if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty)]
+        self.problems.extend(problem for problem in own if problem.path not in noted)
         if self.missing is not None:
-            noted = {problem.path for problem in self.missing}
             self.missing.extend(problem for problem in missing or () if problem.path not in noted)
         if options is None:
             return None
