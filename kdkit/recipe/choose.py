@@ -50,11 +50,11 @@ class Chooser:
             if self.component(inner_kind, choice.name, choice.extra_options, where) is None:
                 faulty.append(where)
         options = validate(cls.Options, values, path, own, hint, {"registry": self.registry}, missing)
-        noted = {problem.path for problem in self.missing or ()}
+        earlier = {problem.path for problem in self.missing or ()}
         own = [p for p in own if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty)]
-        self.problems.extend(problem for problem in own if problem.path not in noted)
+        self.problems.extend(problem for problem in own if problem.path not in earlier)
         if self.missing is not None:
-            self.missing.extend(problem for problem in missing or () if problem.path not in noted)
+            self.missing.extend(problem for problem in missing or () if problem.path not in earlier)
         if options is None:
             return None
         assert isinstance(options, ComponentOptions)
