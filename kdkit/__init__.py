@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from kdkit.plugins.choice import TeacherChoice as TeacherChoice
     from kdkit.progress import Bar as Bar
     from kdkit.progress import Progress as Progress
+    from kdkit.recipe.paths import InputFile as InputFile
+    from kdkit.recipe.paths import InputFolder as InputFolder
+    from kdkit.recipe.paths import InputPath as InputPath
     from kdkit.sample import Sample as Sample
     from kdkit.store.weights import load_weights as load_weights
 
@@ -94,6 +97,9 @@ _HOMES = {
     "hookimpl": "kdkit.hookspecs",
     "Bar": "kdkit.progress",
     "Progress": "kdkit.progress",
+    "InputFile": "kdkit.recipe.paths",
+    "InputFolder": "kdkit.recipe.paths",
+    "InputPath": "kdkit.recipe.paths",
     "Sample": "kdkit.sample",
     "one_thread": "kdkit.engine.threads",
     "VisionLanguage": "kdkit.metrics.open_clip",

@@ -128,13 +128,14 @@ def finish_run(run: Run, first: str | None = None, last: str | None = None, only
 
 @dataclass(frozen=True)
 class LoadedStudent:
-    """A trained student, ready for use.
-
-    ``notes``: what differs from when it was trained, a sentence each.
-    """
+    """A trained student, ready for use."""
 
     trained: TrainedStudent
-    notes: Sequence[str] = ()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What differs from when it was trained, a sentence each."""
+        return self.trained.notes
 
     @property
     def card(self) -> Mapping[str, Any]:
@@ -206,7 +207,7 @@ def load_student(path: Path | str, domain_file: Path | str | None = None) -> Loa
     ``domain_file``: the Python file of its domain, where that is a single file: it is never loaded unasked.
     Raises :class:`kdkit.errors.UsageError` when there is none, and :class:`kdkit.WeightsError` for damaged files.
     """
-    return _load_student(_registry(domain_file), Path(path), domain_file)
+    return _load_student(_registry(domain_file), Path(path))
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ def evaluate(
 
     data = Path(data)
     registry = _registry(domain_file)
-    loaded = _load_student(registry, Path(student), domain_file)
+    loaded = _load_student(registry, Path(student))
     notes = list(loaded.notes)
     selected = chosen_metrics(registry, loaded.trained, list(metrics))
     source = loaded.domain.source(data, layout, split)
@@ -370,16 +371,12 @@ def _registry(domain_file: Path | str | None) -> Registry:
     return registry
 
 
-def _load_student(registry: Registry, path: Path, domain_file: Path | str | None) -> LoadedStudent:
-    from kdkit.runs.student import has_changed, read_student
+def _load_student(registry: Registry, path: Path) -> LoadedStudent:
+    from kdkit.runs.student import read_student
 
     if not path.exists() and str(path) in registry.names("domain"):
         raise UsageError(f"{path} is a domain, not a student", f"kdkit run {path} trains one.")
-    trained = read_student(registry, path)
-    notes = list(trained.notes)
-    if domain_file is not None and has_changed(trained, Path(domain_file)):
-        notes.append(f"{domain_file} has changed since this student was trained")
-    return LoadedStudent(trained, notes)
+    return LoadedStudent(read_student(registry, path))
 
 
 def _load_teacher(registry: Registry, path: Path, student: LoadedStudent, default: bool) -> LoadedTeacher | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -12,7 +13,7 @@ _WORDS: dict[Any, str] = {int: "integer", float: "number", str: "text", bool: "t
 def type_in_words(annotation: Any, metadata: list[Any] | None = None) -> str:
     """An option's type for people: "integer, at least 1", "one of a, b, or null", "path of a file"."""
     limits = [_LIMITS[name].format(value) for item in metadata or [] for name, value in _limits_of(item)]
-    return ", ".join([_bare(annotation), *limits])
+    return ", ".join([_in_words(metadata or []) or _bare(annotation), *limits])
 
 
 _LIMITS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}", "min_length": "{} or more"}
@@ -22,13 +23,19 @@ def _limits_of(item: Any) -> list[tuple[str, Any]]:
     return [(name, getattr(item, name)) for name in _LIMITS if getattr(item, name, None) is not None]
 
 
+def _in_words(metadata: Iterable[Any]) -> str:
+    """What a type's annotation says of itself: kdkit's and pydantic's paths do."""
+    kinds = {"file": "path of a file", "dir": "path of a folder"}
+    words = (getattr(item, "in_words", "") or kinds.get(getattr(item, "path_type", ""), "") for item in metadata)
+    return next(filter(None, words), "")
+
+
 def _bare(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation in _WORDS:
         return _WORDS[annotation]
     if origin is Annotated:
-        kind = next((getattr(item, "path_type", None) for item in arguments[1:]), None)
-        return {"file": "path of a file", "dir": "path of a folder"}.get(str(kind), _bare(arguments[0]))
+        return _in_words(arguments[1:]) or _bare(arguments[0])
     if origin in (Union, types.UnionType):
         return " or ".join(_bare(argument) for argument in arguments)
     if origin is Literal:

@@ -43,9 +43,14 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
         lightning.fabric.utilities.exceptions.MisconfigurationException,
     ) as error:
         raise UsageError(
-            f"this machine cannot run with {_told(options)}: {str(error).splitlines()[0]}",
+            f"this machine cannot run with {_describe(options)}: {str(error).splitlines()[0]}",
             "Change the options under trainer in the recipe, or leave them at auto.",
         ) from error
+
+
+def check_hardware(hardware: Hardware, folder: Path) -> None:
+    """Raises :class:`UsageError` when the machine does not have what the recipe asks for."""
+    make_trainer(hardware, folder, [], enable_checkpointing=False)
 
 
 @contextmanager
@@ -60,7 +65,7 @@ def interruptible(trainer: Trainer) -> Iterator[None]:
         raise KeyboardInterrupt from end
 
 
-def _told(options: dict[str, Any]) -> str:
+def _describe(options: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in options.items() if value not in ("auto", 1))
 
 

@@ -60,7 +60,7 @@ def _built(registry: Registry, recipe: Any) -> LoadedTeacher:
     try:
         choice = Choice.model_validate(recipe["teacher"])
         teacher_class: Any = registry.component("teacher", choice.name)
-        options = teacher_class.Options.model_validate(choice.given_options, context={"registry": registry})
+        options = teacher_class.Options.model_validate(choice.extra_options, context={"registry": registry})
     except (KeyError, TypeError) as error:
         raise DataError("the recipe names no teacher") from error
     except ValidationError as error:
@@ -95,7 +95,7 @@ def _metric(registry: Registry, wanted: str) -> tuple[str, Metric]:
     try:
         choice = Choice.model_validate(told if isinstance(told, dict) else {"name": wanted})
         metric: Any = registry.component("metric", choice.name)
-        return choice.name, metric(metric.Options.model_validate(choice.given_options))
+        return choice.name, metric(metric.Options.model_validate(choice.extra_options))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise DataError(f"the metric {wanted} cannot be used: {faults}") from error

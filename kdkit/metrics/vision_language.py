@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import DirectoryPath, Field
+from pydantic import Field
 
 from kdkit.contracts.component import ComponentOptions
 from kdkit.contracts.metric import Metric
 from kdkit.errors import DataError
 from kdkit.metrics.open_clip import VisionLanguage
+from kdkit.recipe.paths import InputFolder
 from kdkit.sample import Sample
 
 THRESHOLD = 0.5
@@ -58,7 +59,7 @@ class ClipScore(VisionLanguageMetric):
     class Options(ComponentOptions):
         """The model, and what it is asked."""
 
-        model: DirectoryPath = Field(description=_MODEL)
+        model: InputFolder = Field(description=_MODEL)
         terms: tuple[Term, ...] = Field(
             min_length=1,
             description="What is to be seen, or not any more, when the masked region is black: prompts with weights.",
@@ -109,7 +110,7 @@ class ClipAgreement(VisionLanguageMetric):
     class Options(ComponentOptions):
         """The model, and what it is asked."""
 
-        model: DirectoryPath = Field(description=_MODEL)
+        model: InputFolder = Field(description=_MODEL)
         prompts: tuple[str, ...] = Field(min_length=2, description="What is to be seen, one for each class in order.")
 
     @classmethod

@@ -1,1 +1,1 @@
-"""The experiment file: its schema, how it is read and resolved, and how it is shown."""
+"""The experiment file: its schema, how it is read, resolved and written down."""

@@ -63,24 +63,24 @@ class Experiment:
 
     def components(self) -> dict[str, Component]:
         """Every component by its dotted path in the recipe."""
-        placed: dict[str, Component] = {
+        components: dict[str, Component] = {
             "generator": self.generator,
             "teacher": self.teacher,
             "student": self.student,
         }
         single = not isinstance(self.recipe.objective, list)
-        placed |= {"objective" if single else f"objective.{i}": t.objective for i, t in enumerate(self.terms)}
-        placed |= {f"evaluation.metrics.{i}": metric for i, metric in enumerate(self.metrics.values())}
+        components |= {"objective" if single else f"objective.{i}": t.objective for i, t in enumerate(self.terms)}
+        components |= {f"evaluation.metrics.{i}": metric for i, metric in enumerate(self.metrics.values())}
         if self.evaluation_generator:
-            placed["evaluation.generator"] = self.evaluation_generator
+            components["evaluation.generator"] = self.evaluation_generator
         if self.control_generator:
-            placed["control.generator"] = self.control_generator
-        return placed
+            components["control.generator"] = self.control_generator
+        return components
 
     def identity(self) -> str:
-        """16 hexadecimal digits of what is asked for, whatever it runs on and however it was said: names the run."""
-        asked = {key: value for key, value in self.resolved_tree().items() if key != "trainer"}
-        return fingerprint_of(recipe=asked, precision=self.recipe.trainer.precision)
+        """16 hexadecimal digits of what a run computes, whatever it runs on and however it was written: names it."""
+        recipe = {key: value for key, value in self.resolved_tree().items() if key != "trainer"}
+        return fingerprint_of(recipe=recipe, precision=self.recipe.trainer.precision)
 
     def resolved_tree(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain values that YAML and JSON can hold."""
@@ -91,8 +91,8 @@ class Experiment:
             for key in filter(None, parent.split(".")):
                 node = node[key]
             place: Any = int(last) if isinstance(node, list) else last
-            given = {"name": node[place]} if isinstance(node[place], str) else node[place]
+            choice = {"name": node[place]} if isinstance(node[place], str) else node[place]
             options = component.options.model_dump(mode="json")
-            whole = {key: value for key, value in given.items() if key not in options} | options
+            whole = {key: value for key, value in choice.items() if key not in options} | options
             node[place] = whole if len(whole) > 1 or isinstance(place, str) else whole["name"]
         return tree

@@ -1,4 +1,4 @@
-"""Whether the components of a recipe fit together: what one demands of another, told before anything runs."""
+"""Whether the components of a recipe fit together: what one demands of another, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kdkit.recipe.experiment import Experiment
 def misfits(experiment: Experiment) -> Iterator[Problem]:
     """One problem for each component that cannot do its part beside the others.
 
-    A component that could not be made, and is None here, was told of already.
+    A component that could not be made, and is None here, is a problem already.
     """
     yield from _objectives(experiment)
     yield from _teacher(experiment)
@@ -25,8 +25,10 @@ def _teacher(experiment: Experiment) -> Iterator[Problem]:
     recipe, teacher, activation = experiment.recipe, experiment.teacher, experiment.domain.activation
     if teacher is not None and teacher.activations is not None and activation not in teacher.activations:
         fit = " or ".join(teacher.activations)
-        told = f"{recipe.teacher.name} answers for the activation {fit}; the domain {recipe.domain} has {activation}"
-        yield Problem("teacher", told)
+        message = (
+            f"{recipe.teacher.name} answers for the activation {fit}; the domain {recipe.domain} has {activation}"
+        )
+        yield Problem("teacher", message)
 
 
 def _generators(experiment: Experiment) -> Iterator[Problem]:
@@ -45,16 +47,16 @@ def _generators(experiment: Experiment) -> Iterator[Problem]:
         return
     if activation not in generator.activations:
         fit = " or ".join(generator.activations)
-        told = f"with these options {recipe.generator.name} is for the activation {fit}"
-        yield Problem("generator", f"{told}; the domain {recipe.domain} has {activation}")
+        message = f"with these options {recipe.generator.name} is for the activation {fit}"
+        yield Problem("generator", f"{message}; the domain {recipe.domain} has {activation}")
     if recipe.evaluation.generator is None:
         yield Problem("evaluation.generator", "missing: an adversary makes no samples to evaluate on")
     if recipe.training.patience is not None:
-        told = "expected null: against an adversary the validation loss need not fall"
-        yield Problem("training.patience", f"found {recipe.training.patience}, {told}")
+        message = "expected null: against an adversary the validation loss need not fall"
+        yield Problem("training.patience", f"found {recipe.training.patience}, {message}")
     if recipe.training.window is not None:
-        told = "expected null: an adversary makes samples of the length to train on"
-        yield Problem("training.window", f"found {recipe.training.window}, {told}")
+        message = "expected null: an adversary makes samples of the length to train on"
+        yield Problem("training.window", f"found {recipe.training.window}, {message}")
 
 
 def _objectives(experiment: Experiment) -> Iterator[Problem]:
@@ -67,8 +69,8 @@ def _objectives(experiment: Experiment) -> Iterator[Problem]:
             continue
         if activation not in term.objective.activations:
             fit = " or ".join(term.objective.activations)
-            told = f"{term.name} is for the activation {fit}; the domain {recipe.domain} has {activation}"
-            yield Problem(path, told)
+            message = f"{term.name} is for the activation {fit}; the domain {recipe.domain} has {activation}"
+            yield Problem(path, message)
         local = experiment.teacher is None or experiment.teacher.gradients
         if isinstance(term.objective, FeatureObjective) and not local:
             yield Problem(

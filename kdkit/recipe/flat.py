@@ -9,11 +9,11 @@ from typing import Any
 
 def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, str]:
     """Every value by its dotted path, as JSON; lists are values."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for key, value in tree.items():
         here = f"{path}.{key}" if path else key
         if isinstance(value, Mapping):
-            found |= flat(value, here)
+            values |= flat(value, here)
         else:
-            found[here] = json.dumps(value, ensure_ascii=False)
-    return found
+            values[here] = json.dumps(value, ensure_ascii=False)
+    return values

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 from pydantic.fields import FieldInfo
+
+from kdkit.errors import did_you_mean
+
+# What Lightning takes; written down here because importing Lightning takes seconds.
+LARGEST_SEED = 2**32 - 1
+ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps", "tpu")
+PRECISIONS = (
+    *("16", "32", "64", "bf16"),
+    *("16-mixed", "bf16-mixed", "16-true", "bf16-true", "32-true", "64-true"),
+    *("transformer-engine", "transformer-engine-float16"),
+)
+# "2" is a number of devices, "0,1" and "0," are devices.
+_DEVICE_LIST = re.compile(r"[1-9]\d*|\d+(,\d+)+|\d+,")
 
 
 class Part(BaseModel):
@@ -22,8 +36,8 @@ class Choice(BaseModel):
     name: str = Field(description="Name of a registered component.")
 
     @property
-    def given_options(self) -> dict[str, object]:
-        """The options beside the name, as they were given."""
+    def extra_options(self) -> dict[str, object]:
+        """The options beside the name, as they were read."""
         return dict(self.model_extra or {})
 
 
@@ -89,14 +103,44 @@ class Control(Part):
     )
 
 
+def _check_accelerator(name: str) -> str:
+    if name not in ACCELERATORS:
+        raise ValueError(f"an accelerator; {did_you_mean(name, ACCELERATORS)}")
+    return name
+
+
+def _check_devices(devices: int | list[int] | str) -> int | list[int] | str:
+    if isinstance(devices, int):
+        valid = devices == -1 or devices >= 1
+    elif isinstance(devices, list):
+        valid = bool(devices) and min(devices) >= 0 and len(set(devices)) == len(devices)
+    else:
+        valid = devices in ("auto", "-1") or bool(_DEVICE_LIST.fullmatch(devices))
+    if not valid:
+        raise ValueError("auto, -1 for all, how many there are to be (from 1), or which ones: [0, 1]")
+    return devices
+
+
+def _check_precision(name: str) -> str:
+    if name not in PRECISIONS:
+        raise ValueError(f"a precision; {did_you_mean(name, PRECISIONS)}")
+    return name
+
+
 class Hardware(Part):
     """Where it runs: passed to Lightning's Trainer as it is."""
 
-    accelerator: str = Field("auto", description="cpu, gpu, tpu, ... or auto.")
-    devices: int | list[int] | str = Field("auto", description="How many devices, which ones, or auto.")
+    accelerator: Annotated[str, AfterValidator(_check_accelerator)] = Field(
+        "auto", description="cpu, gpu, tpu, ... or auto."
+    )
+    devices: Annotated[StrictInt | list[StrictInt] | str, AfterValidator(_check_devices)] = Field(
+        "auto", description="How many devices, which ones, or auto."
+    )
     num_nodes: int = Field(1, ge=1, description="Machines.")
     strategy: str = Field("auto", description="ddp, fsdp, ... or auto.")
-    precision: str = Field("32-true", coerce_numbers_to_str=True, description="32-true, bf16-mixed, 16-mixed, ...")
+    precision: Annotated[str, AfterValidator(_check_precision)] = Field(
+        "32-true", coerce_numbers_to_str=True, description="32-true, bf16-mixed, 16-mixed, ..."
+    )
     workers: int | None = Field(
         None, ge=1, description="Processes that make samples; null takes one for each processor core."
     )
@@ -106,7 +150,7 @@ class Recipe(Part):
     """A whole experiment."""
 
     domain: str = Field(description="The field of application.")
-    seed: int = Field(0, ge=0, description="Seed of everything that is drawn at random.")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of everything that is drawn at random.")
     generator: Choice = Field(description="Where the training samples come from.")
     teacher: Choice = Field(description="Who answers for them.")
     student: Choice = Field(description="The network to be trained.")

@@ -19,8 +19,8 @@ def commented_yaml(experiment: Experiment, notes: Sequence[Problem] = ()) -> str
 
     ``notes``: what is to be said of single options, each as a comment right before its option.
     """
-    placed = experiment.components()
-    noted = {note.path: note.message for note in notes}
+    components = experiment.components()
+    comments = {note.path: note.message for note in notes}
     lines: list[str] = []
 
     def write(tree: dict[str, Any], model: type[BaseModel], indent: str, path: str) -> None:
@@ -29,9 +29,9 @@ def commented_yaml(experiment: Experiment, notes: Sequence[Problem] = ()) -> str
             field = model.model_fields.get(key)
             if field is not None and field.description and not (indent and key == "name"):
                 lines.extend(f"{indent}# {line}".rstrip() for line in field.description.splitlines())
-            if here in noted:
-                lines.append(f"{indent}# note: {noted.pop(here)}")
-            inner = placed[here].Options if here in placed else part_of(field)
+            if here in comments:
+                lines.append(f"{indent}# note: {comments.pop(here)}")
+            inner = components[here].Options if here in components else part_of(field)
             if isinstance(value, dict) and inner is not None:
                 lines.append(f"{indent}{_inline(key)}:")
                 write(value, inner, indent + "  ", here)
@@ -40,7 +40,7 @@ def commented_yaml(experiment: Experiment, notes: Sequence[Problem] = ()) -> str
 
     write(experiment.resolved_tree(), Recipe, "", "")
     # What stands inside a list has no line of its own.
-    lines.extend(f"# note: {path}: {message}" for path, message in noted.items())
+    lines.extend(f"# note: {path}: {message}" for path, message in comments.items())
     return "\n".join(lines) + "\n"
 
 

@@ -24,9 +24,17 @@ def is_whole(run: Run) -> bool:
 
 
 def check(run: Run) -> None:
-    """Raises :class:`kdkit.errors.UsageError` when an objective looks at a module that a network does not have."""
-    looks_inside = any(isinstance(term.objective, FeatureObjective) for term in run.experiment.terms)
-    if looks_inside and not is_whole(run):
+    """Raises :class:`kdkit.errors.UsageError` for what the training would fail of.
+
+    That is a machine that lacks what the recipe's ``trainer`` asks for, or an objective that looks at a module which
+    a network does not have.
+    """
+    if is_whole(run):
+        return
+    from kdkit.engine.trainer import check_hardware
+
+    check_hardware(run.experiment.recipe.trainer, run.folder.path)
+    if any(isinstance(term.objective, FeatureObjective) for term in run.experiment.terms):
         from kdkit.engine.criterion import make_criterion
 
         make_criterion(run.experiment, run.experiment.student.build())

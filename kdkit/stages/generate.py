@@ -29,6 +29,20 @@ def is_whole(run: Run) -> bool:
     return all(samples.is_whole() for samples in run.sample_sets())
 
 
+def check(run: Run) -> None:
+    """Raises :class:`DataError` when the training samples are shorter than the window that the recipe takes of them.
+
+    Looks at one sample of each kind, which is drawn where none is stored.
+    """
+    window = run.experiment.recipe.training.window
+    if window is None:
+        return
+    for arm in run.arms:
+        if arm.training is not None:
+            samples = arm.training.split.samples
+            _check_window(window, _sample_shape(run, samples), _name(run, samples))
+
+
 def execute(run: Run) -> None:
     """Make the samples that are missing, shard by shard, in as many processes as the recipe says."""
     choices = run.experiment.recipe
@@ -66,6 +80,27 @@ def _make(run: Run, samples: SampleSet, what: str) -> None:
     samples.store.refresh()
     if (thrown := samples.rejected()) is not None:
         run.progress.say(NAME, what, f"{thrown} rejected for {samples.count} kept")
+
+
+def _check_window(window: int, shape: tuple[int, ...], name: str) -> None:
+    remedy = "Set training.window=null to train on whole samples"
+    if not shape:
+        raise DataError(f"training.window is {window}, but the samples of {name} have no axis to cut", f"{remedy}.")
+    if shape[0] < window:
+        raise DataError(
+            f"training.window is {window}, but the samples of {name} are {shape[0]} long",
+            f"{remedy}, or to {shape[0]} or less.",
+        )
+
+
+def _sample_shape(run: Run, samples: SampleSet) -> tuple[int, ...]:
+    """The shape of one sample's inputs: a stored one's where there is any."""
+    if stored := samples.store.ranges():
+        return samples.store.read(stored[0][0], "inputs").shape
+    _check_count(samples, _name(run, samples))
+    with _named(samples.generator, (0, 1)):
+        (record,) = _records(samples.generator, (0, 1))
+    return record.arrays["inputs"].shape
 
 
 def _check_count(samples: SampleSet, what: str) -> None:

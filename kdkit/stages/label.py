@@ -19,6 +19,14 @@ def is_whole(run: Run) -> bool:
     return all(part.is_whole() for part in run.labelled_splits())
 
 
+def check(run: Run) -> None:
+    """Raises :class:`kdkit.errors.UsageError` when this machine lacks what the recipe's ``trainer`` asks for."""
+    if not is_whole(run):
+        from kdkit.engine.trainer import check_hardware
+
+        check_hardware(run.experiment.recipe.trainer, run.folder.path)
+
+
 def execute(run: Run) -> None:
     """Check the teacher on a few samples, then have it answer what is missing."""
     from kdkit.engine.inference import freeze, infer_samples

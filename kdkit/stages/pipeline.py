@@ -33,8 +33,8 @@ class Stage:
 
 
 STAGES = [
-    Stage(generate.NAME, generate.is_whole, generate.execute, collective=False),
-    Stage(label.NAME, label.is_whole, label.execute, collective=True),
+    Stage(generate.NAME, generate.is_whole, generate.execute, collective=False, check=generate.check),
+    Stage(label.NAME, label.is_whole, label.execute, collective=True, check=label.check),
     Stage(
         distill.NAME, distill.is_whole, distill.execute, collective=True, check=distill.check, discard=distill.discard
     ),

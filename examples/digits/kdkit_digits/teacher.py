@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import FilePath
-
-from kdkit import ComponentOptions, Field, Teacher, load_weights
+from kdkit import ComponentOptions, Field, InputFile, Teacher, load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +21,7 @@ class DigitsCNN(Teacher):
     """
 
     class Options(ComponentOptions):
-        weights: FilePath | None = Field(None, description="Weights of the same network; null takes those shipped.")
+        weights: InputFile | None = Field(None, description="Weights of the same network; null takes those shipped.")
 
     def files(self) -> Sequence[Path]:
         return [self.options.weights or SHIPPED]

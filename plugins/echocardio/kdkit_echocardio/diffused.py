@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kdkit import ComponentOptions, DataError, Field, Sample, TrainableGenerator, TrainingSession
+from kdkit import ComponentOptions, DataError, Field, InputFolder, Sample, TrainableGenerator, TrainingSession
 
 from .diffusion.conditions import EjectionFractions
 from .diffusion.layout import Sampler
 from .diffusion.privacy import Privacy
 from .diffusion.training.options import SourceTraining
-from .paths import FolderPath
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +50,7 @@ class EchoDiffusion(TrainableGenerator):
     class Options(ComponentOptions):
         """Which model, and how it is sampled."""
 
-        path: FolderPath | None = Field(
+        path: InputFolder | None = Field(
             None, description="Folder with vae, lidm_* and lvdm, as published or trained. null: the embedded model."
         )
         image_model: str | None = Field(

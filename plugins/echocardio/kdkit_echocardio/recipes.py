@@ -35,6 +35,7 @@ class Paper(Echocardio):
             f"evaluation.generator.path={real}",
             "teacher.weights=null",
             "student.blocks=1",
+            "training.window=8",
         ]
 
 
@@ -54,4 +55,4 @@ class Real(Echocardio):
         """Simulated clips as files without labels, and the embedded teacher."""
         from .example_data import write_clips
 
-        return [f"generator.path={write_clips(folder / 'clips')}", "teacher.weights=null"]
+        return [f"generator.path={write_clips(folder / 'clips')}", "teacher.weights=null", "training.window=8"]

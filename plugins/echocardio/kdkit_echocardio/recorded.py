@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from kdkit import ComponentOptions, DataError, Defect, Field, Generator, Sample
-
-from .paths import FolderPath
+from kdkit import ComponentOptions, DataError, Defect, Field, Generator, InputFolder, Sample
 
 if TYPE_CHECKING:
     from .recordings import Study
 
-_PATH = "Folder of the recordings, or an environment variable that holds it ($ECHONET_DYNAMIC)."
 _SPLIT = "Only recordings of this part: train, val, test, or a fold; all without it."
 _FRAMES = (
     "Longest part that is taken of a recording, in frames: around its labelled ones. All of it without a number."
@@ -42,7 +39,10 @@ class Recordings(Generator):
     class Options(ComponentOptions):
         """Which recordings."""
 
-        path: FolderPath = Field(description=_PATH)
+        path: InputFolder = Field(
+            description="Folder of the recordings: EchoNet-Dynamic's with FileList.csv, VolumeTracings.csv and "
+            "Videos, CAMUS, DICOM cines, video files."
+        )
         layout: Literal[
             "auto", "echonet-dynamic", "echonet-pediatric", "echonet-synthetic", "camus", "dicom", "clips"
         ] = Field("auto", description="How the folder is laid out; auto looks at it.")
@@ -131,7 +131,9 @@ class EchoNetSynthetic(Recordings):
     class Options(ComponentOptions):
         """Which clips."""
 
-        path: FolderPath = Field(description=_PATH)
+        path: InputFolder = Field(
+            description="Folder of EchoNet-Synthetic's dynamic clips, with FileList.csv and Videos."
+        )
         split: str | None = Field(None, coerce_numbers_to_str=True, description=_SPLIT)
         frames: int | None = Field(None, ge=2, description=_FRAMES)
 

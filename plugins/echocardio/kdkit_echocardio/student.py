@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import FilePath, model_validator
+from pydantic import model_validator
 
-from kdkit import ComponentOptions, Field, Student, load_weights
+from kdkit import ComponentOptions, Field, InputFile, Student, load_weights
 
 if TYPE_CHECKING:
     from typing import Self
@@ -39,7 +39,7 @@ class ConvLSTM(Student):
             False,
             description="Train the default network on clips flipped, turned, scaled and shifted at random, for few.",
         )
-        weights: FilePath | None = Field(
+        weights: InputFile | None = Field(
             None,
             description="Weights to start from, of a network of the same options: a student of kdkit's, or, for the "
             "paper variant, a published Lightning checkpoint. None: random ones.",

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from pydantic import field_validator, model_validator
 
-from kdkit import ComponentOptions, Field, Teacher, load_weights
-
-from .paths import EnvironmentFile
+from kdkit import ComponentOptions, Field, InputFile, Teacher, load_weights
 
 if TYPE_CHECKING:
     from typing import Self
@@ -43,11 +41,11 @@ class DeepLabV3(Teacher):
     class Options(ComponentOptions):
         """Which network, and what its channels mean."""
 
-        weights: EnvironmentFile | None = Field(
+        weights: InputFile | None = Field(
             None,
-            description="Weights file: .safetensors, or a torch file with the state dict bare or under 'state_dict', "
-            "keys with or without the prefix 'module.'; or an environment variable that holds its path. None: the "
-            "embedded compact network.",
+            description="Weights file, for example EchoNet-Dynamic's deeplabv3_resnet50_random.pt: .safetensors, or "
+            "a torch file with the state dict bare or under 'state_dict', keys with or without the prefix 'module.'. "
+            "None: the embedded compact network.",
         )
         backbone: Backbone | None = Field(
             None,

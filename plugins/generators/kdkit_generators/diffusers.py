@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import DirectoryPath
 
-from kdkit import ComponentOptions, DataError, Field, Generator, Sample
+from kdkit import ComponentOptions, DataError, Field, Generator, InputFolder, Sample
 
 
 class Diffusers(Generator):
@@ -22,7 +21,7 @@ class Diffusers(Generator):
     """
 
     class Options(ComponentOptions):
-        path: DirectoryPath = Field(description="Folder of the pipeline, as save_pretrained writes it.")
+        path: InputFolder = Field(description="Folder of the pipeline, as save_pretrained writes it.")
         steps: int = Field(50, ge=1, description="Denoising steps.")
         classes: tuple[int, ...] | None = Field(
             None,

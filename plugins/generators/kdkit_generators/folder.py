@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import DirectoryPath
 
-from kdkit import ComponentOptions, DataError, Defect, Field, Generator, Sample, fingerprint_of
+from kdkit import ComponentOptions, DataError, Defect, Field, Generator, InputFolder, Sample, fingerprint_of
 
 SUFFIXES = {
     "images": (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
@@ -29,7 +28,7 @@ class Folder(Generator):
     synthetic = False
 
     class Options(ComponentOptions):
-        path: DirectoryPath = Field(description="The folder.")
+        path: InputFolder = Field(description="The folder.")
         pattern: str = Field("**/*", min_length=1, description="Which files of it, as a glob; of those, by kind.")
         kind: Literal["images", "clips"] = Field("images", description="What the files hold.")
         colour: Literal["gray", "rgb"] = Field("rgb", description="One channel without an axis of its own, or three.")

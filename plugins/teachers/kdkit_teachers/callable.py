@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import FilePath, field_validator
+from pydantic import field_validator
 
-from kdkit import ComponentOptions, Field, KdkitError, Teacher, load_weights
+from kdkit import ComponentOptions, Field, InputFile, KdkitError, Teacher, load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ class FromCallable(Teacher):
     class Options(ComponentOptions):
         path: str = Field(description="Import path of the class or function: package.module:name.")
         arguments: dict[str, Any] = Field(default_factory=dict, description="Named arguments, plain values.")
-        weights: FilePath | None = Field(
+        weights: InputFile | None = Field(
             None, description="Weights file for a class: safetensors, or a torch state dict."
         )
         gives_gradients: bool = Field(

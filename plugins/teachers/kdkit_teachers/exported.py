@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import FilePath
 
-from kdkit import Field, Teacher
+from kdkit import Field, InputFile, Teacher
 from kdkit_teachers.images import ImageOptions
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Exported(Teacher):
     """
 
     class Options(ImageOptions):
-        file: FilePath = Field(description="The .pt2 or TorchScript file; which one is seen from its content.")
+        file: InputFile = Field(description="The .pt2 or TorchScript file; which one is seen from its content.")
 
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:

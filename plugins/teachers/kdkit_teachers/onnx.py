@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import FilePath
 
-from kdkit import Field, Teacher
+from kdkit import Field, InputFile, Teacher
 from kdkit_teachers.extras import needed
 from kdkit_teachers.images import ImageOptions
 
@@ -28,7 +27,7 @@ class Onnx(Teacher):
     gradients = False
 
     class Options(ImageOptions):
-        file: FilePath = Field(description="The .onnx file, weights inside.")
+        file: InputFile = Field(description="The .onnx file, weights inside.")
 
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pydantic import FilePath, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from kdkit import ComponentOptions, Field, KdkitError, Teacher, fingerprint_of
+from kdkit import ComponentOptions, Field, InputFile, KdkitError, Teacher, fingerprint_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -41,7 +41,7 @@ class Remote(Teacher):
 
     class Options(ComponentOptions):
         url: str = Field(description="Address of the server, for example http://127.0.0.1:8470.")
-        token_file: FilePath | None = Field(
+        token_file: InputFile | None = Field(
             None, description=f"File with the token; null takes it from the environment variable {TOKEN_VARIABLE}."
         )
         expect: str | None = Field(

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import FilePath
 
-from kdkit import Field, KdkitError, Teacher, load_weights
+from kdkit import Field, InputFile, KdkitError, Teacher, load_weights
 from kdkit_teachers.images import ImageOptions
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Torchvision(Teacher):
 
     class Options(ImageOptions):
         model: str = Field(description="Name of a torchvision model builder, for example resnet18.")
-        weights: FilePath = Field(description="Weights file: safetensors, or a torch state dict.")
+        weights: InputFile = Field(description="Weights file: safetensors, or a torch state dict.")
         classes: int = Field(1000, ge=1, description="Number of output classes of the weights.")
         layout: Literal["color", "gray-to-color"] = Field(
             "color",

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 
 from kdkit import Sample
 from kdkit.plugins.registry import discover
+from kdkit.recipe.load import default_tree
+from kdkit.recipe.schema import Training
 from kdkit.testing import DomainContract
 from kdkit.testing.miniature import load_example
 
@@ -250,7 +252,7 @@ def test_every_path_that_a_recipe_still_needs_is_told_at_once(cli, monkeypatch, 
 
 def test_the_papers_recipe_is_the_papers(tmp_path):
     experiment = load_example(discover({}), "echocardio-paper", tmp_path)
-    training = experiment.recipe.training
+    training = Training.model_validate(default_tree(Paper, "echocardio-paper")["training"])
     assert (training.learning_rate, training.batch_size, training.window) == (1e-3, 32, 25)
     assert (training.epochs, training.patience, training.schedule) == (350, 10, "constant")
     assert training.weight_decay == 0  # AdamW without decay is Adam

@@ -14,9 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from kdkit import ComponentOptions, DataError, Field, TeacherChoice
-
-from ..paths import EnvironmentFile, ExistingPath
+from kdkit import ComponentOptions, DataError, Field, InputFile, InputPath, TeacherChoice
 
 EMBEDDINGS = (".npy", ".safetensors")
 
@@ -33,11 +31,11 @@ class Privacy(ComponentOptions):
 
     in_words: ClassVar[str] = "{reference, embedding, percentile, attempts}"
 
-    reference: ExistingPath = Field(
+    reference: InputPath = Field(
         description="What the model was trained on: a folder of recordings of any layout that is known, or the "
         "vectors of its pictures, one row for each person (.npy, or .safetensors with one tensor)."
     )
-    embedding: EnvironmentFile | TeacherChoice = Field(
+    embedding: InputFile | TeacherChoice = Field(
         description="What makes a vector of a picture: the file of EchoNet-Synthetic's re-identification network (a "
         "ResNet-50 on latents; .pth or .safetensors), or a teacher by name and options, which takes grey frames "
         "(height, width), 0..255, and returns the vector ({name: exported, file: ..., layout: gray})."

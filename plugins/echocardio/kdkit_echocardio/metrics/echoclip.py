@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from kdkit import ComponentOptions, Sample, VisionLanguage
+from kdkit import ComponentOptions, InputFolder, Sample, VisionLanguage
 
 from ..beats import Beats, find_beats
 from ..geometry import binarize
-from ..paths import FolderPath
 from .clip_metric import ClipMetric
 from .timing import AverageFrameDistance
 
@@ -38,7 +37,7 @@ class EchoClipScore(ClipMetric):
     class Options(ComponentOptions):
         """The model and its prompts."""
 
-        model: FolderPath = Field(description=_MODEL)
+        model: InputFolder = Field(description=_MODEL)
         wall: str = Field("WALL", description="What is to be seen when the mask is black.")
         nothing: str = Field("NOTHING", description="What is to be seen when the dilated mask is black.")
         ventricle: str = Field("LEFT VENTRICLE", description="What is not to be seen any more.")
@@ -81,7 +80,7 @@ class EchoClipPhase(AverageFrameDistance):
     class Options(ComponentOptions):
         """The model and its prompts."""
 
-        model: FolderPath = Field(description=_MODEL)
+        model: InputFolder = Field(description=_MODEL)
         closed: str = Field("THE MITRAL VALVE IS CLOSED", description="What is to be seen in systole.")
         open: str = Field("THE MITRAL VALVE IS OPEN", description="What is to be seen in diastole.")
 

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from kdkit import ComponentOptions, Sample, VisionLanguage
+from kdkit import ComponentOptions, InputFolder, Sample, VisionLanguage
 
 from ..beats import find_beats
 from ..geometry import area_curve, area_ejection_fraction, binarize, clean, discs_ejection_fraction
-from ..paths import FolderPath
 from .clip_metric import ClipMetric
 from .truth import event_frames
 from .zero_shot import Template, seen_ejection_fraction
@@ -42,7 +41,7 @@ class EjectionFraction(ClipMetric):
     class Options(ComponentOptions):
         """What is compared with."""
 
-        reference: FolderPath | None = Field(
+        reference: InputFolder | None = Field(
             None,
             description="Compare with the ejection fraction that a vision-language model sees, instead of the "
             "labelled one: its folder in OpenCLIP's layout (EchoCLIP).",

@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from kdkit import ComponentOptions, Sample
+from kdkit import ComponentOptions, InputPath, Sample
 
 from ..beats import Beats, find_beats
 from ..geometry import area_curve, binarize, clean
-from ..paths import ExistingPath
 from .clip_metric import ClipMetric
 from .references import beats_elsewhere, reference_files
 from .truth import event_frames
@@ -81,7 +80,7 @@ class TimingMetric(ClipMetric):
     class Options(ComponentOptions):
         """What is compared with."""
 
-        reference: ExistingPath | None = Field(
+        reference: InputPath | None = Field(
             None,
             description="Compare with this instead of the sample's own ED and ES: a table of areas with the columns "
             "Filename, Frame and Size (EchoNet-Dynamic's size.csv), or the folder of another student's predictions "

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import model_validator
 
-from kdkit import ComponentOptions, Field
-
-from ...paths import FolderPath
+from kdkit import ComponentOptions, Field, InputFolder
 
 if TYPE_CHECKING:
     from typing import Self
@@ -20,7 +18,7 @@ class SourceTraining(ComponentOptions):
     fps: float = Field(32.0, gt=0, description="Frame rate that the model learns, frames per second.")
     frames: int = Field(64, ge=4, le=256, description="Frames of the clips that it learns from.")
     parts: int = Field(4, ge=1, description="Clips that are cut out of one recording, at most.")
-    start: FolderPath | None = Field(
+    start: InputFolder | None = Field(
         None,
         description="Folder of a source made by this training, whose networks are trained on. null: new networks.",
     )

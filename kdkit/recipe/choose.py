@@ -1,0 +1,159 @@
+"""The components that a recipe chooses, with their options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from kdkit.contracts.component import Component, ComponentOptions
+from kdkit.contracts.domain import Domain
+from kdkit.contracts.generator import Generator
+from kdkit.errors import PluginError, Problem, UsageError, did_you_mean
+from kdkit.plugins.choice import ComponentChoice
+from kdkit.plugins.registry import Registry
+from kdkit.recipe.experiment import Experiment, Term
+from kdkit.recipe.faults import validate
+from kdkit.recipe.fitting import misfits
+from kdkit.recipe.merge import Tree
+from kdkit.recipe.schema import Choice, Recipe, part_of
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """Makes components, and collects in ``problems`` what is wrong with their names and options.
+
+    ``missing``: a list to receive the paths that cannot be used; without it they are problems, too.
+    """
+
+    registry: Registry
+    problems: list[Problem]
+    missing: list[Problem] | None = None
+
+    def component(
+        self, kind: str, name: str, values: Mapping[str, object], path: str, **arguments: Any
+    ) -> Component | None:
+        """The component of that name with the options ``values``; None where something is wrong with either.
+
+        ``path``: where it stands in the recipe. ``arguments``: what its class takes beside the options.
+        """
+        cls = self._component_class(kind, name, path)
+        if cls is None:
+            return None
+        installed = self.registry.find(kind, name)[0].file is None
+        hint = f"   (kdkit plugins info {name})" if installed else ""
+        # Components among the options are looked at first, by themselves: their faults read like any component's.
+        faulty, own, missing = [], list[Problem](), None if self.missing is None else list[Problem]()
+        for where, inner_kind, choice in _components_among(cls.Options, values, path):
+            if self.component(inner_kind, choice.name, choice.extra_options, where) is None:
+                faulty.append(where)
+        options = validate(cls.Options, values, path, own, hint, {"registry": self.registry}, missing)
+        earlier = {problem.path for problem in self.missing or ()}
+        own = [p for p in own if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty)]
+        self.problems.extend(problem for problem in own if problem.path not in earlier)
+        if self.missing is not None:
+            self.missing.extend(problem for problem in missing or () if problem.path not in earlier)
+        if options is None:
+            return None
+        assert isinstance(options, ComponentOptions)
+        return cls(options, **arguments)
+
+    def experiment(self, domain_class: type[Domain], recipe: Recipe) -> Experiment:
+        """The experiment of a recipe whose shape is right; a component that cannot be made is None in it."""
+        seed, evaluation, control = recipe.seed, recipe.evaluation, recipe.control
+        experiment = Experiment(
+            recipe=recipe,
+            domain=domain_class(),
+            domain_file=self.registry.find("domain", recipe.domain)[0].file,
+            generator=self._choice("generator", recipe.generator, "generator", seed=seed),
+            teacher=self._choice("teacher", recipe.teacher, "teacher"),
+            student=self._choice("student", recipe.student, "student"),
+            terms=self._terms(recipe),
+            metrics=self._metrics(recipe),
+            evaluation_generator=self._choice("generator", evaluation.generator, "evaluation.generator", seed=seed)
+            if evaluation.generator
+            else None,
+            control_generator=self._choice("generator", control.generator, "control.generator", seed=seed)
+            if control
+            else None,
+        )
+        for component in experiment.components().values():
+            if isinstance(component, Generator) and component.needs_gradients and experiment.teacher is not None:
+                component.bind(experiment.teacher)
+        self.problems.extend(misfits(experiment))
+        return experiment
+
+    def check(self, tree: Tree) -> None:
+        """Look for faults in the components of a recipe whose shape is wrong, so that all are seen in one go."""
+        for path, kind, choice in _choices(tree):
+            if isinstance(choice, dict) and isinstance(choice.get("name"), str):
+                reserved = {"name", "weight"} if path.startswith("objective.") else {"name"}
+                self.component(kind, choice["name"], {k: v for k, v in choice.items() if k not in reserved}, path)
+
+    def _component_class(self, kind: str, name: str, path: str) -> type[Component] | None:
+        try:
+            return self.registry.component(kind, name)
+        except UsageError as error:
+            unknown = f"there is no {kind} {name!r}; {did_you_mean(name, self.registry.names(kind))}"
+            self.problems.append(Problem(path, unknown + (f" ({error.remedy})" if error.remedy else "")))
+        except PluginError as error:
+            self.problems.append(Problem(path, str(error)))
+        return None
+
+    def _choice(self, kind: str, choice: Choice | str, path: str, **arguments: Any) -> Any:
+        if isinstance(choice, str):
+            choice = Choice(name=choice)
+        return self.component(kind, choice.name, choice.extra_options, path, **arguments)
+
+    def _terms(self, recipe: Recipe) -> list[Term]:
+        return [
+            Term(choice.name, getattr(choice, "weight", 1.0), self._choice("objective", choice, path))
+            for path, choice in _objectives(recipe.objective)
+        ]
+
+    def _metrics(self, recipe: Recipe) -> dict[str, Any]:
+        metrics = {}
+        for i, metric in enumerate(recipe.evaluation.metrics):
+            name, path = metric if isinstance(metric, str) else metric.name, f"evaluation.metrics.{i}"
+            if name in metrics:
+                self.problems.append(Problem(path, f"{name} is listed twice"))
+            metrics[name] = self._choice("metric", metric, path)
+        return metrics
+
+
+def _objectives(chosen: Any) -> list[tuple[str, Any]]:
+    """Each objective with its path, of one choice or of a list of them."""
+    if isinstance(chosen, list):
+        return [(f"objective.{i}", choice) for i, choice in enumerate(chosen)]
+    return [("objective", chosen)]
+
+
+def _choices(tree: Tree) -> Iterator[tuple[str, str, Any]]:
+    """Path, kind and content of each place where a recipe chooses a component."""
+    for kind in ("generator", "teacher", "student"):
+        yield kind, kind, tree.get(kind)
+    for path, choice in _objectives(tree.get("objective")):
+        yield path, "objective", choice
+    evaluation, control = (tree[key] if isinstance(tree.get(key), dict) else {} for key in ("evaluation", "control"))
+    metrics = evaluation.get("metrics")
+    for i, metric in enumerate(metrics if isinstance(metrics, list) else []):
+        yield f"evaluation.metrics.{i}", "metric", {"name": metric} if isinstance(metric, str) else metric
+    yield "evaluation.generator", "generator", evaluation.get("generator")
+    yield "control.generator", "generator", control.get("generator")
+
+
+def _components_among(
+    options: type[BaseModel], values: Mapping[str, object], path: str
+) -> Iterator[tuple[str, str, Choice]]:
+    """Path, kind and choice of each component that is chosen as an option; validation finds what is no choice."""
+    for name, field in options.model_fields.items():
+        part = part_of(field)
+        if part is None or not issubclass(part, ComponentChoice):
+            continue
+        value, where = values.get(name), f"{path}.{name}"
+        places = [(f"{where}.{i}", v) for i, v in enumerate(value)] if isinstance(value, list) else [(where, value)]
+        for place, choice in places:
+            if isinstance(choice, Mapping) and isinstance(choice.get("name"), str):
+                yield place, part.kind, Choice.model_validate(choice)

@@ -1,0 +1,12 @@
+"""The components that a recipe chooses."""
+
+
+def test_faults_of_components_are_told_beside_each_other(load, problems):
+    found = problems(lambda: load("generator.size=2", "teacher.threshold=3", "objective.name=kll", "student.gain=a"))
+    assert set(found) == {"generator.size", "teacher.threshold", "objective", "student.gain"}
+    assert "kdkit plugins info brightness" in found["teacher.threshold"]
+
+
+def test_a_metric_listed_twice_is_refused(load, problems):
+    found = problems(lambda: load("evaluation.metrics=[overlap, {name: overlap}]"))
+    assert found == {"evaluation.metrics.1": "overlap is listed twice"}

@@ -1,0 +1,66 @@
+"""Every fault at once, with its place and what would be right."""
+
+import pytest
+
+from kdkit.errors import RecipeError
+
+
+def test_every_fault_is_told_at_once_with_its_place_and_what_would_be_right(load, recipe, problems):
+    path = recipe(
+        """
+        sead: 3
+        teacher: {name: brightnes}
+        generator: {name: discs, sizee: 12, frames: zero}
+        samples: {train: 0}
+        training: {learning-rate: 1, schedule: fast}
+        evaluation: {metrics: [overlapp, {name: 3}], generator: {name: nois}}
+        control: {generatorr: 1}
+        trainer: {devices: {a: 1}}
+        """
+    )
+    found = problems(lambda: load(config=path))
+    expected = {
+        "sead": "did you mean seed?",
+        "teacher": "did you mean brightness?",
+        "generator.sizee": "did you mean size?",
+        "generator.frames": "found 'zero', expected a valid integer",
+        "samples.train": "found 0, expected greater than or equal to 1",
+        "training.learning-rate": "did you mean learning_rate?",
+        "training.schedule": "found 'fast', expected 'one-cycle' or 'constant'",
+        "evaluation.metrics.0": "did you mean overlap?",
+        "evaluation.generator": "did you mean noise?",
+        "control.generatorr": "did you mean generator?",
+        "trainer.devices": "found {'a': 1}, expected",
+    }
+    for place, message in expected.items():
+        assert message in found[place], place
+    assert "evaluation.metrics.1.name" in found
+
+
+def test_the_message_says_how_many_faults_are_where(load, recipe):
+    path = recipe("seed: x\nsamples: {train: 0}\n")
+    with pytest.raises(RecipeError, match=r"^2 problems in .*mine\.yaml\n"):
+        load(config=path)
+    with pytest.raises(RecipeError, match=r"^1 problem in .*mine\.yaml and --set\n"):
+        load("seed=x", config=recipe("{}"))
+
+
+def test_an_option_of_a_component_that_has_none_is_not_compared_with_anything(load, problems):
+    found = problems(lambda: load("objective.temperature=2"))
+    assert found["objective.temperature"].startswith("unknown option; there are none here")
+
+
+def test_a_component_given_as_plain_text_is_told_how_to_write_it(load, problems):
+    assert "{name: constant}" in problems(lambda: load("teacher=constant"))["teacher"]
+
+
+def test_a_missing_section_is_named(load, problems):
+    assert problems(lambda: load("samples=null")) == {"samples": "found None, expected a mapping of options"}
+    assert problems(lambda: load("evaluation.generator={size: 8}")) == {"evaluation.generator.name": "missing"}
+
+
+def test_numbers_that_are_no_numbers_are_refused(load, problems):
+    assert set(problems(lambda: load("training.learning_rate=.nan", "student.gain=.inf"))) == {
+        "training.learning_rate",
+        "student.gain",
+    }
