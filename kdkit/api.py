@@ -67,7 +67,7 @@ class RunResult:
 
 def run(
     domain: str,
-    config: Path | str | None = None,
+    config: Path | str | Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     out: Path | str | None = None,
     *,
@@ -78,7 +78,8 @@ def run(
 ) -> RunResult:
     """Bring a run up to date: what is whole is skipped, what was cut off goes on where it stopped.
 
-    ``domain``: its name, or a Python file with one. ``config``: a YAML recipe, laid over the domain's default.
+    ``domain``: its name, or a Python file with one. ``config``: a YAML recipe, or
+    what one would hold, laid over the domain's default.
     ``settings``: ``path.to.key=value`` each. ``out``: the run's folder; by default one below :func:`home` that is
     named after the recipe. ``first``: make this stage and what follows again; ``last``: stop after this stage;
     ``only``: this stage alone, if it is not whole; what comes before must be.
@@ -91,7 +92,7 @@ def run(
 
 def prepare_run(
     domain: str,
-    config: Path | str | None = None,
+    config: Path | str | Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     out: Path | str | None = None,
     progress: Progress | None = None,
@@ -102,7 +103,8 @@ def prepare_run(
     from kdkit.runs.folder import choose_folder
     from kdkit.runs.run import Run
 
-    experiment = load_experiment(discover(), domain, Path(config) if config else None, settings)
+    over = Path(config) if isinstance(config, str) else config
+    experiment = load_experiment(discover(), domain, over, settings)
     folder = choose_folder(home(), experiment.recipe.domain, experiment.identity(), Path(out) if out else None)
     return Run(experiment, folder, home() / "store", progress or Silence())
 

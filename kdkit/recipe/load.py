@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
@@ -22,14 +23,15 @@ from kdkit.recipe.schema import Hardware, Recipe
 def load_experiment(
     registry: Registry,
     domain: str,
-    config: Path | None = None,
+    config: Path | Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     missing: list[Problem] | None = None,
 ) -> Experiment:
     """The experiment that the domain's default recipe, ``config`` and ``settings`` (``path.to.key=value``) describe.
 
-    ``domain``: the name of a domain, or the path of a Python file that holds one. ``missing``: a list to receive the
-    files and folders that are not there, each as a problem; the experiment is then one to look at, not to run.
+    ``domain``: the name of a domain, or the path of a Python file that holds one. ``config``: a YAML file, or what
+    one would hold. ``missing``: a list to receive the files and folders that are not there, each as a problem; the
+    experiment is then one to look at, not to run.
     Raises :class:`RecipeError` that lists every fault, or :class:`UsageError` for an unknown domain.
     """
     domain = domain_name(registry, domain)
@@ -37,8 +39,8 @@ def load_experiment(
     assert issubclass(domain_class, Domain)
     tree = default_tree(domain_class, domain)
     if config is not None:
-        tree = merge(tree, _user_file(config, domain))
-    files = [str(config)] if config else []
+        tree = merge(tree, _user_tree(config, domain))
+    files = [str(config) if isinstance(config, Path) else "config"] if config else []
     source = " and ".join([*files, "--set"] if settings else files) or f"the default recipe of {domain}"
     problems: list[Problem] = []
     # Names first: the options of a component that is chosen here belong to it, in whatever order they are set.
@@ -109,9 +111,9 @@ def _settings_tree(settings: Sequence[str], problems: list[Problem]) -> Tree:
     return tree
 
 
-def _user_file(path: Path, domain: str) -> Tree:
-    tree = read_yaml(path)
+def _user_tree(config: Path | Mapping[str, Any], domain: str) -> Tree:
+    tree = read_yaml(config) if isinstance(config, Path) else dict(config)
     if (name := tree.get("domain", domain)) != domain:
         problem = Problem("domain", f"found {name!r}, but the command asks for {domain!r}")
-        raise RecipeError(str(path), [problem])
+        raise RecipeError(str(config) if isinstance(config, Path) else "config", [problem])
     return tree

@@ -39,6 +39,14 @@ def test_a_run_gives_its_scores_and_paths(result, toy):
     assert kdkit.run("toy", settings=SMALL).stages == []
 
 
+def test_a_recipe_may_be_a_mapping(toy):
+    recipe = {"training": {"epochs": 1}, "samples": {"train": 4, "validation": 1, "evaluation": 6}, "control": None}
+    result = kdkit.run("toy", recipe, ["trainer.workers=1"], last="generate")
+    assert result.folder == kdkit.run("toy", settings=SMALL, last="generate").folder
+    with pytest.raises(kdkit.KdkitError, match="1 problem in config"):
+        kdkit.run("toy", {"trainings": {}})
+
+
 def test_a_run_may_stop_early(toy):
     result = kdkit.run("toy", settings=SMALL, last="generate")
     assert (result.stages, result.scores, result.report, result.student) == (["generate"], {}, None, None)
