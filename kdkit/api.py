@@ -78,13 +78,12 @@ def run(
 ) -> RunResult:
     """Bring a run up to date: what is whole is skipped, what was cut off goes on where it stopped.
 
-    ``domain``: its name, or a Python file with one. ``config``: a YAML recipe, or
-    what one would hold, laid over the domain's default.
-    ``settings``: ``path.to.key=value`` each. ``out``: the run's folder; by default one below :func:`home` that is
-    named after the recipe. ``first``: make this stage and what follows again; ``last``: stop after this stage;
-    ``only``: this stage alone, if it is not whole; what comes before must be.
+    ``domain``: its name, or a Python file with one. ``config``: a YAML recipe, or what one would hold, laid over the
+    domain's default. ``settings``: ``path.to.key=value`` each. ``out``: the run's folder; by default one below
+    ``KDKIT_HOME`` (else ``runs``) that is named after the recipe. ``first``: make this stage and what follows again;
+    ``last``: stop after this stage; ``only``: this stage alone, if it is not whole; what comes before must be.
 
-    Raises :class:`kdkit.errors.RecipeError` with every fault of the recipe, and other :class:`kdkit.KdkitError`.
+    Raises :class:`kdkit.KdkitError` with every fault of the recipe.
     """
     prepared = prepare_run(domain, config, settings, out, progress)
     return finish_run(prepared, first, last, only)
@@ -207,7 +206,7 @@ def load_student(path: Path | str, domain_file: Path | str | None = None) -> Loa
     """The student in a run's folder or in a student's own.
 
     ``domain_file``: the Python file of its domain, where that is a single file: it is never loaded unasked.
-    Raises :class:`kdkit.errors.UsageError` when there is none, and :class:`kdkit.WeightsError` for damaged files.
+    Raises :class:`kdkit.KdkitError` when there is none, and :class:`kdkit.WeightsError` for damaged files.
     """
     return _load_student(_registry(domain_file), Path(path))
 
@@ -298,7 +297,7 @@ def evaluate(
 def stored_scores(path: Path | str) -> RunResult:
     """The scores that lie in a run's folder; nothing is measured.
 
-    Raises :class:`kdkit.errors.UsageError` when it is no run's folder, :class:`kdkit.DataError` without scores.
+    Raises :class:`kdkit.KdkitError` when it is no run's folder, :class:`kdkit.DataError` without scores.
     """
     from kdkit.evaluation.outcome import read_scores
     from kdkit.runs.folder import STUDENT, RunFolder
@@ -320,7 +319,7 @@ def compare(
 ) -> Comparison:
     """Set the students of whole runs side by side; the others are compared with the first.
 
-    Raises :class:`kdkit.errors.UsageError` for fewer than two runs or folders that are none, and
+    Raises :class:`kdkit.KdkitError` for fewer than two runs or folders that are none, and
     :class:`kdkit.DataError` when a run is not whole or they were measured on different samples.
     """
     from kdkit.evaluation.comparison import compare as compare_runs

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from kdkit.entry import KINDS
 from kdkit_cli.commands import Command
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -16,8 +17,8 @@ LONGEST_NAME = 24
 TEMPLATES = Path(__file__).parent / "templates" / "new"
 
 Kind = Literal["domain", "teacher", "generator", "student", "metric"]
-DOMAIN_PARTS = ("generator", "teacher", "student", "metric", "domain")
-SUMMARIES = {
+# Each kind for which there is a template.
+SUMMARIES: dict[str, str] = {
     "generator": "Bright discs on noise",
     "teacher": "Calls bright pixels foreground",
     "student": "Two 3 x 3 convolutions",
@@ -127,7 +128,8 @@ def _parts(name: str, kind: Kind) -> list[Part]:
         return [Part(kind, name, f"{stem}{kind.capitalize()}")]
     return [
         Part(part, name if part == "domain" else f"{name}-{part}", f"{stem}{part.capitalize()}")
-        for part in DOMAIN_PARTS
+        for part in KINDS
+        if part in SUMMARIES
     ]
 
 
@@ -145,9 +147,9 @@ def _check_name(name: str) -> None:
             f"Lower-case letters, digits and single dashes, a letter first, {LONGEST_NAME} characters at most.",
         )
     package = f"kdkit_{name.replace('-', '_')}"
-    taken = next((plugin.distribution for plugin in discover().plugins if plugin.name == name), None)
-    if taken:
-        raise UsageError(f"there is a plugin called {name} already, of {taken}", "Choose another name.")
+    owner = next((plugin.distribution for plugin in discover().plugins if plugin.name == name), None)
+    if owner:
+        raise UsageError(f"there is a plugin called {name} already, of {owner}", "Choose another name.")
     if find_spec(package):
         raise UsageError(f"there is a package called {package} already", "Choose another name.")
 

@@ -136,7 +136,8 @@ class Metric(Component, ABC):
     def compute(self, seed: int = 0) -> Score:
         """The score over everything gathered, its interval by resampling units with replacement.
 
-        See :func:`kdkit.contracts.bootstrap.bootstrap_interval`; samples of one group (``group_key``) are one unit.
+        A mean's interval is studentised, any other summary's is the expanded percentile interval. Samples of one
+        group (``group_key``) are one unit.
         """
         n = len(self._samples)
         if n == 0:
