@@ -8,8 +8,9 @@ INSTALLED := .venv/.installed
 run: $(INSTALLED)
 	@$(BIN)/kdkit run echocardio
 
+# Two processes, each with one thread: most tests wait for a processor, not for each other.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m "slow or not slow"

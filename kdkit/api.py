@@ -304,7 +304,7 @@ def stored_scores(path: Path | str) -> RunResult:
 
     folder = RunFolder(Path(path))
     if not folder.manifest():
-        raise _no_run(folder.path)
+        raise _no_run(folder.path, _registry(None))
     if not folder.scores_file.is_file():
         raise DataError(
             f"the run in {folder.path} has no scores yet", f"kdkit run {folder.manifest().get('domain')} makes them."
@@ -354,10 +354,9 @@ def write_report(path: Path | str, domain_file: Path | str | None = None, progre
     return opened.folder.report_file
 
 
-def _no_run(path: Path, registry: Registry | None = None) -> UsageError:
+def _no_run(path: Path, registry: Registry) -> UsageError:
     what = f"{path} is not a run's folder" if path.exists() else f"{path} does not exist"
-    domains = registry.names("domain") if registry else []
-    if str(path) in domains:
+    if str(path) in registry.names("domain"):
         return UsageError(f"{path} is a domain, not a run's folder", f"kdkit run {path} makes a run of it.")
     return UsageError(what, "Give the folder of a run, as kdkit run prints it.")
 

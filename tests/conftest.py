@@ -19,6 +19,9 @@ import pytest
 if TYPE_CHECKING:
     from kdkit.runs.run import Run
 
+# OpenCV's FFmpeg reads it when a process first opens a video, which may be one that a test writes.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 TOY = Path(__file__).parent / "toy"
 KDKIT = Path(sys.executable).with_name("kdkit")
 

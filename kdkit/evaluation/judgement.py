@@ -55,7 +55,7 @@ def judge(difference: Difference, higher_is_better: bool | None, margin: float) 
         return Judgement("cannot tell")
     gain = 1.0 if higher_is_better else -1.0
     low, high = sorted((gain * difference.ci_low, gain * difference.ci_high))
-    if low > -margin:
+    if low > -margin or low >= 0:
         return Judgement("slightly worse" if high < 0 else "equivalent or better")
     if high < -margin:
         return Judgement("worse")
@@ -64,7 +64,7 @@ def judge(difference: Difference, higher_is_better: bool | None, margin: float) 
 
 def _more_units(distance: float, half_width: float, units: int) -> int | None:
     """An interval shrinks with the square root of the units, until it leaves the margin out."""
-    if abs(distance) * math.sqrt(_MOST_TIMES) < half_width:
+    if abs(distance) * math.sqrt(_MOST_TIMES) <= half_width:
         return None
     return max(1, math.ceil(units * ((half_width / distance) ** 2 - 1)))
 

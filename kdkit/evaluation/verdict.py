@@ -65,7 +65,8 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
             return level, f"The student is slightly worse than its teacher: by less than {margin}."
         case "worse":
             return "mixed", f"The student is worse than its teacher{beyond}."
-    more = f"; about {teacher.more_units} more units would" if teacher.more_units else ""
+    units = f"{teacher.more_units} more unit{'' if teacher.more_units == 1 else 's'}"
+    more = f"; about {units} would tell" if teacher.more_units else ""
     return "mixed", f"Cannot tell whether the student is worse than its teacher{beyond}{more}."
 
 

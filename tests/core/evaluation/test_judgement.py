@@ -34,6 +34,16 @@ def test_without_an_interval_nothing_can_be_told():
     assert judge(Difference(None, None, None, 0), True, 0.02).more_units is None
 
 
+def test_equal_models_are_equivalent_whatever_the_margin():
+    assert judge(difference(0.0, 0.0, 0.0), True, 0.0).word == "equivalent or better"
+    assert judge(difference(0.0, 0.0, 0.0), False, 0.02).word == "equivalent or better"
+
+
+def test_without_a_margin_a_difference_around_zero_cannot_be_told():
+    judgement = judge(difference(-0.1, 0.0, 0.1), True, 0.0)
+    assert (judgement.word, judgement.more_units) == ("cannot tell", None)
+
+
 def test_the_units_that_would_settle_it():
     # Half the width 0.02, and 0.01 from the margin: four times the units.
     judgement = judge(difference(-0.03, -0.01, 0.01), True, 0.02)

@@ -129,7 +129,7 @@ def test_code_for_type_checkers_does_not_count(install):
 OTHER = {
     "the module": {"dots": DOTS.replace("COUNT = 3", "COUNT = 4")},
     "a helper that is imported in a function": {"draw": OTHER_DRAW},
-    "the package": {"__init__": "import numpy\n\nnumpy.seterr(all='raise')\n"},
+    "the package": {"__init__": "import numpy\n\nHALF = numpy.pi / 2\n"},
     "another class of the module": {
         "dots": f"{DOTS}\n\nclass More(Dots):\n    pass\n",
         "hooks": HOOKS.format(target="acme.dots:More"),
