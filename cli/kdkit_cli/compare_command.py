@@ -60,7 +60,7 @@ def _scores(found: Comparison) -> Table:
     """Metrics down, runs across, each but the first with its difference; then size and speed."""
     from rich.table import Table
 
-    from kdkit.evaluation.numbers import compact
+    from kdkit.evaluation.numbers import format_count
     from kdkit_cli.console import escape
     from kdkit_cli.scores_table import score_text
 
@@ -82,7 +82,7 @@ def _scores(found: Comparison) -> Table:
         cells = []
         for i, name in enumerate(found.names):
             value = found.facts[name].get(key)
-            cells += [*([""] if i > 1 else []), compact(round(value)) if value else "–"]
+            cells += [*([""] if i > 1 else []), format_count(round(value)) if value else "–"]
         table.add_row(label, *cells)
     return table
 

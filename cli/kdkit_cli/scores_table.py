@@ -15,7 +15,7 @@ def scores_table(
     scores: Mapping[str, Mapping[str, Score]], facts: Mapping[str, Mapping[str, Any]] | None = None, item: str = ""
 ) -> Table:
     """Metrics down, models across: value and half the width of its 95 % interval; then ``facts``, size and speed."""
-    from kdkit.evaluation.numbers import compact
+    from kdkit.evaluation.numbers import format_count
 
     table = Table(title_justify="left", padding=(0, 1))
     table.add_column("")
@@ -28,7 +28,7 @@ def scores_table(
         return table
     table.add_section()
     rows = {
-        "weights": lambda m: compact(m["weights"]) if m["weights"] else "–",
+        "weights": lambda m: format_count(m["weights"]) if m["weights"] else "–",
         "size on disk": lambda m: f"{m['bytes'] / 1e6:.1f} MB" if m.get("bytes") else "–",
         f"{item}s a second": lambda m: f"{m['items_per_second']:.0f}" if m["items_per_second"] else "–",
     }

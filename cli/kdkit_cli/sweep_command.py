@@ -104,7 +104,7 @@ def _table(planned: Sweep, results: Sequence[Result]) -> Table:
     """A row for each point: the values that tell it apart, its first scores, size and speed; sweep.csv has all."""
     from rich.table import Table
 
-    from kdkit.evaluation.numbers import compact
+    from kdkit.evaluation.numbers import format_count
     from kdkit_cli.console import escape
     from kdkit_cli.scores_table import score_text
 
@@ -123,7 +123,7 @@ def _table(planned: Sweep, results: Sequence[Result]) -> Table:
         table.add_row(
             escape(result.point.label),
             *scores,
-            compact(round(weights)) if weights else "–",
+            format_count(round(weights)) if weights else "–",
             f"{speed:.0f}" if speed else "–",
         )
     return table

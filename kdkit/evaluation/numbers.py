@@ -14,7 +14,7 @@ MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True)
-class Written:
+class FormattedScore:
     """A score as text: its value, its interval, and both in one line."""
 
     value: str
@@ -27,34 +27,34 @@ class Written:
         return f"{self.value} ({self.low} to {self.high})" if self.low != NOTHING else self.value
 
 
-def written(score: Score) -> Written:
+def format_score(score: Score) -> FormattedScore:
     """A score with two significant digits of its interval: what lies behind them is noise.
 
     An interval of next to nothing does not call for more than four digits of the value.
     """
     if score.value is None:
-        return Written(NOTHING, NOTHING, NOTHING)
+        return FormattedScore(NOTHING, NOTHING, NOTHING)
     low, high = score.ci_low, score.ci_high
     width = high - low if low is not None and high is not None else 0.0
     decimals = _decimals(_just_below(score.value), 3)
     if width > 0:
         decimals = min(_decimals(width, 2), _decimals(score.value, 4) if score.value else MOST_DECIMALS)
-    return Written(*(_fixed(number, decimals) for number in (score.value, low, high)))
+    return FormattedScore(*(_fixed(number, decimals) for number in (score.value, low, high)))
 
 
-def significant(value: float | None, digits: int = 3) -> str:
+def format_significant(value: float | None, digits: int = 3) -> str:
     """A plain decimal number with so many significant digits."""
     return _fixed(value, _decimals(value, digits)) if value is not None else NOTHING
 
 
-def alike(values: Iterable[float | None]) -> Callable[[float | None], str]:
+def common_format(values: Iterable[float | None]) -> Callable[[float | None], str]:
     """A way to write numbers of one kind below each other: as many decimals as suit a typical one of them."""
     sizes = [abs(value) for value in values if value]
     decimals = _decimals(_just_below(median(sizes)), 3) if sizes else 0
     return lambda value: _fixed(value, decimals)
 
 
-def compact(count: int | None) -> str:
+def format_count(count: int | None) -> str:
     """``950``, ``195 k``, ``11 M``."""
     if count is None:
         return NOTHING
@@ -65,7 +65,7 @@ def compact(count: int | None) -> str:
     return str(count)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """``0.8 s``, ``41 s``, ``2 min 10 s``, ``3 h 5 min``."""
     if seconds < 10:
         return f"{seconds:.1f}\u00a0s"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from kdkit.contracts.metric import Score
 from kdkit.evaluation.judgement import JudgedDifference
-from kdkit.evaluation.numbers import with_unit, written
+from kdkit.evaluation.numbers import format_score, with_unit
 from kdkit.evaluation.outcome import Outcome
 from kdkit.runs.folder import CONTROL, STUDENT, TEACHER
 
@@ -84,7 +84,7 @@ def _numbers(outcome: Outcome, student: Score) -> str:
     for model in (STUDENT, TEACHER, CONTROL):
         score = outcome.first(model)
         if score is not None and score.value is not None:
-            parts.append(f"{model} {with_unit(written(score).line, score.unit)}")
+            parts.append(f"{model} {with_unit(format_score(score).line, score.unit)}")
     units = f" of {student.units} units" if student.units != student.n else ""
     text = f"{outcome.metric} on {student.n} sample{'' if student.n == 1 else 's'}{units}: {', '.join(parts)}."
     teacher = outcome.difference(STUDENT, TEACHER)
@@ -92,7 +92,9 @@ def _numbers(outcome: Outcome, student: Score) -> str:
         return text
     gap = Score(teacher.value, teacher.ci_low, teacher.ci_high, teacher.n, student.unit, None)
     margin = with_unit(f"{teacher.margin:g}", student.unit)
-    return f"{text} Student minus teacher, paired: {with_unit(written(gap).line, student.unit)}; margin {margin}."
+    return (
+        f"{text} Student minus teacher, paired: {with_unit(format_score(gap).line, student.unit)}; margin {margin}."
+    )
 
 
 def _is_better(difference: JudgedDifference, score: Score) -> bool:

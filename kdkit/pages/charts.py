@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from kdkit.contracts.metric import Score
-from kdkit.evaluation.numbers import significant
+from kdkit.evaluation.numbers import format_significant
 from kdkit.evaluation.outcome import Epochs
 from kdkit.pages.svg import COLOURS, canvas, inline
 
@@ -127,4 +127,4 @@ def _scale(losses: Sequence[float], axes: Axes) -> None:
     few = max(losses) > 1000 * min(losses)
     axes.yaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5)))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_significant(value, 1)))

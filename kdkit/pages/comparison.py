@@ -6,7 +6,7 @@ from typing import get_args
 
 from kdkit.evaluation.comparison import Comparison
 from kdkit.evaluation.judgement import Word
-from kdkit.evaluation.numbers import compact, significant, written
+from kdkit.evaluation.numbers import format_count, format_score, format_significant
 from kdkit.pages.summary import DIRECTIONS
 from kdkit.pages.template import render
 
@@ -19,10 +19,10 @@ def page(comparison: Comparison) -> str:
         TEMPLATE,
         found=comparison,
         verdicts={name: _verdicts(comparison, name) for name in comparison.names[1:]},
-        written=written,
+        format_score=format_score,
         directions=DIRECTIONS,
-        compact=compact,
-        significant=significant,
+        format_count=format_count,
+        format_significant=format_significant,
     )
 
 

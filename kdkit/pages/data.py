@@ -13,7 +13,7 @@ from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.metric import Metric
 from kdkit.contracts.vocabulary import Case, Figure
-from kdkit.evaluation.numbers import written
+from kdkit.evaluation.numbers import format_score
 from kdkit.evaluation.outcome import Outcome
 from kdkit.evaluation.verdict import Verdict, verdict
 from kdkit.pages.summary import DIRECTIONS
@@ -134,7 +134,7 @@ def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Me
         names_of=names_of,
         metrics=metrics,
         directions=DIRECTIONS,
-        written=written,
+        format_score=format_score,
         worst=worst,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.vocabulary import Figure
-from kdkit.evaluation.numbers import alike, duration, with_unit
+from kdkit.evaluation.numbers import common_format, format_duration, with_unit
 from kdkit.evaluation.outcome import Outcome, SampleValues
 from kdkit.evaluation.ranking import best_first
 from kdkit.evaluation.verdict import verdict
@@ -52,7 +52,7 @@ def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase], overview: Seq
     facts = fact_rows(outcome, experiment.domain.item)
     return fill(
         TEMPLATE,
-        {"alike": alike(_known(outcome.samples, STUDENT)), "duration": duration},
+        {"common_format": common_format(_known(outcome.samples, STUDENT)), "format_duration": format_duration},
         recipe=recipe,
         plays=isinstance(experiment.generator, Adversary),
         name=run.folder.path.resolve().name,

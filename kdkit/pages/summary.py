@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdkit.contracts.metric import Metric, Score
-from kdkit.evaluation.numbers import NOTHING, Written, compact, significant, written
+from kdkit.evaluation.numbers import NOTHING, FormattedScore, format_count, format_score, format_significant
 from kdkit.evaluation.outcome import Outcome
 from kdkit.runs.folder import STUDENT, TEACHER
 
@@ -29,7 +29,7 @@ class ScoreCell:
 
     model: str
     score: Score
-    text: Written
+    text: FormattedScore
     mark: Mark | None
 
 
@@ -71,7 +71,7 @@ def score_rows(outcome: Outcome, metrics: Mapping[str, Metric]) -> list[ScoreRow
         scores = {model: by_name[name] for model, by_name in outcome.scores.items()}
         marks = _marks(list(scores.values()))
         cells = [
-            ScoreCell(model, score, written(score), mark)
+            ScoreCell(model, score, format_score(score), mark)
             for (model, score), mark in zip(scores.items(), marks, strict=True)
         ]
         arrow, direction = DIRECTIONS[metric.higher_is_better]
@@ -83,7 +83,7 @@ def fact_rows(outcome: Outcome, item: str) -> list[FactRow]:
     """Weights, size on disk and speed in ``item`` per second."""
     facts = {model: outcome.facts.get(model, {}) for model in outcome.scores}
     return [
-        FactRow("weights", "", _cells(facts, "weights", compact, "fewer", smaller=True)),
+        FactRow("weights", "", _cells(facts, "weights", format_count, "fewer", smaller=True)),
         FactRow("size on disk", "MB", _cells(facts, "bytes", _megabytes, "smaller", smaller=True)),
         FactRow("speed", f"{item}s/s", _cells(facts, "items_per_second", _two_digits, "faster", smaller=False)),
     ]
@@ -97,17 +97,17 @@ def _cells(facts: Mapping[str, Mapping[str, Any]], key: str, write: Any, word: s
         note = ""
         if model == STUDENT and value and teacher:
             factor = teacher / value if smaller else value / teacher
-            note = f"{significant(factor, 2)}× {word}" if factor > 1 else ""
+            note = f"{format_significant(factor, 2)}× {word}" if factor > 1 else ""
         cells.append(FactCell(model, value, write(value), note))
     return cells
 
 
 def _megabytes(count: int | None) -> str:
-    return significant(count / 1e6, 2) if count is not None else NOTHING
+    return format_significant(count / 1e6, 2) if count is not None else NOTHING
 
 
 def _two_digits(value: float | None) -> str:
-    return significant(value, 2)
+    return format_significant(value, 2)
 
 
 def _meaning(metric: Metric) -> str:

@@ -11,7 +11,14 @@ from kdkit.contracts.metric import Metric, Score
 from kdkit.contracts.vocabulary import Published
 from kdkit.evaluation.curve import Curve, fit_curve
 from kdkit.evaluation.front import pareto_front
-from kdkit.evaluation.numbers import NOTHING, Written, compact, significant, with_unit, written
+from kdkit.evaluation.numbers import (
+    NOTHING,
+    FormattedScore,
+    format_count,
+    format_score,
+    format_significant,
+    with_unit,
+)
 from kdkit.pages import sweep_charts as charts
 from kdkit.pages.summary import DIRECTIONS
 from kdkit.pages.template import render
@@ -79,7 +86,7 @@ class Row:
 
     number: int
     values: Sequence[str]
-    score: Written
+    score: FormattedScore
     facts: Sequence[Fact]
     report: str
     failure: str
@@ -141,17 +148,19 @@ def page(sweep: SweepSummary) -> str:
         best=_best(measured, metric) if metric else [],
         published=published,
         sources=list(dict.fromkeys(point.source for point in published)),
-        compact=compact,
-        significant=significant,
+        format_count=format_count,
+        format_significant=format_significant,
         jobs=sweep.jobs,
     )
 
 
 def _costs(item: str) -> list[Cost]:
     return [
-        Cost("weights", "weights", lambda value: compact(round(value))),
-        Cost("items_per_second", f"{item}s a second", lambda value: significant(value, 2), higher_is_better=True),
-        Cost("peak_memory_bytes", "memory (MB)", lambda value: significant(value, 3), unit=1e6),
+        Cost("weights", "weights", lambda value: format_count(round(value))),
+        Cost(
+            "items_per_second", f"{item}s a second", lambda value: format_significant(value, 2), higher_is_better=True
+        ),
+        Cost("peak_memory_bytes", "memory (MB)", lambda value: format_significant(value, 3), unit=1e6),
     ]
 
 
@@ -183,8 +192,8 @@ def _best(measured: Mapping[int, tuple[SweepPoint, Score]], metric: Metric) -> l
 
 def _named(number: int, result: SweepPoint, score: Score, metric: Metric) -> Named:
     weights = result.facts["weights"]
-    text = with_unit(written(score).line, metric.unit)
-    return Named(number, result.label, text, compact(round(weights)) if weights else NOTHING)
+    text = with_unit(format_score(score).line, metric.unit)
+    return Named(number, result.label, text, format_count(round(weights)) if weights else NOTHING)
 
 
 def _row(number: int, result: SweepPoint, metric: str | None, costs: Sequence[Cost], fronts: Collection[str]) -> Row:
@@ -193,7 +202,7 @@ def _row(number: int, result: SweepPoint, metric: str | None, costs: Sequence[Co
     return Row(
         number,
         result.values,
-        written(score) if score else Written(NOTHING, NOTHING, NOTHING),
+        format_score(score) if score else FormattedScore(NOTHING, NOTHING, NOTHING),
         [Fact(cost.write(value / cost.unit) if value else NOTHING, cost.key in fronts) for cost, value in known],
         result.report,
         result.failure,

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from kdkit.contracts.vocabulary import Published
 from kdkit.evaluation.curve import Curve
-from kdkit.evaluation.numbers import compact, significant
+from kdkit.evaluation.numbers import format_count, format_significant
 from kdkit.pages.svg import COLOURS, canvas, inline
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _sizes(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: compact(round(value)) if value >= 1 else significant(value, 1))
+        FuncFormatter(lambda value, _: format_count(round(value)) if value >= 1 else format_significant(value, 1))
     )
 
 

@@ -16,7 +16,7 @@ from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.metric import Score
 from kdkit.errors import StoreError
 from kdkit.evaluation.judgement import JudgedDifference
-from kdkit.evaluation.numbers import alike, compact, duration, significant, written
+from kdkit.evaluation.numbers import common_format, format_count, format_duration, format_score, format_significant
 from kdkit.evaluation.outcome import Outcome, SampleValues
 from kdkit.evaluation.paired import Difference
 from kdkit.evaluation.ranking import best_first, chosen
@@ -511,17 +511,17 @@ def test_the_verdict_warns_of_few_units():
     ],
 )
 def test_scores_are_written_as_exactly_as_they_are_known(score, line):
-    assert written(Score(*score, 9, "", True)).line == line
+    assert format_score(Score(*score, 9, "", True)).line == line
 
 
 def test_numbers_are_written_for_people():
-    assert [compact(x) for x in (0, 950, 195_123, 999_600, 11_002_345, None)] == [
+    assert [format_count(x) for x in (0, 950, 195_123, 999_600, 11_002_345, None)] == [
         "0", "950", "195\u00a0k", "1\u00a0M", "11\u00a0M", "–",
     ]  # fmt: skip
-    assert [significant(x, 2) for x in (310.4, 5.62, 0.0031, 0.0, None)] == ["310", "5.6", "0.0031", "0", "–"]
-    assert [alike([0.8, 1.0, 1.0, None])(x) for x in (0.81234, 0.0556, 1.0, -0.5, None)] == [
+    assert [format_significant(x, 2) for x in (310.4, 5.62, 0.0031, 0.0, None)] == ["310", "5.6", "0.0031", "0", "–"]
+    assert [common_format([0.8, 1.0, 1.0, None])(x) for x in (0.81234, 0.0556, 1.0, -0.5, None)] == [
         "0.812", "0.056", "1.000", "\u22120.500", "–",
     ]  # fmt: skip
-    assert [duration(x) for x in (0.84, 41.2, 130, 11_100)] == [
+    assert [format_duration(x) for x in (0.84, 41.2, 130, 11_100)] == [
         "0.8\u00a0s", "41\u00a0s", "2\u00a0min 10\u00a0s", "3\u00a0h 5\u00a0min",
     ]  # fmt: skip
