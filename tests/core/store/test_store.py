@@ -65,6 +65,7 @@ def test_missing_ranges_are_those_that_no_shard_holds(store):
     assert store.missing(2, 11) == [(6, 10)]
     assert store.missing(7, 9) == [(7, 9)]
     assert store.missing(1, 5) == []
+    assert store.missing(9, 11) == [(9, 10)]  # a gap of one
     assert store.holds(10, 12) and not store.holds(5, 7)
     assert ShardStore(store.folder / "nowhere").missing(0, 3) == [(0, 3)]
 
