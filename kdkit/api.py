@@ -5,7 +5,6 @@ Nothing is printed: a :class:`kdkit.Progress` that is handed in hears what goes 
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +29,6 @@ if TYPE_CHECKING:
     from kdkit.recipe.schema import Hardware
     from kdkit.runs.run import Run
     from kdkit.runs.student import TrainedStudent
-
-
-def home() -> Path:
-    """The folder of runs and of the shared store: ``KDKIT_HOME``, else ``runs`` in the current folder."""
-    return Path(os.environ.get("KDKIT_HOME") or "runs")
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ def prepare_run(
     """The run that :func:`run` would bring up to date; nothing is made yet."""
     from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
-    from kdkit.runs.folder import choose_folder
+    from kdkit.runs.folder import choose_folder, home
     from kdkit.runs.run import Run
 
     over = Path(config) if isinstance(config, str) else config
@@ -305,6 +299,7 @@ def stored_scores(path: Path | str) -> RunResult:
     folder = RunFolder(Path(path))
     if not folder.manifest():
         raise _no_run(folder.path, _registry(None))
+    folder.check_format()
     if not folder.scores_file.is_file():
         raise DataError(
             f"the run in {folder.path} has no scores yet", f"kdkit run {folder.manifest().get('domain')} makes them."
@@ -323,12 +318,16 @@ def compare(
     :class:`kdkit.DataError` when a run is not whole or they were measured on different samples.
     """
     from kdkit.evaluation.comparison import compare as compare_runs
+    from kdkit.runs.folder import RunFolder
     from kdkit.runs.stored import open_run
     from kdkit.stages.pipeline import check_whole
 
     if len(runs) < 2:
         raise UsageError("there is nothing to compare", "Give two or more runs.")
     registry, listener = _registry(domain_file), progress or Silence()
+    for path in runs:
+        if not RunFolder(Path(path)).manifest():
+            raise _no_run(Path(path), registry)
     opened = [open_run(registry, Path(path), listener) for path in runs]
     for one in opened:
         check_whole(one, "evaluate")

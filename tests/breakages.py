@@ -235,14 +235,14 @@ BREAKAGES = (
         "kdkit/testing/probe.py",
         "if name in sys.modules]",
         "if name in ()]",
-        "tests/core/testing/test_component_contract.py",
+        "tests/core/testing/test_suite.py tests/cli/test_verify.py",
     ),
     Breakage(
         "beats-prominence",
         f"{ECHO}/beats.py",
         "PROMINENCE, TURN, EXTREME = 0.5,",
         "PROMINENCE, TURN, EXTREME = 0.05,",
-        f"{ECHO_TESTS}/test_beats.py",
+        f"{ECHO_TESTS}/test_beats.py {ECHO_TESTS}/test_metrics.py",
     ),
     Breakage(
         "beats-dropouts",
@@ -256,14 +256,14 @@ BREAKAGES = (
         f"{ECHO}/beats.py",
         "LARGEST_ROUGHNESS = 1.0",
         "LARGEST_ROUGHNESS = 9.0",
-        f"{ECHO_TESTS}/test_beats.py",
+        f"{ECHO_TESTS}/test_beats.py {ECHO_TESTS}/test_metrics.py",
     ),
     Breakage(
         "beats-drift",
         f"{ECHO}/beats.py",
         "return products / squares if squares else 0.0",
         "return 0.0",
-        f"{ECHO_TESTS}/test_beats.py",
+        f"{ECHO_TESTS}/test_beats.py {ECHO_TESTS}/test_metrics.py",
     ),
 )
 
@@ -299,7 +299,10 @@ def copy_tracked_files(folder: Path) -> None:
 
 
 def try_breakage(folder: Path, breakage: Breakage) -> str:
-    """What became of it: "caught", "MISSED", "cannot apply" (tests that do not run, too) or "fails anyway"."""
+    """What became of it: "caught", "MISSED", "timed out", "cannot apply" or "fails anyway".
+
+    Tests that do not run at all count as "cannot apply", too.
+    """
     file = folder / breakage.file
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     if text.count(breakage.old) != 1:
@@ -311,7 +314,7 @@ def try_breakage(folder: Path, breakage: Breakage) -> str:
         file.write_text(text, encoding="utf-8")
     if code == 1 and not passes_unbroken(folder, breakage.tests):
         return "fails anyway"
-    return {0: "MISSED", 1: "caught"}.get(code, "cannot apply")
+    return {0: "MISSED", 1: "caught", -1: "timed out"}.get(code, "cannot apply")
 
 
 @cache
@@ -321,7 +324,7 @@ def passes_unbroken(folder: Path, tests: str) -> bool:
 
 
 def run_tests(folder: Path, tests: list[str]) -> int:
-    """The exit code of pytest; 1 when it does not end in time."""
+    """The exit code of pytest; -1 when it does not end in time, which proves nothing."""
     plugins = sorted(path for path in (folder / "plugins").iterdir() if path.is_dir())
     places = [folder, folder / "cli", *plugins, folder / "examples" / "digits"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -329,7 +332,7 @@ def run_tests(folder: Path, tests: list[str]) -> int:
     try:
         run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return 1
+        return -1
     return run.returncode
 
 

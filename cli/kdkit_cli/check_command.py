@@ -90,7 +90,6 @@ def _check_teacher(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    from kdkit.api import home
     from kdkit.atomic import write_bytes
     from kdkit.contracts.vocabulary import Case
     from kdkit.engine.inference import freeze
@@ -99,6 +98,7 @@ def _check_teacher(
     from kdkit.pages.data import contact_sheet
     from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
+    from kdkit.runs.folder import home
     from kdkit_cli import console
 
     experiment = load_experiment(discover(), domain, config, settings)

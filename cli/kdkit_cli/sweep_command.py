@@ -58,8 +58,8 @@ def sweep(
     others go on. The results, written anew while runs end: sweep.csv, and sweep.html with the score against weights,
     speed and memory.
     """
-    from kdkit.api import home
     from kdkit.plugins.registry import discover
+    from kdkit.runs.folder import home
     from kdkit.sweep.plan import choose_sweep_folder, plan
     from kdkit.sweep.results import read_result, write_page, write_table
     from kdkit.sweep.running import run_points

@@ -46,6 +46,8 @@ def verdict(outcome: Outcome) -> Verdict:
 
 def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
     control = outcome.difference(STUDENT, CONTROL)
+    if control is not None and control.ci_low is None:
+        return "mixed", "Cannot tell: there are too few independent units for an interval."
     if control is not None and not _is_better(control, student):
         return "bad", _no_better(outcome, control, student)
     teacher = outcome.difference(STUDENT, TEACHER)
@@ -73,10 +75,10 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
 def _no_better(outcome: Outcome, control: JudgedDifference, student: Score) -> str:
     teacher = outcome.difference(TEACHER, CONTROL)
     if teacher is not None and not _is_better(teacher, student):
-        return "This measures nothing: even the teacher does no better than the control."
+        return "This measures nothing: not even the teacher is certainly better than the control."
     if _gains(control, student)[1] < 0:
         return "The student does worse than the control."
-    return "The student does no better than the control."
+    return "The student is not certainly better than the control."
 
 
 def _numbers(outcome: Outcome, student: Score) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.objective import FeatureObjective
-from kdkit.errors import Problem
+from kdkit.errors import Problem, did_you_mean
 from kdkit.recipe.experiment import Experiment
 
 
@@ -19,6 +19,14 @@ def misfits(experiment: Experiment) -> Iterator[Problem]:
     yield from _objectives(experiment)
     yield from _teacher(experiment)
     yield from _generators(experiment)
+    yield from _margins(experiment)
+
+
+def _margins(experiment: Experiment) -> Iterator[Problem]:
+    names = list(experiment.metrics)
+    for name in experiment.recipe.evaluation.margin:
+        if name not in names:
+            yield Problem(f"evaluation.margin.{name}", f"is not among the metrics; {did_you_mean(name, names)}")
 
 
 def _teacher(experiment: Experiment) -> Iterator[Problem]:

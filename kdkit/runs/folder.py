@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
 HUMANS = "humans"
 # Raised whenever a manifest of the older kind would be misread.
 FORMAT = 2
+
+
+def home() -> Path:
+    """The folder of runs and of the shared store: ``KDKIT_HOME``, else ``runs`` in the current folder."""
+    return Path(os.environ.get("KDKIT_HOME") or "runs")
 
 
 class RunFolder:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from kdkit.errors import UsageError
 from kdkit.plugins.registry import Registry
 from kdkit.progress import Progress
 from kdkit.recipe.load import load_experiment
-from kdkit.runs.folder import RunFolder
+from kdkit.runs.folder import RunFolder, home
 from kdkit.runs.run import Run
-
-
-def is_run_folder(path: Path) -> bool:
-    """Whether this is the folder of a run, finished or not."""
-    return bool(RunFolder(path).manifest())
 
 
 def open_run(registry: Registry, path: Path, progress: Progress) -> Run:
@@ -35,5 +29,5 @@ def open_run(registry: Registry, path: Path, progress: Progress) -> Run:
     experiment = load_experiment(registry, manifest["domain"], folder.recipe_file)
     store = Path(str(manifest.get("store", "")))
     if not store.is_dir():  # noted relative to another folder, or moved
-        store = Path(os.environ.get("KDKIT_HOME") or "runs") / "store"
+        store = home() / "store"
     return Run(experiment, folder, store, progress)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from kdkit_generators.adversarial import Adversarial
 from lightning.pytorch.callbacks import ModelCheckpoint
 from safetensors.torch import load_file
 
@@ -97,6 +98,32 @@ def test_both_sides_learn_and_the_teacher_does_not(prepare, monkeypatch):
     assert {"network.layer.weight", "opponent.seed.weight", "opponent.pool", "opponent.filled"} <= changed
     assert not teachers[0].training
     assert all(not weight.requires_grad for weight in teachers[0].parameters())
+
+
+def test_they_take_turns_and_the_student_is_asked_in_evaluation_mode(prepare, monkeypatch):
+    turns, modes = [], set()
+    loss, note = Adversarial.loss, AdversarialDistillation._note
+
+    def adversary_loss(self, inputs, teacher, student):
+        turns.append("adversary")
+        modes.add(student.training)
+        return loss(self, inputs, teacher, student)
+
+    def student_step(self, kind, *arguments):
+        if kind == "train":
+            turns.append("student")
+            modes.add(not self.network.training)
+        note(self, kind, *arguments)
+
+    monkeypatch.setattr(Adversarial, "loss", adversary_loss)
+    monkeypatch.setattr(AdversarialDistillation, "_note", student_step)
+    run = prepare(*SETTINGS, "training.batch_size=2", "training.epochs=1")
+    run_stages(run, last="distill")
+    adversary = run.experiment.generator
+    cycle = ["adversary"] * adversary.adversary_steps + ["student"] * adversary.student_steps
+    assert turns.count("student") == 6 > 1  # 12 samples in batches of 2
+    assert turns == (cycle * len(turns))[: len(turns)]
+    assert modes == {False}
 
 
 def test_the_student_comes_nearer_to_the_teacher_than_it_began(prepare):

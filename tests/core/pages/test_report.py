@@ -21,6 +21,7 @@ from kdkit.evaluation.outcome import Outcome, SampleValues
 from kdkit.evaluation.paired import Difference
 from kdkit.evaluation.ranking import best_first, chosen
 from kdkit.evaluation.verdict import verdict
+from kdkit.pages.svg import canvas, inline
 from kdkit.progress import Silence
 from kdkit.recipe.experiment import Experiment, Term
 from kdkit.recipe.schema import Recipe
@@ -444,7 +445,10 @@ def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=
             low, value, high = span
             difference = Difference(value, low, high, units, units)
             differences[pair] = {"x": JudgedDifference.of(difference, higher, 0.02)}
-    scores = {model: {"x": Score(0.9, 0.8, 1.0, units, "", higher, units)} for model in ("student", "teacher")}
+    scores = {
+        model: {"x": Score(0.9, 0.8 if units >= 5 else None, 1.0 if units >= 5 else None, units, "", higher, units)}
+        for model in ("student", "teacher")
+    }
     return verdict(Outcome("x", scores, {}, {}, [], differences))
 
 
@@ -460,7 +464,7 @@ CLEAR = (0.6, 0.7, 0.8)
         ((-0.06, -0.05, -0.04), CLEAR, "mixed", "worse than its teacher by more than 0.02"),
         ((-0.022, -0.0137, -0.003), CLEAR, "mixed", "Cannot tell"),
         ((-0.015, -0.003, 0.009), None, "mixed", "equivalent to its teacher"),
-        ((-0.015, -0.003, 0.009), (-0.01, 0.1, 0.2), "bad", "no better than the control"),
+        ((-0.015, -0.003, 0.009), (-0.01, 0.1, 0.2), "bad", "not certainly better than the control"),
         ((-0.9, -0.8, -0.7), (-0.3, -0.2, -0.1), "bad", "worse than the control"),
         (None, CLEAR, "good", "better than the control"),
         (None, None, "mixed", "stands alone"),
@@ -479,6 +483,18 @@ def test_the_verdict_says_how_many_more_units_would_help():
 def test_a_teacher_no_better_than_the_control_means_that_nothing_is_measured():
     result = judged((-0.01, 0.0, 0.01), (-0.1, 0.0, 0.1), teacher_control=(-0.1, 0.0, 0.1))
     assert result.level == "bad" and "measures nothing" in result.headline
+
+
+def test_without_an_interval_no_claim_is_made():
+    result = judged((None, -0.1, None), (None, 0.7, None), (None, 0.8, None), units=3)
+    assert result.level == "mixed" and "too few independent units" in result.headline
+    assert any("there is no interval" in remark for remark in result.remarks)
+
+
+def test_what_a_chart_is_called_cannot_leave_its_attribute():
+    with canvas(1, 1) as (figure, _):
+        text = inline(figure, "chart", 'mm" onload="alert(1)')
+    assert 'onload="' not in text and "&#34; onload=" in text
 
 
 def test_a_student_that_was_not_measured_is_not_judged():

@@ -10,3 +10,9 @@ def test_faults_of_components_are_told_beside_each_other(load, problems):
 def test_a_metric_listed_twice_is_refused(load, problems):
     found = problems(lambda: load("evaluation.metrics=[overlap, {name: overlap}]"))
     assert found == {"evaluation.metrics.1": "overlap is listed twice"}
+
+
+def test_a_margin_for_a_metric_that_is_not_measured_is_refused(load, problems):
+    refused = problems(lambda: load("evaluation.margin.overlapp=0.05"))
+    assert refused == {"evaluation.margin.overlapp": "is not among the metrics; did you mean overlap?"}
+    assert load("evaluation.margin.overlap=0.05").margin("overlap") == 0.05

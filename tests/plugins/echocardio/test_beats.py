@@ -72,6 +72,20 @@ def test_a_drift_does_not_matter(fps: float, rate: float, beats: float, phase: f
     assert_found(find_beats(true.curve + drift * 300 * np.linspace(0, 1, len(true.curve)), fps), true)
 
 
+@pytest.mark.parametrize("drift", [0.5, 0.8, 1.0])
+def test_a_strong_drift_costs_no_beat_at_the_ends_of_a_clip(drift: float) -> None:
+    true = heart(30, 60, 5.6, 0.2)
+    assert_found(find_beats(true.curve + drift * 300 * np.linspace(0, 1, len(true.curve)), 30), true)
+
+
+def test_a_notch_in_diastole_is_no_beat() -> None:
+    true = heart(30, 60, 5, 0.3)
+    within = (np.arange(len(true.curve)) / true.beat + 0.3) % 1
+    notch = 0.4 * 300 * np.exp(-(((within - 0.72) / 0.06) ** 2))
+    found = find_beats(true.curve - notch, 30)
+    assert (len(found.ed), len(found.es)) == (5, 5)
+
+
 @PROPERTY
 @given(st.floats(18, 80), st.floats(50, 120), PHASES, SEEDS, st.sampled_from([0.0, 3000.0]))
 def test_a_lost_or_leaking_frame_does_not_matter(
