@@ -445,10 +445,8 @@ def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=
             low, value, high = span
             difference = Difference(value, low, high, units, units)
             differences[pair] = {"x": JudgedDifference.of(difference, higher, 0.02)}
-    scores = {
-        model: {"x": Score(0.9, 0.8 if units >= 5 else None, 1.0 if units >= 5 else None, units, "", higher, units)}
-        for model in ("student", "teacher")
-    }
+    interval = (0.8, 1.0) if units >= 5 else (None, None)
+    scores = {model: {"x": Score(0.9, *interval, units, "", higher, units)} for model in ("student", "teacher")}
     return verdict(Outcome("x", scores, {}, {}, [], differences))
 
 
