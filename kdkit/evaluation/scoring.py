@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,24 @@ class Measured:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     overview: list[Figure] = field(default_factory=list)
     differences: dict[str, dict[str, JudgedDifference]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but rows and pictures as plain values."""
+        return {
+            "unlabelled": self.unlabelled,
+            "skipped": [{"sample": name, "reason": reason} for name, reason in self.skipped],
+            "scores": {
+                model: {group: _plain(by_name) for group, by_name in groups.items()}
+                for model, groups in self.scores.items()
+            },
+            "differences": {pair: _plain(by_name) for pair, by_name in self.differences.items()},
+        }
+
+    def metric_names(self) -> list[str]:
+        """The metrics that could be measured at all, in their order."""
+        every = [by_name for groups in self.scores.values() for by_name in groups.values()]
+        names = dict.fromkeys(name for by_name in every for name in by_name)
+        return [name for name in names if any(by_name[name].n for by_name in every)]
 
 
 def measure(
@@ -249,3 +267,7 @@ def _alone(metric: Metric, cases: np.ndarray | None) -> float | None:
         return None
     value = metric.summarize(cases)
     return round(value, 6) if np.isfinite(value) else None
+
+
+def _plain(values: Mapping[str, Score | JudgedDifference]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(value) for name, value in values.items()}

@@ -96,7 +96,8 @@ def sweep_page(home):
 def data_page(tmp_path_factory, run):
     """The page of ``kdkit evaluate --data --out``."""
     from kdkit.evaluation.scoring import measure
-    from kdkit.pages.data import show_worst, worst_rows, write_outcome
+    from kdkit.evaluation.worst import draw_worst, worst_rows
+    from kdkit.pages.data import write_outcome
     from kdkit.progress import Silence
     from kdkit.recipe.schema import Hardware
 
@@ -111,9 +112,10 @@ def data_page(tmp_path_factory, run):
             networks, experiment.domain, source, experiment.metrics, hardware, 0, folder / "scratch", bar, True
         )
     first = next(iter(experiment.metrics))
-    shown = show_worst(networks, experiment.domain, source, worst_rows(measured, "student", first, True), first)
+    rows = worst_rows(measured, "student", first, True)
+    worst = list(draw_worst(networks, experiment.domain, source, rows, first))
     facts = {"domain": "toy", "data": "d", "split": None, "left_out": "", "models": {"teacher": "a", "student": "b"}}
-    write_outcome(folder, facts, measured, experiment.metrics, shown)
+    write_outcome(folder, facts, measured, experiment.metrics, worst)
     return folder / "report.html"
 
 
