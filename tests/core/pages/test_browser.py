@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import CHROMIUM, look
-from kdkit_echocardio.bland_altman import ejection_figures
+from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.figures import figures
 from kdkit_echocardio.metrics.overlap import Dice
 
@@ -40,7 +40,7 @@ def heart(rank: str, number: int = 0) -> Case:
 
 def hearts_together() -> list:
     """What echocardiography draws of four hearts together."""
-    return list(ejection_figures(heart("", number) for number in range(4)))
+    return list(Echocardio().overview(heart("", number) for number in range(4)))
 
 
 @pytest.fixture(scope="module")
