@@ -70,7 +70,7 @@ def _figure(model: str, errors: dict[str, np.ndarray], unit: str, count: int) ->
     with chart(_WIDTH, _HEIGHT, columns=len(_PHASES)) as (figure, axes):
         for panel, (phase, name) in zip(axes, _PHASES.items(), strict=True):
             _draw(panel, errors[phase])
-            panel.set_title(name, fontsize=10, color=INK)
+            panel.set_title(name, fontsize=10, color=INK, pad=10)
         data = svg(figure)
     caption = (
         f"The {model}'s border beside the traced one in {unit}, by wall: mean ± standard deviation over {count} "
@@ -87,7 +87,7 @@ def _draw(axes: Any, errors: np.ndarray) -> None:
         axes.plot(x, y, color=_colour(mean), linewidth=7, solid_capstyle="butt")
         place = outline[len(outline) // 2]
         known = errors[:, wall][np.isfinite(errors[:, wall])]
-        text = "–" if not len(known) else f"{mean:+.1f}".replace("-", "\u2212")
+        text = "–" if not len(known) else f"{round(mean, 1) + 0.0:+.1f}".replace("-", "\u2212")
         if len(known) > 1:
             text += f" ± {known.std(ddof=1):.1f}"
         axes.annotate(text, place, _label_offset(wall), textcoords="offset points", ha=_side(wall), va="center")
