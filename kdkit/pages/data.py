@@ -21,7 +21,8 @@ from kdkit.pages.template import render
 from kdkit.runs.folder import STUDENT, TEACHER
 
 if TYPE_CHECKING:
-    from kdkit.evaluation.scoring import Measured, Networks, Scores
+    from kdkit.evaluation.grouped_metrics import Scores
+    from kdkit.evaluation.scoring import Networks, ScoringResult
 
 TEMPLATE = "data.html"
 WORST = 8
@@ -37,7 +38,9 @@ class Shown:
     figures: Sequence[Figure]
 
 
-def worst_rows(measured: Measured, model: str, metric: str, higher_is_better: bool | None) -> list[dict[str, Any]]:
+def worst_rows(
+    measured: ScoringResult, model: str, metric: str, higher_is_better: bool | None
+) -> list[dict[str, Any]]:
     """The rows of this model's worst samples by this metric, the worst first."""
     rows = [row for row in measured.rows if row["model"] == model and row[metric] is not None]
     badness = {True: lambda value: -value, False: lambda value: value, None: abs}[higher_is_better]
@@ -47,16 +50,16 @@ def worst_rows(measured: Measured, model: str, metric: str, higher_is_better: bo
 def show_worst(
     networks: Networks, domain: Domain, source: Generator, rows: Sequence[Mapping[str, Any]], metric: str
 ) -> list[Shown]:
-    """The domain's pictures of these samples. They are read and answered anew: keeping all answers takes too much."""
+    """The domain's pictures of these samples, which are predicted anew: keeping every prediction takes too much."""
     import torch
 
-    from kdkit.evaluation.scoring import answers_to
+    from kdkit.evaluation.scoring import predict_sample
 
     shown = []
     for row in rows:
         (sample,) = source.generate([row["index"]])
-        answers = answers_to(_on_cpu(networks), domain, sample, torch.device("cpu"))
-        case = Case("worst", row[metric], sample, answers)
+        predictions = predict_sample(_on_cpu(networks), domain, sample, torch.device("cpu"))
+        case = Case("worst", row[metric], sample, predictions)
         shown.append(Shown(f"{row['sample']}: {metric} {row[metric]:.3f}", list(domain.figures([case]))))
     return shown
 
@@ -81,7 +84,7 @@ def contact_sheet(figures: Sequence[Figure]) -> bytes | None:
 def write_outcome(
     out: Path,
     facts: Mapping[str, Any],
-    measured: Measured,
+    measured: ScoringResult,
     metrics: Mapping[str, Metric],
     worst: Sequence[Shown],
 ) -> list[Path]:
@@ -95,7 +98,7 @@ def write_outcome(
     return [path for name in (SCORES, CASES, SHEET, PAGE) if (path := out / name).is_file()]
 
 
-def as_json(facts: Mapping[str, Any], measured: Measured) -> dict[str, Any]:
+def as_json(facts: Mapping[str, Any], measured: ScoringResult) -> dict[str, Any]:
     """Everything that was measured as plain values."""
     return {
         **facts,
@@ -120,7 +123,9 @@ def measured_names(scores: Scores) -> list[str]:
     return [n for n in names if any(by[n].n for groups in scores.values() for by in groups.values())]
 
 
-def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Metric], worst: Sequence[Shown]) -> str:
+def _page(
+    facts: Mapping[str, Any], measured: ScoringResult, metrics: Mapping[str, Metric], worst: Sequence[Shown]
+) -> str:
     def names_of(group: str) -> list[str]:
         return [name for name in metrics if any(by[group][name].n for by in measured.scores.values())]
 
@@ -139,7 +144,7 @@ def _page(facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Me
     )
 
 
-def _verdict(measured: Measured, metric: str) -> Verdict | None:
+def _verdict(measured: ScoringResult, metric: str) -> Verdict | None:
     """The student beside its teacher by the metric that comes first; None where either was not measured by it."""
     every = {model: next(iter(by_group.values())) for model, by_group in measured.scores.items()}
     if not all(model in every and every[model][metric].n for model in (STUDENT, TEACHER)):

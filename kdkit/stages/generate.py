@@ -47,7 +47,9 @@ def execute(run: Run) -> None:
     """Make the samples that are missing, shard by shard, in as many processes as the recipe says."""
     choices = run.experiment.recipe
     if isinstance(run.experiment.generator, Adversary):
-        run.progress.say(NAME, choices.generator.name, "plays against the student in distill: no samples before that")
+        run.progress.say(
+            NAME, choices.generator.name, "is trained against the student in distill: no samples before that"
+        )
     for samples in run.sample_sets():
         _make(run, samples, _name(run, samples))
 
