@@ -321,7 +321,7 @@ def compare(
     """
     from kdkit.evaluation.comparison import compare as compare_runs
     from kdkit.runs.folder import RunFolder
-    from kdkit.runs.stored import open_run
+    from kdkit.runs.open_run import open_run
     from kdkit.stages.pipeline import check_whole
 
     if len(runs) < 2:
@@ -342,7 +342,7 @@ def write_report(path: Path | str, domain_file: Path | str | None = None, progre
     Raises as :func:`compare` does.
     """
     from kdkit.runs.folder import RunFolder
-    from kdkit.runs.stored import open_run
+    from kdkit.runs.open_run import open_run
     from kdkit.stages import report
     from kdkit.stages.pipeline import check_whole
 

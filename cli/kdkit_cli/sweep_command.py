@@ -62,7 +62,7 @@ def sweep(
     from kdkit.runs.folder import home
     from kdkit.sweep.plan import choose_sweep_folder, plan
     from kdkit.sweep.results import read_result, write_page, write_table
-    from kdkit.sweep.running import run_points
+    from kdkit.sweep.execution import run_points
     from kdkit_cli import console
 
     planned = plan(discover(), domain, grid or [], config, settings or [], control)

@@ -14,7 +14,7 @@ from kdkit.evaluation.metric_update import empty_metric, update_metric
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import model_predictions
 from kdkit.progress import Progress
-from kdkit.recipe.flat import flat
+from kdkit.recipe.flatten import flatten
 from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
 
@@ -134,7 +134,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _recipes(names: Sequence[str], runs: Sequence[Run]) -> dict[str, dict[str, str]]:
-    tables = {name: flat(run.experiment.resolved_tree()) for name, run in zip(names, runs, strict=True)}
+    tables = {name: flatten(run.experiment.resolved_tree()) for name, run in zip(names, runs, strict=True)}
     paths = dict.fromkeys(path for table in tables.values() for path in table)
     rows = {path: {name: table.get(path, "") for name, table in tables.items()} for path in paths}
     return {path: row for path, row in rows.items() if len(set(row.values())) > 1}

@@ -34,7 +34,7 @@ def is_whole(run: Run) -> bool:
 def execute(run: Run) -> None:
     """Choose the cases to show, have the domain draw them, and write the page."""
     start = time.monotonic()
-    run.folder.update_manifest(rejected=generate.rejected(run))
+    run.folder.update_manifest(rejected=generate.count_rejected(run))
     outcome = read_outcome(run)
     overview = list(run.experiment.domain.overview(_cases(run, outcome)))
     write_text(run.folder.report_file, render(run, outcome, _shown_cases(run, outcome), overview))

@@ -200,7 +200,7 @@ def test_a_teacher_that_only_answers_is_refused(toy, monkeypatch, generator):
     monkeypatch.setattr(Brightness, "gradients", False)
     found = problems(toy, *SETTINGS[1:], f"generator={generator}")
     assert set(found) == {"generator"}
-    assert "the teacher brightness gives only answers" in found["generator"]
+    assert "the teacher brightness gives only logits" in found["generator"]
 
 
 def test_more_than_one_device_is_refused(prepare):
