@@ -24,8 +24,8 @@ class Domain(Component):
     """A field of application.
 
     ``activation``: how logits become predictions. "sigmoid": each value is a probability of its own (masks); targets
-    are kept as 8-bit probabilities. "softmax": the last axis holds classes; targets are kept as half-precision logits.
-    "identity": values are predictions as they are, kept in single precision.
+    are kept as 8-bit probabilities. "softmax": the last axis holds classes; targets are kept as logits in half
+    precision. "identity": values are predictions as they are, kept in single precision.
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
     ``data_metrics``: what ``kdkit evaluate --data`` measures unless it is told otherwise, the first one ranking the

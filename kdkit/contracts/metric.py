@@ -87,8 +87,8 @@ class Metric(Component, ABC):
         """Changed inputs of the sample that each model predicts as well, as raw as the sample's own.
 
         The metric finds the predictions, float32, activated, in their order, as ``sample.truth["probes"]``: one
-        array, the probes along its first axis. Only ``kdkit evaluate --data``, which has the models at hand, predicts them;
-        elsewhere there are none, and a metric that needs them measures nothing.
+        array, the probes along its first axis. Only ``kdkit evaluate --data``, which has the models at hand, predicts
+        them; elsewhere there are none, and a metric that needs them measures nothing.
         """
         return []
 

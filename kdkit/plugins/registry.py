@@ -221,7 +221,7 @@ class RefusedError(Exception):
 
 
 def _check_entries(result: Any, kind: str) -> list[Entry]:
-    """The entries that a hook returned, if it is what it has to be; else raises :class:`RefusedError`."""
+    """The entries that a hook returned, if they are what they have to be; else raises :class:`RefusedError`."""
     if not isinstance(result, list | tuple) or not all(isinstance(e, Entry) for e in result):
         raise RefusedError(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shorten(result)}")
     faults = [fault for entry in result for fault in entry.faults()]

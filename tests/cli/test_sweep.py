@@ -8,8 +8,8 @@ import signal
 from kdkit_cli import sweep_command
 from test_interruption import alive, wait_for, worker_of
 
-from kdkit.sweep import results as page
 from kdkit.sweep import execution
+from kdkit.sweep import results as page
 
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1")
 SET = [part for setting in SMALL for part in ("--set", setting)]

@@ -95,7 +95,7 @@ def test_both_sides_learn_and_the_teacher_does_not(prepare, monkeypatch):
     monkeypatch.setattr(AdversarialDistillation, "on_fit_end", lambda self: after.update(self.state_dict()))
     run_stages(prepare(*SETTINGS), last="distill")
     changed = {name for name in before if not torch.equal(before[name].cpu(), after[name].cpu())}
-    adversary = {f"adversary_network.{name}" for name in ("seed.weight", "pool", "filled")}
+    adversary = {f"adversary_network.{name}" for name in ("seed.weight", "pool", "pool_size")}
     assert {"network.layer.weight", *adversary} <= changed
     assert not teachers[0].training
     assert all(not weight.requires_grad for weight in teachers[0].parameters())
