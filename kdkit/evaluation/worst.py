@@ -11,7 +11,7 @@ import torch
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import Case, Figure
-from kdkit.evaluation.scoring import Measured, Networks, answers_to
+from kdkit.evaluation.scoring import Networks, ScoringResult, predict_sample
 
 WORST = 8
 
@@ -24,9 +24,9 @@ class WorstCase:
     figures: Sequence[Figure]
 
 
-def worst_rows(measured: Measured, model: str, metric: str, higher_is_better: bool | None) -> list[dict[str, Any]]:
+def worst_rows(result: ScoringResult, model: str, metric: str, higher_is_better: bool | None) -> list[dict[str, Any]]:
     """The rows of this model's worst samples by this metric, the worst first."""
-    rows = [row for row in measured.rows if row["model"] == model and row[metric] is not None]
+    rows = [row for row in result.rows if row["model"] == model and row[metric] is not None]
     badness = {True: lambda value: -value, False: lambda value: value, None: abs}[higher_is_better]
     return sorted(rows, key=lambda row: badness(row[metric]), reverse=True)[:WORST]
 
@@ -41,5 +41,5 @@ def draw_worst(
     on_cpu = {model: network.cpu() for model, network in networks.items()}
     for row in rows:
         (sample,) = source.generate([row["index"]])
-        case = Case("worst", row[metric], sample, answers_to(on_cpu, domain, sample, torch.device("cpu")))
+        case = Case("worst", row[metric], sample, predict_sample(on_cpu, domain, sample, torch.device("cpu")))
         yield WorstCase(f"{row['sample']}: {metric} {row[metric]:.3f}", list(domain.figures([case])))

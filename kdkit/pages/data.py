@@ -17,7 +17,7 @@ from kdkit.pages.template import render
 from kdkit.runs.folder import STUDENT, TEACHER
 
 if TYPE_CHECKING:
-    from kdkit.evaluation.scoring import Measured
+    from kdkit.evaluation.scoring import ScoringResult
     from kdkit.evaluation.worst import WorstCase
 
 TEMPLATE = "data.html"
@@ -27,7 +27,7 @@ SCORES, CASES, PAGE, SHEET = "scores.json", "cases.csv", "report.html", "worst.p
 def write_outcome(
     out: Path,
     facts: Mapping[str, Any],
-    measured: Measured,
+    measured: ScoringResult,
     metrics: Mapping[str, Metric],
     worst: Sequence[WorstCase],
 ) -> list[Path]:
@@ -42,7 +42,7 @@ def write_outcome(
 
 
 def _page(
-    facts: Mapping[str, Any], measured: Measured, metrics: Mapping[str, Metric], worst: Sequence[WorstCase]
+    facts: Mapping[str, Any], measured: ScoringResult, metrics: Mapping[str, Metric], worst: Sequence[WorstCase]
 ) -> str:
     def names_of(group: str) -> list[str]:
         return [name for name in metrics if any(by[group][name].n for by in measured.scores.values())]
@@ -62,7 +62,7 @@ def _page(
     )
 
 
-def _verdict(measured: Measured, metric: str) -> Verdict | None:
+def _verdict(measured: ScoringResult, metric: str) -> Verdict | None:
     """The student beside its teacher by the metric that comes first; None where either was not measured by it."""
     every = {model: next(iter(by_group.values())) for model, by_group in measured.scores.items()}
     if not all(model in every and every[model][metric].n for model in (STUDENT, TEACHER)):

@@ -95,7 +95,7 @@ def sweep_page(home):
 @pytest.fixture(scope="module")
 def data_page(tmp_path_factory, run):
     """The page of ``kdkit evaluate --data --out``."""
-    from kdkit.evaluation.scoring import measure
+    from kdkit.evaluation.scoring import score_models
     from kdkit.evaluation.worst import draw_worst, worst_rows
     from kdkit.pages.data import write_outcome
     from kdkit.progress import Silence
@@ -108,14 +108,14 @@ def data_page(tmp_path_factory, run):
         source = type(experiment.generator)(experiment.generator.options)
         source.count = lambda: 3
         hardware = Hardware(accelerator="cpu", devices=1)
-        measured = measure(
+        result = score_models(
             networks, experiment.domain, source, experiment.metrics, hardware, 0, folder / "scratch", bar, True
         )
     first = next(iter(experiment.metrics))
-    rows = worst_rows(measured, "student", first, True)
+    rows = worst_rows(result, "student", first, True)
     worst = list(draw_worst(networks, experiment.domain, source, rows, first))
     facts = {"domain": "toy", "data": "d", "split": None, "left_out": "", "models": {"teacher": "a", "student": "b"}}
-    write_outcome(folder, facts, measured, experiment.metrics, worst)
+    write_outcome(folder, facts, result, experiment.metrics, worst)
     return folder / "report.html"
 
 
