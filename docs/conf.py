@@ -47,7 +47,10 @@ nitpick_ignore_regex = [
         r"(Path|Any|Literal|Mapping|Sequence|Iterable|Iterator|ClassVar|BaseModel|BaseException|FieldInfo|Activation)",
     ),
     # What results are made of, without a page of its own.
-    (r"py:class", r"(TrainedStudent|FilesOutcome|JudgedDifference|Comparison|Measured|EvaluationResult|.*UnitCases)"),
+    (
+        r"py:class",
+        r"(TrainedStudent|FilesOutcome|JudgedDifference|Comparison|ScoringResult|EvaluationResult|.*UnitCases)",
+    ),
 ]
 
 

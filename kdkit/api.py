@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kdkit.evaluation.comparison import Comparison
     from kdkit.evaluation.judgement import JudgedDifference
     from kdkit.evaluation.models import LoadedTeacher
-    from kdkit.evaluation.scoring import Measured
+    from kdkit.evaluation.scoring import ScoringResult
     from kdkit.plugins.registry import Registry
     from kdkit.recipe.schema import Hardware
     from kdkit.runs.run import Run
@@ -52,8 +52,8 @@ class RunResult:
         return {
             "run": str(self.folder),
             "stages": list(self.stages),
-            "scores": _plain(self.scores),
-            "differences": _plain(self.differences),
+            "scores": _to_plain(self.scores),
+            "differences": _to_plain(self.differences),
             "report": str(self.report) if self.report else None,
             "student": str(self.student) if self.student else None,
         }
@@ -79,8 +79,8 @@ def run(
 
     Raises :class:`kdkit.KdkitError` with every fault of the recipe.
     """
-    prepared = prepare_run(domain, config, settings, out, progress)
-    return finish_run(prepared, first, last, only)
+    pending_run = prepare_run(domain, config, settings, out, progress)
+    return finish_run(pending_run, first, last, only)
 
 
 def prepare_run(
@@ -170,7 +170,7 @@ class LoadedStudent:
                 f"the student cannot take inputs {inputs.dtype} {inputs.shape}: {reason}",
                 f"It takes {self.card.get('inputs', 'what its card says')}.",
             ) from error
-        return np.stack([activate(one, self.domain.activation) for one in logits])
+        return np.stack([activate(sample_logits, self.domain.activation) for sample_logits in logits])
 
     def predict_files(
         self,
@@ -187,11 +187,11 @@ class LoadedStudent:
         """
         from kdkit.engine.predict_files import list_inputs, predict_files
 
-        given = [Path(path) for path in inputs]
-        paths = list_inputs(self.domain, given)
+        input_paths = [Path(path) for path in inputs]
+        paths = list_inputs(self.domain, input_paths)
         if not paths:
             kinds = ", ".join(self.domain.input_suffixes)
-            raise DataError(f"no files to predict in {', '.join(map(str, given))}", f"Looked for {kinds}.")
+            raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
             return predict_files(self.trained, paths, Path(out), _one_device(hardware), bar)
 
@@ -212,16 +212,14 @@ class DataEvaluation:
     ``notes``: what the user should know, a sentence each.
     """
 
-    result: Measured
+    result: ScoringResult
     facts: Mapping[str, Any]
     files: Sequence[Path] = ()
     notes: Sequence[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
-        from kdkit.pages.data import as_json
-
-        return as_json(self.facts, self.result)
+        return dict(self.facts) | self.result.as_json()
 
 
 def evaluate(
@@ -244,31 +242,31 @@ def evaluate(
     a folder for scores, cases and a page. Raises :class:`kdkit.DataError` when nothing could be measured.
     """
     from kdkit.contracts.vocabulary import summarize_dropped
-    from kdkit.evaluation.models import chosen_metrics
-    from kdkit.evaluation.scoring import measure
+    from kdkit.evaluation.models import select_metrics
+    from kdkit.evaluation.scoring import score_models
 
     data = Path(data)
     registry = _registry(domain_file)
     loaded = _load_student(registry, Path(student))
     notes = list(loaded.notes)
-    selected = chosen_metrics(registry, loaded.trained, list(metrics))
+    selected_metrics = select_metrics(registry, loaded.trained, list(metrics))
     source = loaded.domain.source(data, layout, split)
     dropped = summarize_dropped(source.exclusions())
-    beside = _load_teacher(registry, Path(student), loaded, teacher)
-    if beside is not None and beside.network is None:
-        notes.append(f"the teacher of the run is left out: {beside.reason}")
+    loaded_teacher = _load_teacher(registry, Path(student), loaded, teacher)
+    if loaded_teacher is not None and loaded_teacher.network is None:
+        notes.append(f"the teacher of the run is left out: {loaded_teacher.reason}")
     networks, names = {"student": loaded.network}, {"student": str(loaded.card["component"])}
-    if beside is not None and beside.network is not None:
-        networks, names = {"teacher": beside.network} | networks, {"teacher": beside.name} | names
+    if loaded_teacher is not None and loaded_teacher.network is not None:
+        networks, names = {"teacher": loaded_teacher.network} | networks, {"teacher": loaded_teacher.name} | names
     with (
         tempfile.TemporaryDirectory(prefix="kdkit-evaluate-") as scratch,
         (progress or Silence()).work("evaluate", data.name, source.count() or 0, "samples") as bar,
     ):
-        result = measure(
+        result = score_models(
             networks,
             loaded.domain,
             source,
-            selected,
+            selected_metrics,
             _one_device(hardware),
             0,
             Path(scratch),
@@ -284,7 +282,9 @@ def evaluate(
         "left_out": dropped,
         "models": names,
     }
-    files = _write_evaluation(Path(out), facts, result, selected, networks, loaded.domain, source) if out else []
+    files = (
+        _write_evaluation(Path(out), facts, result, selected_metrics, networks, loaded.domain, source) if out else []
+    )
     return DataEvaluation(result, facts, files, [*([dropped] if dropped else []), *notes])
 
 
@@ -319,7 +319,7 @@ def compare(
     """
     from kdkit.evaluation.comparison import compare as compare_runs
     from kdkit.runs.folder import RunFolder
-    from kdkit.runs.stored import open_run
+    from kdkit.runs.open_run import open_run
     from kdkit.stages.pipeline import check_whole
 
     if len(runs) < 2:
@@ -328,10 +328,10 @@ def compare(
     for path in runs:
         if not RunFolder(Path(path)).manifest():
             raise _no_run(Path(path), registry)
-    opened = [open_run(registry, Path(path), listener) for path in runs]
-    for one in opened:
-        check_whole(one, "evaluate")
-    return compare_runs(opened, listener)
+    whole_runs = [open_run(registry, Path(path), listener) for path in runs]
+    for run in whole_runs:
+        check_whole(run, "evaluate")
+    return compare_runs(whole_runs, listener)
 
 
 def write_report(path: Path | str, domain_file: Path | str | None = None, progress: Progress | None = None) -> Path:
@@ -340,17 +340,17 @@ def write_report(path: Path | str, domain_file: Path | str | None = None, progre
     Raises as :func:`compare` does.
     """
     from kdkit.runs.folder import RunFolder
-    from kdkit.runs.stored import open_run
+    from kdkit.runs.open_run import open_run
     from kdkit.stages import report
     from kdkit.stages.pipeline import check_whole
 
     registry = _registry(domain_file)
     if not RunFolder(Path(path)).manifest():
         raise _no_run(Path(path), registry)
-    opened = open_run(registry, Path(path), progress or Silence())
-    check_whole(opened, "evaluate")
-    report.execute(opened)
-    return opened.folder.report_file
+    finished_run = open_run(registry, Path(path), progress or Silence())
+    check_whole(finished_run, "evaluate")
+    report.execute(finished_run)
+    return finished_run.folder.report_file
 
 
 def _no_run(path: Path, registry: Registry) -> UsageError:
@@ -390,17 +390,18 @@ def _load_teacher(registry: Registry, path: Path, student: LoadedStudent, defaul
 def _write_evaluation(
     out: Path,
     facts: Mapping[str, Any],
-    result: Measured,
+    result: ScoringResult,
     metrics: Mapping[str, Metric],
     networks: Mapping[str, torch.nn.Module],
     domain: Domain,
     source: Any,
 ) -> list[Path]:
-    from kdkit.pages.data import show_worst, worst_rows, write_outcome
+    from kdkit.evaluation.worst import draw_worst, worst_rows
+    from kdkit.pages.data import write_outcome
 
     first = next(iter(metrics))
     rows = worst_rows(result, "student", first, metrics[first].higher_is_better)
-    return write_outcome(out, facts, result, metrics, show_worst(networks, domain, source, rows, first))
+    return write_outcome(out, facts, result, metrics, list(draw_worst(networks, domain, source, rows, first)))
 
 
 def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:
@@ -413,11 +414,12 @@ def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(map(str, fault["loc"]))
-        near = did_you_mean(name, list(Hardware.model_fields)) if fault["type"] == "extra_forbidden" else fault["msg"]
-        raise UsageError(f"the hardware option {name} cannot be used: {near}") from error
+        unknown = fault["type"] == "extra_forbidden"
+        reason = did_you_mean(name, list(Hardware.model_fields)) if unknown else fault["msg"]
+        raise UsageError(f"the hardware option {name} cannot be used: {reason}") from error
 
 
-def _plain(tree: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _to_plain(tree: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     from dataclasses import asdict
 
-    return {outer: {inner: asdict(value) for inner, value in by.items()} for outer, by in tree.items()}
+    return {outer: {inner: asdict(value) for inner, value in row.items()} for outer, row in tree.items()}

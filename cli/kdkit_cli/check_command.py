@@ -32,7 +32,7 @@ def check(
     ] = None,
     layout: LayoutOption = "auto",
     teacher: Annotated[
-        bool, typer.Option("--teacher", help="Ask the teacher of the recipe about a few samples.")
+        bool, typer.Option("--teacher", help="Have the teacher of the recipe predict a few samples.")
     ] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -47,7 +47,7 @@ def check(
     kdkit check DOMAIN --data FOLDER, or kdkit check DOMAIN --teacher
 
     With --data: what is there, and what is wrong with it; the exit code is 1 when a run would leave something out.
-    With --teacher: whether its answers are plausible, on the recipe's own samples or, with --data, on those there.
+    With --teacher: whether its predictions are plausible, on the recipe's own samples or, with --data, on that data.
     """
     if data is None and not teacher:
         raise typer.BadParameter("say what to check: --data FOLDER, or --teacher", param_hint="--data / --teacher")
@@ -67,12 +67,12 @@ def _check_data(domain: str, data: Path, layout: str, as_json: bool, out: Path |
 
     examiner, name = _domain(domain)
     inspection = examiner.check_data(data, layout, console.RichProgress())
-    found = _as_json(inspection)
+    content = _as_json(inspection)
     if out is not None:
-        write_json(out / "check.json", found)
+        write_json(out / "check.json", content)
         _write_pictures(out, inspection.pictures)
     if as_json:
-        typer.echo(json.dumps(found, indent=2, allow_nan=False))
+        typer.echo(json.dumps(content, indent=2, allow_nan=False))
     else:
         _print_inspection(name, data, inspection)
         if out is not None:
@@ -95,7 +95,7 @@ def _check_teacher(
     from kdkit.engine.inference import freeze
     from kdkit.errors import DataError
     from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher, first_samples
-    from kdkit.pages.data import contact_sheet
+    from kdkit.pages.contact_sheet import contact_sheet
     from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
     from kdkit.runs.folder import home
@@ -104,22 +104,22 @@ def _check_teacher(
     experiment = load_experiment(discover(), domain, config, settings)
     recipe, examiner = experiment.recipe, experiment.domain
     source = examiner.source(data, layout, None) if data else experiment.evaluation_source
-    samples = first_samples(source, CHECKED_SAMPLES, labelled=data is not None)
+    samples = first_samples(source, CHECKED_SAMPLES, prefer_labelled=data is not None)
     if not samples:
-        raise DataError(f"{data or source} holds no sample to ask the teacher about")
-    verdict, answers = check_teacher(examiner, recipe.teacher.name, freeze(experiment.teacher.build()), samples)
-    cases = [Case("median", 0.0, s, {"teacher": a}) for s, a in zip(samples, answers, strict=True)]
-    sheet = contact_sheet([figure for case in cases for figure in examiner.figures([case])])
+        raise DataError(f"{data or source} holds no sample for the teacher to predict")
+    verdict, predictions = check_teacher(examiner, recipe.teacher.name, freeze(experiment.teacher.build()), samples)
+    cases = [Case("median", 0.0, s, {"teacher": p}) for s, p in zip(samples, predictions, strict=True)]
+    sheet = contact_sheet(figure for case in cases for figure in examiner.figures([case]))
     picture = (out or home() / recipe.domain / "check") / "teacher.png" if sheet else None
     if sheet and picture:
         write_bytes(picture, sheet)
     if as_json:
-        found = {"teacher": recipe.teacher.name, "samples": len(samples), "verdict": verdict}
-        typer.echo(json.dumps(found | {"picture": str(picture) if picture else None}, indent=2))
+        content = {"teacher": recipe.teacher.name, "samples": len(samples), "verdict": verdict}
+        typer.echo(json.dumps(content | {"picture": str(picture) if picture else None}, indent=2))
         return
     console.out.print(f"  [bold]{console.escape(recipe.teacher.name)}[/]   {console.escape(verdict)}")
     console.out.print(
-        f"  asked about {len(samples)} samples" + (f"      {console.escape(str(picture))}" * bool(picture))
+        f"  checked on {len(samples)} samples" + (f"      {console.escape(str(picture))}" * bool(picture))
     )
 
 
@@ -129,8 +129,8 @@ def _domain(domain: str) -> tuple[Domain, str]:
 
     registry = discover()
     name = domain_name(registry, domain)
-    found: Any = registry.component("domain", name)
-    return found(), name
+    domain_class: Any = registry.component("domain", name)
+    return domain_class(), name
 
 
 def _as_json(inspection: Inspection) -> dict[str, Any]:
@@ -152,14 +152,14 @@ def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
     out = console.out
     out.print(f"[bold]kdkit check {name}[/]   {console.escape(str(data))}")
     for key, value in inspection.facts.items():
-        out.print(f"  {console.escape(key):<14} {console.escape(_shown(value))}")
+        out.print(f"  {console.escape(key):<14} {console.escape(_format_value(value))}")
     for table in inspection.tables:
-        drawn = Table(title=table.title, title_justify="left", padding=(0, 1))
+        rich_table = Table(title=table.title, title_justify="left", padding=(0, 1))
         for i, column in enumerate(table.columns):
-            drawn.add_column(column, justify="right" if i else "left")
+            rich_table.add_column(column, justify="right" if i else "left")
         for row in table.rows:
-            drawn.add_row(*(console.escape(_shown(value)) for value in row))
-        out.print(drawn)
+            rich_table.add_row(*(console.escape(_format_value(value)) for value in row))
+        out.print(rich_table)
     if inspection.defects:
         out.print(_defect_table(inspection))
     out.print(f"  A run uses {inspection.used}. {summarize_dropped(inspection.defects) or 'Nothing is left out.'}")
@@ -170,17 +170,17 @@ def _defect_table(inspection: Inspection) -> Any:
 
     from kdkit_cli import console
 
-    drawn = Table(title="What is wrong", title_justify="left", padding=(0, 1))
+    table = Table(title="What is wrong", title_justify="left", padding=(0, 1))
     for column, justify in (("fault", "left"), ("how many", "right"), ("left out", "right"), ("for example", "left")):
-        drawn.add_column(column, justify=justify)  # type: ignore[arg-type]
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
     counts = Counter(defect.kind for defect in inspection.defects)
     for kind, count in counts.most_common():
-        these = [defect for defect in inspection.defects if defect.kind == kind]
-        examples = "\n".join(f"{defect.name}: {defect.detail}" for defect in these[:SHOWN_DEFECTS])
+        defects = [defect for defect in inspection.defects if defect.kind == kind]
+        examples = "\n".join(f"{defect.name}: {defect.detail}" for defect in defects[:SHOWN_DEFECTS])
         more = f"\n… {count - SHOWN_DEFECTS} more (--json lists all)" if count > SHOWN_DEFECTS else ""
-        dropped = len({defect.name for defect in these if defect.dropped})
-        drawn.add_row(kind, str(count), str(dropped or "–"), console.escape(examples + more))
-    return drawn
+        dropped = len({defect.name for defect in defects if defect.dropped})
+        table.add_row(kind, str(count), str(dropped or "–"), console.escape(examples + more))
+    return table
 
 
 def _write_pictures(out: Path, pictures: Any) -> None:
@@ -194,7 +194,7 @@ def _suffix(picture: Figure) -> str:
     return picture.media_type.partition("/")[2].partition("+")[0]
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

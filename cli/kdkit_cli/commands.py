@@ -1,7 +1,7 @@
 """Commands with the options that they share, each declared once.
 
 Every command takes the options of :data:`_SESSION`, which may also stand before its name. Those that run on a device
-take :data:`_HARDWARE` as well, and read what was given with :func:`hardware_options`.
+take :data:`_HARDWARE` as well, and read what the user chose with :func:`hardware_options`.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def _note_hardware(context: typer.Context, option: TyperOption, value: Any) -> N
     current.hardware[option.name] = value
 
 
-def _session_option(name: str, text: str, **more: Any) -> TyperOption:
+def _session_option(name: str, text: str, **arguments: Any) -> TyperOption:
     return TyperOption(
-        param_decls=[f"--{name}"], help=text, expose_value=False, callback=_note_session, is_eager=True, **more
+        param_decls=[f"--{name}"], help=text, expose_value=False, callback=_note_session, is_eager=True, **arguments
     )
 
 
@@ -93,8 +93,8 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own parameters, then the shared ones, then ``--help``."""
-        *own, help_option = super().get_params(ctx)
-        return [*own, *self.shared, help_option]
+        *parameters, help_option = super().get_params(ctx)
+        return [*parameters, *self.shared, help_option]
 
 
 class OneDeviceCommand(Command):
@@ -114,5 +114,5 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """As :meth:`Command.get_params`."""
-        *own, help_option = super().get_params(ctx)
-        return [*own, *_SESSION, help_option]
+        *parameters, help_option = super().get_params(ctx)
+        return [*parameters, *_SESSION, help_option]

@@ -41,22 +41,24 @@ def compare(
     from kdkit.pages.comparison import page
     from kdkit_cli import console
 
-    found = api.compare(runs, domain_file, console.RichProgress())
+    comparison = api.compare(runs, domain_file, console.RichProgress())
     if out is not None:
-        write_text(out, page(found))
+        write_text(out, page(comparison))
     if as_json:
-        typer.echo(json.dumps(found.as_json(), indent=2, allow_nan=False))
+        typer.echo(json.dumps(comparison.as_json(), indent=2, allow_nan=False))
         return
-    console.out.print(_scores(found))
-    console.out.print(f"  Differences to {console.escape(found.names[0])}, with their 95 % intervals.")
-    if found.left_out:
-        console.out.print(f"  Left out, as not every run was measured with them alike: {', '.join(found.left_out)}.")
-    console.out.print(_recipes(found) if found.recipes else "  Their recipes do not differ.")
+    console.out.print(_scores(comparison))
+    console.out.print(f"  Differences to {console.escape(comparison.names[0])}, with their 95 % intervals.")
+    if comparison.left_out:
+        console.out.print(
+            f"  Left out, as not every run was measured with them alike: {', '.join(comparison.left_out)}."
+        )
+    console.out.print(_recipes(comparison) if comparison.recipes else "  Their recipes do not differ.")
     if out is not None:
         console.out.print(f"  {console.escape(str(out))}")
 
 
-def _scores(found: Comparison) -> Table:
+def _scores(comparison: Comparison) -> Table:
     """Metrics down, runs across, each but the first with its difference; then size and speed."""
     from rich.table import Table
 
@@ -66,22 +68,22 @@ def _scores(found: Comparison) -> Table:
 
     table = Table(padding=(0, 1))
     table.add_column("")
-    for i, name in enumerate(found.names):
+    for i, name in enumerate(comparison.names):
         table.add_column(escape(name), justify="right", overflow="fold")
         if i:
             table.add_column("difference", justify="right")
-    for metric, scores in found.scores.items():
+    for metric, scores in comparison.scores.items():
         cells = []
-        for i, name in enumerate(found.names):
+        for i, name in enumerate(comparison.names):
             cells.append(score_text(scores[name]))
             if i:
-                cells.append(_difference(found.differences[metric][name]))
-        table.add_row(f"{metric} [dim]{found.metrics[metric].unit}[/]".rstrip(), *cells)
+                cells.append(_difference(comparison.differences[metric][name]))
+        table.add_row(f"{metric} [dim]{comparison.metrics[metric].unit}[/]".rstrip(), *cells)
     table.add_section()
-    for label, key in (("weights", "weights"), (f"{found.item}s a second", "items_per_second")):
+    for label, key in (("weights", "weights"), (f"{comparison.item}s a second", "items_per_second")):
         cells = []
-        for i, name in enumerate(found.names):
-            value = found.facts[name].get(key)
+        for i, name in enumerate(comparison.names):
+            value = comparison.facts[name].get(key)
             cells += [*([""] if i > 1 else []), format_count(round(value)) if value else "–"]
         table.add_row(label, *cells)
     return table
@@ -100,15 +102,15 @@ def _difference(difference: JudgedDifference) -> str:
     return f"[{colour}]{text}[/]" if colour else text
 
 
-def _recipes(found: Comparison) -> Table:
+def _recipes(comparison: Comparison) -> Table:
     from rich.table import Table
 
     from kdkit_cli.console import escape
 
     table = Table(title="What differs in their recipes", title_justify="left", padding=(0, 1))
     table.add_column("")
-    for name in found.names:
+    for name in comparison.names:
         table.add_column(escape(name), overflow="fold")
-    for path, values in found.recipes.items():
-        table.add_row(path, *(escape(values[name]) or "–" for name in found.names))
+    for path, values in comparison.recipes.items():
+        table.add_row(path, *(escape(values[name]) or "–" for name in comparison.names))
     return table

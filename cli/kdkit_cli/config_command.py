@@ -18,9 +18,9 @@ def show(domain: DomainArgument, config: ConfigOption = None, settings: SetOptio
     from kdkit.recipe.load import load_experiment
     from kdkit.recipe.show import commented_yaml
 
-    absent: list[Problem] = []
-    experiment = load_experiment(discover(), domain, config, settings or [], absent)
-    typer.echo(commented_yaml(experiment, absent), nl=False)
+    missing: list[Problem] = []
+    experiment = load_experiment(discover(), domain, config, settings or [], missing)
+    typer.echo(commented_yaml(experiment, missing), nl=False)
 
 
 @app.callback()

@@ -51,19 +51,21 @@ class RichProgress:
         """See :class:`kdkit.progress.Progress`."""
         start = self.clock()
         if current.quiet or not err.is_terminal:
-            plain = _PlainBar(f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}}", total, unit, done, self.clock)
-            yield plain
-            remark = plain.note
+            plain_bar = _PlainBar(f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}}", total, unit, done, self.clock)
+            yield plain_bar
+            remark = plain_bar.note
         else:
-            left = TimeRemainingColumn(compact=True, elapsed_when_finished=True)
+            time_left = TimeRemainingColumn(compact=True, elapsed_when_finished=True)
             label = TextColumn(f"  {stage:<{STAGE_WIDTH}} [bold]{{task.description:<{WHAT_WIDTH}}}[/]")
             count = TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}", justify="right")
-            bar = BarColumn(bar_width=24)
-            with Progress(label, bar, count, left, TextColumn("{task.fields[note]}"), console=err) as progress:
+            bar_column = BarColumn(bar_width=24)
+            with Progress(
+                label, bar_column, count, time_left, TextColumn("{task.fields[note]}"), console=err
+            ) as progress:
                 task = progress.add_task(escape(what), total=total, completed=done, note="")
-                shown = _RichBar(progress, task)
-                yield shown
-            remark = shown.note
+                rich_bar = _RichBar(progress, task)
+                yield rich_bar
+            remark = rich_bar.note
         summary = f"{total} {unit}  {self.clock() - start:.0f} s  {remark}".rstrip()
         line = f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}} {summary}"
         current.log(line)
@@ -106,12 +108,12 @@ class _PlainBar:
         self.note = note or self.note
         if self.clock() >= self.due and self.done < self.total:
             self.due = self.clock() + NEXT_LINE
-            line = f"{self.label} {self.done}/{self.total} {self.unit}  {self._left()}  {self.note}".rstrip()
+            line = f"{self.label} {self.done}/{self.total} {self.unit}  {self._time_left()}  {self.note}".rstrip()
             current.log(line)
             if not current.quiet:
                 err.print(escape(line))
 
-    def _left(self) -> str:
+    def _time_left(self) -> str:
         steps = self.done - self.first
         if steps <= 0:
             return "time left unknown"

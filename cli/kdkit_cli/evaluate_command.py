@@ -14,7 +14,7 @@ from kdkit_cli.options import DomainFileOption, JsonOption, LayoutOption, Studen
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kdkit.evaluation.scoring import Measured
+    from kdkit.evaluation.scoring import ScoringResult
 
 
 def register(app: typer.Typer) -> None:
@@ -107,14 +107,13 @@ def _show_scores(run: Path, as_json: bool) -> None:
         console.out.print(scores_table(result.scores))
 
 
-def _table(result: Measured) -> Table:
+def _table(result: ScoringResult) -> Table:
     """Models and groups down, metrics across; each with half the width of its 95 % interval, and n."""
     from rich.table import Table
 
-    from kdkit.pages.data import measured_names
     from kdkit_cli.scores_table import score_text
 
-    names = measured_names(result.scores)
+    names = result.metric_names()
     table = Table(padding=(0, 1))
     table.add_column("")
     table.add_column("")

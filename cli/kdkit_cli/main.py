@@ -49,8 +49,8 @@ app.add_typer(config_command.app, name="config")
 app.add_typer(plugins_command.app, name="plugins")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"kdkit {kdkit.__version__}")
         raise typer.Exit
 
@@ -71,22 +71,24 @@ def main() -> None:
     try:
         app()
     except KdkitError as error:
-        _end(error, error.message, error.remedy, error.exit_code)
+        _exit_with_error(error, error.message, error.remedy, error.exit_code)
     except KeyboardInterrupt:
-        _stopped()
+        _exit_stopped()
     except SystemExit as end:
         if end.code == INTERRUPTED:  # Typer ends so when it is interrupted, without a word
-            _stopped()
+            _exit_stopped()
         raise
     except OSError as error:
         # What a library could not read or write (a full disk in the middle of a checkpoint, say).
         where = f": {error.filename}" if error.filename else ""
-        _end(error, f"{error.strerror or error}{where}", "What was made so far is kept.", 1)
+        _exit_with_error(error, f"{error.strerror or error}{where}", "What was made so far is kept.", 1)
     except Exception as error:
-        _end(error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1)
+        _exit_with_error(
+            error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1
+        )
 
 
-def _end(error: BaseException, message: str, remedy: str, code: int) -> NoReturn:
+def _exit_with_error(error: BaseException, message: str, remedy: str, code: int) -> NoReturn:
     if current.traceback:
         import traceback
 
@@ -106,7 +108,7 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text} ({place.filename}, line {place.lineno})"
 
 
-def _stopped() -> NoReturn:
+def _exit_stopped() -> NoReturn:
     _print("stopped", "Run the same command again: it goes on where it stopped.")
     sys.exit(INTERRUPTED)
 

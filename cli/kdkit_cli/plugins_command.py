@@ -52,13 +52,13 @@ def info(
     plugin = next((p for p in registry.plugins if p.name == name), None)
     components = [_component_facts(registry, kind, name) for kind in KINDS if name in registry.names(kind)]
     if plugin is None and not components:
-        known = [p.name for p in registry.plugins] + [n for kind in KINDS for n in registry.names(kind)]
-        raise UsageError(f"no plugin or component is called {name!r}; {did_you_mean(name, known)}")
-    found = ([_plugin_facts(plugin) | {"kind": "plugin"}] if plugin else []) + components
+        names = [p.name for p in registry.plugins] + [n for kind in KINDS for n in registry.names(kind)]
+        raise UsageError(f"no plugin or component is called {name!r}; {did_you_mean(name, names)}")
+    all_facts = ([_plugin_facts(plugin) | {"kind": "plugin"}] if plugin else []) + components
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(all_facts, indent=2))
         return
-    for facts in found:
+    for facts in all_facts:
         _print_facts(facts)
 
 
@@ -68,8 +68,8 @@ def _requirements(plugins: list[Plugin]) -> list[str]:
 
     lines = [f"kdkit=={kdkit.__version__}"]
     for plugin in plugins:
-        pinned = f"{plugin.distribution}=={plugin.version}"
-        lines.append(f"# {pinned}  broken: {plugin.reason}" if plugin.state == "broken" else pinned)
+        requirement = f"{plugin.distribution}=={plugin.version}"
+        lines.append(f"# {requirement}  broken: {plugin.reason}" if plugin.state == "broken" else requirement)
     return list(dict.fromkeys(lines))
 
 
@@ -80,9 +80,9 @@ def _print_table(plugins: list[Plugin]) -> None:
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
 
     def line(cells: tuple[str, ...], rest: str, color: str | None = None, dim: bool = False) -> None:
-        padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
-        padded[-1] = typer.style(padded[-1], fg=color) if color else padded[-1]
-        typer.echo(typer.style("  " + "  ".join([*padded, rest]), dim=dim or None))
+        columns = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
+        columns[-1] = typer.style(columns[-1], fg=color) if color else columns[-1]
+        typer.echo(typer.style("  " + "  ".join([*columns, rest]), dim=dim or None))
 
     line(titles, "components", dim=True)
     for plugin, row in zip(plugins, rows, strict=True):
@@ -168,9 +168,9 @@ def _gradients(kind: str, cls: Any) -> dict[str, bool]:
 
 _GRADIENTS_IN_WORDS = {
     ("gradients", True): "Runs in this process: gives gradients and features, unless its options say otherwise.",
-    ("gradients", False): "Only answers: no gradients, no features.",
+    ("gradients", False): "Gives only logits: no gradients, no features.",
     ("needs_gradients", True): "Needs a teacher that gives gradients and features.",
-    ("needs_gradients", False): "Needs no more of a teacher than answers.",
+    ("needs_gradients", False): "Needs no more of a teacher than logits.",
 }
 
 

@@ -35,10 +35,10 @@ def predict(
     from kdkit_cli import console
 
     start = time.monotonic()
-    loaded = load_student(student, domain_file)
-    for remark in loaded.notes:
+    trained_student = load_student(student, domain_file)
+    for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")
-    outcome = loaded.predict_files(inputs, out, hardware=hardware_options(), progress=console.RichProgress())
+    outcome = trained_student.predict_files(inputs, out, hardware=hardware_options(), progress=console.RichProgress())
     for path, reason in outcome.skipped:
         console.note(f"  skipped: {console.escape(str(path))} ({console.escape(reason)})")
     total = len(outcome.rows) + len(outcome.skipped)
@@ -50,7 +50,7 @@ def predict(
         raise DataError(f"none of {_count(total, 'file')} could be read", "Each is named above with the reason.")
     if not as_json:
         console.out.print(
-            f"  {_count(len(outcome.rows), 'file')} · {_count(outcome.items, loaded.domain.item)} · "
+            f"  {_count(len(outcome.rows), 'file')} · {_count(outcome.items, trained_student.domain.item)} · "
             f"{time.monotonic() - start:.1f} s      {console.escape(str(out / SUMMARY))}"
             + (f"      {_count(len(outcome.skipped), 'file')} skipped" if outcome.skipped else "")
         )

@@ -79,9 +79,9 @@ def generate(
     sheet: SheetOption = None,
 ) -> None:
     """Make the samples; with --sheet, draw some of them."""
-    prepared = execute(domain, config, settings or [], out, None, "generate")
+    run = execute(domain, config, settings or [], out, None, "generate")
     if sheet is not None:
-        _draw_sheet(prepared, sheet)
+        _draw_sheet(run, sheet)
 
 
 def _stage_command(stage: str):  # type: ignore[no-untyped-def]  # typer reads the inner function's own annotations
@@ -116,15 +116,15 @@ def execute(
     start = time.monotonic()
     main = ranks.rank() == 0
     progress: Progress = RichProgress() if main else Silence()
-    prepared = prepare_run(domain, config, [*settings, *hardware_settings()], out, progress)
+    pending_run = prepare_run(domain, config, [*settings, *hardware_settings()], out, progress)
     if main:
-        note(f"[bold]kdkit run {prepared.experiment.recipe.domain}[/]   {escape(str(prepared.folder.path))}")
-    result = finish_run(prepared, first, last, only)
+        note(f"[bold]kdkit run {pending_run.experiment.recipe.domain}[/]   {escape(str(pending_run.folder.path))}")
+    result = finish_run(pending_run, first, last, only)
     if main and as_json:
         typer.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
     elif main:
-        _conclude(prepared, result, time.monotonic() - start)
-    return prepared
+        _conclude(pending_run, result, time.monotonic() - start)
+    return pending_run
 
 
 def _conclude(run: Run, result: RunResult, seconds: float) -> None:

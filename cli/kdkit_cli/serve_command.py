@@ -1,4 +1,4 @@
-"""``kdkit serve-teacher``: answer for a teacher over HTTP."""
+"""``kdkit serve-teacher``: serve a teacher's logits over HTTP."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def serve_teacher(
         float, typer.Option("--largest-request", min=0.001, help="Largest request, in megabytes.")
     ] = 64.0,
     samples_per_minute: Annotated[
-        int, typer.Option("--samples-per-minute", min=1, help="Samples answered in a minute, at most.")
+        int, typer.Option("--samples-per-minute", min=1, help="Samples served in a minute, at most.")
     ] = 10_000,
     device: Annotated[
         str | None,
         typer.Option("--device", help="cpu, cuda, ...  [default: a GPU if there is one]", show_default=False),
     ] = None,
 ) -> None:
-    """Answer for a teacher over HTTP.
+    """Serve a teacher over HTTP.
 
-    Its owner shares answers, not weights.
+    Its owner shares logits, not weights.
 
     Clients use the teacher called remote. Stops when interrupted.
     """
@@ -64,16 +64,18 @@ def serve_teacher(
     from kdkit.serving.token import read_token
 
     token = read_token(token_file, os.environ)
-    name, chosen = _chosen(discover(), teacher, config, settings or [])
+    name, loaded_teacher = _load_teacher(discover(), teacher, config, settings or [])
 
     from kdkit.serving.served import ServedTeacher
     from kdkit.serving.server import Limits, TeacherServer
     from kdkit_cli.console import err, escape
 
-    served = ServedTeacher(chosen, name, _device(device))
+    served_teacher = ServedTeacher(loaded_teacher, name, _device(device))
     limits = Limits(int(largest_request * 1e6), samples_per_minute)
-    with TeacherServer((host, port), served, token, limits, lambda line: err.print(f"  {escape(line)}")) as server:
-        err.print(f"[bold]{escape(name)}[/]  {served.fingerprint}  on {served.device}   {server.url}")
+    with TeacherServer(
+        (host, port), served_teacher, token, limits, lambda line: err.print(f"  {escape(line)}")
+    ) as server:
+        err.print(f"[bold]{escape(name)}[/]  {served_teacher.fingerprint}  on {served_teacher.device}   {server.url}")
         err.print(escape(f"  in a client's recipe: teacher: {{name: remote, url: {server.url}}}"))
         if not _is_loopback(host):
             err.print("  note: this is plain HTTP; others on the way can read the token. Put TLS in front of it.")
@@ -83,7 +85,7 @@ def serve_teacher(
             err.print("  stopped")
 
 
-def _chosen(registry: Registry, text: str, config: Path | None, settings: list[str]) -> tuple[str, Any]:
+def _load_teacher(registry: Registry, text: str, config: Path | None, settings: list[str]) -> tuple[str, Any]:
     """The teacher, and what it is called: a domain's, or one by its own name."""
     from kdkit.errors import UsageError, did_you_mean
     from kdkit.recipe.load import load_component, load_experiment
@@ -92,10 +94,10 @@ def _chosen(registry: Registry, text: str, config: Path | None, settings: list[s
     if is_file or text in registry.names("domain"):
         experiment = load_experiment(registry, text, config, settings)
         return experiment.recipe.teacher.name, experiment.teacher
-    known = registry.names("teacher")
-    if text not in known:
-        every = [*registry.names("domain"), *known]
-        raise UsageError(f"no domain or teacher is called {text!r}; {did_you_mean(text, every)}")
+    teachers = registry.names("teacher")
+    if text not in teachers:
+        names = [*registry.names("domain"), *teachers]
+        raise UsageError(f"no domain or teacher is called {text!r}; {did_you_mean(text, names)}")
     if config is not None:
         raise typer.BadParameter(
             "a recipe belongs to a domain; give a teacher's options with --set", param_hint="--config"
@@ -103,18 +105,18 @@ def _chosen(registry: Registry, text: str, config: Path | None, settings: list[s
     return text, load_component(registry, "teacher", text, settings)
 
 
-def _device(given: str | None) -> str:
+def _device(name: str | None) -> str:
     import torch
 
     from kdkit.errors import UsageError
 
-    if given is None:
+    if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=given)
+        torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"this machine has no device {given!r}: {str(error).splitlines()[0]}") from error
-    return given
+        raise UsageError(f"this machine has no device {name!r}: {str(error).splitlines()[0]}") from error
+    return name
 
 
 def _is_loopback(host: str) -> bool:

@@ -54,53 +54,53 @@ def sweep(
 
     kdkit sweep DOMAIN --grid student.layers=1,2,3
 
-    Samples and the teacher's answers are made once. Runs that are whole are skipped; one that fails is told, and the
-    others go on. The results, written anew while runs end: sweep.csv, and sweep.html with the score against weights,
-    speed and memory.
+    Samples and the teacher's targets are made once. Runs that are whole are skipped; one that fails is reported, and
+    the others go on. The results, written anew while runs end: sweep.csv, and sweep.html with the score against
+    weights, speed and memory.
     """
     from kdkit.plugins.registry import discover
     from kdkit.runs.folder import home
+    from kdkit.sweep.execution import run_points
     from kdkit.sweep.plan import choose_sweep_folder, plan
     from kdkit.sweep.results import read_result, write_page, write_table
-    from kdkit.sweep.running import run_points
     from kdkit_cli import console
 
-    planned = plan(discover(), domain, grid or [], config, settings or [], control)
+    sweep_plan = plan(discover(), domain, grid or [], config, settings or [], control)
     root = home()
-    folder = choose_sweep_folder(root, planned, out)
-    count = len(planned.points)
-    console.note(f"[bold]kdkit sweep {planned.domain}[/]   {count} points   {console.escape(str(folder))}")
+    folder = choose_sweep_folder(root, sweep_plan, out)
+    count = len(sweep_plan.points)
+    console.note(f"[bold]kdkit sweep {sweep_plan.domain}[/]   {count} points   {console.escape(str(folder))}")
     failures: dict[int, str] = {}
 
     def write() -> tuple[list[Result], Path, Path]:
         """What is known so far, as a table and as a page."""
-        results = [read_result(folder, point, failures.get(id(point))) for point in planned.points]
-        return results, write_table(folder, planned, results), write_page(folder, planned, results, jobs)
+        results = [read_result(folder, point, failures.get(id(point))) for point in sweep_plan.points]
+        return results, write_table(folder, sweep_plan, results), write_page(folder, sweep_plan, results, jobs)
 
-    shown = time.monotonic()
-    ended = run_points(planned.points, folder, root / "store", jobs, console.RichProgress())
+    last_write = time.monotonic()
+    outcomes = run_points(sweep_plan.points, folder, root / "store", jobs, console.RichProgress())
     try:
-        for done, (point, failure) in enumerate(ended, 1):
+        for done, (point, failure) in enumerate(outcomes, 1):
             failures[id(point)] = failure
-            told = f"[bold red]failed:[/] {console.escape(failure)}" if failure else "done"
-            console.note(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {told}")
-            if done < count and time.monotonic() - shown > REFRESH_SECONDS:
+            status = f"[bold red]failed:[/] {console.escape(failure)}" if failure else "done"
+            console.note(f"[bold]{done}/{count}[/] {console.escape(point.label)}   {status}")
+            if done < count and time.monotonic() - last_write > REFRESH_SECONDS:
                 write()
-                shown = time.monotonic()
+                last_write = time.monotonic()
     except KeyboardInterrupt:
         if failures:
             write()
         raise
-    results, *written = write()
-    console.out.print(_table(planned, results))
-    for path in written:
+    results, *paths = write()
+    console.out.print(_table(sweep_plan, results))
+    for path in paths:
         console.out.print(f"  {console.escape(str(path))}")
-    if failed := sum(bool(failure) for failure in failures.values()):
-        console.note(f"  {failed} of {count} points failed; the same command tries them again.")
+    if failure_count := sum(bool(failure) for failure in failures.values()):
+        console.note(f"  {failure_count} of {count} points failed; the same command tries them again.")
         raise typer.Exit(1)
 
 
-def _table(planned: Sweep, results: Sequence[Result]) -> Table:
+def _table(sweep_plan: Sweep, results: Sequence[Result]) -> Table:
     """A row for each point: the values that tell it apart, its first scores, size and speed; sweep.csv has all."""
     from rich.table import Table
 
@@ -111,7 +111,7 @@ def _table(planned: Sweep, results: Sequence[Result]) -> Table:
     names = list(dict.fromkeys(name for result in results for name in result.scores))[:SHOWN_METRICS]
     table = Table(padding=(0, 1))
     table.add_column("")
-    item = planned.points[0].experiment.domain.item
+    item = sweep_plan.points[0].experiment.domain.item
     for name in (*names, "weights", f"{item}s a second"):
         table.add_column(name, justify="right", overflow="fold")
     for result in results:

@@ -51,11 +51,11 @@ def train_generator(
     from kdkit.stages import ranks
     from kdkit_cli import console
 
-    given = [*(settings or []), *hardware_settings()]
-    if ranks.rank():  # one that Lightning started beside this command: it trains along, and is not heard
-        train(discover(), generator, data, folder, given, seed, Silence())
+    all_settings = [*(settings or []), *hardware_settings()]
+    if ranks.rank():  # one that Lightning started beside this command: it trains along, and reports nothing
+        train(discover(), generator, data, folder, all_settings, seed, Silence())
         return
-    use = train(discover(), generator, data, folder, given, seed, console.RichProgress(), fresh)
+    options = train(discover(), generator, data, folder, all_settings, seed, console.RichProgress(), fresh)
     console.out.print(f"trained [bold]{console.escape(generator)}[/]   {console.escape(str(folder))}")
-    chosen = " ".join(f"--set generator.{key}={value}" for key, value in use.items())
-    console.out.print(console.escape(f"  kdkit run DOMAIN --set generator.name={generator} {chosen}"))
+    arguments = " ".join(f"--set generator.{key}={value}" for key, value in options.items())
+    console.out.print(console.escape(f"  kdkit run DOMAIN --set generator.name={generator} {arguments}"))

@@ -36,16 +36,16 @@ def verify(
     from kdkit.testing.verify import verify as findings_of
 
     registry, plugins = _load(target)
-    broken = 0
+    broken_count = 0
     for plugin in plugins:
         if plugin.state == "broken":
             raise PluginError(f"{plugin.title} is broken: {plugin.reason}", plugin.remedy)
         width = max((len(entry.name) for entries in plugin.entries.values() for entry in entries), default=0)
         for finding in findings_of(registry, plugin):
             _print(finding, width)
-            broken += len(finding.verdict.broken)
-    if broken:
-        count = "1 promise is" if broken == 1 else f"{broken} promises are"
+            broken_count += len(finding.verdict.broken)
+    if broken_count:
+        count = "1 promise is" if broken_count == 1 else f"{broken_count} promises are"
         raise PluginError(f"{count} broken", "Each line above says what to do.")
 
 
@@ -63,15 +63,15 @@ def _load(target: str) -> tuple[Registry, list[Plugin]]:
     if path.name != target or target in (".", ".."):
         return _project(path)
     registry = discover()
-    named = [plugin for plugin in registry.plugins if plugin.name == target]
-    if not named and path.is_dir():
+    matches = [plugin for plugin in registry.plugins if plugin.name == target]
+    if not matches and path.is_dir():
         return _project(path)
-    if not named:
-        known = [plugin.name for plugin in registry.plugins]
-        raise UsageError(f"no plugin is called {target!r}; {did_you_mean(target, known)}")
-    if named[0].state == "disabled":
-        raise UsageError(f"the plugin {target} is disabled: {named[0].reason}")
-    return registry, named
+    if not matches:
+        names = [plugin.name for plugin in registry.plugins]
+        raise UsageError(f"no plugin is called {target!r}; {did_you_mean(target, names)}")
+    if matches[0].state == "disabled":
+        raise UsageError(f"the plugin {target} is disabled: {matches[0].reason}")
+    return registry, matches
 
 
 def _project(folder: Path) -> tuple[Registry, list[Plugin]]:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Adversary(Component, ABC):
-    """The other kind of generator: a network that plays against the student while the student learns.
+    """The other kind of generator: a network that is trained against the student while the student is trained.
 
-    Its samples are made up during the training and not kept. It learns from the teacher's gradients what to ask the
-    student next, so the teacher has to give ``gradients``. In turn, the adversary takes ``adversary_steps`` steps
-    that lower its :meth:`loss`, and the student ``student_steps`` steps on the teacher's answers to what it then
-    makes.
+    Its samples are made up during the training and not kept. It is trained with the teacher's gradients, so the
+    teacher has to give ``gradients``. The two are trained in alternation: the adversary takes ``adversary_steps``
+    steps that lower its :meth:`loss`, then the student ``student_steps`` steps on the teacher's targets for the
+    samples that it makes.
 
     ``activations``: those of the domains that it is meant for; all of them unless it says otherwise. An adversary
     whose options decide it sets it on the instance.

@@ -23,9 +23,9 @@ from kdkit.sample import Sample
 class Domain(Component):
     """A field of application.
 
-    ``activation``: how logits become answers. "sigmoid": each value is a probability of its own (masks); targets are
-    kept as 8-bit probabilities. "softmax": the last axis holds classes; targets are kept as half-precision logits.
-    "identity": values are answers as they are, kept in single precision.
+    ``activation``: how logits become predictions. "sigmoid": each value is a probability of its own (masks); targets
+    are kept as 8-bit probabilities. "softmax": the last axis holds classes; targets are kept as logits in half
+    precision. "identity": values are predictions as they are, kept in single precision.
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
     ``data_metrics``: what ``kdkit evaluate --data`` measures unless it is told otherwise, the first one ranking the
@@ -87,13 +87,13 @@ class Domain(Component):
 
         ``path`` and ``sample`` are those of :meth:`read`; ``prediction`` is float32, activated.
         """
-        whole = io.BytesIO()
-        np.savez_compressed(whole, prediction=prediction)
-        write_bytes(stem.with_name(f"{stem.name}.npz"), whole.getvalue())
+        archive = io.BytesIO()
+        np.savez_compressed(archive, prediction=prediction)
+        write_bytes(stem.with_name(f"{stem.name}.npz"), archive.getvalue())
         return {}
 
-    def check_teacher(self, samples: Sequence[Sample], answers: Sequence[np.ndarray]) -> str:
-        """One line on whether these answers are plausible; raises :class:`kdkit.KdkitError` if they are not.
+    def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
+        """One line on whether these predictions are plausible; raises :class:`kdkit.KdkitError` if they are not.
 
         The core has already checked that they are finite and not constant.
         """
@@ -120,9 +120,9 @@ class Domain(Component):
         raise KdkitError(f"the domain {type(self).__name__} cannot read folders of data")
 
     def predict(self, sample: Sample, infer: Infer) -> np.ndarray:
-        """A network's answer to a sample of :meth:`source`, activated: how such a sample is put to a network.
+        """A network's prediction for a sample of :meth:`source`, activated: how such a sample is put to a network.
 
-        ``infer`` takes raw inputs and gives the activated answers, in their order.
+        ``infer`` takes raw inputs and gives the activated predictions, in their order.
         """
         return infer([sample.inputs])[0]
 

@@ -58,7 +58,7 @@ class Generator(Component, ABC):
         self.teacher: Teacher | None = None
 
     def bind(self, teacher: Teacher) -> None:
-        """Give the generator its teacher, before anything else is asked of it; only where it ``needs_gradients``.
+        """Give the generator its teacher, before anything else is called; only where it ``needs_gradients``.
 
         Samples may be made in other processes, to which the generator is sent with it: keep no network built from it
         when pickled.
@@ -96,8 +96,8 @@ class Generator(Component, ABC):
 
     def fingerprint(self) -> str:
         """As :meth:`Component.fingerprint`, and the seed, and the teacher's where there is one."""
-        bound = {"teacher": self.teacher.fingerprint()} if self.teacher else {}
-        return fingerprint_of(component=super().fingerprint(), seed=self.seed, **bound)
+        teacher = {"teacher": self.teacher.fingerprint()} if self.teacher else {}
+        return fingerprint_of(component=super().fingerprint(), seed=self.seed, **teacher)
 
     def _stream_name(self) -> str:
         return self.stream or type(self).__qualname__

@@ -33,7 +33,7 @@ class Score:
 
 
 class Metric(Component, ABC):
-    """A measure of a model's answers, gathered sample by sample and then summarised.
+    """A measure of a model's predictions, gathered sample by sample and then summarised.
 
     An author writes :meth:`measure` (the cases of one sample) and, unless the mean is meant, :meth:`summarize`
     (cases to a number). Updating, merging over processes and the bootstrap follow from these two.
@@ -43,10 +43,10 @@ class Metric(Component, ABC):
     ``group_key``: the entry of ``sample.info`` that says which samples belong together ("patient"). The bootstrap
     draws such groups, as ten clips of one patient tell less than ten patients; a sample without the entry is drawn by
     itself, and so is every sample where the key is None.
-    ``needs_truth``: False for a metric of the answer alone, or beside the teacher's: ``kdkit evaluate --data`` then
-    asks about samples without labels, too.
-    ``reads_teacher``: True for a metric that compares with the teacher's answer: it finds it, float32, activated, as
-    ``sample.truth["teacher"]``, and measures every model but the teacher.
+    ``needs_truth``: False for a metric of the prediction alone, or beside the teacher's: ``kdkit evaluate --data``
+    then predicts samples without labels, too.
+    ``reads_teacher``: True for a metric that compares with the teacher's prediction: it finds it, float32, activated,
+    as ``sample.truth["teacher"]``, and measures every model but the teacher.
 
     Example::
 
@@ -80,15 +80,15 @@ class Metric(Component, ABC):
 
         A sample without the truth that is needed cannot be measured: recordings often have none.
 
-        ``prediction``: float32, the model's answer after the domain's activation (a probability, say).
+        ``prediction``: float32, the model's prediction after the domain's activation (a probability, say).
         """
 
     def probes(self, sample: Sample) -> Sequence[np.ndarray]:
-        """Changed inputs of the sample that each model is asked about as well, as raw as the sample's own.
+        """Changed inputs of the sample that each model predicts as well, as raw as the sample's own.
 
-        The metric finds the answers, float32, activated, in their order, as ``sample.truth["probes"]``: one array,
-        the probes along its first axis. Only ``kdkit evaluate --data``, which has the models at hand, asks again;
-        elsewhere there are none, and a metric that needs them measures nothing.
+        The metric finds the predictions, float32, activated, in their order, as ``sample.truth["probes"]``: one
+        array, the probes along its first axis. Only ``kdkit evaluate --data``, which has the models at hand, predicts
+        them; elsewhere there are none, and a metric that needs them measures nothing.
         """
         return []
 
@@ -119,10 +119,10 @@ class Metric(Component, ABC):
         """As :meth:`update`, of what people give in a model's place."""
         return self._take(self.humans(sample), sample)
 
-    def _take(self, measured: list[tuple[float, ...]], sample: Sample) -> np.ndarray | None:
-        if not measured:
+    def _take(self, sample_cases: list[tuple[float, ...]], sample: Sample) -> np.ndarray | None:
+        if not sample_cases:
             return None
-        cases = np.asarray(measured, np.float64)
+        cases = np.asarray(sample_cases, np.float64)
         if self.group_key is not None and (group := sample.info.get(self.group_key)) is not None:
             self._groups[len(self._samples)] = str(group)
         self._samples.append(cases)

@@ -37,7 +37,7 @@ class Objective(Component, ABC):
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         """A finite scalar, smaller is better.
 
-        ``logits``: the student's, (batch, \\*answer shape), float. ``targets``: the same shape, float: the teacher's
+        ``logits``: the student's, (batch, \\*output shape), float. ``targets``: the same shape, float: the teacher's
         probabilities in 0..1 when the domain's activation is "sigmoid", its logits when that is "softmax", its
         values when that is "identity". ``weight``: how far each target is to be believed, float 0..1, in the
         targets' shape, the last axis of length 1 under "softmax"; each term of the loss is multiplied by its own
@@ -51,7 +51,7 @@ class FeatureObjective(Objective, ABC):
     Its ``loss`` receives the student's features in the place of the logits, and the teacher's in that of the
     targets, for each of :meth:`pairs` in turn. Features are not stored, so the teacher's network has to run in the
     training itself (``Teacher.gradients``), without gradients and never trained. What lies behind the compared
-    modules learns nothing from it: a recipe sets it beside an objective on answers.
+    modules learns nothing from it: a recipe sets it beside an objective on logits.
 
     Example::
 

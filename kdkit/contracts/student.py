@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Student(Component, ABC):
-    """A network to be trained on a teacher's answers, and kept.
+    """A network to be trained on a teacher's targets, and kept.
 
     ``inputs`` says in one line what the network takes: shape, dtype, range and meaning. It goes into the card that
     lies beside the weights.
@@ -47,7 +47,7 @@ class Student(Component, ABC):
         """A new network, on the CPU, with random weights drawn from torch's global generator.
 
         Its ``forward`` takes a batch of raw inputs, (batch, \\*sample shape), normalises them itself, and returns
-        logits in the teacher's shape, (batch, \\*answer shape), float.
+        logits in the teacher's shape, (batch, \\*output shape), float.
         """
 
     def example_inputs(self) -> np.ndarray | None:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Teacher(Component, ABC):
-    """A trained model that is asked for answers and never trained.
+    """A trained model whose logits are distilled; it is never trained itself.
 
     ``gradients``: whether the network that :meth:`build` gives runs in this very process, so that gradients flow from
-    its answers back to its inputs, and what its modules give out can be looked at. False for a model that only
-    answers (behind a network connection, in another runtime). Adversaries, inversion and objectives on features need
-    one that does, and refuse any other before anything runs.
-    ``remote``: whether the answers come from elsewhere. Its size and speed are then not measured.
-    ``activations``: those of the domains that its answers are meant for; None when it does not depend on them.
+    its logits back to its inputs, and what its modules give out can be looked at. False for a model that gives
+    only logits (behind a network connection, in another runtime). Adversaries, inversion and objectives on features
+    need one that does, and refuse any other before anything runs.
+    ``remote``: whether the logits come from elsewhere. Its size and speed are then not measured.
+    ``activations``: those of the domains that its logits are meant for; None when it does not depend on them.
     A teacher whose options decide one of these sets it on the instance.
 
     Example::
@@ -55,14 +55,14 @@ class Teacher(Component, ABC):
         """The network with its weights, on the CPU.
 
         Its ``forward`` takes a batch of raw inputs as the generator made them, (batch, \\*sample shape), normalises
-        them itself, and returns logits, (batch, \\*answer shape), float. The engine puts it into evaluation mode,
+        them itself, and returns logits, (batch, \\*output shape), float. The engine puts it into evaluation mode,
         freezes it and moves it to a device. Where it has ``gradients``, ``forward`` also takes float inputs in the
         range of the raw ones, and is differentiable in them. Raises :class:`kdkit.WeightsError` when the weights do
         not fit.
 
         In place of the logits ``forward`` may return ``{"logits": logits, "weight": weight}``: how far each value is
-        to be believed, float 0..1, in the answer's shape; under "softmax" its last axis has length 1, as a weight
-        belongs to a whole distribution. Weights are kept beside the answers in 8 bits, and objectives receive them.
+        to be believed, float 0..1, in the logits' shape; under "softmax" its last axis has length 1, as a weight
+        belongs to a whole distribution. Weights are kept beside the targets in 8 bits, and objectives receive them.
         """
 
     def example_inputs(self) -> np.ndarray | None:
@@ -84,9 +84,9 @@ def logits_and_weight(output: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
     if isinstance(output, dict) and set(output) == {"logits", "weight"}:
         parts = (output["logits"], output["weight"])
     if not parts or not all(isinstance(part, torch.Tensor) for part in parts):
-        found = f"a mapping with {', '.join(map(str, output))}" if isinstance(output, dict) else type(output).__name__
+        kind = f"a mapping with {', '.join(map(str, output))}" if isinstance(output, dict) else type(output).__name__
         raise DataError(
-            f"the network answers with {found}, not with a tensor of logits",
+            f"the network returns {kind}, not a tensor of logits",
             "Return the logits, or {'logits': logits, 'weight': weight}.",
         )
     return parts[0], parts[1] if len(parts) > 1 else None

@@ -17,7 +17,7 @@ Infer = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 @dataclass(frozen=True)
 class Case:
-    """A sample of the evaluation with every model's answer to it.
+    """A sample of the evaluation with every model's prediction for it.
 
     ``rank``: "best", "median" or "worst", by the student's first metric, "" for one of all samples; ``score``: that
     metric on this sample, NaN where it could not be measured.

@@ -32,9 +32,9 @@ class EpochLength(Dataset[int]):
 
 
 class AdversarialDistillation(Distillation):
-    """Student and adversary in turn; a batch is one step of the student, on inputs that the adversary makes for it.
+    """Student and adversary, trained in turn; a batch is one step of the student, on inputs that the adversary makes.
 
-    The teacher is asked in the loop. Validation is on new inputs of the adversary as it is then, from the same latent
+    The teacher runs in the loop. Validation is on new inputs of the adversary as it is then, from the same latent
     numbers in each epoch: it says how far the student is behind, not which epoch is best.
     """
 
@@ -50,46 +50,46 @@ class AdversarialDistillation(Distillation):
         super().__init__(network, criterion, training, seed)
         self.automatic_optimization = False
         self.adversary = adversary
-        self.opponent = adversary.build()
+        self.adversary_network = adversary.build()
         self.activation = activation
         assert criterion.teacher is not None
-        self._logits_of_teacher = (_Logits(criterion.teacher),)  # in a tuple, and so in no state dict
+        self._teacher_logits = (_Logits(criterion.teacher),)  # in a tuple, and so in no state dict
 
     def training_batch(self, count: int) -> torch.Tensor:
         """Raw inputs for a step of the student."""
         with torch.no_grad():
-            return self.adversary.training_batch(self.opponent, count)
+            return self.adversary.training_batch(self.adversary_network, count)
 
     def training_step(self, batch: torch.Tensor, batch_idx: int) -> None:  # type: ignore[override]
         optimizers: Any = self.optimizers()
-        own, other = optimizers
+        student_optimizer, adversary_optimizer = optimizers
         if batch_idx % self.adversary.student_steps == 0:
             for _ in range(self.adversary.adversary_steps):
-                self._adversary_step(other, len(batch))
-        loss, terms = self._loss(self._answered(self.training_batch(len(batch))))
-        own.zero_grad()
+                self._adversary_step(adversary_optimizer, len(batch))
+        loss, terms = self._loss(self._label_batch(self.training_batch(len(batch))))
+        student_optimizer.zero_grad()
         self.manual_backward(loss)
-        own.step()
+        student_optimizer.step()
         schedule: Any = self.lr_schedulers()
         if schedule is not None:
             schedule.step()
-        self._note(TRAIN, loss, terms, len(batch))
+        self._log_losses(TRAIN, loss, terms, len(batch))
 
     def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None:  # type: ignore[override]
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(int(np.random.default_rng([self.seed, batch_idx]).integers(2**63)))
             inputs = self.training_batch(len(batch))
-        self._note(VALIDATION, *self._loss(self._answered(inputs)), len(batch))
+        self._log_losses(VALIDATION, *self._loss(self._label_batch(inputs)), len(batch))
 
     def configure_optimizers(self) -> Any:
-        own = super().configure_optimizers()
-        other = self.adversary.optimizer(self.opponent)
-        return [own if isinstance(own, dict) else {"optimizer": own}, {"optimizer": other}]
+        student = super().configure_optimizers()
+        adversary = self.adversary.optimizer(self.adversary_network)
+        return [student if isinstance(student, dict) else {"optimizer": student}, {"optimizer": adversary}]
 
     def _adversary_step(self, optimizer: Any, count: int) -> None:
         self.toggle_optimizer(optimizer)
         self.network.eval()
-        loss = self.adversary.loss(self.opponent(count), self._logits_of_teacher[0], self.network)
+        loss = self.adversary.loss(self.adversary_network(count), self._teacher_logits[0], self.network)
         if not torch.isfinite(loss):
             raise KdkitError(
                 f"the adversary's loss is not finite in epoch {self.current_epoch}", "Lower its learning rate."
@@ -101,8 +101,8 @@ class AdversarialDistillation(Distillation):
         self.untoggle_optimizer(optimizer)
         self.log(f"{TRAIN}_adversary", loss, on_step=False, on_epoch=True, batch_size=count)
 
-    def _answered(self, inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The inputs with the teacher's answers to them, as objectives receive them from the store."""
+    def _label_batch(self, inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The inputs with the teacher's targets for them, as objectives receive them from the store."""
         with torch.no_grad():
             logits, weight = logits_and_weight(self.criterion.teacher(inputs))  # type: ignore[misc]
         targets = logits.float().sigmoid() if self.activation == "sigmoid" else logits.float()
@@ -110,7 +110,7 @@ class AdversarialDistillation(Distillation):
 
 
 class _Logits(torch.nn.Module):
-    """A teacher that may weigh its answers, as an adversary sees it: logits alone."""
+    """A teacher that may weigh its targets, as an adversary sees it: logits alone."""
 
     def __init__(self, teacher: torch.nn.Module) -> None:
         super().__init__()

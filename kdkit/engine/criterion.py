@@ -1,4 +1,4 @@
-"""The loss that a student is trained by: a weighted sum of objectives, on answers and on features."""
+"""The loss that a student is trained by: a weighted sum of objectives, on logits and on features."""
 
 from __future__ import annotations
 
@@ -40,17 +40,18 @@ class Criterion(torch.nn.Module):
             return
         training = network.training
         with torch.no_grad():
-            _, own = logits_and_features(network.eval(), inputs, self._paths(0))
-            _, its = logits_and_features(self.teacher, inputs, self._paths(1))
+            _, student = logits_and_features(network.eval(), inputs, self._paths(0))
+            _, teacher = logits_and_features(self.teacher, inputs, self._paths(1))
         network.train(training)
-        for key, objective, (mine, other) in self._pairs():
-            if len(own[mine]) != len(its[other]):
+        for key, objective, (path, teacher_path) in self._pairs():
+            count, teacher_count = len(student[path]), len(teacher[teacher_path])
+            if count != teacher_count:
                 raise DataError(
-                    f"for the same samples the student's module {mine!r} gives out features for {len(own[mine])} and "
-                    f"the teacher's {other!r} for {len(its[other])}",
+                    f"for the same samples the student's module {path!r} gives out features for {count} and "
+                    f"the teacher's {teacher_path!r} for {teacher_count}",
                     "One of them takes frames for samples: its network needs a method gather_features.",
                 )
-            adapter = objective.adapter(own[mine].shape[1:], its[other].shape[1:])
+            adapter = objective.adapter(student[path].shape[1:], teacher[teacher_path].shape[1:])
             if adapter is not None:
                 self.adapters[key] = adapter
 
@@ -64,34 +65,36 @@ class Criterion(torch.nn.Module):
         """The student's loss on a batch, and by its name the value of each term before its weight in the sum.
 
         ``weight``: that of the targets, where the teacher gives one. Raises :class:`DataError` when student
-        and teacher answer in different shapes, and :class:`PluginError` when an objective takes no weight.
+        and teacher give logits of different shapes, and :class:`PluginError` when an objective takes no weight.
         """
-        logits, own = logits_and_features(network, inputs, self._paths(0))
+        logits, features = logits_and_features(network, inputs, self._paths(0))
         if logits.shape != targets.shape:
             raise DataError(
-                f"the student answers {tuple(logits.shape)} where the teacher answered {tuple(targets.shape)}",
-                "Student and teacher must answer in the same shape.",
+                f"the student's logits are of shape {tuple(logits.shape)}, the teacher's targets of "
+                f"{tuple(targets.shape)}",
+                "Student and teacher must give logits of the same shape.",
             )
         values = {
-            term.name: _on_answers(term, logits.float(), targets, weight)
+            term.name: _logits_loss(term, logits.float(), targets, weight)
             for term in self.terms
             if not isinstance(term.objective, FeatureObjective)
         }
-        values |= self._on_features(inputs, own)
+        values |= self._feature_losses(inputs, features)
         if len(self.terms) == 1:
             return values[self.terms[0].name], values
         return torch.stack([term.weight * values[term.name] for term in self.terms]).sum(), values
 
-    def _on_features(self, inputs: torch.Tensor, own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _feature_losses(self, inputs: torch.Tensor, student: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """By its name the value of each term on features; ``student``: the student's, by the paths of its modules."""
         if self.teacher is None or not self._pairs():
             return {}
         with torch.no_grad():
-            _, its = logits_and_features(self.teacher, inputs, self._paths(1))
+            _, teacher = logits_and_features(self.teacher, inputs, self._paths(1))
         values: dict[str, list[torch.Tensor]] = {}
-        for key, objective, (mine, other) in self._pairs():
-            features = self.adapters[key](own[mine]) if key in self.adapters else own[mine]
+        for key, objective, (path, teacher_path) in self._pairs():
+            features = self.adapters[key](student[path]) if key in self.adapters else student[path]
             name = key.rpartition("/")[0]
-            values.setdefault(name, []).append(objective.loss(features, its[other]))
+            values.setdefault(name, []).append(objective.loss(features, teacher[teacher_path]))
         return {name: torch.stack(losses).mean() for name, losses in values.items()}
 
     def _pairs(self) -> list[tuple[str, FeatureObjective, tuple[str, str]]]:
@@ -107,7 +110,9 @@ class Criterion(torch.nn.Module):
         return [pair[side] for _, _, pair in self._pairs()]
 
 
-def _on_answers(term: Term, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+def _logits_loss(
+    term: Term, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None
+) -> torch.Tensor:
     loss = term.objective.loss
     if weight is None:
         return loss(logits, targets)
@@ -115,7 +120,7 @@ def _on_answers(term: Term, logits: torch.Tensor, targets: torch.Tensor, weight:
         inspect.signature(loss).bind(logits, targets, weight)
     except TypeError as error:
         raise PluginError(
-            f"the teacher weighs its answers, and the objective {term.name} takes no weight",
+            f"the teacher weighs its targets, and the objective {term.name} takes no weight",
             "Its method is to be loss(self, logits, targets, weight=None); or choose another objective, or a teacher "
             "that does not weigh (an ensemble with weigh: false).",
         ) from error
@@ -134,6 +139,6 @@ def make_criterion(experiment: Experiment, network: torch.nn.Module, with_teache
     with torch.random.fork_rng(devices=[]):  # building it must not change what the student draws
         teacher = freeze(experiment.teacher.build())
     for objective in objectives:
-        check_paths(network, [mine for mine, _ in objective.pairs()], "student")
-        check_paths(teacher, [other for _, other in objective.pairs()], "teacher")
+        check_paths(network, [path for path, _ in objective.pairs()], "student")
+        check_paths(teacher, [path for _, path in objective.pairs()], "teacher")
     return Criterion(experiment.terms, teacher)

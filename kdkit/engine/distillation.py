@@ -1,4 +1,4 @@
-"""The module that Lightning trains: a student on a teacher's stored answers."""
+"""The module that Lightning trains: a student on a teacher's stored targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALIDATION_LOSS = f"{VALIDATION}_{LOSS}"
 
 
 class Distillation(LightningModule):
-    """The student under training. The teacher is in no state dict: its answers come with the batches."""
+    """The student under training. The teacher is in no state dict: its targets come with the batches."""
 
     def __init__(self, network: torch.nn.Module, criterion: Criterion, training: Training, seed: int) -> None:
         super().__init__()
@@ -28,11 +28,11 @@ class Distillation(LightningModule):
 
     def training_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> torch.Tensor:
         loss, terms = self._loss(batch)
-        self._note(TRAIN, loss, terms, len(batch[0]))
+        self._log_losses(TRAIN, loss, terms, len(batch[0]))
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> None:
-        self._note(VALIDATION, *self._loss(batch), len(batch[0]))
+        self._log_losses(VALIDATION, *self._loss(batch), len(batch[0]))
 
     def on_fit_start(self) -> None:
         if self.criterion.teacher is not None:
@@ -44,13 +44,13 @@ class Distillation(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Dropout and the like: a resumed training draws what an uninterrupted one would have.
-        place = [self.seed, self.current_epoch, batch_idx, self.global_rank]
-        torch.manual_seed(int(np.random.default_rng(place).integers(2**63)))
+        position = [self.seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.default_rng(position).integers(2**63)))
 
     def configure_optimizers(self) -> Any:
         options = self.training_options
-        learned = [*self.network.parameters(), *self.criterion.parameters()]
-        optimizer = torch.optim.AdamW(learned, lr=options.learning_rate, weight_decay=options.weight_decay)
+        parameters = [*self.network.parameters(), *self.criterion.parameters()]
+        optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
         if options.schedule == "constant":
             return optimizer
         steps = max(1, int(self.trainer.estimated_stepping_batches))
@@ -66,8 +66,8 @@ class Distillation(LightningModule):
             )
         return loss, terms
 
-    def _note(self, kind: str, loss: torch.Tensor, terms: dict[str, torch.Tensor], size: int) -> None:
+    def _log_losses(self, kind: str, loss: torch.Tensor, terms: dict[str, torch.Tensor], size: int) -> None:
         """Log the loss, and where it is a sum, each term before its weight, as means over the epoch."""
         values = {LOSS: loss, **(terms if len(terms) > 1 else {})}
-        named = {f"{kind}_{name}": value for name, value in values.items()}
-        self.log_dict(named, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        losses = {f"{kind}_{name}": value for name, value in values.items()}
+        self.log_dict(losses, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)

@@ -12,34 +12,34 @@ from kdkit.errors import DataError, UsageError, did_you_mean
 
 def check_paths(network: torch.nn.Module, paths: Sequence[str], whose: str) -> None:
     """Raises :class:`UsageError` for a path that leads to no module of the network."""
-    known = dict(network.named_modules())
+    modules = dict(network.named_modules())
     for path in paths:
-        if path not in known:
-            near = did_you_mean(path, [name for name in known if name])
-            raise UsageError(f"the {whose}'s network has no module {path!r}", near[0].upper() + near[1:])
+        if path not in modules:
+            suggestion = did_you_mean(path, [name for name in modules if name])
+            raise UsageError(f"the {whose}'s network has no module {path!r}", suggestion[0].upper() + suggestion[1:])
 
 
 def logits_and_features(
     network: torch.nn.Module, inputs: torch.Tensor, paths: Sequence[str]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The network's answer, and by its path what each of these modules gave out on the way, float.
+    """The network's logits, and by its path the output of each of these modules in that pass, float.
 
     A network with a method ``gather_features`` puts together itself what a module gave out. Raises :class:`DataError`
     when one gives out anything but one tensor, once or gathered into one, with an axis of channels.
     """
-    given: dict[str, list[Any]] = {path: [] for path in paths}
-    modules = dict(network.named_modules()) if given else {}
+    outputs: dict[str, list[Any]] = {path: [] for path in paths}
+    modules = dict(network.named_modules()) if outputs else {}
     hooks = [
-        modules[path].register_forward_hook(lambda module, arguments, output, path=path: given[path].append(output))
-        for path in given
+        modules[path].register_forward_hook(lambda module, arguments, output, path=path: outputs[path].append(output))
+        for path in outputs
     ]
     try:
-        answer = network(inputs)
+        logits = network(inputs)
     finally:
         for hook in hooks:
             hook.remove()
     gather = getattr(network, "gather_features", None)
-    return answer, {path: _features(path, outputs, inputs, gather) for path, outputs in given.items()}
+    return logits, {path: _features(path, calls, inputs, gather) for path, calls in outputs.items()}
 
 
 def _features(path: str, outputs: list[Any], inputs: torch.Tensor, gather: Any) -> torch.Tensor:

@@ -54,12 +54,12 @@ def train_generator(
         "seed": seed,
         "options": options.model_dump(mode="json"),
     }
-    _prepare(folder, record, fresh)
+    _prepare_folder(folder, record, fresh)
 
     from kdkit.engine.trainer import interruptible, make_trainer
 
-    def trainer(callbacks: Sequence[Any], **more: Any) -> Trainer:
-        return make_trainer(hardware, folder, callbacks, **more)
+    def trainer(callbacks: Sequence[Any], **arguments: Any) -> Trainer:
+        return make_trainer(hardware, folder, callbacks, **arguments)
 
     def run(trainer: Trainer, module: LightningModule, batches: Any, checkpoint: Path | None) -> None:
         with interruptible(trainer):
@@ -78,19 +78,19 @@ def _state_of(data: Path) -> str:
     return hashlib.sha256(repr(states).encode()).hexdigest()
 
 
-def _prepare(folder: Path, record: Mapping[str, Any], fresh: bool) -> None:
+def _prepare_folder(folder: Path, record: Mapping[str, Any], fresh: bool) -> None:
     """Empty, or with what an interrupted training of the same kind left there."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", "Choose a folder with --out.")
-    known = read_json(folder / RECORD)
-    is_training = isinstance(known, dict) and {"generator", "fingerprint"} <= set(known)
+    earlier = read_json(folder / RECORD)
+    is_training = isinstance(earlier, dict) and {"generator", "fingerprint"} <= set(earlier)
     # A training that was refused at once, for its data say, has left nothing but the record.
-    if any(path.is_file() and path != folder / RECORD for path in folder.rglob("*")) or (known and not is_training):
+    if any(path.is_file() and path != folder / RECORD for path in folder.rglob("*")) or (earlier and not is_training):
         if not is_training:
             raise UsageError(f"{folder} is not empty, and holds no training", "Choose another folder with --out.")
         if fresh:
             shutil.rmtree(folder)
-        elif known["fingerprint"] != record["fingerprint"]:
+        elif earlier["fingerprint"] != record["fingerprint"]:
             raise UsageError(
                 f"{folder} holds a training with other data, options or code",
                 "Begin it anew with --fresh, or choose another folder with --out.",

@@ -1,4 +1,4 @@
-"""Asking a frozen network for its answers to many samples: labelling and predicting."""
+"""Running a frozen network on many samples: labelling and predicting."""
 
 from __future__ import annotations
 
@@ -39,40 +39,40 @@ def infer_weighted_logits(
     network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device
 ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
     """As :func:`infer_logits`, each with its weight, if the network gives one."""
-    answers: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+    outputs: list[tuple[torch.Tensor, torch.Tensor | None]] = []
     for batch in _batches(inputs):
         raw = torch.from_numpy(np.stack(batch)).to(device)
         with torch.inference_mode():
             logits, weight = logits_and_weight(network(raw))
-        answers.extend(zip(logits.float(), weight if weight is not None else [None] * len(batch), strict=True))
-    return answers
+        outputs.extend(zip(logits.float(), weight if weight is not None else [None] * len(batch), strict=True))
+    return outputs
 
 
 def infer_samples(
     network: torch.nn.Module,
     samples: SampleSet,
     ranges: Sequence[Range],
-    answers: ShardStore,
+    target_store: ShardStore,
     activation: Activation,
     hardware: Hardware,
     bar: Bar,
 ) -> None:
-    """Write the network's encoded answers to these ranges of samples, a shard for each range."""
-    module = _Answering(freeze(network), activation, samples.store, ranges)
+    """Write the network's encoded outputs for these ranges of samples, a shard for each range."""
+    predictor = _RangePredictor(freeze(network), activation, samples.store, ranges)
     trainer = make_trainer(
         hardware,
-        Path(answers.folder),
-        [_Keep(answers, bar)],
+        Path(target_store.folder),
+        [_ShardWriter(target_store, bar)],
         enable_checkpointing=False,
         use_distributed_sampler=False,
     )
     with interruptible(trainer):
-        trainer.predict(module, return_predictions=False)
-    trainer.strategy.barrier("answered")  # what the other processes write is part of the artifact
-    answers.refresh()
+        trainer.predict(predictor, return_predictions=False)
+    trainer.strategy.barrier("predicted")  # what the other processes write is part of the artifact
+    target_store.refresh()
 
 
-class _Tasks(Dataset[tuple[Range, list[np.ndarray]]]):
+class _RangeInputs(Dataset[tuple[Range, list[np.ndarray]]]):
     """One item for each range: the range and its raw inputs."""
 
     def __init__(self, store: ShardStore, ranges: Sequence[Range]) -> None:
@@ -87,7 +87,7 @@ class _Tasks(Dataset[tuple[Range, list[np.ndarray]]]):
         return indices, [self.store.read(index, "inputs") for index in range(*indices)]
 
 
-class _Answering(LightningModule):
+class _RangePredictor(LightningModule):
     """Runs a frozen network over ranges of raw inputs; each process takes its share of the ranges."""
 
     def __init__(
@@ -103,40 +103,42 @@ class _Answering(LightningModule):
 
     def predict_dataloader(self) -> DataLoader[Any]:
         own = self.ranges[self.trainer.global_rank :: self.trainer.world_size]
-        return DataLoader(_Tasks(self.store, own), batch_size=1, collate_fn=lambda tasks: tasks[0])
+        return DataLoader(_RangeInputs(self.store, own), batch_size=1, collate_fn=lambda items: items[0])
 
     def predict_step(self, batch: tuple[Range, list[np.ndarray]], batch_idx: int) -> list[Record]:
         (start, _), inputs = batch
         records = []
         for index, (logits, weight) in enumerate(infer_weighted_logits(self.network, inputs, self.device), start):
             if not bool(logits.isfinite().all()):
-                raise KdkitError(f"the answer to sample {index} is not finite", "What was answered so far is kept.")
-            answer = encode_logits(logits, self.activation)
-            kept = None if weight is None else encode_weight(weight, answer, self.activation)
-            records.append(to_record(answer, kept))
+                raise KdkitError(
+                    f"the logits for sample {index} are not finite", "What was predicted so far is kept."
+                )
+            target = encode_logits(logits, self.activation)
+            encoded_weight = None if weight is None else encode_weight(weight, target, self.activation)
+            records.append(to_record(target, encoded_weight))
         return records
 
 
-class _Keep(Callback):
-    """Writes each range's answers as soon as they are there, so that nothing is lost when the work is cut off."""
+class _ShardWriter(Callback):
+    """Writes each range's outputs as soon as they are there, so that nothing is lost when the work is cut off."""
 
-    def __init__(self, answers: ShardStore, bar: Bar) -> None:
-        self.answers = answers
+    def __init__(self, target_store: ShardStore, bar: Bar) -> None:
+        self.target_store = target_store
         self.bar = bar
 
     def on_predict_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
         (start, stop), _inputs = batch
-        self.answers.write(start, outputs)
+        self.target_store.write(start, outputs)
         self.bar.advance((stop - start) * trainer.world_size)
 
 
 def _batches(inputs: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
     batch: list[np.ndarray] = []
     for array in inputs:
-        same = batch and array.shape == batch[0].shape
-        if batch and not (same and (len(batch) + 1) * array.size <= BATCH_ELEMENTS):
+        same_shape = batch and array.shape == batch[0].shape
+        if batch and not (same_shape and (len(batch) + 1) * array.size <= BATCH_ELEMENTS):
             yield batch
             batch = []
         batch.append(array)

@@ -1,4 +1,4 @@
-"""How much memory a network needs to answer."""
+"""How much memory a network needs for a prediction."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ class _Tally(TorchDispatchMode):
         super().__init__()
         self.alive = 0
         self.peak = 0
-        self.known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+        self.seen_storages: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.known.update(_storages((args, kwargs)))
-        made = func(*args, **(kwargs or {}))
-        for storage in _storages(made):
-            if storage not in self.known:
+        self.seen_storages.update(_storages((args, kwargs)))
+        outputs = func(*args, **(kwargs or {}))
+        for storage in _storages(outputs):
+            if storage not in self.seen_storages:
                 self._count(storage)
-        return made
+        return outputs
 
     def _count(self, storage: torch.UntypedStorage) -> None:
-        self.known.add(storage)
+        self.seen_storages.add(storage)
         self.alive += storage.nbytes()
         self.peak = max(self.peak, self.alive)
-        weakref.finalize(storage, self._freed, storage.nbytes())
+        weakref.finalize(storage, self._release, storage.nbytes())
 
-    def _freed(self, size: int) -> None:
+    def _release(self, size: int) -> None:
         self.alive -= size
 
 

@@ -8,19 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from kdkit.atomic import write_csv, write_text
 from kdkit.contracts.domain import Domain
 from kdkit.engine.inference import infer_logits
-from kdkit.engine.trainer import interruptible, make_trainer
+from kdkit.engine.sample_prediction import SampleOrReason, SamplePredictor, predict_samples
 from kdkit.errors import DataError, UsageError
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.student import TrainedStudent
-from kdkit.sample import Sample
 from kdkit.store.targets import activate
 
 SUMMARY = "summary.csv"
@@ -35,16 +33,16 @@ class FilesOutcome:
     items: int = 0
 
 
-def list_inputs(domain: Domain, given: Sequence[Path]) -> list[Path]:
+def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
     """The files named, and those in the folders named whose names the domain knows, in order."""
-    found: list[Path] = []
-    for path in given:
+    files: list[Path] = []
+    for path in paths:
         if path.is_dir():
-            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in domain.input_suffixes)
-            found.extend(p for p in inside if p.is_file())
+            candidates = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in domain.input_suffixes)
+            files.extend(p for p in candidates if p.is_file())
         else:
-            found.append(path)
-    return list(dict.fromkeys(found))
+            files.append(path)
+    return list(dict.fromkeys(files))
 
 
 def predict_files(
@@ -56,16 +54,13 @@ def predict_files(
     :class:`kdkit.errors.UsageError` when ``out`` is the folder of a file itself, which its results could replace, and
     :class:`kdkit.errors.StoreError` when ``out`` cannot be written.
     """
-    within = [path for path in paths if path.parent.resolve() == out.resolve()]
-    if within:
-        raise UsageError(f"the results would be written beside {within[0]}", "Choose another folder with --out.")
+    neighbours = [path for path in paths if path.parent.resolve() == out.resolve()]
+    if neighbours:
+        raise UsageError(f"the results would be written beside {neighbours[0]}", "Choose another folder with --out.")
     write_text(out / SUMMARY, "")
     outcome = FilesOutcome()
-    keep = _Keep(student.domain, _stems(paths, out), outcome, bar)
-    trainer = make_trainer(hardware, out, [keep], enable_checkpointing=False)
-    loader = DataLoader(_Inputs(student.domain, paths), batch_size=1, collate_fn=lambda items: items[0])
-    with interruptible(trainer):
-        trainer.predict(_Answering(student), loader, return_predictions=False)
+    writer = _ResultWriter(student.domain, _stems(paths, out), outcome, bar)
+    predict_samples(_FilePredictor(student), _FileSamples(student.domain, paths), writer, hardware, out)
     if outcome.rows:
         write_csv(out / SUMMARY, outcome.rows)
     else:
@@ -73,7 +68,7 @@ def predict_files(
     return outcome
 
 
-class _Inputs(Dataset[tuple[Path, Sample | str]]):
+class _FileSamples(Dataset[tuple[Path, SampleOrReason]]):
     """Each file's sample, or the reason why it cannot be read."""
 
     def __init__(self, domain: Domain, paths: Sequence[Path]) -> None:
@@ -83,7 +78,7 @@ class _Inputs(Dataset[tuple[Path, Sample | str]]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, item: int) -> tuple[Path, Sample | str]:
+    def __getitem__(self, item: int) -> tuple[Path, SampleOrReason]:
         path = self.paths[item]
         try:
             return path, self.domain.read(path)
@@ -91,17 +86,15 @@ class _Inputs(Dataset[tuple[Path, Sample | str]]):
             return path, error.message.removeprefix(f"{path}").lstrip(": ")
 
 
-class _Answering(LightningModule):
+class _FilePredictor(SamplePredictor):
+    """A student: of each sample its prediction, or the reason why there is none."""
+
     def __init__(self, student: TrainedStudent) -> None:
         super().__init__()
         self.network = student.network
         self.activation = student.domain.activation
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Leave samples as they are (Lightning would look for tensors in them); their arrays are moved later."""
-        return batch
-
-    def predict_step(self, batch: tuple[Path, Sample | str], batch_idx: int) -> Any:
+    def predict_step(self, batch: tuple[Path, SampleOrReason], batch_idx: int) -> Any:
         _, sample = batch
         if isinstance(sample, str):
             return sample
@@ -113,7 +106,9 @@ class _Answering(LightningModule):
         return activate(logits, self.activation)
 
 
-class _Keep(Callback):
+class _ResultWriter(Callback):
+    """Writes the domain's files for each prediction, and notes what came of each file in ``outcome``."""
+
     def __init__(self, domain: Domain, stems: Mapping[Path, Path], outcome: FilesOutcome, bar: Bar) -> None:
         self.domain = domain
         self.stems = stems
@@ -136,10 +131,10 @@ class _Keep(Callback):
 def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each file's results go; files of the same name in different folders are numbered."""
     stems: dict[Path, Path] = {}
-    taken = set()
+    used = set()
     for path in paths:
         names = (path.stem if number == 1 else f"{path.stem}-{number}" for number in itertools.count(1))
-        stem = next(name for name in names if name not in taken)
-        taken.add(stem)
+        stem = next(name for name in names if name not in used)
+        used.add(stem)
         stems[path] = out / stem
     return stems

@@ -18,12 +18,12 @@ from kdkit.errors import UsageError
 from kdkit.recipe.schema import Hardware
 
 
-def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback], **more: Any) -> Trainer:
+def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback], **arguments: Any) -> Trainer:
     """A Trainer without a logger, bar or summary of its own: the stages report.
 
     Raises :class:`UsageError` when the machine does not have what the recipe asks for.
     """
-    _hush()
+    _silence_advice()
     options = hardware.model_dump(exclude={"workers"})
     try:
         return Trainer(
@@ -33,7 +33,7 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            **more,
+            **arguments,
         )
     except (
         ImportError,  # what a strategy or an accelerator needs is not installed
@@ -69,7 +69,7 @@ def _describe(options: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in options.items() if value not in ("auto", 1))
 
 
-def _hush() -> None:
+def _silence_advice() -> None:
     """Lightning's advice is written for authors of training scripts; users of a command cannot act on it."""
     if os.environ.get("KDKIT_VERBOSE") == "1":
         return

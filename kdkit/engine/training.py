@@ -1,4 +1,4 @@
-"""Training a student: on stored answers, or against an adversary."""
+"""Training a student: on stored targets, or against an adversary."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     """
     recipe = experiment.recipe
     lightning.seed_everything(recipe.seed, verbose=False)
-    module, train, validation = _prepared(experiment, arm)
+    module, train, validation = _training_parts(experiment, arm)
     folder = checkpoints / arm.fingerprint
     _drop_others(checkpoints, folder)
     newest = ModelCheckpoint(
@@ -53,31 +53,32 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     best = ModelCheckpoint(
         folder, filename="best-{epoch}", save_top_k=1, monitor=VALIDATION_LOSS, save_weights_only=True
     )
-    kept = _History(history, bar)
-    # The newest checkpoint keeps what the others have noted, so it comes last.
+    recorder = _History(history, bar)
+    # The newest checkpoint keeps the state of the other callbacks, so it comes last.
     callbacks: list[Callback] = (
-        [kept, newest] if isinstance(module, AdversarialDistillation) else [kept, best, newest]
+        [recorder, newest] if isinstance(module, AdversarialDistillation) else [recorder, best, newest]
     )
     if arm.options.patience is not None:
         callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=arm.options.patience))
-    resume = _newest_whole(folder)
+    resume = _newest_checkpoint(folder)
     if resume is not None:
         bar.advance(resume[1])
     trainer = make_trainer(recipe.trainer, folder, callbacks, max_epochs=arm.options.epochs, num_sanity_val_steps=0)
     if isinstance(module, AdversarialDistillation) and trainer.world_size > 1:
         raise UsageError(
-            f"an adversary plays on one device, not on {trainer.world_size}", "Set trainer.devices=1 and num_nodes=1."
+            f"an adversary is trained on one device, not on {trainer.world_size}",
+            "Set trainer.devices=1 and num_nodes=1.",
         )
     with interruptible(trainer):
         trainer.fit(module, train, validation, ckpt_path=resume and str(resume[0]), weights_only=True)
     if isinstance(module, AdversarialDistillation):
-        return Outcome(module.cpu().network, trainer.current_epoch, kept.rows[-1][VALIDATION_LOSS])
+        return Outcome(module.cpu().network, trainer.current_epoch, recorder.rows[-1][VALIDATION_LOSS])
     _load_best(module, Path(best.best_model_path))
     loss = best.best_model_score
     return Outcome(module.network, trainer.current_epoch, float(loss) if loss is not None else float("nan"))
 
 
-def _prepared(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
+def _training_parts(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
     """The module of an arm with its training and validation batches."""
     recipe = experiment.recipe
     network = experiment.student.build()
@@ -105,20 +106,20 @@ def _loaders(
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     recipe, activation = experiment.recipe, experiment.domain.activation
     train = Windows(training, activation, options.window, recipe.seed)
-    middle = Windows(validation, activation, options.window, None)
+    middle_windows = Windows(validation, activation, options.window, None)
     # Windows are cut from memory-mapped files: worker processes would only add their start-up time.
     return (
-        DataLoader(train, options.batch_size, sampler=Shuffled(len(train), recipe.seed), collate_fn=_stacked),
-        DataLoader(middle, options.batch_size, collate_fn=_stacked),
+        DataLoader(train, options.batch_size, sampler=Shuffled(len(train), recipe.seed), collate_fn=_stack_parts),
+        DataLoader(middle_windows, options.batch_size, collate_fn=_stack_parts),
     )
 
 
-def _stacked(items: list[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
-    first = items[0][0].shape
+def _stack_parts(items: list[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    shape = items[0][0].shape
     for inputs, *_ in items:
-        if inputs.shape != first:
+        if inputs.shape != shape:
             raise DataError(
-                f"samples of the shapes {tuple(first)} and {tuple(inputs.shape)} cannot share a batch",
+                f"samples of the shapes {tuple(shape)} and {tuple(inputs.shape)} cannot share a batch",
                 "Set training.window to the length of the shortest sample, or training.batch_size=1.",
             )
     return tuple(torch.stack(parts) for parts in zip(*items, strict=True))
@@ -130,7 +131,7 @@ def _load_best(module: Distillation, path: Path) -> None:
     module.cpu()
 
 
-def _newest_whole(folder: Path) -> tuple[Path, int] | None:
+def _newest_checkpoint(folder: Path) -> tuple[Path, int] | None:
     """The newest checkpoint that can be read, with the number of epochs behind it."""
     for path in sorted(folder.glob("epoch-*.ckpt"), key=lambda p: int(p.stem.partition("-")[2]), reverse=True):
         try:

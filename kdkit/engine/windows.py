@@ -37,19 +37,19 @@ class Windows(Dataset[tuple[torch.Tensor, ...]]):
         index = self.part.split.start + item
         samples, targets = self.part.split.samples.store, self.part.targets
         window = self._window(index, samples.length(index, "inputs")) if self.length else None
-        answer = decode_targets(targets.read(index, NAME, window), self.activation)
-        parts = [samples.read(index, "inputs", window), answer]
+        target = decode_targets(targets.read(index, NAME, window), self.activation)
+        parts = [samples.read(index, "inputs", window), target]
         if self.weighted:
             parts.append(decode_weight(targets.read(index, WEIGHT, window)))
         return tuple(torch.from_numpy(part) for part in parts)
 
     def _window(self, index: int, available: int) -> slice:
         assert self.length is not None
-        room = max(0, available - self.length)
+        last_start = max(0, available - self.length)
         if self.seed is None:
-            start = room // 2
+            start = last_start // 2
         else:
-            start = int(np.random.default_rng([self.seed, self.epoch, index]).integers(0, room + 1))
+            start = int(np.random.default_rng([self.seed, self.epoch, index]).integers(0, last_start + 1))
         return slice(start, min(start + self.length, available))
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from kdkit.atomic import read_json
 from kdkit.contracts.metric import Metric, Score
 from kdkit.errors import DataError, UsageError
-from kdkit.evaluation import update as beside
 from kdkit.evaluation.judgement import JudgedDifference
+from kdkit.evaluation.metric_update import empty_metric, update_metric
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import model_predictions
 from kdkit.progress import Progress
-from kdkit.recipe.flat import flat
+from kdkit.recipe.flatten import flatten
 from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
 
@@ -65,7 +65,7 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
     }
     if not shared:
         raise UsageError("the runs were measured with no metric in common", "Name the same evaluation.metrics.")
-    record, scores = _measure(names, runs, shared, progress)
+    record, scores = _score_students(names, runs, shared, progress)
     first, *others = names
     experiment = runs[0].experiment
     differences = {
@@ -79,7 +79,7 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
         }
         for name, metric in shared.items()
     }
-    every = dict.fromkeys(name for run in runs for name in run.experiment.metrics)
+    all_metrics = dict.fromkeys(name for run in runs for name in run.experiment.metrics)
     return Comparison(
         names=names,
         item=runs[0].experiment.domain.item,
@@ -87,27 +87,27 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
         scores=scores,
         differences=differences,
         facts={name: _facts(run) for name, run in zip(names, runs, strict=True)},
-        left_out=[name for name in every if name not in shared],
+        left_out=[name for name in all_metrics if name not in shared],
         recipes=_recipes(names, runs),
     )
 
 
-def _measure(
+def _score_students(
     names: Sequence[str], runs: Sequence[Run], shared: Mapping[str, Metric], progress: Progress
 ) -> tuple[CaseRecord, dict[str, dict[str, Score]]]:
     """The cases of every run's student, and metric to run to its score."""
     split = runs[0].evaluation.split
     predictions = {name: model_predictions(run) for name, run in zip(names, runs, strict=True)}
-    metrics = {name: {metric: type(m)(m.options) for metric, m in shared.items()} for name in names}
+    metrics = {name: {metric: empty_metric(m) for metric, m in shared.items()} for name in names}
     record = CaseRecord(shared)
     with progress.work("compare", f"{len(names)} runs", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
             for name, by_model in predictions.items():
                 prediction, teacher = by_model[STUDENT](index), by_model[TEACHER](index)
-                for metric, measure in metrics[name].items():
-                    cases = beside.update(measure, STUDENT, prediction, sample, teacher)
-                    record.add(name, metric, index, cases, sample.info)
+                for metric_name, metric in metrics[name].items():
+                    cases = update_metric(metric, STUDENT, prediction, sample, teacher)
+                    record.add(name, metric_name, index, cases, sample.info)
             bar.advance()
     seed = runs[0].experiment.recipe.seed
     return record, {metric: {name: metrics[name][metric].compute(seed) for name in names} for metric in shared}
@@ -125,8 +125,8 @@ def _check_samples(names: Sequence[str], runs: Sequence[Run]) -> None:
 
 
 def _fingerprint(run: Run, metric: str) -> str | None:
-    found = run.experiment.metrics.get(metric)
-    return found.fingerprint() if found else None
+    component = run.experiment.metrics.get(metric)
+    return component.fingerprint() if component else None
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _recipes(names: Sequence[str], runs: Sequence[Run]) -> dict[str, dict[str, str]]:
-    tables = {name: flat(run.experiment.resolved_tree()) for name, run in zip(names, runs, strict=True)}
+    tables = {name: flatten(run.experiment.resolved_tree()) for name, run in zip(names, runs, strict=True)}
     paths = dict.fromkeys(path for table in tables.values() for path in table)
     rows = {path: {name: table.get(path, "") for name, table in tables.items()} for path in paths}
     return {path: row for path, row in rows.items() if len(set(row.values())) > 1}

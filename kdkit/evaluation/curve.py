@@ -44,8 +44,8 @@ def errors(scores: Sequence[float], higher_is_better: bool | None, unit: str) ->
         return "the metric is best at zero, so it has no direction to saturate in"
     if higher_is_better and unit:
         return f"the best possible value of a score in {unit} is not known"
-    found = 1 - values if higher_is_better else values
-    return found if (found > 0).all() else "a point has no error left, of which there is no logarithm"
+    gaps = 1 - values if higher_is_better else values
+    return gaps if (gaps > 0).all() else "a point has no error left, of which there is no logarithm"
 
 
 def fit_curve(
@@ -58,51 +58,53 @@ def fit_curve(
     """
     if len(set(weights)) < FEWEST_POINTS:
         return f"it takes {FEWEST_POINTS} points of different size, and there are {len(set(weights))}"
-    lacking = errors(scores, higher_is_better, unit)
-    if isinstance(lacking, str):
-        return lacking
-    x, y = np.log(np.asarray(weights, np.float64)), np.log(lacking)
+    gaps = errors(scores, higher_is_better, unit)
+    if isinstance(gaps, str):
+        return gaps
+    x, y = np.log(np.asarray(weights, np.float64)), np.log(gaps)
     middle = float(x.mean())
-    candidates = [p for b in _FIRST_GUESSES if (p := _fitted(x / middle, y, b)) is not None]
+    candidates = [p for b in _FIRST_GUESSES if (p := _fit_parameters(x / middle, y, b)) is not None]
     if not candidates:
         return "no curve of this kind fits the points"
-    best = min(candidates, key=lambda p: float(((y - _shape(x / middle, *p)) ** 2).sum()))
-    residuals = y - _shape(x / middle, *best)
+    best = min(candidates, key=lambda p: float(((y - _log_error(x / middle, *p)) ** 2).sum()))
+    residuals = y - _log_error(x / middle, *best)
     if (residuals**2).sum() > (1 - _LEAST_EXPLAINED) * ((y - y.mean()) ** 2).sum():
         return "the score does not rise with the number of weights"
     rng = np.random.default_rng(seed)
-    wide = (residuals - residuals.mean()) * np.sqrt(len(x) / max(1, len(x) - 3))
+    wide_residuals = (residuals - residuals.mean()) * np.sqrt(len(x) / max(1, len(x) - 3))
     grid = np.linspace(x.min(), x.max(), _GRID_POINTS)
-    drawn = []
+    curves = []
     for _ in range(RESAMPLES):
-        again = _fitted(x / middle, _shape(x / middle, *best) + rng.choice(wide, len(x)), float(np.exp(best[1])))
-        if again is not None:
-            drawn.append(_shape(grid / middle, *again))
-    if len(drawn) < RESAMPLES / 2:
+        parameters = _fit_parameters(
+            x / middle, _log_error(x / middle, *best) + rng.choice(wide_residuals, len(x)), float(np.exp(best[1]))
+        )
+        if parameters is not None:
+            curves.append(_log_error(grid / middle, *parameters))
+    if len(curves) < RESAMPLES / 2:
         return "the fit does not hold when its residuals are drawn anew"
 
     def score(logarithm: np.ndarray) -> np.ndarray:
         return 1 - np.exp(logarithm) if higher_is_better else np.exp(logarithm)
 
-    ends = score(np.percentile(drawn, [2.5, 97.5], axis=0))
+    bounds = score(np.percentile(curves, [2.5, 97.5], axis=0))
     b = float(np.exp(best[1]))
     return Curve(
         a=float(np.exp(best[0])) * middle**b,
         b=b,
         c=float(best[2]),
         weights=np.exp(grid),
-        score=score(_shape(grid / middle, *best)),
-        low=ends.min(axis=0),
-        high=ends.max(axis=0),
+        score=score(_log_error(grid / middle, *best)),
+        low=bounds.min(axis=0),
+        high=bounds.max(axis=0),
     )
 
 
-def _shape(x: np.ndarray, log_height: float, log_b: float, c: float) -> np.ndarray:
+def _log_error(x: np.ndarray, log_height: float, log_b: float, c: float) -> np.ndarray:
     """``x``: ln(weights) relative to its mean; so scaled, the three parameters are of a size."""
     return np.exp(log_height - np.exp(log_b) * np.log(x)) - c
 
 
-def _fitted(x: np.ndarray, y: np.ndarray, b: float) -> np.ndarray | None:
+def _fit_parameters(x: np.ndarray, y: np.ndarray, b: float) -> np.ndarray | None:
     from scipy.optimize import OptimizeWarning, curve_fit
 
     height = max(float(np.ptp(y)), 1e-3)
@@ -111,7 +113,7 @@ def _fitted(x: np.ndarray, y: np.ndarray, b: float) -> np.ndarray | None:
         with warnings.catch_warnings():
             # Only the parameters are used, not their covariance, which may not be determined.
             warnings.simplefilter("ignore", OptimizeWarning)
-            found, _ = curve_fit(_shape, x, y, start, bounds=(_LOWEST, _HIGHEST))
+            parameters, _ = curve_fit(_log_error, x, y, start, bounds=(_LOWEST, _HIGHEST))
     except RuntimeError:  # it does not converge
         return None
-    return found if np.isfinite(found).all() else None
+    return parameters if np.isfinite(parameters).all() else None

@@ -12,10 +12,10 @@ def pareto_front(scores: Sequence[float], costs: Sequence[float]) -> list[int]:
     good in both and better in one; of equal points all are.
     """
 
-    def beaten(i: int) -> bool:
+    def is_dominated(i: int) -> bool:
         return any(
             scores[j] >= scores[i] and costs[j] <= costs[i] and (scores[j], costs[j]) != (scores[i], costs[i])
             for j in range(len(scores))
         )
 
-    return sorted((i for i in range(len(scores)) if not beaten(i)), key=lambda i: (costs[i], -scores[i]))
+    return sorted((i for i in range(len(scores)) if not is_dominated(i)), key=lambda i: (costs[i], -scores[i]))

@@ -87,6 +87,6 @@ def judge_differences(
         for name, metric in record.metrics.items():
             difference = record.difference(name, model, other, seed)
             if difference.n:
-                judged = JudgedDifference.of(difference, metric.higher_is_better, margin(name))
-                differences.setdefault(f"{model}-{other}", {})[name] = judged
+                verdict = JudgedDifference.of(difference, metric.higher_is_better, margin(name))
+                differences.setdefault(f"{model}-{other}", {})[name] = verdict
     return differences

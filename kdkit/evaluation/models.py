@@ -44,7 +44,7 @@ def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
     except (OSError, ValueError, yaml.YAMLError) as error:
         return LoadedTeacher("", None, f"{folder.recipe_file} cannot be read: {error}")
     try:
-        return _built(registry, recipe)
+        return _build_teacher(registry, recipe)
     except KdkitError as error:
         return LoadedTeacher("", None, str(error))
 
@@ -52,10 +52,10 @@ def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
 def default_teacher(registry: Registry, domain: str) -> LoadedTeacher:
     """The teacher of a domain's default recipe. Raises :class:`KdkitError` when it cannot be built."""
     domain_class: Any = registry.component("domain", domain)
-    return _built(registry, default_tree(domain_class, domain))
+    return _build_teacher(registry, default_tree(domain_class, domain))
 
 
-def _built(registry: Registry, recipe: Any) -> LoadedTeacher:
+def _build_teacher(registry: Registry, recipe: Any) -> LoadedTeacher:
     """The teacher of a recipe alone: what else it names (a folder of clips, say) need not be on this machine."""
     try:
         choice = Choice.model_validate(recipe["teacher"])
@@ -65,37 +65,37 @@ def _built(registry: Registry, recipe: Any) -> LoadedTeacher:
         raise DataError("the recipe names no teacher") from error
     except ValidationError as error:
         places = (".".join(map(str, ("teacher", *fault["loc"]))) for fault in error.errors())
-        told = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
-        raise DataError(f"the teacher of the recipe cannot be used: {told}") from error
+        faults = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
+        raise DataError(f"the teacher of the recipe cannot be used: {faults}") from error
     return LoadedTeacher(choice.name, teacher_class(options).build())
 
 
-def chosen_metrics(registry: Registry, student: TrainedStudent, wanted: list[str]) -> dict[str, Metric]:
-    """The metrics that are ``wanted``, else those of the domain for data, else those of its recipe.
+def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:
+    """The metrics that ``names`` lists, else those of the domain for data, else those of its recipe.
 
     Each is a name, or name and options as a recipe has them: ``{name: accuracy, classes: 3}``. Raises
     :class:`UsageError` for a name that is unknown or given twice, and :class:`DataError` for options that are not the
     metric's.
     """
-    names = wanted or list(student.domain.data_metrics)
+    names = names or list(student.domain.data_metrics)
     if not names:
         return dict(load_experiment(registry, student.card["domain"]).metrics)
-    chosen = [_metric(registry, name) for name in names]
-    for name, times in Counter(name for name, _ in chosen).items():
-        if times > 1:
+    metrics = [_read_metric(registry, name) for name in names]
+    for name, count in Counter(name for name, _ in metrics).items():
+        if count > 1:
             raise UsageError(f"the metric {name} is given twice", "Other options need an evaluation of their own.")
-    return dict(chosen)
+    return dict(metrics)
 
 
-def _metric(registry: Registry, wanted: str) -> tuple[str, Metric]:
+def _read_metric(registry: Registry, text: str) -> tuple[str, Metric]:
     try:
-        told = yaml.safe_load(wanted)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise DataError(f"the metric {wanted!r} is neither a name nor {{name: NAME, option: value}}") from error
+        raise DataError(f"the metric {text!r} is neither a name nor {{name: NAME, option: value}}") from error
     try:
-        choice = Choice.model_validate(told if isinstance(told, dict) else {"name": wanted})
+        choice = Choice.model_validate(value if isinstance(value, dict) else {"name": text})
         metric: Any = registry.component("metric", choice.name)
         return choice.name, metric(metric.Options.model_validate(choice.extra_options))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise DataError(f"the metric {wanted} cannot be used: {faults}") from error
+        raise DataError(f"the metric {text} cannot be used: {faults}") from error

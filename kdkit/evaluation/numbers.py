@@ -39,19 +39,19 @@ def format_score(score: Score) -> FormattedScore:
     decimals = _decimals(_just_below(score.value), 3)
     if width > 0:
         decimals = min(_decimals(width, 2), _decimals(score.value, 4) if score.value else MOST_DECIMALS)
-    return FormattedScore(*(_fixed(number, decimals) for number in (score.value, low, high)))
+    return FormattedScore(*(_to_fixed(number, decimals) for number in (score.value, low, high)))
 
 
 def format_significant(value: float | None, digits: int = 3) -> str:
     """A plain decimal number with so many significant digits."""
-    return _fixed(value, _decimals(value, digits)) if value is not None else NOTHING
+    return _to_fixed(value, _decimals(value, digits)) if value is not None else NOTHING
 
 
 def common_format(values: Iterable[float | None]) -> Callable[[float | None], str]:
     """A way to write numbers of one kind below each other: as many decimals as suit a typical one of them."""
     sizes = [abs(value) for value in values if value]
     decimals = _decimals(_just_below(median(sizes)), 3) if sizes else 0
-    return lambda value: _fixed(value, decimals)
+    return lambda value: _to_fixed(value, decimals)
 
 
 def format_count(count: int | None) -> str:
@@ -93,7 +93,7 @@ def _just_below(value: float) -> float:
     return 0.999 * value
 
 
-def _fixed(value: float | None, decimals: int) -> str:
+def _to_fixed(value: float | None, decimals: int) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     text = f"{value:,.{decimals}f}"

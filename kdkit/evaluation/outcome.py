@@ -62,8 +62,8 @@ class Outcome:
 
     def difference(self, model: str, other: str) -> JudgedDifference | None:
         """``model`` minus ``other`` on the first metric; None where either could not be measured by it."""
-        judged = self.differences.get(f"{model}-{other}", {}).get(self.metric)
-        return judged if judged is not None and judged.value is not None else None
+        difference = self.differences.get(f"{model}-{other}", {}).get(self.metric)
+        return difference if difference is not None and difference.value is not None else None
 
 
 def read_scores(path: Path) -> tuple[Scores, Mapping[str, Mapping[str, JudgedDifference]]]:
@@ -78,7 +78,7 @@ def read_scores(path: Path) -> tuple[Scores, Mapping[str, Mapping[str, JudgedDif
             model: {name: Score(**score) for name, score in by_name.items()} for model, by_name in content.items()
         }
     except (TypeError, AttributeError) as error:
-        raise _unreadable(path) from error
+        raise _damaged_file(path) from error
     return scores, differences
 
 
@@ -99,10 +99,10 @@ def read_outcome(run: Run) -> Outcome:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise _unreadable(path)
-    return found
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise _damaged_file(path)
+    return content
 
 
 def _history(path: Path, keeps_last: bool) -> Epochs:
@@ -111,8 +111,8 @@ def _history(path: Path, keeps_last: bool) -> Epochs:
     prefix = "validation_"
     terms = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
     validation = terms.pop("loss", [])
-    kept = len(rows) - 1 if keeps_last else min(range(len(rows)), key=validation.__getitem__, default=0)
-    return Epochs(columns.get("train_loss", []), validation, kept, terms)
+    kept_epoch = len(rows) - 1 if keeps_last else min(range(len(rows)), key=validation.__getitem__, default=0)
+    return Epochs(columns.get("train_loss", []), validation, kept_epoch, terms)
 
 
 def _samples(path: Path, metric: str) -> list[SampleValues]:
@@ -130,8 +130,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
     except OSError as error:
-        raise _unreadable(path) from error
+        raise _damaged_file(path) from error
 
 
-def _unreadable(path: Path) -> StoreError:
+def _damaged_file(path: Path) -> StoreError:
     return StoreError(f"{path} is missing or damaged", "Run it again with --from predict.")

@@ -13,14 +13,14 @@ _PATIENCE = 0.1  # seconds between two looks at whether the domain still wants c
 
 
 class Overview:
-    """:meth:`Domain.overview` takes cases as it wants them, but they come as models answer, and are too many to keep.
+    """:meth:`Domain.overview` takes cases as it wants them, but they come one by one, and are too many to keep.
 
     So it runs in a thread of its own, which waits for each. :meth:`add` returns when the case before was taken.
     """
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self._waiting: Queue[Case | None] = Queue(maxsize=1)
+        self._queue: Queue[Case | None] = Queue(maxsize=1)
         self._figures: list[Figure] = []
         self._error: BaseException | None = None
         # A daemon: a command that is stopped in between does not wait for more cases.
@@ -40,14 +40,14 @@ class Overview:
         return self._figures
 
     def _put(self, case: Case | None) -> None:
-        taken = False
-        while self._thread.is_alive() and not taken:
+        is_taken = False
+        while self._thread.is_alive() and not is_taken:
             with suppress(Full):
-                self._waiting.put(case, timeout=_PATIENCE)
-                taken = True
+                self._queue.put(case, timeout=_PATIENCE)
+                is_taken = True
 
     def _draw(self) -> None:
         try:
-            self._figures = list(self._domain.overview(iter(self._waiting.get, None)))
+            self._figures = list(self._domain.overview(iter(self._queue.get, None)))
         except BaseException as error:
             self._error = error

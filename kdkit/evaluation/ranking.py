@@ -19,15 +19,18 @@ def badness(value: float, higher_is_better: bool | None) -> float:
 
 def best_first(samples: Sequence[SampleValues], higher_is_better: bool | None) -> list[SampleValues]:
     """The samples that the student could be measured on, in order; equal ones in the order of their indices."""
-    measured = [(value, s) for s in samples if (value := s.values.get(STUDENT)) is not None]
-    return [s for _, s in sorted(measured, key=lambda pair: (badness(pair[0], higher_is_better), pair[1].index))]
+    pairs = [(value, s) for s in samples if (value := s.values.get(STUDENT)) is not None]
+    return [s for _, s in sorted(pairs, key=lambda pair: (badness(pair[0], higher_is_better), pair[1].index))]
 
 
-def chosen(ordered: Sequence[SampleValues]) -> list[tuple[str, SampleValues]]:
-    """One sample for each rank, in the order of :data:`RANKS`; no sample twice, so few samples leave ranks out."""
-    if not ordered:
+def pick_examples(samples: Sequence[SampleValues]) -> list[tuple[str, SampleValues]]:
+    """Of samples from best to worst, one for each rank, in the order of :data:`RANKS`.
+
+    No sample is picked twice, so few samples leave ranks out.
+    """
+    if not samples:
         return []
-    picked = {0: "best"}
-    picked.setdefault(len(ordered) - 1, "worst")
-    picked.setdefault(len(ordered) // 2, "median")
-    return [(picked[at], ordered[at]) for at in sorted(picked)]
+    ranks = {0: "best"}
+    ranks.setdefault(len(samples) - 1, "worst")
+    ranks.setdefault(len(samples) // 2, "median")
+    return [(ranks[position], samples[position]) for position in sorted(ranks)]

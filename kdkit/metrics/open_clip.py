@@ -32,9 +32,9 @@ _ELSEWHERE = ("hf_model_name", "hf_tokenizer_name", "timm_model_pretrained")
 class VisionLanguage:
     """A vision-language model in OpenCLIP's file layout (CLIP, Radford et al. 2021; EchoCLIP, say).
 
-    ``folder`` holds ``open_clip_config.json`` and weights. It is read when the model is first asked, and nothing is
-    ever downloaded. Pictures and prompts that were asked about lately are not embedded again, so several metrics may
-    ask about the same ones.
+    ``folder`` holds ``open_clip_config.json`` and weights. It is read when the model is first used, and nothing is
+    ever downloaded. Pictures and prompts that were embedded lately are not embedded again, so several metrics may
+    compare the same ones.
 
     Its methods raise :class:`kdkit.KdkitError` without OpenCLIP (the extra ``open-clip``), and
     :class:`kdkit.DataError` when the folder holds no such model.
@@ -47,8 +47,8 @@ class VisionLanguage:
 
         ``images``: uint8, grey (N, H, W) or RGB (N, H, W, 3).
         """
-        loaded = _loaded(self.folder)
-        return np.asarray((loaded.images(images) @ loaded.texts(prompts).T).double().cpu().numpy())
+        model = _load_model(self.folder)
+        return np.asarray((model.images(images) @ model.texts(prompts).T).double().cpu().numpy())
 
     def similarities_without(
         self, images: np.ndarray, masks: np.ndarray, prompts: Sequence[str], margin: int = 0
@@ -61,9 +61,9 @@ class VisionLanguage:
 
         side = 2 * margin + 1
         black = maximum_filter(np.asarray(masks, bool), size=(1, side, side), mode="constant")
-        hidden = images.copy()
-        hidden[black] = 0
-        return self.similarities(hidden, prompts)
+        masked_images = images.copy()
+        masked_images[black] = 0
+        return self.similarities(masked_images, prompts)
 
     def files(self) -> list[Path]:
         """The files of the model, for a fingerprint."""
@@ -90,53 +90,55 @@ class VisionLanguage:
         return cls(folder)
 
 
-class _Loaded:
-    """A model in memory, and the embeddings of what it was asked about lately."""
+class _LoadedModel:
+    """A model in memory, and the embeddings that it computed lately."""
 
     def __init__(self, folder: Path) -> None:
-        self.model, self.prepare, self.tokenize = _load(folder)
-        self.seen: dict[Any, torch.Tensor] = {}
-        self.read: dict[Any, torch.Tensor] = {}
+        self.model, self.prepare, self.tokenize = _read_model(folder)
+        self.image_cache: dict[Any, torch.Tensor] = {}
+        self.text_cache: dict[Any, torch.Tensor] = {}
 
     def images(self, images: np.ndarray) -> torch.Tensor:
         """Unit vectors (N, D)."""
         import torch
         from PIL import Image
 
-        def embed(some: Sequence[np.ndarray]) -> torch.Tensor:
-            pictures = [self.prepare(Image.fromarray(image).convert("RGB")) for image in some]
+        def embed(chunk: Sequence[np.ndarray]) -> torch.Tensor:
+            pictures = [self.prepare(Image.fromarray(image).convert("RGB")) for image in chunk]
             return self.model.encode_image(torch.stack(pictures), normalize=True)
 
-        return _remembered(self.seen, [(image.shape, _digest(image)) for image in images], list(images), embed)
+        return _embed_cached(
+            self.image_cache, [(image.shape, _digest(image)) for image in images], list(images), embed
+        )
 
     def texts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Unit vectors (P, D)."""
-        return _remembered(
-            self.read,
+        return _embed_cached(
+            self.text_cache,
             prompts,
             prompts,
-            lambda some: self.model.encode_text(self.tokenize(list(some)), normalize=True),
+            lambda chunk: self.model.encode_text(self.tokenize(list(chunk)), normalize=True),
         )
 
 
-def _remembered(
-    known: dict[Any, torch.Tensor], keys: Sequence[Any], items: Sequence[Any], embed: Callable[[Any], torch.Tensor]
+def _embed_cached(
+    cache: dict[Any, torch.Tensor], keys: Sequence[Any], items: Sequence[Any], embed: Callable[[Any], torch.Tensor]
 ) -> torch.Tensor:
-    """The embedding of each item, looked up by its key where it is known; the latest are kept in ``known``."""
+    """The embedding of each item, looked up by its key where it is in ``cache``, which keeps the latest."""
     import torch
 
-    missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
-    new = list(missing.items())
+    missing = {key: item for key, item in zip(keys, items, strict=True) if key not in cache}
+    new_items = list(missing.items())
     with torch.inference_mode():
-        for start in range(0, len(new), CHUNK):
-            some = new[start : start + CHUNK]
-            known |= zip([key for key, _ in some], embed([item for _, item in some]), strict=True)
-        found = torch.stack([known[key] for key in keys])
+        for start in range(0, len(new_items), CHUNK):
+            chunk = new_items[start : start + CHUNK]
+            cache |= zip([key for key, _ in chunk], embed([item for _, item in chunk]), strict=True)
+        embeddings = torch.stack([cache[key] for key in keys])
     for key in dict.fromkeys(keys):
-        known[key] = known.pop(key)  # the last to be forgotten
-    for key in list(known)[: max(0, len(known) - KEPT)]:
-        del known[key]
-    return found
+        cache[key] = cache.pop(key)  # the last to be forgotten
+    for key in list(cache)[: max(0, len(cache) - KEPT)]:
+        del cache[key]
+    return embeddings
 
 
 def _digest(image: np.ndarray) -> bytes:
@@ -144,11 +146,11 @@ def _digest(image: np.ndarray) -> bytes:
 
 
 @lru_cache(maxsize=2)
-def _loaded(folder: Path) -> _Loaded:
-    return _Loaded(folder)
+def _load_model(folder: Path) -> _LoadedModel:
+    return _LoadedModel(folder)
 
 
-def _load(folder: Path) -> tuple[Any, Any, Any]:
+def _read_model(folder: Path) -> tuple[Any, Any, Any]:
     open_clip = _open_clip()
     _check(folder)
     try:
@@ -183,9 +185,9 @@ def _check(folder: Path) -> None:
         ) from error
     if not any(path.suffix in (".bin", ".safetensors", ".pt", ".pth") for path in folder.iterdir()):
         raise DataError(f"{folder} has a configuration, but no weights beside it")
-    named = [key for key in _ELSEWHERE if towers.get(key)]
-    if named:
+    remote_keys = [key for key in _ELSEWHERE if towers.get(key)]
+    if remote_keys:
         raise DataError(
-            f"{path} sets {' and '.join(named)}, for which files would have to be downloaded",
+            f"{path} sets {' and '.join(remote_keys)}, for which files would have to be downloaded",
             "Only models with OpenCLIP's own text tower and tokenizer can be read.",
         )

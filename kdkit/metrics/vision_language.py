@@ -22,7 +22,7 @@ _COLOURS = 3
 
 
 class VisionLanguageMetric(Metric):
-    """A metric that asks a vision-language model about the samples, and needs no truth."""
+    """A metric that a vision-language model gives for the samples, and that needs no truth."""
 
     unit = ""
     higher_is_better = True
@@ -52,12 +52,12 @@ class ClipScore(VisionLanguageMetric):
 
     The mean over the pictures of a sample (after Petit et al. 2025, and CLIPScore, Hessel et al. 2021, whose factor
     2.5 and cut at zero would only blur differences). Compare models on the same samples: the value itself means
-    nothing. Answers are probabilities of the inputs' height and width, for clips frame by frame; a pixel is masked
-    from 0.5 on.
+    nothing. Predictions are probabilities of the inputs' height and width, for clips frame by frame; a pixel is
+    masked from 0.5 on.
     """
 
     class Options(ComponentOptions):
-        """The model, and what it is asked."""
+        """The model, and its prompts."""
 
         model: InputFolder = Field(description=_MODEL)
         terms: tuple[Term, ...] = Field(
@@ -67,7 +67,7 @@ class ClipScore(VisionLanguageMetric):
 
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:
-        """A tiny model with random weights, asked for what is left and for what is gone."""
+        """A tiny model with random weights, with prompts for what is left and for what is gone."""
         VisionLanguage.write_example(folder)
         terms = [{"prompt": "a background"}, {"prompt": "a square", "weight": -1, "margin": 1}]
         return {"model": folder, "terms": terms}
@@ -88,8 +88,8 @@ class ClipScore(VisionLanguageMetric):
         if prediction.size != np.prod(shape) or prediction.shape[-2:] != shape[1:]:
             raise DataError(
                 f"clip-score needs a mask of the {shape[0]} x {shape[1]} x {shape[2]} pixels of {_name(sample)}, "
-                f"but the answer is of shape {prediction.shape}",
-                "Answers of classes are measured by clip-agreement.",
+                f"but the prediction is of shape {prediction.shape}",
+                "Predictions of classes are measured by clip-agreement.",
             )
         masks, model = prediction.reshape(shape) >= THRESHOLD, self.model()
         value = sum(
@@ -108,7 +108,7 @@ class ClipAgreement(VisionLanguageMetric):
     """
 
     class Options(ComponentOptions):
-        """The model, and what it is asked."""
+        """The model, and its prompts."""
 
         model: InputFolder = Field(description=_MODEL)
         prompts: tuple[str, ...] = Field(min_length=2, description="What is to be seen, one for each class in order.")
@@ -120,20 +120,20 @@ class ClipAgreement(VisionLanguageMetric):
         return {"model": folder, "prompts": ["a cat", "a dog", "a house by the sea"]}
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
-        """A picture of noise with each of three classes as the answer."""
+        """A picture of noise with each of three classes as the prediction."""
         picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        return [(answer, Sample(picture)) for answer in 0.1 + 0.7 * np.eye(3, dtype=np.float32)]
+        return [(prediction, Sample(picture)) for prediction in 0.1 + 0.7 * np.eye(3, dtype=np.float32)]
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         prompts = self.options.prompts
         if prediction.shape != (len(prompts),):
             raise DataError(
-                f"clip-agreement has {len(prompts)} prompts, but the answer to {_name(sample)} is of shape "
+                f"clip-agreement has {len(prompts)} prompts, but the prediction for {_name(sample)} is of shape "
                 f"{prediction.shape}",
                 "Give one prompt for each class, in their order; masks are measured by clip-score.",
             )
-        seen = self.model().similarities(pictures(sample), prompts).mean(0)
-        return [(float(prediction.argmax() == seen.argmax()),)]
+        similarities = self.model().similarities(pictures(sample), prompts).mean(0)
+        return [(float(prediction.argmax() == similarities.argmax()),)]
 
 
 def pictures(sample: Sample) -> np.ndarray:

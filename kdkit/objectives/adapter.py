@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from kdkit.objectives.resize import resized
+from kdkit.objectives.resize import resize
 
 
 class Adapter(torch.nn.Module):
@@ -18,4 +18,4 @@ class Adapter(torch.nn.Module):
         self.map = torch.nn.Linear(channels, shape[0])
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return resized(self.map(features.movedim(1, -1)).movedim(-1, 1), self.shape[1:])
+        return resize(self.map(features.movedim(1, -1)).movedim(-1, 1), self.shape[1:])

@@ -42,9 +42,9 @@ class Attention(FeatureObjective):
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         import torch.nn.functional as F
 
-        from kdkit.objectives.resize import resized
+        from kdkit.objectives.resize import resize
 
         student, teacher = (maps.pow(2).mean(1, keepdim=True) for maps in (logits, targets))
-        student = resized(student, teacher.shape[2:])
+        student = resize(student, teacher.shape[2:])
         difference = F.normalize(student.flatten(1), dim=1) - F.normalize(teacher.flatten(1), dim=1)
         return difference.pow(2).sum(1).mean()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
-def resized(features: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+def resize(features: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """(batch, channels, \\*old size) at ``size``, by linear interpolation along one to three axes."""
     if tuple(features.shape[2:]) == tuple(size):
         return features

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class SoftDice(Objective):
     """One minus the soft Dice coefficient of the student's and the teacher's probabilities, mean over samples.
 
-    1 - 2 Σ p t / (Σ p² + Σ t²), the sums over all values of a sample's answer (V-Net: Milletari, Navab & Ahmadi 2016,
+    1 - 2 Σ p t / (Σ p² + Σ t²), the sums over all values of a sample (V-Net: Milletari, Navab & Ahmadi 2016,
     arXiv:1606.04797). With the squares in the denominator it is smallest where p = t, for soft targets, too. It
     counts a small mask as much as a large one, but is blind to where the teacher doubts: best beside ``soft-bce``.
     For domains with the activation "sigmoid".
@@ -27,12 +27,12 @@ class SoftDice(Objective):
 
     class Options(ComponentOptions):
         smooth: float = Field(
-            1.0, gt=0, description="Added above and below the fraction: what an answer without any mask weighs."
+            1.0, gt=0, description="Added above and below the fraction: what a prediction without any mask weighs."
         )
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
-        found, wanted = logits.sigmoid().flatten(1), targets.flatten(1)
-        each = 1.0 if weight is None else weight.flatten(1)
-        overlap = 2 * (each * found * wanted).sum(1) + self.options.smooth
-        sizes = (each * (found**2 + wanted**2)).sum(1) + self.options.smooth
+        student, teacher = logits.sigmoid().flatten(1), targets.flatten(1)
+        weights = 1.0 if weight is None else weight.flatten(1)
+        overlap = 2 * (weights * student * teacher).sum(1) + self.options.smooth
+        sizes = (weights * (student**2 + teacher**2)).sum(1) + self.options.smooth
         return (1 - overlap / sizes).mean()

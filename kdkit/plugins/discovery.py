@@ -81,20 +81,20 @@ def _metadata() -> Iterator[tuple[configparser.ConfigParser | Exception, Distrib
 
     import entrypoints
 
-    seen = set()
+    names = set()
     for folder in sys.path:
         try:
             files = list(entrypoints.iter_files_distros([folder]))
         except (configparser.Error, UnicodeDecodeError, OSError):
-            files = _one_by_one(Path(folder))
+            files = _read_one_by_one(Path(folder))
         for config, distribution in files:
             # The same distribution can be met twice, through two folders of the path: the first one wins.
-            if distribution.name not in seen:
+            if distribution.name not in names:
                 yield config, distribution
-            seen.add(distribution.name)
+            names.add(distribution.name)
 
 
-def _one_by_one(folder: Path) -> list[tuple[Any, Distribution]]:
+def _read_one_by_one(folder: Path) -> list[tuple[Any, Distribution]]:
     """As entrypoints reads a folder, when some distribution's file in it (of whatever project) cannot be parsed."""
     import configparser
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def quiet_output() -> Iterator[io.StringIO]:
     """What a plugin prints at import must not spoil a command's own output."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        yield printed
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        yield output
 
 
 def describe_error(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Loading plugins, each under guard, and the registry of named components.
 
-Each hook module is imported, registered with pluggy and asked for its entries inside a guard of its own: one that
+Each hook module is imported, registered with pluggy and called for its entries inside a guard of its own: one that
 fails is kept as *broken* with the reason, contributes nothing, and everything else goes on. A component's class is
 imported only when it is asked for.
 """
@@ -82,7 +82,7 @@ class Registry:
         if plugin.state != "active":
             return
         try:
-            with quiet_output() as printed:
+            with quiet_output() as output:
                 module = load()
                 self._register(plugin, module)
         except KeyboardInterrupt:
@@ -92,7 +92,7 @@ class Registry:
         except BaseException as error:  # a plugin may even call sys.exit when it is imported
             plugin.mark_broken(describe_error(error))
         else:
-            if printed.getvalue().strip():
+            if output.getvalue().strip():
                 plugin.reason = "prints when it is imported"
 
     def names(self, kind: str) -> list[str]:
@@ -162,17 +162,17 @@ class Registry:
     def _withdraw(self, plugin: Plugin) -> None:
         if self._manager.has_plugin(plugin.name):
             self._manager.unregister(name=plugin.name)
-        self._owners = {key: owned for key, owned in self._owners.items() if owned[0] is not plugin}
+        self._owners = {key: owner for key, owner in self._owners.items() if owner[0] is not plugin}
 
     def _collect(self, plugin: Plugin) -> None:
-        others = [p for name, p in self._manager.list_name_plugin() if name != plugin.name]
+        other_plugins = [p for name, p in self._manager.list_name_plugin() if name != plugin.name]
         for kind in KINDS:
-            hook = self._manager.subset_hook_caller(f"kdkit_{kind}s", remove_plugins=others)
-            answers = hook()
-            if len(answers) < len(hook.get_hookimpls()):  # pluggy leaves None out
-                answers = [*answers, None]
-            for returned in answers:
-                for entry in _check_entries(returned, kind):
+            hook = self._manager.subset_hook_caller(f"kdkit_{kind}s", remove_plugins=other_plugins)
+            results = hook()
+            if len(results) < len(hook.get_hookimpls()):  # pluggy leaves None out
+                results = [*results, None]
+            for result in results:
+                for entry in _check_entries(result, kind):
                     self._claim(plugin, kind, entry)
 
     def _claim(self, plugin: Plugin, kind: str, entry: Entry) -> None:
@@ -186,8 +186,8 @@ class Registry:
         plugin.entries[kind].append(entry)
 
     def _broken_note(self) -> str:
-        broken = [p for p in self.plugins if p.state == "broken"]
-        notes = [f"The plugin {p.name} is broken and offers nothing: {p.reason}" for p in broken]
+        broken_plugins = [p for p in self.plugins if p.state == "broken"]
+        notes = [f"The plugin {p.name} is broken and offers nothing: {p.reason}" for p in broken_plugins]
         return "\n  ".join(notes)
 
 
@@ -197,11 +197,11 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     ``KDKIT_DISABLE_PLUGINS=a,b`` leaves some out. With ``KDKIT_STRICT_PLUGINS=1`` a broken one raises
     :class:`PluginError`. With ``KDKIT_TRACE_PLUGINS=1`` each hook call is written to standard error.
     """
-    disabled = {name.strip() for name in environment.get("KDKIT_DISABLE_PLUGINS", "").split(",")}
+    disabled_names = {name.strip() for name in environment.get("KDKIT_DISABLE_PLUGINS", "").split(",")}
     registry = Registry(sys.stderr if environment.get("KDKIT_TRACE_PLUGINS") == "1" else None)
     for point in plugin_points():
         plugin = Plugin(point.name, point.distribution, point.version, point.text)
-        if plugin.name in disabled:
+        if plugin.name in disabled_names:
             plugin.state, plugin.reason = "disabled", "named by KDKIT_DISABLE_PLUGINS"
         elif point.fault:
             plugin.mark_broken(point.fault)
@@ -220,14 +220,14 @@ class RefusedError(Exception):
     """A plugin that loads but breaks the rules; the text is the reason."""
 
 
-def _check_entries(returned: Any, kind: str) -> list[Entry]:
-    """What a hook returned, if it is what it has to be; else raises :class:`RefusedError`."""
-    if not isinstance(returned, list | tuple) or not all(isinstance(e, Entry) for e in returned):
-        raise RefusedError(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shorten(returned)}")
-    faults = [fault for entry in returned for fault in entry.faults()]
+def _check_entries(result: Any, kind: str) -> list[Entry]:
+    """The entries that a hook returned, if they are what they have to be; else raises :class:`RefusedError`."""
+    if not isinstance(result, list | tuple) or not all(isinstance(e, Entry) for e in result):
+        raise RefusedError(f"its hook kdkit_{kind}s must return a list of kdkit.Entry, not {_shorten(result)}")
+    faults = [fault for entry in result for fault in entry.faults()]
     if faults:
         raise RefusedError(f"its hook kdkit_{kind}s: {faults[0]}")
-    return list(returned)
+    return list(result)
 
 
 def _check_class(cls: Any, kind: str) -> None:

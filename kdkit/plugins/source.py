@@ -37,8 +37,8 @@ def source_digest(component: type, domain_file: Path | None = None) -> str:
         return ""
     first = next(iter(sources))
     codes = {name: [source.code, *_codes(source, sources)] for name, source in sources.items() if source.code}
-    others = sorted({tuple(code) for name, code in codes.items() if name != first})
-    text = json.dumps([component.__qualname__, codes.get(first), others])
+    other_codes = sorted({tuple(code) for name, code in codes.items() if name != first})
+    text = json.dumps([component.__qualname__, codes.get(first), other_codes])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -134,19 +134,19 @@ class _Source:
 def _closure(tree: _Tree, module: str) -> dict[str, _Source]:
     """The module, first, and all that it imports from the tree, with the packages that hold them."""
     sources: dict[str, _Source] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
+    queue = [module]
+    while queue:
+        name = queue.pop()
         file = tree.locate(name)
         if name in sources or file is None:
             continue
         state = file.stat()
         source = sources[name] = _read(file, state.st_mtime_ns, state.st_size, name, tree)
         parts = name.split(".")
-        waiting += [".".join(parts[:count]) for count in range(1, len(parts))]
-        waiting += source.imports
+        queue += [".".join(parts[:count]) for count in range(1, len(parts))]
+        queue += source.imports
         if source.is_open:
-            waiting += tree.package_of(name)
+            queue += tree.package_of(name)
     return sources
 
 

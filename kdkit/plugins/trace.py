@@ -33,10 +33,10 @@ def _outcome_text(outcome: pluggy.Result[Any]) -> str:
     error = outcome.exception
     if error is not None:
         return f"raised {type(error).__name__}: {error}"
-    return "-> " + ("; ".join(_entries_text(returned) for returned in outcome.get_result()) or "nothing")
+    return "-> " + ("; ".join(_entries_text(result) for result in outcome.get_result()) or "nothing")
 
 
-def _entries_text(returned: Any) -> str:
-    if isinstance(returned, list | tuple) and all(isinstance(entry, Entry) for entry in returned):
-        return ", ".join(f"{entry.name} ({entry.target})" for entry in returned) or "nothing"
-    return repr(returned)
+def _entries_text(result: Any) -> str:
+    if isinstance(result, list | tuple) and all(isinstance(entry, Entry) for entry in result):
+        return ", ".join(f"{entry.name} ({entry.target})" for entry in result) or "nothing"
+    return repr(result)

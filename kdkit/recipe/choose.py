@@ -42,19 +42,19 @@ class Chooser:
         cls = self._component_class(kind, name, path)
         if cls is None:
             return None
-        installed = self.registry.find(kind, name)[0].file is None
-        hint = f"   (kdkit plugins info {name})" if installed else ""
+        is_installed = self.registry.find(kind, name)[0].file is None
+        hint = f"   (kdkit plugins info {name})" if is_installed else ""
         # Components among the options are looked at first, by themselves: their faults read like any component's.
-        faulty, own, missing = [], list[Problem](), None if self.missing is None else list[Problem]()
+        faulty_paths, problems, missing = [], list[Problem](), None if self.missing is None else list[Problem]()
         for where, inner_kind, choice in _components_among(cls.Options, values, path):
             if self.component(inner_kind, choice.name, choice.extra_options, where) is None:
-                faulty.append(where)
-        options = validate(cls.Options, values, path, own, hint, {"registry": self.registry}, missing)
-        earlier = {problem.path for problem in self.missing or ()}
-        own = [p for p in own if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty)]
-        self.problems.extend(problem for problem in own if problem.path not in earlier)
+                faulty_paths.append(where)
+        options = validate(cls.Options, values, path, problems, hint, {"registry": self.registry}, missing)
+        missing_paths = {problem.path for problem in self.missing or ()}
+        problems = [p for p in problems if not any(f"{p.path}.".startswith(f"{where}.") for where in faulty_paths)]
+        self.problems.extend(problem for problem in problems if problem.path not in missing_paths)
         if self.missing is not None:
-            self.missing.extend(problem for problem in missing or () if problem.path not in earlier)
+            self.missing.extend(problem for problem in missing or () if problem.path not in missing_paths)
         if options is None:
             return None
         assert isinstance(options, ComponentOptions)
@@ -89,8 +89,9 @@ class Chooser:
         """Look for faults in the components of a recipe whose shape is wrong, so that all are seen in one go."""
         for path, kind, choice in _choices(tree):
             if isinstance(choice, dict) and isinstance(choice.get("name"), str):
-                reserved = {"name", "weight"} if path.startswith("objective.") else {"name"}
-                self.component(kind, choice["name"], {k: v for k, v in choice.items() if k not in reserved}, path)
+                reserved_keys = {"name", "weight"} if path.startswith("objective.") else {"name"}
+                options = {k: v for k, v in choice.items() if k not in reserved_keys}
+                self.component(kind, choice["name"], options, path)
 
     def _component_class(self, kind: str, name: str, path: str) -> type[Component] | None:
         try:
@@ -123,11 +124,11 @@ class Chooser:
         return metrics
 
 
-def _objectives(chosen: Any) -> list[tuple[str, Any]]:
+def _objectives(choices: Any) -> list[tuple[str, Any]]:
     """Each objective with its path, of one choice or of a list of them."""
-    if isinstance(chosen, list):
-        return [(f"objective.{i}", choice) for i, choice in enumerate(chosen)]
-    return [("objective", chosen)]
+    if isinstance(choices, list):
+        return [(f"objective.{i}", choice) for i, choice in enumerate(choices)]
+    return [("objective", choices)]
 
 
 def _choices(tree: Tree) -> Iterator[tuple[str, str, Any]]:

@@ -59,7 +59,7 @@ def _problems(
     model: type[BaseModel], error: ValidationError, values: Mapping[str, object], path: str, hint: str
 ) -> Iterator[Problem]:
     """Every other fault, one for each place; what each member of a union would have accepted stands together."""
-    expected: dict[str, tuple[object, list[str]]] = {}
+    unfit_values: dict[str, tuple[object, list[str]]] = {}
     places = set()
     for fault in error.errors(include_url=False):
         keys = _keys_of(fault, values)
@@ -67,13 +67,13 @@ def _problems(
         places.add(where)
         if fault["type"] == "extra_forbidden":
             names = list(_model_at(model, keys[:-1]).model_fields)
-            near = did_you_mean(keys[-1], names) if names else "there are none here"
-            yield Problem(where, f"unknown option; {near}{hint}")
+            suggestion = did_you_mean(keys[-1], names) if names else "there are none here"
+            yield Problem(where, f"unknown option; {suggestion}{hint}")
         elif fault["type"] == "missing":
             yield Problem(where, f"missing{hint}")
         elif fault["type"] not in PATH_FAULTS:
-            expected.setdefault(where, (fault.get("input"), []))[1].append(_expectation(fault))
-    for where, (value, expectations) in expected.items():
+            unfit_values.setdefault(where, (fault.get("input"), []))[1].append(_expectation(fault))
+    for where, (value, expectations) in unfit_values.items():
         if any(place.startswith(f"{where}.") for place in places):
             continue  # what another member of a union would have been; the fault lies deeper
         message = f"found {_abbreviate(value)}, expected {' or '.join(dict.fromkeys(expectations))}{hint}"
@@ -91,12 +91,12 @@ def _path_message(model: type[BaseModel], fault: Any, keys: Sequence[str]) -> st
 
 def _keys_of(fault: Any, values: object) -> list[str]:
     """A fault's place in the values: pydantic's location without the names that it gives to members of unions."""
-    keys, at = [], values
+    keys, node = [], values
     for i, key in enumerate(fault["loc"]):
-        inside = key in at if isinstance(at, Mapping) else isinstance(at, list) and isinstance(key, int)
-        if inside:
-            at = at[key]  # type: ignore[index]
-        if inside or (fault["type"] == "missing" and i == len(fault["loc"]) - 1):
+        is_key = key in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(key, int)
+        if is_key:
+            node = node[key]  # type: ignore[index]
+        if is_key or (fault["type"] == "missing" and i == len(fault["loc"]) - 1):
             keys.append(str(key))
     return keys
 

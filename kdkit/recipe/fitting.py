@@ -33,20 +33,20 @@ def _teacher(experiment: Experiment) -> Iterator[Problem]:
     recipe, teacher, activation = experiment.recipe, experiment.teacher, experiment.domain.activation
     if teacher is not None and teacher.activations is not None and activation not in teacher.activations:
         fit = " or ".join(teacher.activations)
-        message = (
-            f"{recipe.teacher.name} answers for the activation {fit}; the domain {recipe.domain} has {activation}"
-        )
+        message = f"{recipe.teacher.name} is for the activation {fit}; the domain {recipe.domain} has {activation}"
         yield Problem("teacher", message)
 
 
 def _generators(experiment: Experiment) -> Iterator[Problem]:
     recipe, generator, activation = experiment.recipe, experiment.generator, experiment.domain.activation
     for path, component in experiment.components().items():
-        needs = isinstance(component, Adversary) or (isinstance(component, Generator) and component.needs_gradients)
-        if needs and experiment.teacher is not None and not experiment.teacher.gradients:
+        needs_gradients = isinstance(component, Adversary) or (
+            isinstance(component, Generator) and component.needs_gradients
+        )
+        if needs_gradients and experiment.teacher is not None and not experiment.teacher.gradients:
             yield Problem(
                 path,
-                f"needs the teacher's gradients, and the teacher {recipe.teacher.name} gives only answers; choose "
+                f"needs the teacher's gradients, and the teacher {recipe.teacher.name} gives only logits; choose "
                 "another generator, or a teacher that runs in this process",
             )
         if path != "generator" and isinstance(component, Adversary):
@@ -79,17 +79,17 @@ def _objectives(experiment: Experiment) -> Iterator[Problem]:
             fit = " or ".join(term.objective.activations)
             message = f"{term.name} is for the activation {fit}; the domain {recipe.domain} has {activation}"
             yield Problem(path, message)
-        local = experiment.teacher is None or experiment.teacher.gradients
-        if isinstance(term.objective, FeatureObjective) and not local:
+        has_gradients = experiment.teacher is None or experiment.teacher.gradients
+        if isinstance(term.objective, FeatureObjective) and not has_gradients:
             yield Problem(
                 path,
                 f"{term.name} looks at the teacher's features, and the teacher {recipe.teacher.name} gives only "
-                "answers; leave it out, or choose a teacher that runs in this process",
+                "logits; leave it out, or choose a teacher that runs in this process",
             )
     if all(isinstance(term.objective, FeatureObjective) for term in experiment.terms):
-        beside = "[{name: kl}, {name: " + experiment.terms[0].name + ", ...}]"
+        example = "[{name: kl}, {name: " + experiment.terms[0].name + ", ...}]"
         yield Problem(
             "objective",
-            f"{experiment.terms[0].name} compares features only, so nothing would train the answers; set it beside "
-            f"another objective: {beside}",
+            f"{experiment.terms[0].name} compares features only, so nothing would train the logits; set it beside "
+            f"another objective: {example}",
         )

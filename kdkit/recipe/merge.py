@@ -67,13 +67,13 @@ def parse_yaml(text: str, source: str, folder: Path | None) -> Tree:
     return content
 
 
-def merge(base: Any, over: Any) -> Any:
-    """``over`` laid on ``base``; another component's options never mix with those of the one it replaces."""
-    if not (isinstance(base, dict) and isinstance(over, dict)):
-        return over
-    if "name" in over and over["name"] != base.get("name", over["name"]):
-        return over
-    return base | {key: merge(base[key], value) if key in base else value for key, value in over.items()}
+def merge(base: Any, overlay: Any) -> Any:
+    """``overlay`` laid on ``base``; another component's options never mix with those of the one it replaces."""
+    if not (isinstance(base, dict) and isinstance(overlay, dict)):
+        return overlay
+    if "name" in overlay and overlay["name"] != base.get("name", overlay["name"]):
+        return overlay
+    return base | {key: merge(base[key], value) if key in base else value for key, value in overlay.items()}
 
 
 def apply_setting(tree: Tree, setting: str, problems: list[Problem]) -> None:
@@ -108,17 +108,17 @@ def _set(node: Any, keys: Sequence[str], value: Any, path: str) -> Any:
     if not keys:
         return merge(node, value)
     key, rest = keys[0], keys[1:]
-    below = f"{path}.{key}" if path else key
+    child_path = f"{path}.{key}" if path else key
     if isinstance(node, list):
         index = _index(node, key, path)
-        return [*node[:index], _set(node[index], rest, value, below), *node[index + 1 :]]
+        return [*node[:index], _set(node[index], rest, value, child_path), *node[index + 1 :]]
     if isinstance(node, dict):
         if key == "name" and not rest:
             return merge(node, {key: value})
-        return node | {key: _set(node.get(key), rest, value, below)}
+        return node | {key: _set(node.get(key), rest, value, child_path)}
     if node is None:
-        return {key: _set(None, rest, value, below)}
-    raise _SettingError(below, f"{path} is {node!r} and holds nothing to set; set {path} as a whole")
+        return {key: _set(None, rest, value, child_path)}
+    raise _SettingError(child_path, f"{path} is {node!r} and holds nothing to set; set {path} as a whole")
 
 
 def _index(entries: list[Any], key: str, path: str) -> int:
@@ -149,25 +149,25 @@ def _parse(text: str, folder: Path | None) -> tuple[Any, list[Problem]]:
         loader.dispose()
 
 
-def _repetitions(node: Node | None, path: str, seen: set[int]) -> Iterator[Problem]:
+def _repetitions(node: Node | None, path: str, visited: set[int]) -> Iterator[Problem]:
     """Each key of a mapping that stands in it before, with both lines."""
-    if node is None or id(node) in seen:  # an alias may lead back to itself
+    if node is None or id(node) in visited:  # an alias may lead back to itself
         return
-    seen.add(id(node))
+    visited.add(id(node))
     if isinstance(node, SequenceNode):
         for i, entry in enumerate(node.value):
-            yield from _repetitions(entry, f"{path}.{i}" if path else str(i), seen)
+            yield from _repetitions(entry, f"{path}.{i}" if path else str(i), visited)
     if not isinstance(node, MappingNode):
         return
     lines: dict[tuple[str, str], int] = {}
     for key, value in node.value:
         if not isinstance(key, ScalarNode):
             continue
-        line, below = key.start_mark.line + 1, f"{path}.{key.value}" if path else key.value
+        line, key_path = key.start_mark.line + 1, f"{path}.{key.value}" if path else key.value
         if (key.tag, key.value) in lines:
-            yield Problem(below, f"given twice, on {_lines(lines[key.tag, key.value], line)}")
+            yield Problem(key_path, f"given twice, on {_lines(lines[key.tag, key.value], line)}")
         lines.setdefault((key.tag, key.value), line)
-        yield from _repetitions(value, below, seen)
+        yield from _repetitions(value, key_path, visited)
 
 
 def _lines(first: int, second: int) -> str:

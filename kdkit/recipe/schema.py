@@ -152,7 +152,7 @@ class Recipe(Part):
     domain: str = Field(description="The field of application.")
     seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of everything that is drawn at random.")
     generator: Choice = Field(description="Where the training samples come from.")
-    teacher: Choice = Field(description="Who answers for them.")
+    teacher: Choice = Field(description="The trained model that labels them.")
     student: Choice = Field(description="The network to be trained.")
     objective: Choice | Annotated[list[WeightedChoice], Field(min_length=1)] = Field(
         description="The training loss: one objective, or several in a weighted sum: [{name: ..., weight: 1}, ...].",

@@ -25,16 +25,16 @@ def commented_yaml(experiment: Experiment, notes: Sequence[Problem] = ()) -> str
 
     def write(tree: dict[str, Any], model: type[BaseModel], indent: str, path: str) -> None:
         for key, value in tree.items():
-            here = f"{path}.{key}" if path else key
+            value_path = f"{path}.{key}" if path else key
             field = model.model_fields.get(key)
             if field is not None and field.description and not (indent and key == "name"):
                 lines.extend(f"{indent}# {line}".rstrip() for line in field.description.splitlines())
-            if here in comments:
-                lines.append(f"{indent}# note: {comments.pop(here)}")
-            inner = components[here].Options if here in components else part_of(field)
+            if value_path in comments:
+                lines.append(f"{indent}# note: {comments.pop(value_path)}")
+            inner = components[value_path].Options if value_path in components else part_of(field)
             if isinstance(value, dict) and inner is not None:
                 lines.append(f"{indent}{_inline(key)}:")
-                write(value, inner, indent + "  ", here)
+                write(value, inner, indent + "  ", value_path)
             else:
                 lines.append(f"{indent}{_inline(key)}: {_inline(value)}")
 

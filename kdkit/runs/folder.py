@@ -79,8 +79,8 @@ class RunFolder:
 
     def forget(self, stages: list[str]) -> None:
         """Let these stages count as not done."""
-        kept = {k: v for k, v in self.manifest().get("stages", {}).items() if k not in stages}
-        self.update_manifest(stages=kept)
+        remaining = {k: v for k, v in self.manifest().get("stages", {}).items() if k not in stages}
+        self.update_manifest(stages=remaining)
 
 
 def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> RunFolder:

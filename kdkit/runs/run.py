@@ -21,7 +21,7 @@ from kdkit.store.shards import ShardStore
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """A split of samples with the store of the teacher's answers to them."""
+    """A split of samples with the store of the teacher's targets for them."""
 
     split: Split
     targets: ShardStore
@@ -57,10 +57,10 @@ class Run:
 
     @cached_property
     def evaluation(self) -> LabelledSplit:
-        """The samples that scores are measured on. Held apart at the front, so that more training samples can be
+        """The samples that scores are measured on. Set apart at the front, so that more training samples can be
         appended later without touching them."""
         generator = self.experiment.evaluation_source
-        return self._labelled_split(Split(self._samples[generator.fingerprint()], 0, self._held_apart))
+        return self._labelled_split(Split(self._samples[generator.fingerprint()], 0, self._evaluation_count))
 
     @cached_property
     def arms(self) -> list[Arm]:
@@ -75,21 +75,24 @@ class Run:
         yield from self._samples.values()
 
     def labelled_splits(self) -> Iterator[LabelledSplit]:
-        """Every split that the teacher has to answer."""
+        """Every split that the teacher has to label."""
         yield self.evaluation
         for arm in self.arms:
             yield from (part for part in (arm.validation, arm.training) if part)
 
     @cached_property
     def _samples(self) -> dict[str, SampleSet]:
-        """Every set by its fingerprint: what is asked of the same generator in several places lies in one set."""
+        """Every set by its fingerprint: what the same generator makes for several places lies in one set."""
         counts, experiment = self.experiment.recipe.samples, self.experiment
-        trained = [g for g in (experiment.generator, experiment.control_generator) if isinstance(g, Generator)]
-        evaluated = experiment.evaluation_source
-        wanted = {g.fingerprint(): counts.validation + counts.train for g in trained}
-        wanted[evaluated.fingerprint()] = wanted.get(evaluated.fingerprint(), 0) + self._held_apart
-        generators = {g.fingerprint(): g for g in (evaluated, *reversed(trained))}
-        return {key: SampleSet.of(generators[key], count, self.root) for key, count in wanted.items()}
+        training_sources = [
+            g for g in (experiment.generator, experiment.control_generator) if isinstance(g, Generator)
+        ]
+        evaluation_source = experiment.evaluation_source
+        sizes = {g.fingerprint(): counts.validation + counts.train for g in training_sources}
+        key = evaluation_source.fingerprint()
+        sizes[key] = sizes.get(key, 0) + self._evaluation_count
+        generators = {g.fingerprint(): g for g in (evaluation_source, *reversed(training_sources))}
+        return {key: SampleSet.of(generators[key], count, self.root) for key, count in sizes.items()}
 
     def prediction_fingerprint(self, arm: Arm) -> str:
         """What an arm's predictions depend on."""
@@ -100,7 +103,7 @@ class Run:
         return ShardStore(self.folder.predictions(arm.name) / self.prediction_fingerprint(arm))
 
     @property
-    def _held_apart(self) -> int:
+    def _evaluation_count(self) -> int:
         return self.experiment.recipe.samples.evaluation
 
     @cached_property
@@ -129,7 +132,7 @@ class Run:
             )
             return Arm(name, None, None, options, fingerprint)
         samples = self._samples[generator.fingerprint()]
-        first = self._held_apart if samples is self.evaluation.split.samples else 0
+        first = self._evaluation_count if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
         validation = self._labelled_split(Split(samples, first, middle))
         training = self._labelled_split(Split(samples, middle, middle + recipe.samples.train))

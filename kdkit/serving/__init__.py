@@ -1,1 +1,1 @@
-"""Answering for a teacher over HTTP: its owner shares answers, not weights."""
+"""Serving a teacher over HTTP: its owner shares logits, not weights."""

@@ -1,4 +1,4 @@
-"""How much may be asked in a time."""
+"""How many samples may be requested in a time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Rate:
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_minute = per_minute
         self._clock = clock
-        self._left = float(per_minute)
-        self._at = clock()
+        self._available = float(per_minute)
+        self._updated_at = clock()
         self._lock = threading.Lock()
 
     def take(self, samples: int) -> float:
         """Take this many samples and return 0; or take none and return the seconds until they will be there."""
         with self._lock:
             now = self._clock()
-            self._left = min(self.per_minute, self._left + (now - self._at) * self.per_minute / 60)
-            self._at = now
-            if samples > self._left:
-                return (samples - self._left) * 60 / self.per_minute
-            self._left -= samples
+            self._available = min(self.per_minute, self._available + (now - self._updated_at) * self.per_minute / 60)
+            self._updated_at = now
+            if samples > self._available:
+                return (samples - self._available) * 60 / self.per_minute
+            self._available -= samples
             return 0.0

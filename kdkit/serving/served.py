@@ -1,4 +1,4 @@
-"""A teacher behind bytes: a request's body in, an answer's body out."""
+"""A teacher behind bytes: a request's body in, a response's body out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INPUTS, LOGITS, WEIGHT = "inputs", "logits", "weight"
 
 
 class ServedTeacher:
-    """A frozen network that answers one request after the other, whatever thread it comes from."""
+    """A frozen network that serves one request after the other, whatever thread it comes from."""
 
     def __init__(self, teacher: Teacher, name: str, device: str) -> None:
         """Raises :class:`kdkit.errors.WeightsError` when the weights do not fit."""
@@ -40,7 +40,7 @@ class ServedTeacher:
         return {"format": FORMAT, "kdkit": kdkit.__version__, "name": self.name, "fingerprint": self.fingerprint}
 
     def infer(self, inputs: np.ndarray) -> bytes:
-        """The logits, float32 (batch, \\*answer shape), and the weight if there is one, as a safetensors file.
+        """The logits, float32 (batch, \\*output shape), and the weight if there is one, as a safetensors file.
 
         Raises :class:`DataError` when the network cannot take the inputs; it says nothing of the network.
         """
@@ -50,9 +50,9 @@ class ServedTeacher:
 
         try:
             with self._lock:
-                answers = infer_weighted_logits(self._network, list(inputs), self.device)
-            arrays = {LOGITS: torch.stack([logits for logits, _ in answers]).cpu().numpy()}
-            weights = [weight for _, weight in answers if weight is not None]
+                outputs = infer_weighted_logits(self._network, list(inputs), self.device)
+            arrays = {LOGITS: torch.stack([logits for logits, _ in outputs]).cpu().numpy()}
+            weights = [weight for _, weight in outputs if weight is not None]
             if weights:
                 arrays[WEIGHT] = torch.stack(weights).float().cpu().numpy()
         except Exception as error:  # a network says in many ways that an input does not fit

@@ -1,8 +1,8 @@
-"""The HTTP server: who may ask, how much, and what comes back when he may not.
+"""The HTTP server: who may send requests, how many samples, and the response to what is refused.
 
-``GET /teacher`` answers with the teacher's facts as JSON, ``POST /logits`` takes a safetensors file with ``inputs``
-and answers with one that holds ``answer`` (and ``weight``, if the teacher gives one). Every request carries
-``Authorization: Bearer TOKEN``. What is refused is answered with JSON, ``{"error": ...}``.
+``GET /teacher`` responds with the teacher's facts as JSON, ``POST /logits`` takes a safetensors file with ``inputs``
+and responds with one that holds ``logits`` (and ``weight``, if the teacher gives one). Every request carries
+``Authorization: Bearer TOKEN``. The response to a refused one is JSON, ``{"error": ...}``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest body of a request, in bytes, and how many samples are answered in a minute."""
+    """The largest body of a request, in bytes, and how many samples are served in a minute."""
 
     largest_bytes: int
     samples_per_minute: int
@@ -111,9 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond(self._facts, "/teacher")
 
     def do_POST(self) -> None:
-        self._respond(self._answers, "/logits")
+        self._respond(self._logits, "/logits")
 
-    def _respond(self, make: Callable[[], tuple[bytes, str]], path: str) -> None:
+    def _respond(self, make_body: Callable[[], tuple[bytes, str]], path: str) -> None:
         self._unread = self.headers.get("Transfer-Encoding") is not None or self.headers.get(
             "Content-Length"
         ) not in (
@@ -124,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
             if not self.server.gate.opens_for(self.headers.get("Authorization")):
                 raise _RefusedError(HTTPStatus.UNAUTHORIZED, "wrong or missing token")
             if self.path != path:
-                raise _RefusedError(HTTPStatus.NOT_FOUND, "there is only GET /teacher and POST /answers")
-            body, kind = make()
+                raise _RefusedError(HTTPStatus.NOT_FOUND, "there is only GET /teacher and POST /logits")
+            body, kind = make_body()
         except _RefusedError as refusal:
             self._refuse(refusal)
             return
@@ -139,11 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
         }
         return json.dumps(facts).encode(), "application/json"
 
-    def _answers(self) -> tuple[bytes, str]:
+    def _logits(self) -> tuple[bytes, str]:
         if not self.server.waiting.acquire(blocking=False):
             raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at a time", 1)
         try:
-            return self._answered(self._body()), "application/octet-stream"
+            return self._infer(self._body()), "application/octet-stream"
         except DataError as error:
             raise _RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from error
         finally:
@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._unread = False
         return body
 
-    def _answered(self, body: bytes) -> bytes:
+    def _infer(self, body: bytes) -> bytes:
         inputs = read_inputs(body)
         samples, most = len(inputs), self.server.limits.samples_per_minute
         if samples > most:
@@ -171,37 +171,37 @@ class _Handler(BaseHTTPRequestHandler):
         wait = self.server.rate.take(samples)
         if wait:
             raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, f"at most {most} samples a minute", wait)
-        answer = self.server.teacher.infer(inputs)
+        response = self.server.teacher.infer(inputs)
         self.server.log(f"{self.client_address[0]}  {samples} samples {inputs.dtype} {inputs.shape[1:]}")
-        return answer
+        return response
 
     def _refuse(self, refusal: _RefusedError) -> None:
         self.server.log(f"{self.client_address[0]}  refused ({refusal.status.value}): {refusal.reason}")
-        more = {"Retry-After": str(math.ceil(refusal.retry_after))} if refusal.retry_after else {}
+        headers = {"Retry-After": str(math.ceil(refusal.retry_after))} if refusal.retry_after else {}
         if refusal.status == HTTPStatus.UNAUTHORIZED:
-            more["WWW-Authenticate"] = "Bearer"
+            headers["WWW-Authenticate"] = "Bearer"
         if self._unread:
-            more["Connection"] = "close"
-        self._send(refusal.status, json.dumps({"error": refusal.reason}).encode(), "application/json", more)
+            headers["Connection"] = "close"
+        self._send(refusal.status, json.dumps({"error": refusal.reason}).encode(), "application/json", headers)
         if self._unread:
             self._discard()
 
-    def _send(self, status: HTTPStatus, body: bytes, kind: str, more: dict[str, str]) -> None:
+    def _send(self, status: HTTPStatus, body: bytes, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **more}.items():
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
     def _discard(self) -> None:
-        """Closing on a client that still sends would cut off the answer that tells it why."""
+        """Closing on a client that still sends would cut off the response that tells it why."""
         with contextlib.suppress(OSError):
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(1)
-            left = MOST_DISCARDED
-            while left > 0 and (part := self.connection.recv(min(left, 1 << 16))):
-                left -= len(part)
+            budget = MOST_DISCARDED
+            while budget > 0 and (part := self.connection.recv(min(budget, 1 << 16))):
+                budget -= len(part)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Requests are logged with what was asked; lines of the protocol are not."""

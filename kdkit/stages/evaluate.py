@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 
-import numpy as np
-
 from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.component import fingerprint_of
-from kdkit.contracts.metric import Metric
-from kdkit.evaluation import update as beside
 from kdkit.evaluation.judgement import judge_differences
+from kdkit.evaluation.metric_update import empty_metric, sample_value, update_metric
 from kdkit.evaluation.outcome import DIFFERENCES
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import model_predictions
@@ -44,15 +41,15 @@ def execute(run: Run) -> None:
     """Measure every model, and people on real samples, with every metric; write scores and each sample's value."""
     start = time.monotonic()
     experiment, split = run.experiment, run.evaluation.split
-    models = model_predictions(run)
-    measured = [*models, *([] if experiment.evaluation_source.synthetic else [HUMANS])]
-    metrics = {model: {name: _new(m) for name, m in experiment.metrics.items()} for model in measured}
+    readers = model_predictions(run)
+    models = [*readers, *([] if experiment.evaluation_source.synthetic else [HUMANS])]
+    metrics = {model: {name: empty_metric(m) for name, m in experiment.metrics.items()} for model in models}
     record = CaseRecord(experiment.metrics)
     rows = []
     with run.progress.work(NAME, f"{len(experiment.metrics)} metrics", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
-            answered = {model: answer(index) for model, answer in models.items()}
+            predictions = {model: read(index) for model, read in readers.items()}
             for model, by_name in metrics.items():
                 row: dict[str, object] = {
                     "sample": sample.info.get("name", index),
@@ -60,8 +57,8 @@ def execute(run: Run) -> None:
                     "model": model,
                 }
                 for name, metric in by_name.items():
-                    cases = beside.update(metric, model, answered.get(model), sample, answered[TEACHER])
-                    row[name] = _sample_value(metric, cases)
+                    cases = update_metric(metric, model, predictions.get(model), sample, predictions[TEACHER])
+                    row[name] = sample_value(metric, cases)
                     record.add(model, name, index, cases, sample.info)
                 rows.append(row)
             bar.advance()
@@ -72,19 +69,9 @@ def execute(run: Run) -> None:
     if HUMANS in scores and not any(score["n"] for score in scores[HUMANS].values()):
         del scores[HUMANS]
     write_csv(run.folder.cases_file, [row for row in rows if row["model"] in scores])
-    judged = judge_differences(record, models, experiment.margin, experiment.recipe.seed)
-    differences = {pair: {name: asdict(one) for name, one in by_name.items()} for pair, by_name in judged.items()}
+    differences = {
+        pair: {name: asdict(difference) for name, difference in by_name.items()}
+        for pair, by_name in judge_differences(record, readers, experiment.margin, experiment.recipe.seed).items()
+    }
     write_json(run.folder.scores_file, scores | {DIFFERENCES: differences})
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
-
-
-def _new(metric: Metric) -> Metric:
-    return type(metric)(metric.options)
-
-
-def _sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
-    """The metric on one sample alone; None where it means nothing for one (a correlation)."""
-    if cases is None:
-        return None
-    value = metric.summarize(cases)
-    return round(value, 6) if np.isfinite(value) else None

@@ -14,7 +14,7 @@ from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_dropped
 from kdkit.errors import DataError, KdkitError
 from kdkit.runs.run import Run
-from kdkit.stages.workers import in_processes
+from kdkit.stages.workers import map_in_processes
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 
@@ -47,15 +47,17 @@ def execute(run: Run) -> None:
     """Make the samples that are missing, shard by shard, in as many processes as the recipe says."""
     choices = run.experiment.recipe
     if isinstance(run.experiment.generator, Adversary):
-        run.progress.say(NAME, choices.generator.name, "plays against the student in distill: no samples before that")
+        run.progress.say(
+            NAME, choices.generator.name, "is trained against the student in distill: no samples before that"
+        )
     for samples in run.sample_sets():
-        _make(run, samples, _name(run, samples))
+        _make_samples(run, samples, _name(run, samples))
 
 
-def rejected(run: Run) -> dict[str, dict[str, int]]:
+def count_rejected(run: Run) -> dict[str, dict[str, int]]:
     """Of each set whose generator throws draws away, by its name: how many it threw away, and how many it kept."""
-    counts = {_name(run, samples): (samples.rejected(), samples.count) for samples in run.sample_sets()}
-    return {name: {"rejected": n, "kept": kept} for name, (n, kept) in counts.items() if n is not None}
+    counts = {_name(run, samples): (samples.count_rejected(), samples.count) for samples in run.sample_sets()}
+    return {name: {"rejected": n, "kept": count} for name, (n, count) in counts.items() if n is not None}
 
 
 def _name(run: Run, samples: SampleSet) -> str:
@@ -66,20 +68,21 @@ def _name(run: Run, samples: SampleSet) -> str:
     }.get(samples.generator, "")
 
 
-def _make(run: Run, samples: SampleSet, what: str) -> None:
-    missing = samples.store.missing(0, samples.count)
+def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
+    missing = samples.store.missing_ranges(0, samples.count)
     if not missing:
         return
     _check_count(samples, what)
-    if told := summarize_dropped(samples.generator.exclusions()):
-        run.progress.say(NAME, what, told)
-    todo = sum(stop - start for start, stop in missing)
-    with run.progress.work(NAME, what, samples.count, "samples", samples.count - todo) as bar:
-        for made in _shards_made(samples, missing, run.experiment.recipe.trainer.workers or os.cpu_count() or 1):
-            bar.advance(made)
+    if summary := summarize_dropped(samples.generator.exclusions()):
+        run.progress.say(NAME, what, summary)
+    missing_count = sum(stop - start for start, stop in missing)
+    with run.progress.work(NAME, what, samples.count, "samples", samples.count - missing_count) as bar:
+        workers = run.experiment.recipe.trainer.workers or os.cpu_count() or 1
+        for count in _make_shards(samples, missing, workers):
+            bar.advance(count)
     samples.store.refresh()
-    if (thrown := samples.rejected()) is not None:
-        run.progress.say(NAME, what, f"{thrown} rejected for {samples.count} kept")
+    if (rejected := samples.count_rejected()) is not None:
+        run.progress.say(NAME, what, f"{rejected} rejected for {samples.count} kept")
 
 
 def _check_window(window: int, shape: tuple[int, ...], name: str) -> None:
@@ -95,10 +98,10 @@ def _check_window(window: int, shape: tuple[int, ...], name: str) -> None:
 
 def _sample_shape(run: Run, samples: SampleSet) -> tuple[int, ...]:
     """The shape of one sample's inputs: a stored one's where there is any."""
-    if stored := samples.store.ranges():
-        return samples.store.read(stored[0][0], "inputs").shape
+    if ranges := samples.store.ranges():
+        return samples.store.read(ranges[0][0], "inputs").shape
     _check_count(samples, _name(run, samples))
-    with _named(samples.generator, (0, 1)):
+    with _name_generator_in_errors(samples.generator, (0, 1)):
         (record,) = _records(samples.generator, (0, 1))
     return record.arrays["inputs"].shape
 
@@ -112,10 +115,10 @@ def _check_count(samples: SampleSet, what: str) -> None:
         )
 
 
-def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iterator[int]:
+def _make_shards(samples: SampleSet, missing: list[Range], workers: int) -> Iterator[int]:
     """Make the missing ranges; yields the number of samples in each shard as it is done."""
     first = missing[0][0]
-    with _named(samples.generator, (first, first + 1)):
+    with _name_generator_in_errors(samples.generator, (first, first + 1)):
         (record,) = _records(samples.generator, (first, first + 1))
     shards = split(missing, shard_length(record))
     if workers == 1 or len(shards) < FEWEST_SHARDS_FOR_WORKERS:
@@ -125,7 +128,7 @@ def _shards_made(samples: SampleSet, missing: list[Range], workers: int) -> Iter
     _check_sendable(samples.generator)
     calls = ((samples.generator, samples.store, shard) for shard in shards)
     try:
-        yield from in_processes(make_shard, calls, min(workers, len(shards)))
+        yield from map_in_processes(make_shard, calls, min(workers, len(shards)))
     except BrokenProcessPool as error:
         raise KdkitError(
             "a process that made samples was killed, perhaps for lack of memory",
@@ -146,7 +149,7 @@ def _check_sendable(generator: Generator) -> None:
 
 def make_shard(generator: Generator, store: ShardStore, indices: Range) -> int:
     """Generate and write one shard; returns its number of samples."""
-    with _named(generator, indices):
+    with _name_generator_in_errors(generator, indices):
         records = _records(generator, indices)
         store.write(indices[0], records)
     return len(records)
@@ -160,18 +163,18 @@ def _records(generator: Generator, indices: Range) -> list[Record]:
 
 
 @contextmanager
-def _named(generator: Generator, indices: Range) -> Iterator[None]:
-    """Whatever goes wrong in a generator is told as one error that names it."""
-    told = f"the generator {type(generator).__name__} failed on samples {indices[0]} to {indices[1] - 1}"
+def _name_generator_in_errors(generator: Generator, indices: Range) -> Iterator[None]:
+    """Raise whatever goes wrong in a generator as one error that names it."""
+    failure = f"the generator {type(generator).__name__} failed on samples {indices[0]} to {indices[1] - 1}"
     try:
         yield
     except DataError as error:
-        raise DataError(f"{told}: {error.message}", error.remedy) from error
+        raise DataError(f"{failure}: {error.message}", error.remedy) from error
     except KdkitError:
         raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise KdkitError(
-            f"{told}: {type(error).__name__}: {error}",
+            f"{failure}: {type(error).__name__}: {error}",
             f"It happened in {place.filename}, line {place.lineno}; the samples made so far are kept.",
         ) from error

@@ -1,4 +1,4 @@
-"""label: samples → the teacher's answers in the store, after the teacher was checked."""
+"""label: samples → the teacher's targets in the store, after the teacher was checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "label"
 
 
 def is_whole(run: Run) -> bool:
-    """Whether the teacher has answered every sample."""
+    """Whether the teacher has labelled every sample."""
     return all(part.is_whole() for part in run.labelled_splits())
 
 
@@ -28,21 +28,21 @@ def check(run: Run) -> None:
 
 
 def execute(run: Run) -> None:
-    """Check the teacher on a few samples, then have it answer what is missing."""
+    """Check the teacher on a few samples, then have it label what is missing."""
     from kdkit.engine.inference import freeze, infer_samples
 
     experiment = run.experiment
     name = experiment.recipe.teacher.name
-    todo = [(part, _missing(part)) for part in run.labelled_splits() if not part.is_whole()]
+    unlabelled = [(part, _missing_ranges(part)) for part in run.labelled_splits() if not part.is_whole()]
     network = freeze(experiment.teacher.build())
-    checked = run.evaluation.split
-    samples = [checked.samples.sample(i) for i in checked.indices[:CHECKED_SAMPLES]]
+    split = run.evaluation.split
+    samples = [split.samples.sample(i) for i in split.indices[:CHECKED_SAMPLES]]
     verdict, _ = check_teacher(experiment.domain, name, network, samples)
     run.progress.say("check", name, verdict)
     total = sum(len(part.split) for part in run.labelled_splits())
-    left = sum(stop - start for _, ranges in todo for start, stop in ranges)
-    with run.progress.work(NAME, name, total, "samples", total - left) as bar:
-        for part, ranges in todo:
+    missing_count = sum(stop - start for _, ranges in unlabelled for start, stop in ranges)
+    with run.progress.work(NAME, name, total, "samples", total - missing_count) as bar:
+        for part, ranges in unlabelled:
             infer_samples(
                 network,
                 part.split.samples,
@@ -54,8 +54,13 @@ def execute(run: Run) -> None:
             )
 
 
-def _missing(part: LabelledSplit) -> list[Range]:
-    """The unanswered ranges, cut as the samples' own shards are, so that each is read once."""
-    missing = part.targets.missing(part.split.start, part.split.stop)
+def _missing_ranges(part: LabelledSplit) -> list[Range]:
+    """The unlabelled ranges, cut as the samples' own shards are, so that each is read once."""
+    missing = part.targets.missing_ranges(part.split.start, part.split.stop)
     shards = part.split.samples.store.ranges()
-    return [(max(a, start), min(b, stop)) for a, b in shards for start, stop in missing if a < stop and start < b]
+    return [
+        (max(first, start), min(last, stop))
+        for first, last in shards
+        for start, stop in missing
+        if first < stop and start < last
+    ]

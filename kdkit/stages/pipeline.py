@@ -52,24 +52,24 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     before must be whole. Whole samples and targets are kept even then: they are pure functions of their inputs.
     Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole.
     """
-    begin = _position(first) if first else 0
-    end = _position(last) if last else len(STAGES) - 1
-    if begin > end:
+    start = _position(first) if first else 0
+    stop = _position(last) if last else len(STAGES) - 1
+    if start > stop:
         raise UsageError(f"--from {first} comes after --until {last}")
-    _require_whole(run, begin, f"the run cannot start from {first}", "Leave --from and --fresh out.")
-    for stage in STAGES[begin : end + 1]:
+    _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
+    for stage in STAGES[start : stop + 1]:
         stage.check(run)
     if first and ranks.rank() == 0:
-        run.folder.forget(_keys(STAGES[begin:], run))
-        for stage in STAGES[begin:]:
+        run.folder.forget(_keys(STAGES[start:], run))
+        for stage in STAGES[start:]:
             stage.discard(run)
-    _open(run)
-    done = []
-    for stage in STAGES[begin : end + 1]:
+    _record_run(run)
+    names: list[str] = []
+    for stage in STAGES[start : stop + 1]:
         if not stage.is_whole(run):
             _perform(stage, run)
-            done.append(stage.name)
-    return done
+            names.append(stage.name)
+    return names
 
 
 def run_stage(run: Run, name: str) -> list[str]:
@@ -83,7 +83,7 @@ def run_stage(run: Run, name: str) -> list[str]:
     if stage.is_whole(run):
         return []
     stage.check(run)
-    _open(run)
+    _record_run(run)
     _perform(stage, run)
     return [name]
 
@@ -114,10 +114,10 @@ def _perform(stage: Stage, run: Run) -> None:
             times = run.folder.manifest().get("seconds", {})
             run.folder.update_manifest(seconds=times | {stage.name: round(time.monotonic() - start, 2)})
     if ranks.rank() != 0:
-        ranks.wait_until(lambda: _refreshed(run, stage), stage.name)
+        ranks.wait_until(lambda: _is_whole_after_refresh(run, stage), stage.name)
 
 
-def _refreshed(run: Run, stage: Stage) -> bool:
+def _is_whole_after_refresh(run: Run, stage: Stage) -> bool:
     for samples in run.sample_sets():
         samples.store.refresh()
     for part in run.labelled_splits():
@@ -125,7 +125,7 @@ def _refreshed(run: Run, stage: Stage) -> bool:
     return stage.is_whole(run)
 
 
-def _open(run: Run) -> None:
+def _record_run(run: Run) -> None:
     """Write down what is run, with what, before it runs."""
     if ranks.rank() != 0:
         return

@@ -21,18 +21,18 @@ TIMED_RUNS = 3
 
 
 def is_whole(run: Run) -> bool:
-    """Whether every arm's student has answered every evaluation sample and every model was measured."""
+    """Whether every arm's student has predicted every evaluation sample and every model was measured."""
     split = run.evaluation.split
-    predicted = all(
+    has_predictions = all(
         run.predictions(arm).holds(split.start, split.stop)
         and run.folder.fingerprint(f"{NAME}.{arm.name}") == run.prediction_fingerprint(arm)
         for arm in run.arms
     )
-    return predicted and read_json(run.folder.models_file) is not None
+    return has_predictions and read_json(run.folder.models_file) is not None
 
 
 def execute(run: Run) -> None:
-    """Have each student answer the evaluation samples, and measure every model's size and speed."""
+    """Have each student predict the evaluation samples, and measure every model's size and speed."""
     from kdkit.engine.inference import infer_samples
 
     experiment, split = run.experiment, run.evaluation.split
@@ -41,10 +41,12 @@ def execute(run: Run) -> None:
         for arm in run.arms:
             store = run.predictions(arm)
             if ranks.rank() == 0 and run.folder.fingerprint(f"{NAME}.{arm.name}") != run.prediction_fingerprint(arm):
-                _drop_others(run, arm)
-            network = _trained(run, arm)
-            models[arm.name] = _facts(network, run) | {"bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size}
-            missing = store.missing(split.start, split.stop)
+                _drop_old_predictions(run, arm)
+            network = _load_student(run, arm)
+            models[arm.name] = _measure_network(network, run) | {
+                "bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size
+            }
+            missing = store.missing_ranges(split.start, split.stop)
             bar.advance(len(split) - sum(stop - start for start, stop in missing))
             infer_samples(
                 network,
@@ -67,13 +69,13 @@ def discard(run: Run) -> None:
         shutil.rmtree(run.folder.predictions(arm.name), ignore_errors=True)
 
 
-def _drop_others(run: Run, arm: Arm) -> None:
+def _drop_old_predictions(run: Run, arm: Arm) -> None:
     for folder in run.folder.predictions(arm.name).glob("*"):
         if folder.name != run.prediction_fingerprint(arm):
             shutil.rmtree(folder)
 
 
-def _trained(run: Run, arm: Arm) -> torch.nn.Module:
+def _load_student(run: Run, arm: Arm) -> torch.nn.Module:
     from kdkit.store.weights import fit_state, read_state
 
     path = run.folder.model(arm.name) / WEIGHTS
@@ -83,18 +85,18 @@ def _trained(run: Run, arm: Arm) -> torch.nn.Module:
 
 
 def _teacher_facts(run: Run) -> dict[str, Any]:
-    """Nothing is known of a teacher elsewhere, which need not answer any more once everything is labelled."""
+    """Nothing is known of a teacher elsewhere, which need not run any more once everything is labelled."""
     if run.experiment.teacher.remote:
         return {"weights": None, "items_per_second": None, "bytes": None}
     files = run.experiment.teacher.files()
     network = run.experiment.teacher.build()
-    return _facts(network, run) | {"bytes": sum(path.stat().st_size for path in files) if files else None}
+    return _measure_network(network, run) | {"bytes": sum(path.stat().st_size for path in files) if files else None}
 
 
-def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
-    """Number of weights, and items (frames, say) answered in a second on the processor, one sample at a time.
+def _measure_network(network: torch.nn.Module, run: Run) -> dict[str, Any]:
+    """Number of weights, and items (frames, say) predicted in a second on the processor, one sample at a time.
 
-    ``peak_memory_bytes``: the weights and the tensors that are alive at once while one sample is answered.
+    ``peak_memory_bytes``: the weights and the tensors that are alive at once while one sample is predicted.
     """
     import torch
 
@@ -109,11 +111,11 @@ def _facts(network: torch.nn.Module, run: Run) -> dict[str, Any]:
         start = time.perf_counter()
         infer_logits(network, [sample.inputs], torch.device("cpu"))
         seconds.append(time.perf_counter() - start)
-    made = peak_memory(lambda: infer_logits(network, [sample.inputs], torch.device("cpu")))
-    kept = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
+    tensor_bytes = peak_memory(lambda: infer_logits(network, [sample.inputs], torch.device("cpu")))
+    weight_bytes = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
     return {
         # None: the network keeps them elsewhere (in another runtime), or has none.
         "weights": sum(parameter.numel() for parameter in network.parameters()) or None,
         "items_per_second": round(domain.items(sample) / statistics.median(seconds[1:]), 1),
-        "peak_memory_bytes": kept + made or None,
+        "peak_memory_bytes": weight_bytes + tensor_bytes or None,
     }

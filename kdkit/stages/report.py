@@ -10,15 +10,15 @@ from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.vocabulary import Case
 from kdkit.evaluation.outcome import Outcome, SampleValues, read_outcome
 from kdkit.evaluation.predictions import Predictions, model_predictions
-from kdkit.evaluation.ranking import best_first, chosen
-from kdkit.pages.run import ShownCase, render
+from kdkit.evaluation.ranking import best_first, pick_examples
+from kdkit.pages.run import RankedCase, page
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Run
 from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 3
+FORMAT = 4
 
 
 def fingerprint(run: Run) -> str:
@@ -34,33 +34,35 @@ def is_whole(run: Run) -> bool:
 def execute(run: Run) -> None:
     """Choose the cases to show, have the domain draw them, and write the page."""
     start = time.monotonic()
-    run.folder.update_manifest(rejected=generate.rejected(run))
+    run.folder.update_manifest(rejected=generate.count_rejected(run))
     outcome = read_outcome(run)
     overview = list(run.experiment.domain.overview(_cases(run, outcome)))
-    write_text(run.folder.report_file, render(run, outcome, _shown_cases(run, outcome), overview))
+    folder, cases = run.folder, _ranked_cases(run, outcome)
+    name = folder.path.resolve().name
+    write_text(folder.report_file, page(run.experiment, name, folder.manifest(), outcome, cases, overview))
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
 
 
-def _shown_cases(run: Run, outcome: Outcome) -> list[ShownCase]:
+def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
     """The best, the median and the worst evaluation sample by the student's first metric, drawn by the domain."""
     direction = run.experiment.metrics[outcome.metric].higher_is_better
-    answers = model_predictions(run)
-    shown = []
-    for rank, row in chosen(best_first(outcome.samples, direction)):
-        # Asked case by case: a figure does not say which case it shows.
-        shown.append(ShownCase(rank, row, list(run.experiment.domain.figures([_case(run, answers, row, rank)]))))
-    return shown
+    readers = model_predictions(run)
+    cases = []
+    for rank, row in pick_examples(best_first(outcome.samples, direction)):
+        # Drawn case by case: a figure does not say which case it shows.
+        cases.append(RankedCase(rank, row, list(run.experiment.domain.figures([_case(run, readers, row, rank)]))))
+    return cases
 
 
 def _cases(run: Run, outcome: Outcome) -> Iterator[Case]:
-    """Every evaluation sample with all answers, read when it is asked for."""
-    answers = model_predictions(run)
+    """Every evaluation sample with all predictions, read when its turn comes."""
+    readers = model_predictions(run)
     for row in outcome.samples:
-        yield _case(run, answers, row, "")
+        yield _case(run, readers, row, "")
 
 
-def _case(run: Run, answers: Mapping[str, Predictions], row: SampleValues, rank: str) -> Case:
+def _case(run: Run, readers: Mapping[str, Predictions], row: SampleValues, rank: str) -> Case:
     score = row.values.get(STUDENT)
-    predictions = {model: answer(row.index) for model, answer in answers.items()}
+    predictions = {model: read(row.index) for model, read in readers.items()}
     sample = run.evaluation.split.samples.sample(row.index)
     return Case(rank, float("nan") if score is None else score, sample, predictions)

@@ -19,27 +19,27 @@ Result = TypeVar("Result")
 PATIENCE = 0.2
 
 
-def in_processes(call: Callable[..., Result], arguments: Iterable[Any], workers: int) -> Iterator[Result]:
+def map_in_processes(call: Callable[..., Result], arguments: Iterable[Any], workers: int) -> Iterator[Result]:
     """``call(*argument)`` for each argument, in ``workers`` processes; yields results as they come.
 
     Only a few arguments wait in the pool at any time. Raises whatever a call raises,
     :class:`concurrent.futures.process.BrokenProcessPool` when a worker was killed, and :class:`KeyboardInterrupt`,
     each after the calls under way have ended.
     """
-    todo = iter(arguments)
-    with single_threaded(), interruptions_noted() as (starting, check), _pool(workers) as pool:
+    remaining = iter(arguments)
+    with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check), _pool(workers) as pool:
 
-        def submitted(count: int) -> set[Future[Result]]:
-            return {pool.submit(call, *argument) for argument in islice(todo, count)}
+        def submit(count: int) -> set[Future[Result]]:
+            return {pool.submit(call, *argument) for argument in islice(remaining, count)}
 
         try:
-            with starting():
-                running = submitted(workers)
-            running |= submitted(workers)
-            while running:
+            with ignore_interruptions():
+                futures = submit(workers)
+            futures |= submit(workers)
+            while futures:
                 check()
-                done, running = wait(running, PATIENCE, return_when=FIRST_COMPLETED)
-                running |= submitted(len(done))
+                done, futures = wait(futures, PATIENCE, return_when=FIRST_COMPLETED)
+                futures |= submit(len(done))
                 for future in done:
                     yield future.result()
             check()
@@ -66,45 +66,45 @@ def follow_parent() -> None:
 
 
 @contextmanager
-def interruptions_noted() -> Iterator[tuple[Callable[[], Any], Callable[[], None]]]:
-    """Turn an interruption into a note, and hand out two functions: ``starting`` and ``check``.
+def defer_interruptions() -> Iterator[tuple[Callable[[], Any], Callable[[], None]]]:
+    """Defer an interruption until it is safe to raise; yields two functions, ``ignore_interruptions`` and ``check``.
 
     Raised anywhere inside the pool's own code, KeyboardInterrupt can leave a lock closed for ever; ``check`` raises
-    it where that is safe. Under ``starting`` interruptions are ignored, which new processes inherit: one interrupted
-    while it starts would break the whole pool.
+    it where that is safe. ``ignore_interruptions`` is a context in which they are ignored, which new processes
+    inherit: one interrupted while it starts would break the whole pool.
     """
-    noted = threading.Event()
+    interruption = threading.Event()
 
     def check() -> None:
-        if noted.is_set():
+        if interruption.is_set():
             raise KeyboardInterrupt
 
     # Only the main thread is interrupted, and only it may say what then happens.
-    here = threading.current_thread() is threading.main_thread()
+    is_main = threading.current_thread() is threading.main_thread()
 
     @contextmanager
-    def handled(handler: Any) -> Iterator[None]:
-        before = signal.signal(signal.SIGINT, handler) if here else None
+    def handle_with(handler: Any) -> Iterator[None]:
+        previous = signal.signal(signal.SIGINT, handler) if is_main else None
         try:
             yield
         finally:
-            if here:
-                signal.signal(signal.SIGINT, before)
+            if is_main:
+                signal.signal(signal.SIGINT, previous)
 
-    with handled(lambda *_: noted.set()):
-        yield lambda: handled(signal.SIG_IGN), check
+    with handle_with(lambda *_: interruption.set()):
+        yield lambda: handle_with(signal.SIG_IGN), check
 
 
 @contextmanager
-def single_threaded() -> Iterator[None]:
-    """Each worker keeps to one core: numeric libraries read these variables when they are first loaded."""
+def limit_worker_threads() -> Iterator[None]:
+    """Limit each worker that starts to one thread: numeric libraries read these variables when first loaded."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-    before = {name: os.environ.get(name) for name in variables}
+    previous = {name: os.environ.get(name) for name in variables}
     os.environ.update(dict.fromkeys(variables, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in previous.items():
             _restore(name, value)
 
 

@@ -30,10 +30,10 @@ class SampleSet:
     def is_whole(self) -> bool:
         return self.store.holds(0, self.count)
 
-    def rejected(self) -> int | None:
+    def count_rejected(self) -> int | None:
         """How many draws its generator threw away for these samples; None when it throws none away."""
-        told = [info["rejected"] for info in self.store.infos(self.count) if "rejected" in info]
-        return sum(told) if told else None
+        counts = [info["rejected"] for info in self.store.infos(self.count) if "rejected" in info]
+        return sum(counts) if counts else None
 
     def sample(self, index: int) -> Sample:
         """One sample with its truth."""

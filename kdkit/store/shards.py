@@ -49,22 +49,22 @@ class ShardStore:
 
     def ranges(self) -> list[Range]:
         """The index ranges [start, stop) that are there and whole, in order."""
-        return sorted(self._found())
+        return sorted(self._shard_paths())
 
-    def missing(self, start: int, stop: int) -> list[Range]:
+    def missing_ranges(self, start: int, stop: int) -> list[Range]:
         """The parts of [start, stop) that no shard holds."""
-        gaps, at = [], start
+        gaps, position = [], start
         for first, last in self.ranges():
-            if last <= at or first >= stop:
+            if last <= position or first >= stop:
                 continue
-            if first > at:
-                gaps.append((at, first))
-            at = last
-        return [*gaps, (at, stop)] if at < stop else gaps
+            if first > position:
+                gaps.append((position, first))
+            position = last
+        return [*gaps, (position, stop)] if position < stop else gaps
 
     def holds(self, start: int, stop: int) -> bool:
         """Whether every index of [start, stop) is there."""
-        return not self.missing(start, stop)
+        return not self.missing_ranges(start, stop)
 
     def write(self, start: int, records: Sequence[Record]) -> None:
         """Write one shard with the indices from ``start`` on. Raises :class:`StoreError` when it cannot."""
@@ -79,20 +79,20 @@ class ShardStore:
 
     def read(self, index: int, name: str, window: slice | None = None) -> np.ndarray:
         """One array of a record; ``window`` cuts its first axis, and only that part is read from the disk."""
-        shard, key = self._open(index), f"{index}.{name}"
+        shard, key = self._shard_of(index), f"{index}.{name}"
         return shard.get_tensor(key) if window is None else shard.get_slice(key)[window]
 
     def has(self, index: int, name: str) -> bool:
         """Whether a record holds this array."""
-        return f"{index}.{name}" in self._open(index).keys()  # noqa: SIM118  # it is no mapping
+        return f"{index}.{name}" in self._shard_of(index).keys()  # noqa: SIM118  # it is no mapping
 
     def length(self, index: int, name: str) -> int:
         """The length of an array's first axis, without reading it."""
-        return int(self._open(index).get_slice(f"{index}.{name}").get_shape()[0])
+        return int(self._shard_of(index).get_slice(f"{index}.{name}").get_shape()[0])
 
     def record(self, index: int) -> Record:
         """Everything that is kept of one index."""
-        shard, prefix = self._open(index), f"{index}."
+        shard, prefix = self._shard_of(index), f"{index}."
         names = [key.removeprefix(prefix) for key in shard.keys() if key.startswith(prefix)]  # noqa: SIM118
         infos = json.loads(shard.metadata()["infos"])
         start = self._locate(index)[0]
@@ -100,35 +100,35 @@ class ShardStore:
 
     def infos(self, stop: int) -> Iterator[Mapping[str, Any]]:
         """The facts of every record below ``stop`` that is there, in order; no array is read."""
-        at = 0
-        for (start, last), path in sorted(self._found().items()):
-            infos = json.loads(_opened(path).metadata()["infos"])
-            yield from infos[max(at - start, 0) : max(stop - start, 0)]
-            at = max(at, last)
+        position = 0
+        for (start, last), path in sorted(self._shard_paths().items()):
+            infos = json.loads(_open_shard(path).metadata()["infos"])
+            yield from infos[max(position - start, 0) : max(stop - start, 0)]
+            position = max(position, last)
 
     def refresh(self) -> None:
         """Look at the folder again: another process may have written to it."""
         self._files = None
         self._shards.clear()
 
-    def _found(self) -> dict[Range, Path]:
+    def _shard_paths(self) -> dict[Range, Path]:
         if self._files is None:
             paths = sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []
             self._files = {_range_of(path): path for path in paths if _is_whole(path)}
         return self._files
 
     def _locate(self, index: int) -> tuple[int, Path]:
-        for (start, stop), path in self._found().items():
+        for (start, stop), path in self._shard_paths().items():
             if start <= index < stop:
                 return start, path
         raise StoreError(f"{self.folder} holds no record {index}", "Run the command again: it makes what is missing.")
 
-    def _open(self, index: int) -> Any:
+    def _shard_of(self, index: int) -> Any:
         path = self._locate(index)[1]
         if path not in self._shards:
             if len(self._shards) == MOST_OPEN:
                 self._shards.clear()
-            self._shards[path] = _opened(path)
+            self._shards[path] = _open_shard(path)
         return self._shards[path]
 
 
@@ -140,7 +140,7 @@ def shard_length(record: Record) -> int:
 
 def split(ranges: Sequence[Range], length: int) -> list[Range]:
     """The same indices in ranges of at most ``length``."""
-    return [(at, min(at + length, stop)) for start, stop in ranges for at in range(start, stop, length)]
+    return [(first, min(first + length, stop)) for start, stop in ranges for first in range(start, stop, length)]
 
 
 def _range_of(path: Path) -> Range:
@@ -148,7 +148,7 @@ def _range_of(path: Path) -> Range:
     return int(start), int(stop)
 
 
-def _opened(path: Path) -> Any:
+def _open_shard(path: Path) -> Any:
     return safe_open(path, framework="numpy")
 
 
@@ -156,7 +156,7 @@ def _is_whole(path: Path) -> bool:
     """A damaged shard counts as not there, so that it is made anew instead of spoiling a run."""
     try:
         _range_of(path)
-        with _opened(path):
+        with _open_shard(path):
             return True
     except (SafetensorError, OSError, ValueError):
         return False

@@ -1,7 +1,7 @@
-"""A model's answers in a store, and how they are kept.
+"""A model's targets or predictions in a store, and how they are encoded.
 
 "sigmoid": probabilities rounded to 8 bits, at most 1/510 from the model's own. "softmax": logits in half precision,
-so that any temperature can be applied later. "identity": values in single precision. Beside an answer may lie its
+so that any temperature can be applied later. "identity": values in single precision. Beside a target may lie its
 weight, 0..1 in 8 bits.
 """
 
@@ -27,19 +27,19 @@ def encode_logits(logits: torch.Tensor, activation: Activation) -> np.ndarray:
     values = logits.detach().float()
     if activation == "sigmoid":
         return np.asarray((values.sigmoid() * 255).round().byte().cpu())
-    kept = values.cpu().numpy()
-    return kept.astype(np.float16) if activation == "softmax" else kept
+    array = values.cpu().numpy()
+    return array.astype(np.float16) if activation == "softmax" else array
 
 
-def decode_targets(kept: np.ndarray, activation: Activation) -> np.ndarray:
+def decode_targets(encoded: np.ndarray, activation: Activation) -> np.ndarray:
     """What an objective receives, float32: probabilities for "sigmoid", else logits or values."""
-    values = kept.astype(np.float32)
+    values = encoded.astype(np.float32)
     return values / 255 if activation == "sigmoid" else values
 
 
-def decode_prediction(kept: np.ndarray, activation: Activation) -> np.ndarray:
+def decode_prediction(encoded: np.ndarray, activation: Activation) -> np.ndarray:
     """What a metric receives, float32: probabilities for "sigmoid" and "softmax" (last axis), else values."""
-    values = decode_targets(kept, activation)
+    values = decode_targets(encoded, activation)
     if activation != "softmax":
         return values
     powers = np.exp(values - values.max(axis=-1, keepdims=True))
@@ -51,15 +51,15 @@ def activate(logits: torch.Tensor, activation: Activation) -> np.ndarray:
     return decode_prediction(encode_logits(logits, activation), activation)
 
 
-def encode_weight(weight: torch.Tensor, answer: np.ndarray, activation: Activation) -> np.ndarray:
-    """A weight as it is kept beside its encoded answer: uint8, 255 for 1.
+def encode_weight(weight: torch.Tensor, target: np.ndarray, activation: Activation) -> np.ndarray:
+    """A weight as it is kept beside its encoded target: uint8, 255 for 1.
 
-    Raises :class:`DataError` when it is not 0..1 or not of the shape that belongs to the answer.
+    Raises :class:`DataError` when it is not 0..1 or not of the shape that belongs to the target.
     """
-    shape = (*answer.shape[:-1], 1) if activation == "softmax" else answer.shape
+    shape = (*target.shape[:-1], 1) if activation == "softmax" else target.shape
     if tuple(weight.shape) != shape:
         raise DataError(
-            f"the teacher weighs an answer of shape {answer.shape} with {tuple(weight.shape)}, not {shape}"
+            f"the teacher weighs a target of shape {target.shape} with {tuple(weight.shape)}, not {shape}"
         )
     values = weight.detach().float()
     if not bool(((values >= 0) & (values <= 1)).all()):
@@ -67,16 +67,16 @@ def encode_weight(weight: torch.Tensor, answer: np.ndarray, activation: Activati
     return np.asarray((values * 255).round().byte().cpu())
 
 
-def decode_weight(kept: np.ndarray) -> np.ndarray:
+def decode_weight(encoded: np.ndarray) -> np.ndarray:
     """What an objective receives, float32 0..1."""
-    return kept.astype(np.float32) / 255
+    return encoded.astype(np.float32) / 255
 
 
-def to_record(answer: np.ndarray, weight: np.ndarray | None = None) -> Record:
-    """An encoded answer, with its encoded weight if it has one, as the store keeps it."""
-    return Record({NAME: answer} if weight is None else {NAME: answer, WEIGHT: weight})
+def to_record(target: np.ndarray, weight: np.ndarray | None = None) -> Record:
+    """An encoded target, with its encoded weight if it has one, as the store keeps it."""
+    return Record({NAME: target} if weight is None else {NAME: target, WEIGHT: weight})
 
 
 def read_prediction(store: ShardStore, index: int, activation: Activation) -> np.ndarray:
-    """The decoded answer to one sample; see :func:`decode_prediction`."""
+    """The decoded prediction for one sample; see :func:`decode_prediction`."""
     return decode_prediction(store.read(index, NAME), activation)

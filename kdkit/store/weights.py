@@ -34,11 +34,11 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The state dict in a weights file, without the prefix ``module.``; see :func:`load_weights`."""
     if not path.is_file():
         raise WeightsError(f"{path} does not exist")
-    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     prefix = "module."
-    if found and all(key.startswith(prefix) for key in found):
-        found = {key.removeprefix(prefix): value for key, value in found.items()}
-    return found
+    if state and all(key.startswith(prefix) for key in state):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
 
 
 def fit_state(network: torch.nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
@@ -47,15 +47,15 @@ def fit_state(network: torch.nn.Module, state: Mapping[str, torch.Tensor], sourc
     counters = {key for key in own if key.endswith("num_batches_tracked")}
     missing = [key for key in own if key not in state and key not in counters]
     unexpected = [key for key in state if key not in own]
-    reshaped = [
+    misshapen = [
         f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}"
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
-    if missing or unexpected or reshaped:
+    if missing or unexpected or misshapen:
         differences = [
             f"{what}: {_first(keys)}"
-            for what, keys in (("missing", missing), ("unexpected", unexpected), ("another shape", reshaped))
+            for what, keys in (("missing", missing), ("unexpected", unexpected), ("another shape", misshapen))
             if keys
         ]
         raise WeightsError(f"{source} holds the weights of another architecture", "; ".join(differences))

@@ -24,25 +24,25 @@ class Axis:
 
 def read_axis(text: str, problems: list[Problem]) -> Axis | None:
     """``path=v1,v2`` as an axis. Commas within brackets or quotes belong to a value, as in YAML."""
-    path, equals, values = (part.strip() for part in text.partition("="))
+    path, equals, listing = (part.strip() for part in text.partition("="))
     if not equals or not all(path.split(".")):
         problems.append(Problem(text, "expected path.to.key=value,value"))
         return None
-    listed = f"[{values}]"
+    sequence = f"[{listing}]"
     try:
-        node = yaml.compose(listed, yaml.SafeLoader)
+        node = yaml.compose(sequence, yaml.SafeLoader)
     except yaml.YAMLError:
         node = None
-    if not isinstance(node, yaml.SequenceNode) or node.end_mark.index != len(listed):
-        problems.append(Problem(path, f"{values!r} is no list of values, such as 1,2,3"))
+    if not isinstance(node, yaml.SequenceNode) or node.end_mark.index != len(sequence):
+        problems.append(Problem(path, f"{listing!r} is no list of values, such as 1,2,3"))
         return None
     # Cut out of the text, not read and written again: each value then means what it means after --set.
-    found = tuple(listed[v.start_mark.index : v.end_mark.index].strip() for v in node.value)
-    if not found or "" in found:
+    values = tuple(sequence[v.start_mark.index : v.end_mark.index].strip() for v in node.value)
+    if not values or "" in values:
         problems.append(Problem(path, "a value is missing"))
         return None
-    problems.extend(Problem(path, f"{v} is listed twice") for v, count in Counter(found).items() if count > 1)
-    return Axis(path, found)
+    problems.extend(Problem(path, f"{v} is listed twice") for v, count in Counter(values).items() if count > 1)
+    return Axis(path, values)
 
 
 def read_grid(texts: Sequence[str], problems: list[Problem]) -> list[Axis]:
@@ -66,6 +66,11 @@ def combinations(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
 
 def short_names(axes: Sequence[Axis]) -> dict[str, str]:
     """The last key of each path that takes several values, or the whole path where two end alike."""
-    varied = [axis.path for axis in axes if len(axis.values) > 1] or [axis.path for axis in axes]
-    ends = Counter(path.rpartition(".")[2] for path in varied)
-    return {path: last if ends[last := path.rpartition(".")[2]] == 1 else path for path in varied}
+    varied_paths = [axis.path for axis in axes if len(axis.values) > 1] or [axis.path for axis in axes]
+    counts = Counter(path.rpartition(".")[2] for path in varied_paths)
+    return {path: last if counts[last := path.rpartition(".")[2]] == 1 else path for path in varied_paths}
+
+
+def strip_quotes(value: str) -> str:
+    """A value of the grid as people read it, without the quotes that YAML or JSON needs."""
+    return value.strip("\"'")

@@ -14,11 +14,11 @@ from kdkit.errors import Problem, RecipeError, UsageError
 from kdkit.plugins.registry import Registry
 from kdkit.plugins.single_file import domain_name
 from kdkit.recipe.experiment import Experiment
-from kdkit.recipe.flat import flat
+from kdkit.recipe.flatten import flatten
 from kdkit.recipe.load import load_experiment
 from kdkit.runs.folder import RunFolder
 from kdkit.runs.names import name_of
-from kdkit.sweep.grid import Axis, combinations, declared_grid, read_grid, short_names
+from kdkit.sweep.grid import Axis, combinations, declared_grid, read_grid, short_names, strip_quotes
 
 MANIFEST, POINTS = "sweep.json", "points"
 _LONGEST_NAME = 60
@@ -55,7 +55,7 @@ class Sweep:
 
     def common_identity(self) -> str:
         """16 hexadecimal digits of what all points have in common: more values of an axis do not change it."""
-        recipes = [set(flat(point.experiment.resolved_tree()).items()) for point in self.points]
+        recipes = [set(flatten(point.experiment.resolved_tree()).items()) for point in self.points]
         swept = tuple(axis.path for axis in self.axes)
         common = {path: value for path, value in set.intersection(*recipes) if not path.startswith(swept)}
         return fingerprint_of(common={path: common[path] for path in sorted(common)}, swept=sorted(swept))
@@ -77,30 +77,31 @@ def plan(
     """
     name = domain_name(registry, domain)
     problems: list[Problem] = []
-    set_already = {setting.partition("=")[0].strip() for setting in settings}
+    set_paths = {setting.partition("=")[0].strip() for setting in settings}
     if grid:
         axes = read_grid(grid, problems)
-        problems.extend(Problem(a.path, "is in the grid and in --set") for a in axes if a.path in set_already)
+        problems.extend(Problem(a.path, "is in the grid and in --set") for a in axes if a.path in set_paths)
     else:
         domain_class = registry.component("domain", name)
         assert issubclass(domain_class, Domain)
-        axes = [axis for axis in declared_grid(domain_class.sweep) if axis.path not in set_already]
+        axes = [axis for axis in declared_grid(domain_class.sweep) if axis.path not in set_paths]
         if not axes:
             raise UsageError(f"the domain {name} has no grid of its own", "Say what to vary: --grid path=v1,v2")
     points: list[Point] = []
     names = short_names(axes)
     for values in combinations(axes):
-        asked = ("trainer.devices=1", *settings, *(f"{path}={value}" for path, value in values.items()))
-        chosen = asked if control else (*asked, "control=null")
+        point_settings = ("trainer.devices=1", *settings, *(f"{path}={value}" for path, value in values.items()))
+        if not control:
+            point_settings = (*point_settings, "control=null")
         try:
-            experiment = load_experiment(registry, domain, config, chosen)
+            experiment = load_experiment(registry, domain, config, point_settings)
         except RecipeError as error:
             problems.extend(error.problems)
             continue
-        label = " ".join(f"{short}={_plain(values[path])}" for path, short in names.items())
-        points.append(Point(label, values, domain, config, chosen, experiment))
+        label = " ".join(f"{short}={strip_quotes(values[path])}" for path, short in names.items())
+        points.append(Point(label, values, domain, config, point_settings, experiment))
     if not problems:
-        problems = _doubled(points)
+        problems = _duplicates(points)
     if problems:
         raise RecipeError("the sweep", list(dict.fromkeys(problems)))
     return Sweep(name, axes, points)
@@ -123,15 +124,11 @@ def run_folder(sweep_folder: Path, point: Point) -> RunFolder:
     return RunFolder(sweep_folder / POINTS / point.folder_name)
 
 
-def _plain(value: str) -> str:
-    return value.strip("\"'")
-
-
-def _doubled(points: Sequence[Point]) -> list[Problem]:
+def _duplicates(points: Sequence[Point]) -> list[Problem]:
     first: dict[str, Point] = {}
     problems = []
     for point in points:
-        same = first.setdefault(point.experiment.identity(), point)
-        if same is not point:
-            problems.append(Problem(point.label, f"is the same run as {same.label}"))
+        original = first.setdefault(point.experiment.identity(), point)
+        if original is not point:
+            problems.append(Problem(point.label, f"is the same run as {original.label}"))
     return problems

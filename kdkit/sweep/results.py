@@ -11,7 +11,7 @@ from kdkit.atomic import read_json, write_csv, write_text
 from kdkit.contracts.metric import Score
 from kdkit.pages.sweep import SweepPoint, SweepSummary, page
 from kdkit.runs.folder import STUDENT
-from kdkit.sweep.grid import short_names
+from kdkit.sweep.grid import short_names, strip_quotes
 from kdkit.sweep.plan import POINTS, Point, Sweep, run_folder
 
 TABLE, PAGE = "sweep.csv", "sweep.html"
@@ -48,7 +48,7 @@ def read_result(folder: Path, point: Point, failure: str | None) -> Result:
 def write_table(folder: Path, sweep: Sweep, results: Sequence[Result]) -> Path:
     """One row a point: grid values, each metric with its 95 % interval, size and speed, its run, what went wrong."""
     names = list(dict.fromkeys(name for result in results for name in result.scores))
-    known = [key for key in FACTS if any(result.facts[key] is not None for result in results)]
+    fact_names = [key for key in FACTS if any(result.facts[key] is not None for result in results)]
     rows = []
     for result in results:
         row: dict[str, Any] = dict(result.point.values)
@@ -57,7 +57,7 @@ def write_table(folder: Path, sweep: Sweep, results: Sequence[Result]) -> Path:
             row[name] = score.value if score else None
             row[f"{name}_low"] = score.ci_low if score else None
             row[f"{name}_high"] = score.ci_high if score else None
-        row |= {key: result.facts[key] for key in known}
+        row |= {key: result.facts[key] for key in fact_names}
         rows.append(row | {"run": f"{POINTS}/{result.point.folder_name}", "failure": result.failure})
     write_csv(folder / TABLE, rows)
     return folder / TABLE
@@ -79,7 +79,7 @@ def summarize(sweep: Sweep, results: Sequence[Result], jobs: int) -> SweepSummar
     points = [
         SweepPoint(
             result.point.label,
-            [result.point.values[path].strip("\"'") for path in names],
+            [strip_quotes(result.point.values[path]) for path in names],
             result.failure,
             result.scores,
             result.facts,

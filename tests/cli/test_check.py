@@ -90,7 +90,7 @@ def test_a_teacher_is_asked_about_labelled_clips_of_the_data(cli, data):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("constant", "the same answer everywhere"), ("not-finite", "not finite")]
+    ("name", "reason"), [("constant", "the same logits everywhere"), ("not-finite", "not finite")]
 )
 def test_a_degenerate_teacher_is_refused_as_a_run_would(cli, toy, name, reason):
     finished = cli("check", "toy", "--teacher", "--set", f"teacher.name={name}")

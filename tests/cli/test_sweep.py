@@ -8,8 +8,8 @@ import signal
 from kdkit_cli import sweep_command
 from test_interruption import alive, wait_for, worker_of
 
+from kdkit.sweep import execution
 from kdkit.sweep import results as page
-from kdkit.sweep import running
 
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1")
 SET = [part for setting in SMALL for part in ("--set", setting)]
@@ -61,13 +61,13 @@ def test_the_page_is_written_while_points_end(toy, cli, tmp_path, monkeypatch):
 
 
 def test_what_is_known_when_it_is_stopped_is_written(toy, cli, tmp_path, monkeypatch):
-    ended = running.run_points
+    ended = execution.run_points
 
     def stopped(*arguments):
         yield next(ended(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "run_points", stopped)
+    monkeypatch.setattr(execution, "run_points", stopped)
     assert cli("sweep", "toy", *SET, "--grid", "student.gain=1,2", "--out", "s").code == 130
     assert [bool(row["overlap"]) for row in rows(tmp_path / "s")] == [True, False]
     assert "1 of them yet to run" in (tmp_path / "s" / "sweep.html").read_text()

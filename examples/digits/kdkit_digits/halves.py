@@ -32,5 +32,5 @@ def to_bytes(ink: np.ndarray) -> np.ndarray:
 def _digits(half: slice) -> Half:
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    return to_bytes(bunch.images[half]), bunch.target[half].astype(np.int64)
+    dataset = load_digits()
+    return to_bytes(dataset.images[half]), dataset.target[half].astype(np.int64)

@@ -19,7 +19,7 @@ def read_image(path: Path) -> np.ndarray:
     if image.shape[0] != image.shape[1] or image.shape[0] < SIDE:
         size = f"{image.shape[1]} x {image.shape[0]}"
         raise DataError(f"{path}: is {size} pixels, not a square of {SIDE} x {SIDE} or more")
-    return _shrunk(image)
+    return _shrink(image)
 
 
 def _array(path: Path) -> np.ndarray:
@@ -42,7 +42,7 @@ def _picture(path: Path) -> np.ndarray:
         raise DataError(f"{path}: is not a whole image file") from error
 
 
-def _shrunk(image: np.ndarray) -> np.ndarray:
+def _shrink(image: np.ndarray) -> np.ndarray:
     """The image in 8 x 8 pixels, each the mean of what it covers: as the real digits were made."""
     from PIL import Image
 

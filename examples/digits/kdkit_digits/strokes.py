@@ -61,16 +61,16 @@ def _fit_to_canvas(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
     extent = np.maximum(high - low, 1e-3)
     height = CANVAS - rng.uniform(3.5, 9)
     width = np.clip(height * extent[0] / extent[1] * rng.uniform(0.7, 1.3), 4, height - rng.uniform(0, 6))
-    placed = (points - (low + high) / 2) / extent * [width, height]
-    placed[:, 0] += placed[:, 1] * rng.normal(0, 0.15)
-    return placed + CANVAS / 2 + rng.normal(0, 0.8, 2)
+    canvas_points = (points - (low + high) / 2) / extent * [width, height]
+    canvas_points[:, 0] += canvas_points[:, 1] * rng.normal(0, 0.15)
+    return canvas_points + CANVAS / 2 + rng.normal(0, 0.8, 2)
 
 
 def _rasterise(points: np.ndarray, radius: float) -> np.ndarray:
     """The image that a pen of this radius leaves on its way along the points."""
     centres = np.arange(CANVAS) + 0.5
-    squared = (centres[:, None] - points.T[:, None]) ** 2  # (2, canvas, points)
-    distance = (squared[1][:, None] + squared[0][None]).min(axis=-1)
+    squares = (centres[:, None] - points.T[:, None]) ** 2  # (2, canvas, points)
+    distance = (squares[1][:, None] + squares[0][None]).min(axis=-1)
     ink = (distance <= radius**2).reshape(SIDE, BLOCK, SIDE, BLOCK).sum(axis=(1, 3))
     assert ink.max() <= FULL_INK
     return to_bytes(ink)

@@ -22,12 +22,12 @@ CLASS_TERMS = ("one_hot", "balance")
 class Adversarial(Adversary):
     """A generator network trained against the student, with the teacher's gradients, while the student learns.
 
-    It is paid for samples, uint8 of any image or clip shape, on which student and teacher disagree (DFAD: Fang et al.
-    2019, arXiv:1912.11006; with the KL divergence: Micaelli & Storkey 2019, arXiv:1905.09768). Further terms, each
-    with a weight of its own and off unless it is set, ask for samples that the teacher knows: certain, balanced and
-    active (DAFL: Chen et al. 2019, arXiv:1904.01186), and with the statistics of its training data where it has batch
-    normalisation (DeepInversion: Yin et al. 2020, arXiv:1912.08795). ``disagreement: 0`` with the terms of DAFL is
-    DAFL. Earlier samples can be kept and learnt again (after Binici et al. 2022, arXiv:2108.05698).
+    Its loss rewards samples, uint8 of any image or clip shape, on which student and teacher disagree (DFAD: Fang et
+    al. 2019, arXiv:1912.11006; with the KL divergence: Micaelli & Storkey 2019, arXiv:1905.09768). Further terms,
+    each with a weight of its own and off unless it is set, reward samples that the teacher knows: certain, balanced
+    and active (DAFL: Chen et al. 2019, arXiv:1904.01186), and with the statistics of its training data where it has
+    batch normalisation (DeepInversion: Yin et al. 2020, arXiv:1912.08795). ``disagreement: 0`` with the terms of DAFL
+    is DAFL. Earlier samples can be kept and learnt again (after Binici et al. 2022, arXiv:2108.05698).
     """
 
     class Options(ComponentOptions):
@@ -40,7 +40,7 @@ class Adversarial(Adversary):
         )
         disagreement: float = Field(1.0, ge=0, description="Weight of the disagreement that is sought.")
         one_hot: float = Field(
-            0.0, ge=0, description="Weight of certain answers (L_oh, Chen et al. 2019); softmax only."
+            0.0, ge=0, description="Weight of certain predictions (L_oh, Chen et al. 2019); softmax only."
         )
         balance: float = Field(
             0.0,
@@ -106,11 +106,12 @@ class Adversarial(Adversary):
 
     def loss(self, inputs: torch.Tensor, teacher: torch.nn.Module, student: torch.nn.Module) -> torch.Tensor:
         from kdkit_generators import losses
-        from kdkit_generators.asking import asked
+        from kdkit_generators.teacher_pass import run_teacher
 
         options = self.options
-        told = asked(teacher, inputs, bool(options.batch_norm), options.activity_layer if options.activity else None)
-        logits = told.logits.float()
+        layer = options.activity_layer if options.activity else None
+        output = run_teacher(teacher, inputs, bool(options.batch_norm), layer)
+        logits = output.logits.float()
         total = inputs.new_zeros(())
         if options.disagreement:
             distance = losses.kl_distance if options.distance == "kl" else losses.l1_distance
@@ -119,22 +120,22 @@ class Adversarial(Adversary):
             total = total + options.one_hot * losses.one_hot(logits)
         if options.balance:
             total = total + options.balance * losses.imbalance(logits)
-        if told.features is not None:
-            total = total + options.activity * losses.activity(told.features)
-        if told.mismatch is not None:
-            total = total + options.batch_norm * told.mismatch
+        if output.features is not None:
+            total = total + options.activity * losses.activity(output.features)
+        if output.mismatch is not None:
+            total = total + options.batch_norm * output.mismatch
         return total
 
     def training_batch(self, network: torch.nn.Module, count: int) -> torch.Tensor:
         dreamer = cast("Dreamer", network)
-        old = int(count * self.options.replay_share) if int(dreamer.filled) else 0
-        new = super().training_batch(network, count - old)
-        if not old:
-            batch = new
+        replay_count = int(count * self.options.replay_share) if int(dreamer.pool_size) else 0
+        new_samples = super().training_batch(network, count - replay_count)
+        if not replay_count:
+            batch = new_samples
         else:
             import torch
 
-            batch = torch.cat([new, dreamer.replayed(old)])
+            batch = torch.cat([new_samples, dreamer.draw_replay(replay_count)])
         if self.options.replay and network.training:
-            dreamer.remember(new)
+            dreamer.remember(new_samples)
         return batch

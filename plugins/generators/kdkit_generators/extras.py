@@ -8,11 +8,14 @@ from typing import Any
 from kdkit import KdkitError
 
 
-def needed(module: str, extra: str, who: str) -> Any:
-    """The imported module. Raises :class:`kdkit.KdkitError` with the line that installs it when it is missing."""
+def import_extra(module: str, extra: str, user: str) -> Any:
+    """The imported module.
+
+    Raises :class:`kdkit.KdkitError`, which names ``user`` and the line that installs it, when it is missing.
+    """
     try:
         return import_module(module)
     except ImportError as error:
         raise KdkitError(
-            f"{who} needs {module}, which cannot be imported: {error}", f"pip install 'kdkit-generators[{extra}]'"
+            f"{user} needs {module}, which cannot be imported: {error}", f"pip install 'kdkit-generators[{extra}]'"
         ) from error

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kdkit import DataError
-from kdkit_generators.extras import needed
+from kdkit_generators.extras import import_extra
 
 Fault = tuple[str, str]
 
@@ -25,8 +25,8 @@ def fault(path: Path, options: Any) -> Fault | None:
             frames = sum(1 for _ in _frames(capture, options.frames))
     except DataError as error:
         return "unreadable", error.message.removeprefix(f"{path} ")
-    wanted = options.frames or 1
-    return None if frames >= wanted else ("too-short", f"has {frames} frames of {wanted}")
+    minimum = options.frames or 1
+    return None if frames >= minimum else ("too-short", f"has {frames} frames of {minimum}")
 
 
 def read(path: Path, options: Any) -> np.ndarray:
@@ -34,7 +34,7 @@ def read(path: Path, options: Any) -> np.ndarray:
     if options.kind == "images":
         return _image(path, options)
     with _capture(path) as capture:
-        frames = [_scaled(frame, options) for frame in _frames(capture, options.frames)]
+        frames = [_convert_frame(frame, options) for frame in _frames(capture, options.frames)]
     if not frames:
         raise DataError(f"{path} holds no frame that can be decoded")
     return np.stack(frames)
@@ -44,11 +44,11 @@ def _image(path: Path, options: Any) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
-            shown = image.convert("L" if options.colour == "gray" else "RGB")
+        with Image.open(path) as file:
+            image = file.convert("L" if options.colour == "gray" else "RGB")
             if options.size:
-                shown = shown.resize(options.size[::-1], Image.Resampling.BOX if _shrinks(image, options) else None)
-            return np.asarray(shown)
+                image = image.resize(options.size[::-1], Image.Resampling.BOX if _shrinks(file, options) else None)
+            return np.asarray(image)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
         raise DataError(f"{path} is not a whole image file: {str(error).splitlines()[0]}") from error
 
@@ -60,7 +60,7 @@ def _shrinks(image: Any, options: Any) -> bool:
 
 @contextmanager
 def _capture(path: Path) -> Iterator[Any]:
-    cv2 = needed("cv2", "clips", "the generator folder, for clips,")
+    cv2 = import_extra("cv2", "clips", "the generator folder, for clips,")
     capture = cv2.VideoCapture(str(path.absolute()))
     try:
         if not capture.isOpened():
@@ -70,23 +70,23 @@ def _capture(path: Path) -> Iterator[Any]:
         capture.release()
 
 
-def _frames(capture: Any, most: int | None) -> Iterator[np.ndarray]:
-    """Frames in OpenCV's order of channels, as far as they are asked for."""
+def _frames(capture: Any, limit: int | None) -> Iterator[np.ndarray]:
+    """Frames in OpenCV's order of channels, ``limit`` of them at most."""
     number = 0
-    while most is None or number < most:
-        whole, frame = capture.read()
-        if not whole:
+    while limit is None or number < limit:
+        is_whole, frame = capture.read()
+        if not is_whole:
             return
         number += 1
         yield frame
 
 
-def _scaled(frame: np.ndarray, options: Any) -> np.ndarray:
+def _convert_frame(frame: np.ndarray, options: Any) -> np.ndarray:
     import cv2
 
     code = cv2.COLOR_BGR2GRAY if options.colour == "gray" else cv2.COLOR_BGR2RGB
-    shown = cv2.cvtColor(frame, code)
+    image = cv2.cvtColor(frame, code)
     if options.size:
         shrinks = frame.shape[0] >= options.size[0] and frame.shape[1] >= options.size[1]
-        shown = cv2.resize(shown, options.size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(shown)
+        image = cv2.resize(image, options.size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(image)

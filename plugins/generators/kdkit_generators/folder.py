@@ -50,30 +50,30 @@ class Folder(Generator):
         return {"path": folder}
 
     def fingerprint(self) -> str:
-        stats = [(path, path.stat()) for path in self._found]
-        listed = [[self._name(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+        stats = [(path, path.stat()) for path in self._paths]
+        files = [[self._name(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
         options = self.options.model_dump(mode="json", exclude={"path"})
-        return fingerprint_of(**self.identity(), seed=self.seed, options=options, files=listed)
+        return fingerprint_of(**self.identity(), seed=self.seed, options=options, files=files)
 
     def count(self) -> int:
         """Raises :class:`kdkit.DataError` when no file can be used."""
-        if not self._found:
+        if not self._paths:
             suffixes = ", ".join(SUFFIXES[self.options.kind])
             raise DataError(
                 f"{self.options.path} holds no {self.options.kind} that match {self.options.pattern}",
                 f"Correct path or pattern; the names of {self.options.kind} end with {suffixes}.",
             )
-        usable = self._checked[0]
+        usable = self._usable_and_defects[0]
         if not usable:
-            first = self._checked[1][0]
+            first = self._usable_and_defects[1][0]
             raise DataError(
-                f"none of the {len(self._found)} {self.options.kind} in {self.options.path} can be used",
+                f"none of the {len(self._paths)} {self.options.kind} in {self.options.path} can be used",
                 f"The first one, {first.name}: {first.detail}.",
             )
         return len(usable)
 
     def exclusions(self) -> Sequence[Defect]:
-        return self._checked[1]
+        return self._usable_and_defects[1]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         from kdkit_generators.files import read
@@ -82,30 +82,30 @@ class Folder(Generator):
         for index in indices:
             if not 0 <= index < count:
                 raise DataError(f"{self.options.path} holds {count} {self.options.kind}; there is no number {index}")
-            path = self._checked[0][index]
+            path = self._usable_and_defects[0][index]
             yield Sample(read(path, self.options), info={"name": self._name(path)})
 
     @cached_property
-    def _found(self) -> list[Path]:
+    def _paths(self) -> list[Path]:
         suffixes = SUFFIXES[self.options.kind]
         try:
-            matching = sorted(self.options.path.glob(self.options.pattern))
+            matches = sorted(self.options.path.glob(self.options.pattern))
         except (ValueError, NotImplementedError) as error:  # an absolute pattern, say
             raise DataError(f"{self.options.pattern!r} is no pattern of files: {error}") from error
-        return [path for path in matching if path.suffix.lower() in suffixes and path.is_file()]
+        return [path for path in matches if path.suffix.lower() in suffixes and path.is_file()]
 
     @cached_property
-    def _checked(self) -> tuple[list[Path], list[Defect]]:
+    def _usable_and_defects(self) -> tuple[list[Path], list[Defect]]:
         """The files that can be used, and what is wrong with the others."""
         from kdkit_generators.files import fault
 
         usable, defects = [], []
-        for path in self._found:
-            found = fault(path, self.options)
-            if found is None:
+        for path in self._paths:
+            reason = fault(path, self.options)
+            if reason is None:
                 usable.append(path)
             else:
-                defects.append(Defect(found[0], self._name(path), found[1], dropped=True))
+                defects.append(Defect(reason[0], self._name(path), reason[1], dropped=True))
         return usable, defects
 
     def _name(self, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Samples found by going backwards through the teacher."""
+"""Samples optimised through the teacher's gradients."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Inversion(Generator):
     """Samples optimised from noise until the teacher is sure of them.
 
     DeepInversion (Yin et al. 2020, arXiv:1912.08795); uint8 of any image or clip shape. A block of samples is made
-    together: towards confident and varied answers, towards the statistics that the teacher's batch normalisation
+    together: towards confident and varied predictions, towards the statistics that the teacher's batch normalisation
     remembers, and, as options, towards smooth and dark images. Sample i belongs to block i // ``block``, which is the
-    same whatever part of it is asked for.
+    same whatever part of it is made.
     """
 
     needs_gradients = True
@@ -32,11 +32,11 @@ class Inversion(Generator):
         layout: Layout = Field("hw", description=MEANING)
         answers: Literal["classes", "masks", "any"] = Field(
             "classes",
-            description="What answers are asked for: classes (cross-entropy with a class drawn for each sample, the "
+            description="What predictions are sought: classes (cross-entropy with a class drawn for each sample, the "
             "classes on the last axis), masks (certain values, and for each sample a share of foreground), or any.",
         )
         confidence: float = Field(
-            1.0, ge=0, description="Weight of the answers that are asked for (L, Yin et al. 2020)."
+            1.0, ge=0, description="Weight of the predictions that are sought (L, Yin et al. 2020)."
         )
         batch_norm: float = Field(
             1.0, ge=0, description="Weight of the batch normalisation statistics (R_BN, Yin et al. 2020)."
@@ -51,8 +51,8 @@ class Inversion(Generator):
         def _fits(self) -> Inversion.Options:
             if len(self.shape) != AXES[self.layout] or min(self.shape) < 1:
                 raise ValueError(f"a shape of {AXES[self.layout]} positive numbers for the layout {self.layout}")
-            asked = self.confidence if self.answers != "any" else 0.0
-            if not any((asked, self.batch_norm, self.total_variation, self.l2)):
+            confidence = self.confidence if self.answers != "any" else 0.0
+            if not any((confidence, self.batch_norm, self.total_variation, self.l2)):
                 raise ValueError("at least one of the weights above 0")
             return self
 
@@ -87,11 +87,11 @@ class Inversion(Generator):
         """Every sample of a block: uint8 (block, \\*shape)."""
         import torch
 
-        from kdkit_generators.inverting import inverted
+        from kdkit_generators.optimisation import invert
 
         if self.teacher is None:
             raise KdkitError("inversion was given no teacher", "Call bind(teacher) before generate().")
         if self._network is None:
             with torch.random.fork_rng(devices=[]):
                 self._network = self.teacher.build().eval().requires_grad_(False)
-        return inverted(self._network, self.options, self.rng(number))
+        return invert(self._network, self.options, self.rng(number))

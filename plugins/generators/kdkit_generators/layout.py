@@ -20,7 +20,7 @@ def planes_and_size(shape: Sequence[int], layout: Layout) -> tuple[int, tuple[in
     return (shape[2], (shape[0], shape[1])) if layout == "hwc" else (shape[0], (shape[1], shape[2]))
 
 
-def arranged(planes: torch.Tensor, layout: Layout) -> torch.Tensor:
+def arrange_axes(planes: torch.Tensor, layout: Layout) -> torch.Tensor:
     """(batch, planes, height, width) as a batch of samples."""
     if layout == "hw":
         return planes.squeeze(1)

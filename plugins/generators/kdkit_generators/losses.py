@@ -1,4 +1,4 @@
-"""What samples made with a teacher are made for; importing it loads torch.
+"""The losses of samples that are made with a teacher; importing it loads torch.
 
 Logits have their classes on the last axis.
 """
@@ -16,12 +16,12 @@ def l1_distance(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
 
 def kl_distance(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
     """KL(teacher ‖ student) of class distributions (Micaelli & Storkey 2019, arXiv:1905.09768, eq. 1)."""
-    told, learnt = (F.log_softmax(logits.flatten(0, -2), dim=-1) for logits in (teacher, student))
-    return F.kl_div(learnt, told, reduction="batchmean", log_target=True)
+    teacher_log, student_log = (F.log_softmax(logits.flatten(0, -2), dim=-1) for logits in (teacher, student))
+    return F.kl_div(student_log, teacher_log, reduction="batchmean", log_target=True)
 
 
 def one_hot(logits: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy with the teacher's own most probable class: low for certain answers.
+    """Cross-entropy with the teacher's own most probable class: low for certain predictions.
 
     L_oh of DAFL (Chen et al. 2019, arXiv:1904.01186, eq. 3).
     """

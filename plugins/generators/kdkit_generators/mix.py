@@ -77,18 +77,18 @@ class Mix(Generator):
         return [defect for member in self.members for defect in member.exclusions()]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
-        wanted = list(indices)
-        owners = self._owners(max(wanted, default=0) + 1)
+        index_list = list(indices)
+        owners = self._owners(max(index_list, default=0) + 1)
         # How many samples of the same member come before each one.
         ranks = np.zeros(len(owners), np.int64)
         for number in range(len(self.members)):
-            own = owners == number
-            ranks[own] = np.arange(own.sum())
+            is_own = owners == number
+            ranks[is_own] = np.arange(is_own.sum())
         streams = [
-            member.generate([int(ranks[index]) for index in wanted if owners[index] == number])
+            member.generate([int(ranks[index]) for index in index_list if owners[index] == number])
             for number, member in enumerate(self.members)
         ]
-        for index in wanted:
+        for index in index_list:
             yield next(streams[owners[index]])
 
     @cached_property
@@ -101,9 +101,9 @@ class Mix(Generator):
         return np.searchsorted(self._borders, (np.arange(count) * _GOLDEN) % 1.0, side="right")
 
     def _end(self, number: int, count: int) -> int:
-        """The index at which member ``number``, who has ``count`` samples, is asked for one more."""
-        for most in (16 * 2**n for n in itertools.count()):
-            own = np.flatnonzero(self._owners(most) == number)
-            if len(own) > count:
-                return int(own[count])
+        """The index at which member ``number``, which has ``count`` samples, would have to make one more."""
+        for limit in (16 * 2**n for n in itertools.count()):
+            positions = np.flatnonzero(self._owners(limit) == number)
+            if len(positions) > count:
+                return int(positions[count])
         raise AssertionError

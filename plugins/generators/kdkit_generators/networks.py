@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from kdkit_generators.layout import Layout, arranged, planes_and_size
+from kdkit_generators.layout import Layout, arrange_axes, planes_and_size
 
 # Starting from a map whose shorter side is below this, each doubling follows another.
 SMALLEST = 8
@@ -18,11 +18,11 @@ class Dreamer(nn.Module):
 
     The network of DCGAN's kind that DAFL and DFAD use (Radford, Metz & Chintala 2016, arXiv:1511.06434), with
     nearest-neighbour doubling in the place of transposed convolutions. ``pool`` keeps earlier samples, uint8, the
-    first ``filled`` places of it; both lie in the state dict.
+    first ``pool_size`` places of it; both lie in the state dict.
     """
 
     pool: torch.Tensor
-    filled: torch.Tensor
+    pool_size: torch.Tensor
 
     def __init__(self, shape: Sequence[int], layout: Layout, latent: int, width: int, replay: int) -> None:
         super().__init__()
@@ -41,26 +41,26 @@ class Dreamer(nn.Module):
         stages += [*_convolution(width, max(1, width // 2)), nn.Conv2d(max(1, width // 2), planes, 3, padding=1)]
         self.stages = nn.Sequential(*stages)
         self.register_buffer("pool", torch.zeros((replay, *shape), dtype=torch.uint8))
-        self.register_buffer("filled", torch.zeros((), dtype=torch.long))
+        self.register_buffer("pool_size", torch.zeros((), dtype=torch.long))
 
     def forward(self, count: int) -> torch.Tensor:
         latent = torch.randn(count, self.latent, device=self.seed.weight.device)
         maps = self.stages(self.seed(latent).unflatten(1, (self.width, *self.start)))
         height, width = self.size
-        return arranged(255 * maps[:, :, :height, :width].sigmoid(), self.layout)
+        return arrange_axes(255 * maps[:, :, :height, :width].sigmoid(), self.layout)
 
-    def replayed(self, count: int) -> torch.Tensor:
+    def draw_replay(self, count: int) -> torch.Tensor:
         """So many earlier samples, drawn at random."""
-        places = torch.randint(int(self.filled), (count,), device=self.pool.device)
+        places = torch.randint(int(self.pool_size), (count,), device=self.pool.device)
         return self.pool[places]
 
     def remember(self, samples: torch.Tensor) -> None:
         """Put samples into the pool: behind those that are there, or in random places once it is full."""
-        room = len(self.pool) - int(self.filled)
-        if room > 0:
-            fresh = samples[:room]
-            self.pool[int(self.filled) : int(self.filled) + len(fresh)] = fresh
-            self.filled += len(fresh)
+        free_places = len(self.pool) - int(self.pool_size)
+        if free_places > 0:
+            head = samples[:free_places]
+            self.pool[int(self.pool_size) : int(self.pool_size) + len(head)] = head
+            self.pool_size += len(head)
         else:
             places = torch.randperm(len(self.pool), device=self.pool.device)[: len(samples)]
             self.pool[places] = samples[: len(places)]

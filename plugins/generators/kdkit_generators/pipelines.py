@@ -1,4 +1,4 @@
-"""Loading and asking pipelines of the diffusers library; importing it loads torch and diffusers."""
+"""Loading and running pipelines of the diffusers library; importing it loads torch and diffusers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from kdkit import DataError, WeightsError, one_thread
-from kdkit_generators.extras import needed
+from kdkit_generators.extras import import_extra
 
 INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")
@@ -22,7 +22,7 @@ def load(folder: Path, device: str) -> Any:
 
     Raises :class:`kdkit.WeightsError` when it is none, is not whole, or would execute code from the folder.
     """
-    diffusers = needed("diffusers", "diffusers", "the generator diffusers")
+    diffusers = import_extra("diffusers", "diffusers", "the generator diffusers")
     _check(folder)
     diffusers.utils.logging.disable_progress_bar()
     try:
@@ -38,33 +38,35 @@ def load(folder: Path, device: str) -> Any:
 
 def image_of(pipeline: Any, seed: int, label: int | None, steps: int) -> np.ndarray:
     """One image, uint8 (H, W, 3), or (H, W) of one channel. Raises :class:`kdkit.DataError` for a missing label."""
-    known = inspect.signature(pipeline.__call__).parameters
-    chance = torch.Generator("cpu").manual_seed(seed)
-    given: dict[str, Any] = {"generator": chance, "num_inference_steps": steps, "output_type": "np"}
-    if "class_labels" in known:
+    parameters = inspect.signature(pipeline.__call__).parameters
+    generator = torch.Generator("cpu").manual_seed(seed)
+    arguments: dict[str, Any] = {"generator": generator, "num_inference_steps": steps, "output_type": "np"}
+    if "class_labels" in parameters:
         if label is None:
             raise DataError("this pipeline makes an image of a class", "Give the generator's option classes.")
-        given["class_labels"] = [label]
+        arguments["class_labels"] = [label]
     else:
-        given["batch_size"] = 1
+        arguments["batch_size"] = 1
         if label is not None:
             raise DataError("this pipeline takes no class labels", "Leave the generator's option classes out.")
-    required = [name for name, p in known.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    missing = [name for name in required if name not in given]
+    required_names = [
+        name for name, p in parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    missing = [name for name in required_names if name not in arguments]
     if missing:
         raise DataError(
             f"this pipeline needs {', '.join(missing)}, which nothing here gives",
             "Unconditional and class-conditional pipelines can be used.",
         )
     with one_thread(), torch.inference_mode():
-        made = pipeline(**{name: value for name, value in given.items() if name in known}).images
-    image = (np.asarray(made[0]) * 255).round().clip(0, 255).astype(np.uint8)
+        images = pipeline(**{name: value for name, value in arguments.items() if name in parameters}).images
+    image = (np.asarray(images[0]) * 255).round().clip(0, 255).astype(np.uint8)
     return image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
 
 
 def save_example(folder: Path) -> Path:
     """A pipeline with a tiny random network, 8x8 in colour, saved into ``folder``."""
-    diffusers = needed("diffusers", "diffusers", "the generator diffusers")
+    diffusers = import_extra("diffusers", "diffusers", "the generator diffusers")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = diffusers.UNet2DModel(

@@ -13,7 +13,7 @@ from kdkit import KdkitError
 
 
 class Mismatch:
-    """How far the batches that passed are from what the layers remember; see :func:`watched`."""
+    """How far the batches that passed are from what the layers remember; see :func:`record_mismatch`."""
 
     def __init__(self) -> None:
         self.terms: list[torch.Tensor] = []
@@ -27,7 +27,7 @@ class Mismatch:
 
 
 @contextmanager
-def watched(network: torch.nn.Module) -> Iterator[Mismatch]:
+def record_mismatch(network: torch.nn.Module) -> Iterator[Mismatch]:
     """While it lasts, every pass through the network adds its layers' mismatches.
 
     Raises :class:`kdkit.KdkitError` when there is no batch normalisation with running statistics in it.
@@ -38,16 +38,16 @@ def watched(network: torch.nn.Module) -> Iterator[Mismatch]:
             "the teacher has no batch normalisation, which would remember statistics of its training data",
             "Set the generator's option batch_norm=0.",
         )
-    found = Mismatch()
+    mismatch = Mismatch()
 
-    def note(layer: Any, arguments: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
+    def add_terms(layer: Any, arguments: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
         values = arguments[0].transpose(0, 1).flatten(1)
         mean, variance = values.mean(1), values.var(1, unbiased=False)
-        found.terms.append(_length(mean - layer.running_mean) + _length(variance - layer.running_var))
+        mismatch.terms.append(_length(mean - layer.running_mean) + _length(variance - layer.running_var))
 
-    hooks = [layer.register_forward_hook(note) for layer in layers]
+    hooks = [layer.register_forward_hook(add_terms) for layer in layers]
     try:
-        yield found
+        yield mismatch
     finally:
         for hook in hooks:
             hook.remove()

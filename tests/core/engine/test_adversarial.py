@@ -75,7 +75,7 @@ def test_a_whole_run_against_an_adversary_stores_no_training_samples(prepare, to
     # The student and the adversary lie in the checkpoints; the teacher, whose network is called Network, does not.
     assert len(kept) == 3
     for state in kept:
-        assert {name.partition(".")[0] for name in state} == {"network", "opponent"}
+        assert {name.partition(".")[0] for name in state} == {"network", "adversary_network"}
     page = run.folder.report_file.read_text()
     assert "adversary <b>adversarial</b>" in page
     assert "becomes harder" in page or "become harder, the last" in page
@@ -95,34 +95,35 @@ def test_both_sides_learn_and_the_teacher_does_not(prepare, monkeypatch):
     monkeypatch.setattr(AdversarialDistillation, "on_fit_end", lambda self: after.update(self.state_dict()))
     run_stages(prepare(*SETTINGS), last="distill")
     changed = {name for name in before if not torch.equal(before[name].cpu(), after[name].cpu())}
-    assert {"network.layer.weight", "opponent.seed.weight", "opponent.pool", "opponent.filled"} <= changed
+    adversary = {f"adversary_network.{name}" for name in ("seed.weight", "pool", "pool_size")}
+    assert {"network.layer.weight", *adversary} <= changed
     assert not teachers[0].training
     assert all(not weight.requires_grad for weight in teachers[0].parameters())
 
 
-def test_they_take_turns_and_the_student_is_asked_in_evaluation_mode(prepare, monkeypatch):
-    turns, modes = [], set()
-    loss, note = Adversarial.loss, AdversarialDistillation._note
+def test_student_and_adversary_are_trained_in_turn_and_the_student_runs_in_evaluation_mode(prepare, monkeypatch):
+    steps, modes = [], set()
+    loss, log_losses = Adversarial.loss, AdversarialDistillation._log_losses
 
     def adversary_loss(self, inputs, teacher, student):
-        turns.append("adversary")
+        steps.append("adversary")
         modes.add(student.training)
         return loss(self, inputs, teacher, student)
 
     def student_step(self, kind, *arguments):
         if kind == "train":
-            turns.append("student")
+            steps.append("student")
             modes.add(not self.network.training)
-        note(self, kind, *arguments)
+        log_losses(self, kind, *arguments)
 
     monkeypatch.setattr(Adversarial, "loss", adversary_loss)
-    monkeypatch.setattr(AdversarialDistillation, "_note", student_step)
+    monkeypatch.setattr(AdversarialDistillation, "_log_losses", student_step)
     run = prepare(*SETTINGS, "training.batch_size=2", "training.epochs=1")
     run_stages(run, last="distill")
     adversary = run.experiment.generator
     cycle = ["adversary"] * adversary.adversary_steps + ["student"] * adversary.student_steps
-    assert turns.count("student") == 6 > 1  # 12 samples in batches of 2
-    assert turns == (cycle * len(turns))[: len(turns)]
+    assert steps.count("student") == 6 > 1  # 12 samples in batches of 2
+    assert steps == (cycle * len(steps))[: len(steps)]
     assert modes == {False}
 
 
@@ -199,12 +200,12 @@ def test_a_teacher_that_only_answers_is_refused(toy, monkeypatch, generator):
     monkeypatch.setattr(Brightness, "gradients", False)
     found = problems(toy, *SETTINGS[1:], f"generator={generator}")
     assert set(found) == {"generator"}
-    assert "the teacher brightness gives only answers" in found["generator"]
+    assert "the teacher brightness gives only logits" in found["generator"]
 
 
 def test_more_than_one_device_is_refused(prepare):
     run = prepare(*SETTINGS, "trainer.devices=2")
-    with pytest.raises(UsageError, match="an adversary plays on one device, not on 2"):
+    with pytest.raises(UsageError, match="an adversary is trained on one device, not on 2"):
         distill.execute(run)
 
 

@@ -114,7 +114,7 @@ def test_a_teacher_that_only_answers_is_refused_where_features_are_asked_for(toy
     from kdkit_toy.models import Brightness
 
     monkeypatch.setattr(Brightness, "gradients", False)
-    assert "the teacher brightness gives only answers" in problems(toy, FEATURES)["objective.1"]
+    assert "the teacher brightness gives only logits" in problems(toy, FEATURES)["objective.1"]
 
 
 def test_a_module_that_is_not_there_is_named_before_anything_runs(prepare, toy):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import CHROMIUM, View, look
-from kdkit_echocardio.bland_altman import ejection_figures
+from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.figures import figures
 from kdkit_echocardio.metrics.overlap import Dice
 
@@ -40,7 +40,7 @@ def heart(rank: str, number: int = 0) -> Case:
 
 def hearts_together() -> list:
     """What echocardiography draws of four hearts together."""
-    return list(ejection_figures(heart("", number) for number in range(4)))
+    return list(Echocardio().overview(heart("", number) for number in range(4)))
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +95,9 @@ def sweep_page(home):
 @pytest.fixture(scope="module")
 def data_page(tmp_path_factory, run):
     """The page of ``kdkit evaluate --data --out``."""
-    from kdkit.evaluation.scoring import measure
-    from kdkit.pages.data import show_worst, worst_rows, write_outcome
+    from kdkit.evaluation.scoring import score_models
+    from kdkit.evaluation.worst import draw_worst, worst_rows
+    from kdkit.pages.data import write_outcome
     from kdkit.progress import Silence
     from kdkit.recipe.schema import Hardware
 
@@ -107,13 +108,14 @@ def data_page(tmp_path_factory, run):
         source = type(experiment.generator)(experiment.generator.options)
         source.count = lambda: 3
         hardware = Hardware(accelerator="cpu", devices=1)
-        measured = measure(
+        result = score_models(
             networks, experiment.domain, source, experiment.metrics, hardware, 0, folder / "scratch", bar, True
         )
     first = next(iter(experiment.metrics))
-    shown = show_worst(networks, experiment.domain, source, worst_rows(measured, "student", first, True), first)
+    rows = worst_rows(result, "student", first, True)
+    worst = list(draw_worst(networks, experiment.domain, source, rows, first))
     facts = {"domain": "toy", "data": "d", "split": None, "left_out": "", "models": {"teacher": "a", "student": "b"}}
-    write_outcome(folder, facts, measured, experiment.metrics, shown)
+    write_outcome(folder, facts, result, experiment.metrics, worst)
     return folder / "report.html"
 
 

@@ -19,7 +19,7 @@ from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.evaluation.numbers import common_format, format_count, format_duration, format_score, format_significant
 from kdkit.evaluation.outcome import Outcome, SampleValues
 from kdkit.evaluation.paired import Difference
-from kdkit.evaluation.ranking import best_first, chosen
+from kdkit.evaluation.ranking import best_first, pick_examples
 from kdkit.evaluation.verdict import verdict
 from kdkit.pages.svg import canvas, inline
 from kdkit.progress import Silence
@@ -430,7 +430,7 @@ def test_best_first_follows_the_direction(direction, order):
 )
 def test_no_sample_is_shown_twice(count, ranks):
     samples = [SampleValues(str(i), i, {"student": float(i)}) for i in range(count)]
-    assert [rank for rank, _ in chosen(samples)] == ranks
+    assert [rank for rank, _ in pick_examples(samples)] == ranks
 
 
 def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=True, units=50):

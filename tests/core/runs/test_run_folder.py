@@ -6,7 +6,7 @@ from kdkit.errors import UsageError
 from kdkit.plugins.registry import discover
 from kdkit.progress import Silence
 from kdkit.runs.folder import FORMAT, choose_folder
-from kdkit.runs.stored import open_run
+from kdkit.runs.open_run import open_run
 
 IDENTITY = "00000000000000ab"
 

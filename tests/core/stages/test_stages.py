@@ -263,7 +263,7 @@ def test_a_finite_generator_with_too_few_samples_is_refused_before_it_begins(pre
 
 
 @pytest.mark.parametrize(
-    ("teacher", "message"), [("not-finite", "not finite"), ("constant", "the same answer everywhere")]
+    ("teacher", "message"), [("not-finite", "not finite"), ("constant", "the same logits everywhere")]
 )
 def test_a_teacher_that_is_silently_wrong_stops_the_run_before_anything_is_labelled(prepare, teacher, message):
     run = prepare(*SMALL, f"teacher.name={teacher}")
@@ -293,7 +293,7 @@ class LateNaN(torch.nn.Module):
 def test_a_teacher_that_ignores_its_input_stops_the_run(prepare, monkeypatch):
     run = prepare(*SMALL)
     monkeypatch.setattr(type(run.experiment.teacher), "build", lambda self: Blind())
-    with pytest.raises(KdkitError, match="teacher brightness gives the same answer to every sample"):
+    with pytest.raises(KdkitError, match="teacher brightness gives the same logits for every sample"):
         run_stages(run)
     assert not (run.root / "targets").exists()
 
@@ -301,7 +301,7 @@ def test_a_teacher_that_ignores_its_input_stops_the_run(prepare, monkeypatch):
 def test_an_answer_that_is_not_finite_is_never_stored(prepare, monkeypatch):
     run = prepare(*SMALL)
     monkeypatch.setattr(type(run.experiment.teacher), "build", lambda self: LateNaN())
-    with pytest.raises(KdkitError, match="answer to sample 0 is not finite"):
+    with pytest.raises(KdkitError, match="logits for sample 0 are not finite"):
         run_stages(run)
     assert not list((run.root / "targets").rglob("*.safetensors"))
 
@@ -466,7 +466,7 @@ def test_a_student_that_answers_in_another_shape_is_refused(prepare, monkeypatch
 
     run = prepare(*SMALL)
     monkeypatch.setattr(type(run.experiment.student), "build", lambda self: Flat())
-    with pytest.raises(DataError, match=r"the student answers \(4, 1\) where the teacher answered \(4, 3, 16, 16\)"):
+    with pytest.raises(DataError, match=r"logits are of shape \(4, 1\), the teacher's targets of \(4, 3, 16, 16\)"):
         run_stages(run)
 
 

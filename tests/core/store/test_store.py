@@ -61,13 +61,13 @@ def mounted(tmp_path):
 
 def test_missing_ranges_are_those_that_no_shard_holds(store):
     assert store.ranges() == [(0, 4), (4, 6), (10, 12)]
-    assert store.missing(0, 15) == [(6, 10), (12, 15)]
-    assert store.missing(2, 11) == [(6, 10)]
-    assert store.missing(7, 9) == [(7, 9)]
-    assert store.missing(1, 5) == []
-    assert store.missing(9, 11) == [(9, 10)]  # a gap of one
+    assert store.missing_ranges(0, 15) == [(6, 10), (12, 15)]
+    assert store.missing_ranges(2, 11) == [(6, 10)]
+    assert store.missing_ranges(7, 9) == [(7, 9)]
+    assert store.missing_ranges(1, 5) == []
+    assert store.missing_ranges(9, 11) == [(9, 10)]  # a gap of one
     assert store.holds(10, 12) and not store.holds(5, 7)
-    assert ShardStore(store.folder / "nowhere").missing(0, 3) == [(0, 3)]
+    assert ShardStore(store.folder / "nowhere").missing_ranges(0, 3) == [(0, 3)]
 
 
 def test_a_record_that_is_not_there_is_named(store):
@@ -115,7 +115,7 @@ def test_a_damaged_shard_counts_as_missing_and_can_be_made_again(store, damage):
     path = store.folder / "00000004-00000006.safetensors"
     path.write_bytes(path.read_bytes()[:-3] if damage is None else damage)
     again = ShardStore(store.folder)
-    assert again.missing(0, 6) == [(4, 6)]
+    assert again.missing_ranges(0, 6) == [(4, 6)]
     again.write(4, records(4, 6))
     assert again.record(5).info == {"name": "s5"}
 
@@ -123,7 +123,7 @@ def test_a_damaged_shard_counts_as_missing_and_can_be_made_again(store, damage):
 def test_files_that_are_no_shards_are_left_alone(store):
     (store.folder / "notes.safetensors").write_bytes(b"mine")
     (store.folder / ".00000006-00000008.safetensors.123.partial").write_bytes(b"half")
-    assert ShardStore(store.folder).missing(0, 12) == [(6, 10)]
+    assert ShardStore(store.folder).missing_ranges(0, 12) == [(6, 10)]
 
 
 def test_shards_are_cut_by_size():
@@ -188,7 +188,7 @@ def test_a_full_disk_gives_one_clear_error_and_leaves_nothing_half_written(mount
     with pytest.raises(StoreError, match=r"(?s)cannot write .*00000002-00000003.*No space left.*--out or KDKIT_HOME"):
         store.write(2, large)
     assert [p.name for p in (disk / "samples").iterdir()] == ["00000000-00000002.safetensors"]
-    assert store.missing(0, 3) == [(2, 3)]
+    assert store.missing_ranges(0, 3) == [(2, 3)]
 
 
 def test_a_full_disk_leaves_the_former_file_whole(mounted):

@@ -286,7 +286,7 @@ class Hospitable(Lines):
 class Doubting(Lines):
     """Believes no teacher."""
 
-    def check_teacher(self, samples, answers):
+    def check_teacher(self, samples, predictions):
         raise KdkitError("implausible")
 
 

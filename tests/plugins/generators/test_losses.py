@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from kdkit_generators import losses
-from kdkit_generators.statistics import watched
+from kdkit_generators.statistics import record_mismatch
 
 from kdkit import KdkitError
 
@@ -45,7 +45,7 @@ def test_the_mismatch_of_statistics_is_that_of_the_paper():
     network[1].running_mean.normal_()
     network[1].running_var.uniform_(0.5, 2)
     inputs = torch.randn(5, 2, 6, 6, requires_grad=True)
-    with watched(network) as found:
+    with record_mismatch(network) as found:
         network(inputs)
     values = network[0](inputs)
     mean, variance = values.mean((0, 2, 3)), values.var((0, 2, 3), unbiased=False)
@@ -57,5 +57,8 @@ def test_the_mismatch_of_statistics_is_that_of_the_paper():
 
 
 def test_a_teacher_that_remembers_nothing_is_told():
-    with pytest.raises(KdkitError, match=r"(?s)no batch normalisation.*batch_norm=0"), watched(torch.nn.Linear(2, 2)):
+    with (
+        pytest.raises(KdkitError, match=r"(?s)no batch normalisation.*batch_norm=0"),
+        record_mismatch(torch.nn.Linear(2, 2)),
+    ):
         pass

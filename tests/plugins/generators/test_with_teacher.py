@@ -10,7 +10,7 @@ from kdkit_generators.example import Example
 from kdkit_generators.example_network import example_network
 from kdkit_generators.inversion import Inversion
 from kdkit_generators.networks import Dreamer
-from kdkit_generators.statistics import watched
+from kdkit_generators.statistics import record_mismatch
 from pydantic import ValidationError
 
 from kdkit import KdkitError, Teacher
@@ -75,7 +75,7 @@ def test_inverted_samples_have_the_statistics_that_the_teacher_remembers():
         generator = inversion(Seasoned(), batch_norm=weight, steps=60, block=40)
         inputs = np.stack([sample.inputs for sample in generator.generate(range(40))])
         network = Seasoned().build().eval()
-        with torch.no_grad(), watched(network) as found:
+        with torch.no_grad(), record_mismatch(network) as found:
             network(torch.from_numpy(inputs))
         return float(found.total())
 
@@ -167,15 +167,15 @@ def test_the_pool_is_filled_then_replaced_and_learnt_from_again():
     adversary = Adversarial(Adversarial.Options(shape=(4, 4), width=4, replay=10, replay_share=0.5))
     network = adversary.build()
     first = adversary.training_batch(network, 6)
-    assert int(network.filled) == 6
+    assert int(network.pool_size) == 6
     assert torch.equal(network.pool[:6], first)
     second = adversary.training_batch(network, 6)
     earlier = {bytes(sample.numpy().tobytes()) for sample in first}
     assert {bytes(sample.numpy().tobytes()) for sample in second[3:]} <= earlier
-    assert int(network.filled) == 9
+    assert int(network.pool_size) == 9
     for _ in range(3):
         adversary.training_batch(network, 6)
-    assert int(network.filled) == 10
+    assert int(network.pool_size) == 10
     state = network.state_dict()
     network.eval()
     adversary.training_batch(network, 6)

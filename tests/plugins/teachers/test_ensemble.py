@@ -200,9 +200,7 @@ def test_faults_of_members_are_told_where_they_are_all_at_once(toy):
 
 
 def test_the_activation_of_another_domain_is_refused(toy):
-    with pytest.raises(
-        RecipeError, match=r"teacher .* answers for the activation softmax; the domain toy has sigmoid"
-    ):
+    with pytest.raises(RecipeError, match=r"teacher .* is for the activation softmax; the domain toy has sigmoid"):
         load_experiment(discover({}), "toy", None, in_recipe(member(0.2), member(0.3), activation="softmax"))
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, str]:
+def flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, str]:
     """Every value by its dotted path, as JSON; lists are values."""
     values: dict[str, str] = {}
     for key, value in tree.items():
-        here = f"{path}.{key}" if path else key
+        value_path = f"{path}.{key}" if path else key
         if isinstance(value, Mapping):
-            values |= flat(value, here)
+            values |= flatten(value, value_path)
         else:
-            values[here] = json.dumps(value, ensure_ascii=False)
+            values[value_path] = json.dumps(value, ensure_ascii=False)
     return values

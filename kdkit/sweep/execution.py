@@ -20,7 +20,7 @@ from kdkit.runs.folder import RunFolder
 from kdkit.runs.run import Run
 from kdkit.stages import label
 from kdkit.stages.pipeline import STAGES, run_stages
-from kdkit.stages.workers import PATIENCE, follow_parent, interruptions_noted, single_threaded
+from kdkit.stages.workers import PATIENCE, defer_interruptions, follow_parent, limit_worker_threads
 from kdkit.sweep.plan import Point, run_folder
 
 # Seconds that a process gets to end by itself when the sweep is stopped.
@@ -38,20 +38,20 @@ def run_points(
     """
     if jobs == 1:
         for point in points:
-            yield point, _failure(run_stages, _prepared(point, folder, root, progress))
+            yield point, _failure(run_stages, _make_run(point, folder, root, progress))
         return
-    ready = []
+    labelled_points = []
     for point in points:
-        run = _prepared(point, folder, root, progress)
+        run = _make_run(point, folder, root, progress)
         failure = _failure(run_stages, run, None, label.NAME)
         if failure or _is_whole(run):
             yield point, failure
         else:
-            ready.append(point)
-    yield from _in_processes(ready, folder, root, jobs)
+            labelled_points.append(point)
+    yield from _run_in_processes(labelled_points, folder, root, jobs)
 
 
-def _prepared(point: Point, folder: Path, root: Path, progress: Progress) -> Run:
+def _make_run(point: Point, folder: Path, root: Path, progress: Progress) -> Run:
     return Run(point.experiment, run_folder(folder, point), root, progress)
 
 
@@ -72,59 +72,62 @@ def _failure(call: Callable[..., object], *arguments: object) -> str:
 
 
 @dataclass(frozen=True)
-class _Started:
+class _PointProcess:
+    """A point under way; ``failure``: where its process sends what went wrong."""
+
     point: Point
     process: SpawnProcess
-    answer: Connection
+    failure: Connection
 
 
-def _in_processes(points: Sequence[Point], folder: Path, root: Path, jobs: int) -> Iterator[tuple[Point, str]]:
+def _run_in_processes(points: Sequence[Point], folder: Path, root: Path, jobs: int) -> Iterator[tuple[Point, str]]:
     """Each point in a process of its own: one that is killed takes no other with it."""
-    todo = list(reversed(points))
-    running: list[_Started] = []
-    with single_threaded(), interruptions_noted() as (starting, check):
+    waiting_points = list(reversed(points))
+    processes: list[_PointProcess] = []
+    with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check):
         try:
-            while todo or running:
+            while waiting_points or processes:
                 check()
-                while todo and len(running) < jobs:
-                    with starting():
-                        running.append(_start(todo.pop(), folder, root))
-                ended = multiprocessing.connection.wait([started.process.sentinel for started in running], PATIENCE)
-                for started in [started for started in running if started.process.sentinel in ended]:
-                    running.remove(started)
-                    yield started.point, _answer_of(started)
+                while waiting_points and len(processes) < jobs:
+                    with ignore_interruptions():
+                        processes.append(_start(waiting_points.pop(), folder, root))
+                sentinels = [running.process.sentinel for running in processes]
+                ready_sentinels = multiprocessing.connection.wait(sentinels, PATIENCE)
+                for running in [p for p in processes if p.process.sentinel in ready_sentinels]:
+                    processes.remove(running)
+                    yield running.point, _receive_failure(running)
             check()
         finally:
-            for started in running:
-                started.process.terminate()
-            for started in running:
-                started.process.join(_GRACE)
-                started.process.kill()
-                started.process.join()
+            for running in processes:
+                running.process.terminate()
+            for running in processes:
+                running.process.join(_GRACE)
+                running.process.kill()
+                running.process.join()
 
 
-def _start(point: Point, folder: Path, root: Path) -> _Started:
+def _start(point: Point, folder: Path, root: Path) -> _PointProcess:
     # spawn: forking a process that has loaded torch can deadlock.
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    asked = (point.domain, point.config, point.settings, run_folder(folder, point).path, root, there)
-    process = context.Process(target=_run_point, args=asked)
+    receiver, sender = context.Pipe(duplex=False)
+    arguments = (point.domain, point.config, point.settings, run_folder(folder, point).path, root, sender)
+    process = context.Process(target=_run_point, args=arguments)
     process.start()
-    there.close()
-    return _Started(point, process, here)
+    sender.close()
+    return _PointProcess(point, process, receiver)
 
 
-def _answer_of(started: _Started) -> str:
-    started.process.join()
-    with started.answer:
+def _receive_failure(point_process: _PointProcess) -> str:
+    point_process.process.join()
+    with point_process.failure:
         try:
-            return str(started.answer.recv())
+            return str(point_process.failure.recv())
         except EOFError:
-            return f"its process was killed (exit code {started.process.exitcode}), perhaps for lack of memory"
+            return f"its process was killed (exit code {point_process.process.exitcode}), perhaps for lack of memory"
 
 
 def _run_point(
-    domain: str, config: Path | None, settings: tuple[str, ...], folder: Path, root: Path, answer: Connection
+    domain: str, config: Path | None, settings: tuple[str, ...], folder: Path, root: Path, failure: Connection
 ) -> None:
     """In a process of its own: one point from its targets to its report."""
     follow_parent()
@@ -134,4 +137,4 @@ def _run_point(
         run_stages(Run(experiment, RunFolder(folder), root, Silence()))
 
     with suppress(KeyboardInterrupt):  # raised in a training when the sweep, which is stopped, ends this process
-        answer.send(_failure(run))
+        failure.send(_failure(run))
