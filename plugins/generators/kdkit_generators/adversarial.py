@@ -26,8 +26,8 @@ class Adversarial(Adversary):
     al. 2019, arXiv:1912.11006; with the KL divergence: Micaelli & Storkey 2019, arXiv:1905.09768). Further terms,
     each with a weight of its own and off unless it is set, reward samples that the teacher knows: certain, balanced
     and active (DAFL: Chen et al. 2019, arXiv:1904.01186), and with the statistics of its training data where it has
-    batch normalisation (DeepInversion: Yin et al. 2020, arXiv:1912.08795). ``disagreement: 0`` with the terms of DAFL is
-    DAFL. Earlier samples can be kept and learnt again (after Binici et al. 2022, arXiv:2108.05698).
+    batch normalisation (DeepInversion: Yin et al. 2020, arXiv:1912.08795). ``disagreement: 0`` with the terms of DAFL
+    is DAFL. Earlier samples can be kept and learnt again (after Binici et al. 2022, arXiv:2108.05698).
     """
 
     class Options(ComponentOptions):
