@@ -45,11 +45,11 @@ def _shown_cases(run: Run, outcome: Outcome) -> list[ShownCase]:
     """The best, the median and the worst evaluation sample by the student's first metric, drawn by the domain."""
     direction = run.experiment.metrics[outcome.metric].higher_is_better
     readers = model_predictions(run)
-    shown = []
+    cases = []
     for rank, row in pick_examples(best_first(outcome.samples, direction)):
         # Drawn case by case: a figure does not say which case it shows.
-        shown.append(ShownCase(rank, row, list(run.experiment.domain.figures([_case(run, readers, row, rank)]))))
-    return shown
+        cases.append(ShownCase(rank, row, list(run.experiment.domain.figures([_case(run, readers, row, rank)]))))
+    return cases
 
 
 def _cases(run: Run, outcome: Outcome) -> Iterator[Case]:
