@@ -17,7 +17,7 @@ CORE = (
     Breakage(
         "digest-packages",
         "kdkit/plugins/source.py",
-        "        waiting += source.imports\n",
+        "        queue += source.imports\n",
         "",
         "tests/core/plugins/test_source.py",
     ),
@@ -31,8 +31,8 @@ CORE = (
     Breakage(
         "merge-name",
         "kdkit/recipe/merge.py",
-        'if "name" in over and over["name"] !=',
-        'if "name" in over and over["name"] ==',
+        'if "name" in overlay and overlay["name"] !=',
+        'if "name" in overlay and overlay["name"] ==',
         "tests/core/recipe",
     ),
     Breakage(
@@ -56,7 +56,9 @@ CORE = (
         "if False:",
         "tests/core/recipe/test_paths.py",
     ),
-    Breakage("store-gap", "kdkit/store/shards.py", "if first > at:", "if first > at + 1:", "tests/core/store"),
+    Breakage(
+        "store-gap", "kdkit/store/shards.py", "if first > position:", "if first > position + 1:", "tests/core/store"
+    ),
     Breakage(
         "store-damaged",
         "kdkit/store/shards.py",
@@ -64,7 +66,7 @@ CORE = (
         "    except (SafetensorError, OSError, ValueError):\n        return True",
         "tests/core/store",
     ),
-    Breakage("window-middle", "kdkit/engine/windows.py", "start = room // 2", "start = 0", "tests/core/stages"),
+    Breakage("window-middle", "kdkit/engine/windows.py", "start = last_start // 2", "start = 0", "tests/core/stages"),
     Breakage(
         "window-epoch",
         "kdkit/engine/windows.py",
@@ -141,8 +143,8 @@ CORE = (
     Breakage(
         "grid-twice",
         "kdkit/sweep/grid.py",
-        "for v, count in Counter(found).items() if count > 1",
-        "for v, count in Counter(found).items() if count > 2",
+        "for v, count in Counter(values).items() if count > 1",
+        "for v, count in Counter(values).items() if count > 2",
         "tests/core/sweep",
     ),
     Breakage(
@@ -181,7 +183,11 @@ CORE = (
         OBJECTIVES,
     ),
     Breakage(
-        "soft-dice-squares", "kdkit/objectives/soft_dice.py", "(found**2 + wanted**2)", "(found + wanted)", OBJECTIVES
+        "soft-dice-squares",
+        "kdkit/objectives/soft_dice.py",
+        "(student**2 + teacher**2)",
+        "(student + teacher)",
+        OBJECTIVES,
     ),
     Breakage(
         "attention-norm",

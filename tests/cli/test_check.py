@@ -86,7 +86,7 @@ def test_a_good_teacher_is_shown(cli, toy, tmp_path):
 def test_a_teacher_is_asked_about_labelled_clips_of_the_data(cli, data):
     finished = cli("check", "toy", "--teacher", "--data", data)
     assert finished.code == 0, finished.err
-    assert "asked about 2 samples" in finished.out
+    assert "checked on 2 samples" in finished.out
 
 
 @pytest.mark.parametrize(

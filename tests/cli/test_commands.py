@@ -108,7 +108,7 @@ def test_plugins_info_tells_who_gives_gradients_and_who_needs_them(cli):
         ("exported", {"gradients": True}, "gives gradients"),
         ("inversion", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
         ("adversarial", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
-        ("noise", {"needs_gradients": False}, "no more of a teacher than answers"),
+        ("noise", {"needs_gradients": False}, "no more of a teacher than logits"),
         ("hint", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
     ]:
         assert said in cli("plugins", "info", name).out

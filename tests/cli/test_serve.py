@@ -1,7 +1,7 @@
 """``kdkit serve-teacher``: which teacher, and what is refused before anything listens."""
 
 import pytest
-from kdkit_cli.serve_command import _chosen
+from kdkit_cli.serve_command import _load_teacher
 
 from kdkit.plugins.registry import discover
 
@@ -14,12 +14,12 @@ def token(toy, monkeypatch):
 
 
 def test_a_domain_s_recipe_says_which_teacher():
-    name, teacher = _chosen(discover(), "toy", None, ["teacher.threshold=0.2"])
+    name, teacher = _load_teacher(discover(), "toy", None, ["teacher.threshold=0.2"])
     assert (name, teacher.options.threshold) == ("brightness", 0.2)
 
 
 def test_a_teacher_is_named_with_its_options():
-    name, teacher = _chosen(discover(), "brightness", None, ["threshold=0.3"])
+    name, teacher = _load_teacher(discover(), "brightness", None, ["threshold=0.3"])
     assert (name, teacher.options.threshold) == ("brightness", 0.3)
 
 

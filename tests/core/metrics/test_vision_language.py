@@ -25,9 +25,9 @@ def model(tmp_path_factory) -> VisionLanguage:
 @pytest.fixture
 def fresh():
     """No model is loaded yet."""
-    vision_language._loaded.cache_clear()
+    vision_language._load_model.cache_clear()
     yield
-    vision_language._loaded.cache_clear()
+    vision_language._load_model.cache_clear()
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_similarities_are_openclips_own(model, shape):
 
 
 def test_what_was_asked_about_is_not_embedded_again(model, fresh, monkeypatch):
-    loaded = vision_language._loaded(model.folder)
+    loaded = vision_language._load_model(model.folder)
     asked = {"encode_image": 0, "encode_text": 0}
     for name in asked:
         method = getattr(loaded.model, name)
@@ -73,7 +73,7 @@ def test_only_the_latest_pictures_are_kept(model, fresh, monkeypatch):
     monkeypatch.setattr(vision_language, "KEPT", 3)
     images = noise(5, 16, 16)
     whole = model.similarities(images, ["a"])
-    assert len(vision_language._loaded(model.folder).seen) == 3
+    assert len(vision_language._load_model(model.folder).image_cache) == 3
     np.testing.assert_allclose(model.similarities(images, ["a"]), whole, atol=1e-6)
 
 
@@ -118,8 +118,10 @@ def test_agreement_is_with_the_nearest_prompt_whatever_the_label(model):
     metric = ClipAgreement(ClipAgreement.Options(model=model.folder, prompts=prompts))
     clip = noise(4, 24, 24, 3)
     seen = by_open_clip(model, clip, prompts).mean(0).argmax()
-    answers = np.eye(3, dtype=np.float32)
-    assert [metric.measure(answer, Sample(clip)) for answer in answers] == [[(float(i == seen),)] for i in range(3)]
+    predictions = np.eye(3, dtype=np.float32)
+    assert [metric.measure(prediction, Sample(clip)) for prediction in predictions] == [
+        [(float(i == seen),)] for i in range(3)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,12 +145,12 @@ def test_samples_are_images_or_clips(shape, dtype, seen):
             pictures(sample)
 
 
-def test_an_answer_of_the_other_kind_is_told(model):
+def test_a_prediction_of_the_other_kind_is_refused(model):
     score = ClipScore(ClipScore.Options(model=model.folder, terms=[{"prompt": "a"}]))
     with pytest.raises(DataError, match=r"clip-score needs a mask .* shape \(10,\)"):
         score.measure(np.zeros(10, np.float32), Sample(noise(8, 8)))
     agreement = ClipAgreement(ClipAgreement.Options(model=model.folder, prompts=["a", "b"]))
-    with pytest.raises(DataError, match=r"2 prompts, but the answer .* shape \(8, 8\)"):
+    with pytest.raises(DataError, match=r"2 prompts, but the prediction .* shape \(8, 8\)"):
         agreement.measure(np.zeros((8, 8), np.float32), Sample(noise(8, 8)))
 
 

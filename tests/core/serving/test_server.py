@@ -157,7 +157,7 @@ def test_more_samples_than_a_minute_allows_have_to_wait():
 def test_one_client_more_than_can_wait_is_sent_away():
     with served() as server:
         for _ in range(serving.MOST_WAITING):
-            server.waiting.acquire()
+            server.request_slots.acquire()
         response, _ = ask(server)
         assert response.status == 503
         assert response.getheader("Retry-After") == "1"
