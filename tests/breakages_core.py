@@ -221,7 +221,7 @@ CORE = (
     Breakage(
         "api-teacher-left-out",
         "kdkit/api.py",
-        "if beside is not None and beside.network is None:",
+        "if loaded_teacher is not None and loaded_teacher.network is None:",
         "if False:",
         "tests/cli/test_evaluate.py",
     ),
@@ -259,7 +259,7 @@ CORE = (
     Breakage(
         "discovery-first",
         "kdkit/plugins/discovery.py",
-        "if distribution.name not in seen:",
+        "if distribution.name not in names:",
         "if True:",
         "tests/core/plugins/test_registry.py",
     ),

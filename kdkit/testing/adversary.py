@@ -33,8 +33,8 @@ class AdversaryContract(ComponentContract):
 
     def make(self, seed: int = 0) -> Adversary:
         """A new instance with these options."""
-        made: Adversary = self.component(self.read_options(), seed=seed)
-        return made
+        adversary: Adversary = self.component(self.read_options(), seed=seed)
+        return adversary
 
     def build(self, seed: int = 0) -> torch.nn.Module:
         """A new network, built under this torch seed."""
@@ -50,8 +50,8 @@ class AdversaryContract(ComponentContract):
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            made: torch.Tensor = network(COUNT)
-        return made
+            samples: torch.Tensor = network(COUNT)
+        return samples
 
     @cached_property
     def players(self) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -74,20 +74,20 @@ class AdversaryContract(ComponentContract):
 
     def test_steps_are_counted(self) -> None:
         """Both sides take at least one step in a turn."""
-        made = self.make()
+        adversary = self.make()
         require(
-            made.adversary_steps >= 1 and made.student_steps >= 1,
-            f"adversary_steps is {made.adversary_steps}, student_steps {made.student_steps}",
+            adversary.adversary_steps >= 1 and adversary.student_steps >= 1,
+            f"adversary_steps is {adversary.adversary_steps}, student_steps {adversary.student_steps}",
             "without a step of either there is no duel",
             "Set both to whole numbers from 1.",
         )
 
     def test_inputs_are_a_batch_of_finite_floats(self) -> None:
         """``forward(count)`` makes that many finite float inputs."""
-        made = self.inputs(self.build())
+        samples = self.inputs(self.build())
         require(
-            made.is_floating_point() and len(made) == COUNT and bool(made.isfinite().all()),
-            f"asked for {COUNT} inputs it makes {made.dtype} {tuple(made.shape)}",
+            samples.is_floating_point() and len(samples) == COUNT and bool(samples.isfinite().all()),
+            f"asked for {COUNT} inputs it makes {samples.dtype} {tuple(samples.shape)}",
             "teacher and student are asked about them, and the gradient flows back through them",
             "Return one float tensor (count, *sample shape) in the range of raw inputs.",
         )
@@ -107,9 +107,9 @@ class AdversaryContract(ComponentContract):
         import torch
 
         network = self.build()
-        made, batch = self.inputs(network), self.make().training_batch(network, COUNT)
+        samples, batch = self.inputs(network), self.make().training_batch(network, COUNT)
         require(
-            isinstance(batch, torch.Tensor) and batch.shape == made.shape and not batch.requires_grad,
+            isinstance(batch, torch.Tensor) and batch.shape == samples.shape and not batch.requires_grad,
             f"a training batch of {COUNT} is {getattr(batch, 'dtype', type(batch))} {getattr(batch, 'shape', '')}",
             "the student learns on raw inputs, as it will be used on them",
             "Leave training_batch() as it is inherited, or detach and round what it returns.",
@@ -157,10 +157,10 @@ class AdversaryContract(ComponentContract):
         import torch
 
         network = self.build()
-        made = self.make()
-        optimizer = made.optimizer(network)
+        adversary = self.make()
+        optimizer = adversary.optimizer(network)
         before = {name: value.clone() for name, value in network.named_parameters()}
-        made.loss(network(COUNT), *self.players).backward()
+        adversary.loss(network(COUNT), *self.players).backward()
         optimizer.step()
         changed = [name for name, value in network.named_parameters() if not torch.equal(value, before[name])]
         require(
@@ -178,13 +178,13 @@ class AdversaryContract(ComponentContract):
         for _ in range(2):
             self.make().training_batch(one, COUNT)
         other.load_state_dict({name: value.clone() for name, value in one.state_dict().items()})
-        made = []
+        outputs = []
         for network in (one, other):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(3)
-                made.append((network(COUNT).detach(), self.make().training_batch(network, COUNT).float()))
+                outputs.append((network(COUNT).detach(), self.make().training_batch(network, COUNT).float()))
         require(
-            all(close(*pair) for pair in zip(*made, strict=True)),
+            all(close(*pair) for pair in zip(*outputs, strict=True)),
             "after loading its state a network makes other inputs",
             "an interrupted training goes on from the state dict alone, and must end as an uninterrupted one",
             "Keep pools and running means as buffers of the network, none as a plain attribute.",

@@ -51,13 +51,13 @@ class ComponentContract:
         return path
 
     @cached_property
-    def given(self) -> Mapping[str, Any]:
+    def raw_options(self) -> Mapping[str, Any]:
         """The options to try the component with, not yet read."""
         return self.component.example_options(self.folder) if self.options is None else self.options
 
     def read_options(self) -> ComponentOptions:
         """The options as the component receives them."""
-        return self.component.Options.model_validate(self.given)
+        return self.component.Options.model_validate(self.raw_options)
 
     def make(self) -> Any:
         """A new instance with these options."""
@@ -107,7 +107,7 @@ class ComponentContract:
     def test_unknown_option_is_refused(self) -> None:
         """An option that does not exist is refused."""
         try:
-            self.component.Options.model_validate({**self.given, "no_such_option": 1})
+            self.component.Options.model_validate({**self.raw_options, "no_such_option": 1})
         except ValidationError:
             return
         require(
@@ -120,8 +120,8 @@ class ComponentContract:
     def test_options_survive_a_recipe(self) -> None:
         """Options that are written down and read again are the same."""
         options = self.read_options()
-        written = json.dumps(options.model_dump(mode="json"), allow_nan=False)
-        for form, again in (("Python values", options.model_dump()), ("JSON", json.loads(written))):
+        text = json.dumps(options.model_dump(mode="json"), allow_nan=False)
+        for form, again in (("Python values", options.model_dump()), ("JSON", json.loads(text))):
             read = self.component.Options.model_validate(again)
             require(
                 read == options,
@@ -146,20 +146,20 @@ class ComponentContract:
 
     def test_fingerprint_depends_on_options(self) -> None:
         """Other options give another fingerprint, unless they are incidental."""
-        base, tried = self.make(), 0
+        base, count = self.make(), 0
         for name, options in perturbed(self.read_options()):
             if name in self.component.incidental:
                 continue
             other = self.make()
             other.options = options
-            tried += 1
+            count += 1
             require(
                 other.fingerprint() != base.fingerprint(),
                 f"{name} = {getattr(options, name)!r} gives the same fingerprint as {getattr(base.options, name)!r}",
                 _STALE,
                 _SUPER,
             )
-        if not tried:
+        if not count:
             does_not_apply("there is no option to change")
 
     def test_fingerprint_depends_on_version(self) -> None:

@@ -19,7 +19,7 @@ from kdkit.recipe.experiment import Experiment
 from kdkit.sample import Sample
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.miniature import load_example, run_miniature
-from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, require, told
+from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, one_line, require
 
 MODELS = ("teacher", "student", "control")
 
@@ -68,7 +68,7 @@ class DomainContract(ComponentContract):
         require(
             activation in get_args(Activation),
             f"activation is {activation!r}",
-            "it decides how answers are kept and what metrics and objectives receive",
+            "it decides how predictions are kept and what metrics and objectives receive",
             f"Set it to one of {', '.join(map(repr, get_args(Activation)))}.",
         )
 
@@ -112,16 +112,16 @@ class DomainContract(ComponentContract):
         for suffix in self.component.input_suffixes:
             path = self.folder / f"damaged{suffix}"
             path.write_bytes(b"\x00not what it seems" * 8)
-            found = "is read as if it were whole"
+            outcome = "is read as if it were whole"
             try:
                 self.component().read(path)
             except DataError:
                 continue
             except Exception as error:
-                found = f"raises {told(error)}"
+                outcome = f"raises {one_line(error)}"
             require(
                 False,
-                f"a damaged {suffix} file {found}",
+                f"a damaged {suffix} file {outcome}",
                 "kdkit predict skips a file with its reason when it gets a DataError; anything else ends it",
                 "Catch what the reading library raises and raise kdkit.DataError from it.",
             )
@@ -141,7 +141,7 @@ class DomainContract(ComponentContract):
         row = attempt(
             lambda: self.component().write(path, sample, prediction, out / "one"), "write() fails", why, remedy
         )
-        strangers = [found.name for found in out.iterdir() if not found.name.startswith("one.")]
+        strangers = [file.name for file in out.iterdir() if not file.name.startswith("one.")]
         require(
             not strangers,
             f"write() makes {', '.join(strangers)}",
@@ -192,15 +192,15 @@ class DomainContract(ComponentContract):
         """The figures of all samples are pictures, however few samples there are."""
         if self.component.overview is Domain.overview:
             does_not_apply("the domain draws no figures of all samples together")
-        answers = self._predictions(self._samples)
+        every = self._predictions(self._samples)
         cases = [
-            Case("", 0.5, sample, dict.fromkeys(MODELS, answer))
-            for sample, answer in zip(self._samples, answers, strict=True)
+            Case("", 0.5, sample, dict.fromkeys(MODELS, prediction))
+            for sample, prediction in zip(self._samples, every, strict=True)
         ]
         why = "the report shows all evaluation samples together"
         remedy = "Yield kdkit.Figure with an image's media type and its bytes, or nothing where too little is known."
-        for given in (cases, cases[:1], []):
-            figures = attempt(lambda: list(self.component().overview(iter(given))), "overview() fails", why, remedy)  # noqa: B023
+        for subset in (cases, cases[:1], []):
+            figures = attempt(lambda: list(self.component().overview(iter(subset))), "overview() fails", why, remedy)  # noqa: B023
             for figure in figures:
                 require(_is_picture(figure), f"overview() yields {figure!r:.120}", why, remedy)
 
@@ -212,32 +212,39 @@ class DomainContract(ComponentContract):
             does_not_apply("there is no example data")
         before = _listing(path)
         why, remedy = "kdkit check and kdkit evaluate --data do this", "See Domain.check_data and Domain.source."
-        found = attempt(lambda: domain.check_data(path, "auto", Silence()), "check_data() fails", why, remedy)
+        inspection = attempt(lambda: domain.check_data(path, "auto", Silence()), "check_data() fails", why, remedy)
         source = attempt(lambda: domain.source(path, "auto", None), "source() fails", why, remedy)
-        left_out = len(dropped_kinds(source.exclusions()))
+        dropped_count = len(dropped_kinds(source.exclusions()))
         require(
-            (found.used, found.dropped) == (source.count(), left_out),
-            f"check_data() finds {found.used} usable and {found.dropped} left out, source() {source.count()} and "
-            f"{left_out}",
+            (inspection.used, inspection.dropped) == (source.count(), dropped_count),
+            f"check_data() finds {inspection.used} usable and {inspection.dropped} left out, source() "
+            f"{source.count()} and "
+            f"{dropped_count}",
             "a user checks data to know what a run makes of it",
             "Count the same items in both; Inspection.dropped counts the items with a Defect that is dropped.",
         )
-        samples = attempt(lambda: list(source.generate(range(found.used))), "source() gives no samples", why, remedy)
+        samples = attempt(
+            lambda: list(source.generate(range(inspection.used))), "source() gives no samples", why, remedy
+        )
         require(
             any(sample.truth for sample in samples),
             "no sample of the example data has a truth",
             "there would be nothing to measure against",
             "Put the labels of the data into Sample.truth.",
         )
-        ragged = [table.title for table in found.tables if {len(row) for row in table.rows} - {len(table.columns)}]
+        ragged = [
+            table.title for table in inspection.tables if {len(row) for row in table.rows} - {len(table.columns)}
+        ]
         require(
-            not ragged and all(map(_is_picture, found.pictures)),
+            not ragged and all(map(_is_picture, inspection.pictures)),
             f"tables {ragged} or pictures cannot be shown" if ragged else "a picture cannot be shown",
             "kdkit check prints them",
             "Give every row as many cells as there are columns, and pictures as kdkit.Figure.",
         )
         attempt(
-            lambda: json.dumps([dict(found.facts), [list(map(list, table.rows)) for table in found.tables]]),
+            lambda: json.dumps(
+                [dict(inspection.facts), [list(map(list, table.rows)) for table in inspection.tables]]
+            ),
             "facts and tables are not plain",
             "kdkit check prints them as JSON",
             "Return text and Python numbers, None for what is unknown.",
@@ -253,20 +260,20 @@ class DomainContract(ComponentContract):
         """A folder that holds nothing of the kind gives a DataError."""
         if self.component.source is Domain.source:
             does_not_apply("the domain reads no folders of data")
-        for name, made in (("empty", True), ("missing", False)):
+        for name, exists in (("empty", True), ("missing", False)):
             path = self.folder / name
-            if made:
+            if exists:
                 path.mkdir()
-            found = "is taken for data"
+            outcome = "is taken for data"
             try:
                 self.component().source(path, "auto", None)
             except DataError:
                 continue
             except Exception as error:
-                found = f"raises {told(error)}"
+                outcome = f"raises {one_line(error)}"
             require(
                 False,
-                f"a folder that is {name} {found}",
+                f"a folder that is {name} {outcome}",
                 "the command line prints a DataError as one clear message; anything else ends in a traceback",
                 "Raise kdkit.DataError that names the folder and what was looked for.",
             )
@@ -303,7 +310,7 @@ def _listing(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def predictions(experiment: Experiment, samples: Sequence[Sample]) -> list[np.ndarray]:
-    """The teacher's answers to samples, as metrics and figures receive them."""
+    """The teacher's predictions for samples, as metrics and figures receive them."""
     import torch
 
     from kdkit.engine.inference import freeze, infer_logits
@@ -311,7 +318,7 @@ def predictions(experiment: Experiment, samples: Sequence[Sample]) -> list[np.nd
 
     activation = experiment.domain.activation
     logits = infer_logits(freeze(experiment.teacher.build()), [s.inputs for s in samples], torch.device("cpu"))
-    return [activate(answer, activation) for answer in logits]
+    return [activate(one, activation) for one in logits]
 
 
 def _is_picture(figure: Any) -> bool:

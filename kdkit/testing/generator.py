@@ -18,7 +18,7 @@ from kdkit.sample import Sample
 from kdkit.store.samples import to_record, to_sample
 from kdkit.store.shards import ShardStore
 from kdkit.testing.component import ComponentContract
-from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, require, told
+from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, one_line, require
 from kdkit.testing.samples import difference, first_difference
 
 _PURE = "generation is stopped, resumed and split over processes: sample i must not depend on how it was reached"
@@ -34,19 +34,19 @@ class GeneratorContract(ComponentContract):
             component = LeafRenderer
             options = {"size": 64}
 
-    ``tried``: how many samples are made. ``teacher``: one to try a generator with that ``needs_gradients``; without
-    it, what the class's own ``example_teacher`` gives.
+    ``sample_count``: how many samples are made. ``teacher``: one to try a generator with that ``needs_gradients``;
+    without it, what the class's own ``example_teacher`` gives.
     """
 
-    tried: ClassVar[int] = 4
+    sample_count: ClassVar[int] = 4
     teacher: Teacher | None = None
 
     def make(self, seed: int = 0) -> Generator:
         """A new instance with these options, and with its teacher if it needs one."""
-        made: Generator = self.component(self.read_options(), seed=seed)
+        generator: Generator = self.component(self.read_options(), seed=seed)
         if self.component.needs_gradients:
-            made.bind(self._teacher)
-        return made
+            generator.bind(self._teacher)
+        return generator
 
     @cached_property
     def _teacher(self) -> Teacher:
@@ -64,15 +64,15 @@ class GeneratorContract(ComponentContract):
     def indices(self) -> list[int]:
         """The indices that are tried."""
         count = self.make().count()
-        return list(range(self.tried if count is None else min(self.tried, count)))
+        return list(range(self.sample_count if count is None else min(self.sample_count, count)))
 
     def test_it_yields_a_sample_for_each_index(self) -> None:
         """There is one sample for each index that was asked for."""
-        for asked in ([], self.indices()):
-            found = list(self.make().generate(asked))
+        for indices in ([], self.indices()):
+            samples = list(self.make().generate(indices))
             require(
-                len(found) == len(asked) and all(isinstance(sample, Sample) for sample in found),
-                f"asked for {len(asked)} samples, it yields {len(found)} of {_types(found)}",
+                len(samples) == len(indices) and all(isinstance(sample, Sample) for sample in samples),
+                f"asked for {len(indices)} samples, it yields {len(samples)} of {_types(samples)}",
                 "what is yielded is stored under the index that was asked for: one too few shifts all that follow",
                 "Yield one kdkit.Sample for each index, in order; raise kdkit.DataError for one that is not there.",
             )
@@ -149,9 +149,9 @@ class GeneratorContract(ComponentContract):
         why = "every sample goes through the store on its way to the teacher and the student"
         remedy = "Give numpy arrays of plain numbers (uint8, int64, float32, ...), inputs and each truth alike."
         for index, sample in zip(self.indices(), self._samples(self.make()), strict=True):
-            kept = Sample(sample.inputs, sample.truth)
-            back = attempt(partial(_stored, store, index, kept), f"sample {index} cannot be stored", why, remedy)
-            change = difference(kept, back)
+            plain = Sample(sample.inputs, sample.truth)
+            back = attempt(partial(_stored, store, index, plain), f"sample {index} cannot be stored", why, remedy)
+            change = difference(plain, back)
             require(not change, f"sample {index} is read back differently: {change}", why, remedy)
 
     def test_info_is_plain(self) -> None:
@@ -179,14 +179,14 @@ class GeneratorContract(ComponentContract):
         remedy = "Raise kdkit.DataError in generate() for an index that is not below count()."
         require(count >= 1, "count() is 0", why, "Raise kdkit.DataError when a source holds nothing.")
         for index in (count, count + 7):
-            found = "is given all the same"
+            outcome = "is given all the same"
             try:
                 list(self.make().generate([index]))
             except DataError:
                 continue
             except Exception as error:
-                found = f"raises {told(error)}"
-            require(False, f"there are {count} samples, and sample {index} {found}", why, remedy)
+                outcome = f"raises {one_line(error)}"
+            require(False, f"there are {count} samples, and sample {index} {outcome}", why, remedy)
 
     def test_it_can_be_sent_to_workers(self) -> None:
         """A generator that was used can be pickled, and makes the same samples afterwards."""
@@ -214,5 +214,5 @@ def _stored(store: ShardStore, index: int, sample: Sample) -> Sample:
     return to_sample(store.record(index))
 
 
-def _types(found: Sequence[object]) -> str:
-    return ", ".join(sorted({type(sample).__name__ for sample in found})) or "nothing"
+def _types(objects: Sequence[object]) -> str:
+    return ", ".join(sorted({type(sample).__name__ for sample in objects})) or "nothing"

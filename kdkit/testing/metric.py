@@ -37,20 +37,20 @@ class MetricContract(ComponentContract):
     cases: Any = None
 
     @cached_property
-    def tried(self) -> list[Case]:
-        """The cases that the metric is tried with."""
-        given = list(self.make().example_cases() if self.cases is None else self.cases)
-        if len(given) < 3:
+    def example_cases(self) -> list[Case]:
+        """The cases that the metric measures."""
+        cases = list(self.make().example_cases() if self.cases is None else self.cases)
+        if len(cases) < 3:
             raise MissingExampleError(
                 f"needs three example cases; give them as {self.component.__name__}.example_cases, "
                 "or name the metric in a domain's default recipe"
             )
-        return given
+        return cases
 
     def check_examples(self) -> None:
         """As in the base, and there are cases."""
         super().check_examples()
-        _ = self.tried
+        _ = self.example_cases
 
     def test_unit_and_direction_are_declared(self) -> None:
         """The unit is a text, and it is said whether higher is better."""
@@ -82,14 +82,14 @@ class MetricContract(ComponentContract):
         score = self._whole
         require(
             score.n > 0,
-            f"none of {len(self.tried)} example cases can be measured",
+            f"none of {len(self.example_cases)} example cases can be measured",
             "the other promises are tried with them",
             "Give examples with the truth that the metric compares with, or correct measure().",
         )
 
     def test_parts_add_up(self) -> None:
         """Gathered in parts and merged, the score is that of the whole."""
-        for cut in range(1, len(self.tried)):
+        for cut in range(1, len(self.example_cases)):
             cases = self._copies()
             first, second = self._gathered(cases[:cut]), self._gathered(cases[cut:])
             first.merge(second)
@@ -113,11 +113,13 @@ class MetricContract(ComponentContract):
 
     def test_what_it_measures_is_left_unchanged(self) -> None:
         """Neither prediction nor truth is written to."""
-        for (prediction, sample), (copied, copy) in zip(self.tried, self._copies(), strict=True):
-            self.make().measure(copied, copy)
-            change = array_difference(prediction, copied)
+        for (prediction, sample), (prediction_copy, sample_copy) in zip(
+            self.example_cases, self._copies(), strict=True
+        ):
+            self.make().measure(prediction_copy, sample_copy)
+            change = array_difference(prediction, prediction_copy)
             for name, array in sample.truth.items():
-                change = change or array_difference(array, copy.truth[name])
+                change = change or array_difference(array, sample_copy.truth[name])
             require(
                 not change,
                 f"measure() changes what it is given: {change}",
@@ -154,15 +156,15 @@ class MetricContract(ComponentContract):
         """A sample whose truth is not known is left out, or measured without it."""
         for prediction, sample in self._copies():
             bare = Sample(sample.inputs, {}, sample.info)
-            for told, method in (
+            for name, method in (
                 ("measure", partial(self.make().measure, prediction)),
                 ("humans", self.make().humans),
             ):
                 attempt(
                     partial(method, bare),
-                    f"without truth {told}() fails",
+                    f"without truth {name}() fails",
                     "recordings often have no label: the evaluation would break off at the first one",
-                    f'Begin {told}() with: if "mask" not in sample.truth: return [].',
+                    f'Begin {name}() with: if "mask" not in sample.truth: return [].',
                 )
 
     def test_half_precision_is_measured_alike(self) -> None:
@@ -176,10 +178,10 @@ class MetricContract(ComponentContract):
         why = "with mixed precision, predictions come in half precision, where sums overflow at 65504"
         remedy = "Begin with prediction.astype(np.float32), or compare before you add up."
         score = attempt(lambda: self._gathered(halves).compute(), "half precision cannot be measured", why, remedy)
-        wanted = self._gathered(singles).compute()
+        reference = self._gathered(singles).compute()
         require(
-            _close(score.value, wanted.value, 1e-3),
-            f"in half precision the score is {score.value}, in single precision {wanted.value}",
+            _close(score.value, reference.value, 1e-3),
+            f"in half precision the score is {score.value}, in single precision {reference.value}",
             why,
             remedy,
         )
@@ -208,7 +210,7 @@ class MetricContract(ComponentContract):
         """The cases anew, so that a metric that writes to them spoils no other promise."""
         return [
             (np.array(prediction), Sample(sample.inputs, _copied(sample.truth), sample.info))
-            for prediction, sample in self.tried
+            for prediction, sample in self.example_cases
         ]
 
 

@@ -15,7 +15,7 @@ from kdkit.testing.samples import array_difference
 if TYPE_CHECKING:
     import torch
 
-# Of the largest answer: convolutions round differently in batches of different size.
+# Of the largest logit: convolutions round differently in batches of different size.
 TOLERANCE = 1e-4
 
 
@@ -35,17 +35,17 @@ class NetworkContract(ComponentContract):
     def batch(self) -> np.ndarray:
         """The raw inputs that the network is tried with."""
         if self.inputs is not None:
-            given = self.inputs
+            inputs = self.inputs
         elif self.generator is not None:
-            given = np.stack([sample.inputs for sample in self.generator.generate([0, 1])])
+            inputs = np.stack([sample.inputs for sample in self.generator.generate([0, 1])])
         else:
-            given = self.make().example_inputs()
-        if given is None:
+            inputs = self.make().example_inputs()
+        if inputs is None:
             raise MissingExampleError(
                 f"needs example inputs; give them as {self.component.__name__}.example_inputs, "
                 "or name the component in a domain's default recipe"
             )
-        return np.asarray(given)
+        return np.asarray(inputs)
 
     def check_examples(self) -> None:
         """As in the base, and there are inputs."""
@@ -70,9 +70,9 @@ class NetworkContract(ComponentContract):
         import torch
 
         with torch.no_grad():
-            return self.raw_answers(network, inputs).float()
+            return self.raw_output(network, inputs).float()
 
-    def raw_answers(self, network: torch.nn.Module, inputs: np.ndarray | None = None) -> Any:
+    def raw_output(self, network: torch.nn.Module, inputs: np.ndarray | None = None) -> Any:
         """What ``forward`` returns for a copy of the inputs; chance in it is the same each time."""
         import torch
 
@@ -80,54 +80,59 @@ class NetworkContract(ComponentContract):
             torch.manual_seed(0)
             return network(torch.from_numpy(np.array(self.batch if inputs is None else inputs)))
 
-    def test_answers_are_a_batch_of_floats(self) -> None:
+    def test_predictions_are_a_batch_of_floats(self) -> None:
         """Answers are a float tensor with one row for each input."""
         import torch
 
-        answers = self.raw_answers(self.frozen())
-        found = f"{answers.dtype} {tuple(answers.shape)}" if isinstance(answers, torch.Tensor) else type(answers)
-        wanted = f"(batch, {', '.join(map(str, self.output_shape))})" if self.output_shape else "(batch, ...)"
+        predictions = self.raw_output(self.frozen())
+        description = (
+            f"{predictions.dtype} {tuple(predictions.shape)}"
+            if isinstance(predictions, torch.Tensor)
+            else type(predictions)
+        )
+        expected_shape = f"(batch, {', '.join(map(str, self.output_shape))})" if self.output_shape else "(batch, ...)"
         require(
-            isinstance(answers, torch.Tensor)
-            and answers.is_floating_point()
-            and answers.shape[:1] == (len(self.batch),)
-            and (self.output_shape is None or tuple(answers.shape[1:]) == self.output_shape),
-            f"for {len(self.batch)} inputs the answers are {found}, expected floats {wanted}",
-            "each answer is stored beside its sample and compared, element by element, with the other model's",
+            isinstance(predictions, torch.Tensor)
+            and predictions.is_floating_point()
+            and predictions.shape[:1] == (len(self.batch),)
+            and (self.output_shape is None or tuple(predictions.shape[1:]) == self.output_shape),
+            f"for {len(self.batch)} inputs the predictions are {description}, expected floats {expected_shape}",
+            "each prediction is stored beside its sample and compared, element by element, with the other model's",
             "Return logits as one float tensor whose first axis is the batch.",
         )
 
-    def test_answers_are_finite(self) -> None:
+    def test_predictions_are_finite(self) -> None:
         """Answers are finite."""
-        answers = self.infer(self.frozen())
-        bad = int((~answers.isfinite()).sum())
+        predictions = self.infer(self.frozen())
+        bad = int((~predictions.isfinite()).sum())
         require(
             bad == 0,
-            f"{bad} of {answers.numel()} values are not finite",
+            f"{bad} of {predictions.numel()} values are not finite",
             "one NaN in a target makes every weight of the student NaN",
             "Look for a division by zero or a logarithm of zero, and at the weights.",
         )
 
-    def test_an_answer_does_not_depend_on_the_batch(self) -> None:
-        """The answer to a sample is the same alone and in a batch."""
+    def test_a_prediction_does_not_depend_on_the_batch(self) -> None:
+        """The prediction for a sample is the same alone and in a batch."""
         together = self.infer(self.frozen())
         for place, one in enumerate(self.batch):
             alone = self.infer(self.frozen(), one[None])[0]
             require(
                 close(alone, together[place]),
-                f"sample {place} alone is answered otherwise than in a batch (by {distance(alone, together[place])})",
-                "batches are cut as memory allows: the answers would depend on the machine",
+                f"sample {place} gives another prediction alone than in a batch "
+                f"(by {distance(alone, together[place])})",
+                "batches are cut as memory allows: the predictions would depend on the machine",
                 "Normalise each sample by itself, and let nothing but the batch axis hold the batch.",
             )
 
-    def test_an_answer_is_repeated(self) -> None:
-        """The same network gives the same answer when it is asked again."""
+    def test_a_prediction_is_repeated(self) -> None:
+        """The same network gives the same prediction when it is called again."""
         network = self.frozen()
         first, second = self.infer(network), self.infer(network)
         require(
             close(first, second),
-            f"asked again, the network answers otherwise (by {distance(first, second)})",
-            "what it says of a sample would depend on what it was asked before",
+            f"called again, the network predicts otherwise (by {distance(first, second)})",
+            "what it says of a sample would depend on what it was given before",
             "Keep no state from one call to the next: a recurrent network starts each forward from its first state.",
         )
 
@@ -148,7 +153,7 @@ class NetworkContract(ComponentContract):
 
 
 def close(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two answers are the same but for rounding; NaN equals NaN."""
+    """Whether two predictions are the same but for rounding; NaN equals NaN."""
     import torch
 
     if one.shape != other.shape:
@@ -159,7 +164,7 @@ def close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def distance(one: torch.Tensor, other: torch.Tensor) -> str:
-    """How far two answers lie apart, in words."""
+    """How far two predictions lie apart, in words."""
     if one.shape != other.shape:
         return f"shapes {tuple(one.shape)} and {tuple(other.shape)}"
     return f"up to {float((one - other).abs().max()):.3g}"

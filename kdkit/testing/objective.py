@@ -54,7 +54,7 @@ class ObjectiveContract(ComponentContract):
                 shape == () and bool(loss.isfinite()),
                 f"under {activation} the loss is {'not finite' if shape == () else f'of shape {shape}'}",
                 "training follows one number",
-                "Take the mean over the batch and over all values of an answer.",
+                "Take the mean over the batch and over all values of a prediction.",
             )
 
     def test_extreme_logits_are_survived(self) -> None:
@@ -100,7 +100,7 @@ class ObjectiveContract(ComponentContract):
                 "Treat each sample of the batch alike, and take the mean.",
             )
 
-    def test_the_teachers_answer_is_the_minimum(self) -> None:
+    def test_the_teachers_prediction_is_the_minimum(self) -> None:
         """No logits have a lower loss than those that match the targets."""
         import torch
 
@@ -167,10 +167,10 @@ class ObjectiveContract(ComponentContract):
         import torch
 
         for activation, logits, targets in self._tried():
-            given = logits.clone(), targets.clone()
-            self.make().loss(*given)
+            copies = logits.clone(), targets.clone()
+            self.make().loss(*copies)
             require(
-                torch.equal(given[0], logits) and torch.equal(given[1], targets),
+                torch.equal(copies[0], logits) and torch.equal(copies[1], targets),
                 f"under {activation} loss() changes its arguments",
                 "the same tensors may be used for another loss, and gradients are computed from them",
                 "Use operations that make new tensors.",
@@ -182,7 +182,7 @@ class ObjectiveContract(ComponentContract):
 
         chance = torch.Generator().manual_seed(0)
         shape = (BATCH, *self.output_shape)
-        # Features are values, whatever becomes of the answers behind them.
+        # Features are values, whatever becomes of the predictions behind them.
         named = ("identity",) if issubclass(self.component, FeatureObjective) else self.component.activations
         for activation in KNOWN:
             if activation in named:

@@ -47,13 +47,13 @@ def load_project(folder: Path, environment: Mapping[str, str] = os.environ) -> t
 def _project(folder: Path) -> dict[str, Any]:
     path = folder / PYPROJECT
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
     except FileNotFoundError as error:
         raise UsageError(f"{folder} holds no {PYPROJECT}", "Name the folder of a plugin's project.") from error
     except ValueError as error:
         raise UsageError(f"{path} cannot be parsed: {error}") from error
-    assert isinstance(found, dict)
-    return found
+    assert isinstance(project, dict)
+    return project
 
 
 def _make_importable(folder: Path, point: str) -> None:

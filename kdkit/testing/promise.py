@@ -40,7 +40,7 @@ def attempt(action: Callable[[], Any], what: str, why: str, remedy: str) -> Any:
     try:
         return action()
     except Exception as error:
-        raise BrokenPromiseError(f"{what}: {told(error)}", why, remedy) from error
+        raise BrokenPromiseError(f"{what}: {one_line(error)}", why, remedy) from error
 
 
 def does_not_apply(reason: str) -> NoReturn:
@@ -49,7 +49,7 @@ def does_not_apply(reason: str) -> NoReturn:
     raise SkipTest(reason)
 
 
-def told(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An exception in one line."""
     text = " ".join(str(error).split())
     text = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -34,7 +34,7 @@ class Use:
 
     @cached_property
     def cases(self) -> list[tuple[np.ndarray, Sample]]:
-        """Samples of the evaluation with the teacher's answers to them, such as the metrics get."""
+        """Samples of the evaluation with the teacher's predictions for them, such as the metrics get."""
         samples = list(self.experiment.evaluation_source.generate(range(CASES)))
         return list(zip(predictions(self.experiment, samples), samples, strict=True))
 
@@ -52,9 +52,9 @@ class Recipes:
         as it is. None when there is no such use.
         """
         for use in self._uses:
-            for placed in use.experiment.components().values():
-                if type(placed) is component:
-                    return use, placed.options.model_dump()
+            for instance in use.experiment.components().values():
+                if type(instance) is component:
+                    return use, instance.options.model_dump()
         names = [entry.name for entry in plugin.entries["domain"]]
         near = [use for use in self._uses if use.experiment.recipe.domain in names]
         return (near[0], {}) if len(near) == 1 else None

@@ -11,13 +11,13 @@ from kdkit.sample import Sample
 
 def difference(one: Sample, other: Sample) -> str:
     """The first thing in which two samples differ; empty when they are equal."""
-    if told := array_difference(one.inputs, other.inputs):
-        return f"inputs: {told}"
+    if change := array_difference(one.inputs, other.inputs):
+        return f"inputs: {change}"
     if set(one.truth) != set(other.truth):
         return f"truth holds {sorted(one.truth)} and {sorted(other.truth)}"
     for name, array in one.truth.items():
-        if told := array_difference(array, other.truth[name]):
-            return f"truth {name!r}: {told}"
+        if change := array_difference(array, other.truth[name]):
+            return f"truth {name!r}: {change}"
     return "" if dict(one.info) == dict(other.info) else f"info: {dict(one.info)} and {dict(other.info)}"
 
 
@@ -39,6 +39,6 @@ def first_difference(ones: list[Sample], others: list[Sample]) -> str:
     for place, (one, other) in enumerate(zip_longest(ones, others)):
         if one is None or other is None:
             return f"{len(ones)} and {len(others)} samples"
-        if told := difference(one, other):
-            return f"sample {place}: {told}"
+        if change := difference(one, other):
+            return f"sample {place}: {change}"
     return ""

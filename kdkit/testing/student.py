@@ -52,7 +52,7 @@ class StudentContract(NetworkContract):
         )
 
     def test_saved_weights_are_the_student(self) -> None:
-        """Saved and loaded into another network, the weights give the same answers."""
+        """Saved and loaded into another network, the weights give the same predictions."""
         from safetensors.torch import save_file
 
         trained, other, path = self.frozen(seed=1), self.frozen(seed=2), self.folder / "weights.safetensors"
@@ -69,7 +69,7 @@ class StudentContract(NetworkContract):
         before, after = self.infer(trained), self.infer(other)
         require(
             close(before, after),
-            f"after saving and loading it answers otherwise (by {distance(before, after)})",
+            f"after saving and loading it predicts otherwise (by {distance(before, after)})",
             why,
             remedy,
         )
@@ -107,13 +107,13 @@ class StudentContract(NetworkContract):
             min(losses) < float(first.detach()),
             f"the loss is {float(first):.6g}, and after one step {', '.join(f'{loss:.6g}' for loss in losses)}",
             "what does not go downhill on one batch will not be trained by many",
-            "Check what forward does to its result: gradients must be those of the answers that it returns.",
+            "Check what forward does to its result: gradients must be those of the logits that it returns.",
         )
 
     def _loss(self, network: torch.nn.Module) -> torch.Tensor:
-        """The mean squared distance to answers drawn at random."""
+        """The mean squared distance to targets drawn at random."""
         import torch
 
-        answers = self.raw_answers(network).float()
-        targets = torch.from_numpy(np.random.default_rng(0).normal(size=tuple(answers.shape))).float()
-        return torch.nn.functional.mse_loss(answers, targets)
+        outputs = self.raw_output(network).float()
+        targets = torch.from_numpy(np.random.default_rng(0).normal(size=tuple(outputs.shape))).float()
+        return torch.nn.functional.mse_loss(outputs, targets)

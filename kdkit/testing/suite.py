@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from unittest import SkipTest
 
 from kdkit.testing.component import ComponentContract
-from kdkit.testing.promise import BrokenPromiseError, ContractAdvice, MissingExampleError, told
+from kdkit.testing.promise import BrokenPromiseError, ContractAdvice, MissingExampleError, one_line
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def run_contract(contract: type[ComponentContract], leave_out: tuple[str, ...] =
         verdict.unverified = str(error)
         return verdict
     except Exception as error:
-        verdict.broken.append(Broken("check_examples", f"the examples: {told(error)}", "Correct the examples."))
+        verdict.broken.append(Broken("check_examples", f"the examples: {one_line(error)}", "Correct the examples."))
         return verdict
     for name in promises(contract):
         if name not in leave_out:
@@ -73,7 +73,7 @@ def _try(contract: type[ComponentContract], name: str, verdict: Verdict) -> None
         verdict.broken.append(Broken(name, error.what, error.remedy))
     except Exception as error:
         promise = (getattr(contract, name).__doc__ or name).strip().splitlines()[0].rstrip(".")
-        verdict.broken.append(Broken(name, f"{promise}? {told(error)}", "Make it work with the example given."))
+        verdict.broken.append(Broken(name, f"{promise}? {one_line(error)}", "Make it work with the example given."))
     else:
         verdict.kept.append(name)
     verdict.advice += [str(warning.message) for warning in caught if issubclass(warning.category, ContractAdvice)]

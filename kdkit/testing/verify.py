@@ -21,7 +21,7 @@ from kdkit.testing.miniature import run_miniature
 from kdkit.testing.network import NetworkContract
 from kdkit.testing.objective import ObjectiveContract
 from kdkit.testing.probe import heavy_imports
-from kdkit.testing.promise import told
+from kdkit.testing.promise import one_line
 from kdkit.testing.recipes import Recipes, Use
 from kdkit.testing.sources import VerifiedSources
 from kdkit.testing.student import StudentContract
@@ -41,14 +41,14 @@ MINIATURE = "test_a_miniature_run_ends_well"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of what was found: of a component's promises, or of a domain's miniature run (then ``told``)."""
+    """One line of what was found: of a component's promises, or of a domain's miniature run (then ``summary``)."""
 
     name: str
     verdict: Verdict
-    told: str = ""
+    summary: str = ""
 
     def __str__(self) -> str:
-        return self.told or str(self.verdict)
+        return self.summary or str(self.verdict)
 
 
 def verify(registry: Registry, plugin: Plugin) -> Iterator[Finding]:
@@ -135,5 +135,5 @@ def _miniature(registry: Registry, domain: str) -> Finding:
         except KdkitError as error:
             what, remedy = error.message, error.remedy
         except Exception as error:
-            what, remedy = told(error), "Run it with --set samples.train=2 --set training.epochs=1 to see where."
+            what, remedy = one_line(error), "Run it with --set samples.train=2 --set training.epochs=1 to see where."
     return Finding(domain, Verdict(broken=[Broken(MINIATURE, what, remedy)]), "miniature run: broken")

@@ -66,7 +66,7 @@ def test_an_installed_plugin_is_verified(cli, toy):
     )
     # The toy has two teachers that are wrong on purpose; the one that is constant gives no gradients, either.
     assert any(re.fullmatch(r"constant \d+ of \d+ promises kept", line) for line in lines)
-    assert any(line.startswith("broken: every answer has the same value → ") for line in lines)
+    assert any(line.startswith("broken: every prediction has the same value → ") for line in lines)
     assert any(line.startswith("broken: 2048 of 2048 values are not finite → ") for line in lines)
     assert done.code == 1
     assert "3 promises are broken" in done.err

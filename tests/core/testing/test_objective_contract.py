@@ -114,8 +114,8 @@ BROKEN = [
     (Detached, "test_the_gradient_is_finite"),
     (Partial, "test_the_gradient_is_finite"),
     (Preferring, "test_the_order_of_a_batch_does_not_matter"),
-    (Overconfident, "test_the_teachers_answer_is_the_minimum"),
-    (Mismatched, "test_the_teachers_answer_is_the_minimum"),
+    (Overconfident, "test_the_teachers_prediction_is_the_minimum"),
+    (Mismatched, "test_the_teachers_prediction_is_the_minimum"),
     (Credulous, "test_weights_are_counted"),
     (Overwriting, "test_its_arguments_are_left_unchanged"),
 ]

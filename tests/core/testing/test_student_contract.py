@@ -139,10 +139,10 @@ def _with(network: type[Network]) -> type[Layers]:
 
 
 BROKEN = [
-    (_with(RoundingInUse), "test_answers_are_a_batch_of_floats"),
-    (_with(DividingInUse), "test_answers_are_finite"),
-    (_with(Centring), "test_an_answer_does_not_depend_on_the_batch"),
-    (_with(Remembering), "test_an_answer_is_repeated"),
+    (_with(RoundingInUse), "test_predictions_are_a_batch_of_floats"),
+    (_with(DividingInUse), "test_predictions_are_finite"),
+    (_with(Centring), "test_a_prediction_does_not_depend_on_the_batch"),
+    (_with(Remembering), "test_a_prediction_is_repeated"),
     (_with(Overwriting), "test_inputs_are_left_unchanged"),
     (Silent, "test_it_says_what_it_takes"),
     (Chance, "test_weights_follow_the_seed"),

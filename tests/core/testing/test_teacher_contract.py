@@ -159,15 +159,15 @@ def _with(network: type[Network]) -> type[Convolution]:
 
 
 BROKEN = [
-    (_with(Rounding), "test_answers_are_a_batch_of_floats"),
-    (_with(Dividing), "test_answers_are_finite"),
-    (_with(Deaf), "test_answers_depend_on_the_inputs"),
-    (_with(Centring), "test_an_answer_does_not_depend_on_the_batch"),
-    (_with(Counting), "test_an_answer_is_repeated"),
+    (_with(Rounding), "test_predictions_are_a_batch_of_floats"),
+    (_with(Dividing), "test_predictions_are_finite"),
+    (_with(Deaf), "test_predictions_depend_on_the_inputs"),
+    (_with(Centring), "test_a_prediction_does_not_depend_on_the_batch"),
+    (_with(Counting), "test_a_prediction_is_repeated"),
     (_with(Overwriting), "test_inputs_are_left_unchanged"),
-    (_with(Learning), "test_answering_changes_no_weight"),
+    (_with(Learning), "test_predicting_changes_no_weight"),
     (_with(Unfrozen), "test_it_is_frozen"),
-    (_with(Differentiating), "test_it_answers_without_gradients"),
+    (_with(Differentiating), "test_it_predicts_without_gradients"),
     (_with(Cutting), "test_gradients_reach_the_inputs"),
     (_with(Overweighing), "test_weights_are_shares"),
     (Random, "test_two_builds_agree"),
@@ -192,7 +192,9 @@ def test_a_good_teacher_keeps_all_promises():
 
 
 def test_the_shape_of_an_answer_can_be_checked():
-    check_only("test_answers_are_a_batch_of_floats", TeacherContract, Convolution, inputs=INPUTS, output_shape=(10,))
+    check_only(
+        "test_predictions_are_a_batch_of_floats", TeacherContract, Convolution, inputs=INPUTS, output_shape=(10,)
+    )
 
 
 class Images(Generator):

@@ -25,7 +25,7 @@ FRAMES = 8
 class TestPhantom(GeneratorContract):
     component = Phantom
     options = {"frames": FRAMES, "size": 64}
-    tried = 3
+    sample_count = 3
 
 
 class TestDeepLabV3(TeacherContract):

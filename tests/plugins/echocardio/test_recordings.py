@@ -463,6 +463,9 @@ class TestDicomAndClips:
         (tmp_path / "fake.dcm").write_text("no DICOM file")
         shutil.copy(get_testdata_file("rtplan.dcm"), tmp_path / "plan.dcm")
         write_avi(tmp_path / "other.avi", beat())
+        # The directory of a medium is a DICOM file, too, and no recording.
+        write_dicom(tmp_path / "directory.dcm", beat())
+        (tmp_path / "directory.dcm").rename(tmp_path / "DICOMDIR")
         study = inspect(open_study(tmp_path))
         assert [(r.name, r.patient, r.info) for r in study.recordings] == [
             ("p1-IM0001", "P1", {"sex": "F"}),

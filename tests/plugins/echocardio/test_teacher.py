@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from kdkit_echocardio.framewise import Framewise
-from kdkit_echocardio.networks.deeplab import build
+from kdkit_echocardio.networks.deeplab import ResidualBlock, build
 from kdkit_echocardio.teacher import DEVIATION, EMBEDDED, MEAN, DeepLabV3
 from pydantic import ValidationError
 from safetensors.torch import save_file
@@ -94,6 +94,19 @@ def test_normalisation_is_the_published_one(compact):
         expected = compact((grey - mean) / deviation)["out"][:, 0]
         logits = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)[0]
     assert torch.allclose(logits, expected, atol=1e-5)
+
+
+def test_the_compact_network_is_the_one_that_its_weights_were_trained_in(compact):
+    """Neither rates nor shortcuts leave a trace in the names and shapes of weights."""
+    pyramid = compact.classifier[0].convs
+    assert [pyramid[place][0].dilation for place in (1, 2, 3)] == [(2, 2), (4, 4), (6, 6)]
+    block = ResidualBlock(3, 3, rate=2).eval()
+    for layer in block.body:
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.zeros_(layer.weight)
+    features = torch.randn(1, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(block(features), features.relu())
 
 
 def test_chunks_change_nothing(compact):

@@ -84,7 +84,7 @@ class TestFolderOfClips(GeneratorContract):
 
 class TestExampleOfDiffusers(GeneratorContract):
     component = Diffusers
-    tried = 2
+    sample_count = 2
 
     @cached_property
     def options(self):

@@ -20,7 +20,7 @@ pytestmark = [
 
 class TestEchoDiffusion(GeneratorContract):
     component = EchoDiffusion
-    tried = 3
+    sample_count = 3
 
     def setup_method(self):
         pytest.importorskip("diffusers", reason="the extra diffusion of kdkit-echocardio is not installed")
