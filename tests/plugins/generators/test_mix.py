@@ -55,6 +55,12 @@ def test_recordings_are_used_once_each_from_the_first_on_until_they_run_out(pict
         list(source.generate(range(count + 1)))
 
 
+def test_it_ends_where_the_first_of_its_members_does(pictures):
+    source = mix(pictures, pictures, shares=(9, 1))
+    samples = list(source.generate(range(source.count())))
+    assert len(samples) == source.count() >= 4
+
+
 def test_without_end_there_is_no_count():
     assert mix(FINE, COARSE).count() is None
 
