@@ -76,16 +76,10 @@ def test_cases_of_one_sample_are_drawn_together():
     assert together.ci_high - together.ci_low == pytest.approx(alone.ci_high - alone.ci_low)
 
 
-class MeanByPatient(Mean):
-    """As Mean; the samples of a patient belong together."""
-
-    group_key = "patient"
-
-
 def of_patients(values, patients):
-    metric = MeanByPatient()
+    metric = Mean()
     for value, patient in zip(values, patients, strict=True):
-        info = {} if patient is None else {"patient": patient}
+        info = {} if patient is None else {"unit": patient}
         metric.update(np.atleast_1d(value), Sample(np.zeros(1), info=info))
     return metric
 

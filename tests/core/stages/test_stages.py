@@ -187,7 +187,7 @@ def test_a_change_of_hardware_changes_nothing(finished, prepare):
 def test_generating_goes_on_where_it_was_cut_off(prepare):
     run = prepare(*SMALL)
     samples = run.evaluation.split.samples
-    generate.make_shard(samples.generator, samples.store, (2, 5))
+    generate.make_shard(samples.generator, samples.store, 2, range(2, 5))
     before = times(run.root)
     assert run_stages(run, last="generate") == ["generate"]
     assert samples.store.ranges() == [(0, 2), (2, 5), (5, 11)]
