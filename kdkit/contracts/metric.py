@@ -41,7 +41,7 @@ class Metric(Component, ABC):
     ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
     ``higher_is_better``: None when zero is best (a bias).
     ``group_key``: the entry of ``sample.info`` that says which samples belong together ("patient"). The bootstrap
-    draws such groups, as ten clips of one patient tell less than ten patients; a sample without the entry is drawn by
+    draws such groups, as ten clips of one patient say less than ten patients; a sample without the entry is drawn by
     itself, and so is every sample where the key is None.
     ``needs_truth``: False for a metric of the prediction alone, or beside the teacher's: ``kdkit evaluate --data``
     then predicts samples without labels, too.
