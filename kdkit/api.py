@@ -219,9 +219,7 @@ class DataEvaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
-        from kdkit.pages.data import as_json
-
-        return as_json(self.facts, self.result)
+        return dict(self.facts) | self.result.as_json()
 
 
 def evaluate(
@@ -400,11 +398,12 @@ def _write_evaluation(
     domain: Domain,
     source: Any,
 ) -> list[Path]:
-    from kdkit.pages.data import show_worst, worst_rows, write_outcome
+    from kdkit.evaluation.worst import draw_worst, worst_rows
+    from kdkit.pages.data import write_outcome
 
     first = next(iter(metrics))
     rows = worst_rows(result, "student", first, metrics[first].higher_is_better)
-    return write_outcome(out, facts, result, metrics, show_worst(networks, domain, source, rows, first))
+    return write_outcome(out, facts, result, metrics, list(draw_worst(networks, domain, source, rows, first)))
 
 
 def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:

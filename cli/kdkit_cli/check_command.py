@@ -95,7 +95,7 @@ def _check_teacher(
     from kdkit.engine.inference import freeze
     from kdkit.errors import DataError
     from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher, first_samples
-    from kdkit.pages.data import contact_sheet
+    from kdkit.pages.contact_sheet import contact_sheet
     from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
     from kdkit.runs.folder import home
@@ -109,7 +109,7 @@ def _check_teacher(
         raise DataError(f"{data or source} holds no sample for the teacher to predict")
     verdict, predictions = check_teacher(examiner, recipe.teacher.name, freeze(experiment.teacher.build()), samples)
     cases = [Case("median", 0.0, s, {"teacher": p}) for s, p in zip(samples, predictions, strict=True)]
-    sheet = contact_sheet([figure for case in cases for figure in examiner.figures([case])])
+    sheet = contact_sheet(figure for case in cases for figure in examiner.figures([case]))
     picture = (out or home() / recipe.domain / "check") / "teacher.png" if sheet else None
     if sheet and picture:
         write_bytes(picture, sheet)

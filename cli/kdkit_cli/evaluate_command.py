@@ -111,10 +111,9 @@ def _table(result: ScoringResult) -> Table:
     """Models and groups down, metrics across; each with half the width of its 95 % interval, and n."""
     from rich.table import Table
 
-    from kdkit.pages.data import measured_names
     from kdkit_cli.scores_table import score_text
 
-    names = measured_names(result.scores)
+    names = result.metric_names()
     table = Table(padding=(0, 1))
     table.add_column("")
     table.add_column("")

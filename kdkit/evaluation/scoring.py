@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
-from kdkit.contracts.metric import Metric
+from kdkit.contracts.metric import Metric, Score
 from kdkit.contracts.vocabulary import Case, Figure
 from kdkit.engine.inference import freeze, infer_logits
 from kdkit.engine.sample_prediction import SampleOrReason, SamplePredictor, predict_samples
@@ -52,6 +52,24 @@ class ScoringResult:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     overview: list[Figure] = field(default_factory=list)
     differences: dict[str, dict[str, JudgedDifference]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but rows and pictures as plain values."""
+        return {
+            "unlabelled": self.unlabelled,
+            "skipped": [{"sample": name, "reason": reason} for name, reason in self.skipped],
+            "scores": {
+                model: {group: _plain(by_name) for group, by_name in groups.items()}
+                for model, groups in self.scores.items()
+            },
+            "differences": {pair: _plain(by_name) for pair, by_name in self.differences.items()},
+        }
+
+    def metric_names(self) -> list[str]:
+        """The metrics that could be measured at all, in their order."""
+        every = [by_name for groups in self.scores.values() for by_name in groups.values()]
+        names = dict.fromkeys(name for by_name in every for name in by_name)
+        return [name for name in names if any(by_name[name].n for by_name in every)]
 
 
 def score_models(
@@ -207,3 +225,7 @@ class _Scorer(Callback):
             for group, stratum in strata.items():
                 for name, metric in self.grouped_metrics.of_group(group)[model].items():
                     update_metric(metric, model, prediction, stratum, teacher, probes.get(name, ()))
+
+
+def _plain(values: Mapping[str, Score | JudgedDifference]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(value) for name, value in values.items()}

@@ -10,14 +10,14 @@ from kdkit.evaluation.numbers import format_count, format_score, format_signific
 from kdkit.pages.summary import DIRECTIONS
 from kdkit.pages.template import render
 
-TEMPLATE = "compare.html"
+TEMPLATE = "comparison.html"
 
 
 def page(comparison: Comparison) -> str:
     """The comparison as HTML."""
     return render(
         TEMPLATE,
-        found=comparison,
+        comparison=comparison,
         verdicts={name: _verdicts(comparison, name) for name in comparison.names[1:]},
         format_score=format_score,
         directions=DIRECTIONS,

@@ -1,8 +1,8 @@
-"""The page: everything that was found, laid into the template."""
+"""The report of a run as one page that needs no other file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,13 @@ from kdkit.evaluation.ranking import best_first
 from kdkit.evaluation.verdict import verdict
 from kdkit.pages import charts
 from kdkit.pages.summary import DIRECTIONS, fact_rows, score_rows
-from kdkit.pages.template import render as fill
+from kdkit.pages.template import render
 from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.schema import Recipe
 from kdkit.recipe.show import commented_yaml
 from kdkit.runs.folder import CONTROL, HUMANS, STUDENT, TEACHER
-from kdkit.runs.run import Run
 
-TEMPLATE = "report.html"
+TEMPLATE = "run.html"
 WORST_SAMPLES = 10
 # A manifest notes things as they happen: what no stage has noted yet is empty.
 _NOT_NOTED: dict[str, Any] = {
@@ -36,26 +35,33 @@ _NOT_NOTED: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class ShownCase:
-    """A chosen sample with the pictures that the domain drew of it."""
+class RankedCase:
+    """The best, the median or the worst sample with the pictures that the domain drew of it."""
 
     rank: str
     sample: SampleValues
     figures: Sequence[Figure]
 
 
-def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase], overview: Sequence[Figure]) -> str:
-    """The report as HTML. ``overview``: what the domain drew of all evaluation samples together."""
-    experiment, recipe = run.experiment, run.experiment.recipe
+def page(
+    experiment: Experiment,
+    name: str,
+    manifest: Mapping[str, Any],
+    outcome: Outcome,
+    cases: Sequence[RankedCase],
+    overview: Sequence[Figure],
+) -> str:
+    """The report as HTML. ``name``: the run's; ``overview``: the domain's drawings of all samples together."""
+    recipe = experiment.recipe
     metric = experiment.metrics[outcome.metric]
     ordered = best_first(outcome.samples, metric.higher_is_better)
     facts = fact_rows(outcome, experiment.domain.item)
-    return fill(
+    return render(
         TEMPLATE,
         {"common_format": common_format(_known(outcome.samples, STUDENT)), "format_duration": format_duration},
         recipe=recipe,
         plays=isinstance(experiment.generator, Adversary),
-        name=run.folder.path.resolve().name,
+        name=name,
         models=_models(recipe, outcome),
         verdict=verdict(outcome),
         metric=outcome.metric,
@@ -71,7 +77,7 @@ def render(run: Run, outcome: Outcome, cases: Sequence[ShownCase], overview: Seq
         cases=cases,
         worst=ordered[: -WORST_SAMPLES - 1 : -1],
         measured=len(ordered),
-        manifest=_NOT_NOTED | run.folder.manifest(),
+        manifest=_NOT_NOTED | dict(manifest),
         resolved=commented_yaml(experiment),
     )
 

@@ -11,14 +11,14 @@ from kdkit.contracts.vocabulary import Case
 from kdkit.evaluation.outcome import Outcome, SampleValues, read_outcome
 from kdkit.evaluation.predictions import Predictions, model_predictions
 from kdkit.evaluation.ranking import best_first, pick_examples
-from kdkit.pages.run import ShownCase, render
+from kdkit.pages.run import RankedCase, page
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Run
 from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 3
+FORMAT = 4
 
 
 def fingerprint(run: Run) -> str:
@@ -37,18 +37,20 @@ def execute(run: Run) -> None:
     run.folder.update_manifest(rejected=generate.count_rejected(run))
     outcome = read_outcome(run)
     overview = list(run.experiment.domain.overview(_cases(run, outcome)))
-    write_text(run.folder.report_file, render(run, outcome, _shown_cases(run, outcome), overview))
+    folder, cases = run.folder, _ranked_cases(run, outcome)
+    name = folder.path.resolve().name
+    write_text(folder.report_file, page(run.experiment, name, folder.manifest(), outcome, cases, overview))
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
 
 
-def _shown_cases(run: Run, outcome: Outcome) -> list[ShownCase]:
+def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
     """The best, the median and the worst evaluation sample by the student's first metric, drawn by the domain."""
     direction = run.experiment.metrics[outcome.metric].higher_is_better
     readers = model_predictions(run)
     cases = []
     for rank, row in pick_examples(best_first(outcome.samples, direction)):
         # Drawn case by case: a figure does not say which case it shows.
-        cases.append(ShownCase(rank, row, list(run.experiment.domain.figures([_case(run, readers, row, rank)]))))
+        cases.append(RankedCase(rank, row, list(run.experiment.domain.figures([_case(run, readers, row, rank)]))))
     return cases
 
 

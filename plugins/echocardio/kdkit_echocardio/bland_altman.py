@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,37 +20,57 @@ _WIDTH, _HEIGHT = 4.8, 3.2
 
 
 class Limits(NamedTuple):
-    """The mean difference and the limits of agreement around it, in points of ejection fraction."""
+    """The mean difference and the limits of agreement around it, in points of ejection fraction.
+
+    ``bias_reach`` and ``limit_reach``: half the width of the 95 % interval of the bias and of either limit.
+    """
 
     bias: float
     low: float
     high: float
+    bias_reach: float
+    limit_reach: float
 
 
 def limits_of_agreement(predicted: np.ndarray, true: np.ndarray) -> Limits:
     """The mean of predicted - true, float (N,), N >= 2, and that mean -/+ 1.96 standard deviations.
 
-    Bland and Altman, Lancet 1986;327:307-310; the standard deviation is that of a sample, with N - 1.
+    Bland and Altman, Lancet 1986;327:307-310; the standard deviation s is that of a sample, with N - 1. The limits'
+    standard error is s sqrt(1 / N + 1.96² / (2 (N - 1))) (Bland and Altman 1999, Stat Methods Med Res 8:135-160),
+    their intervals and the bias's are Student's.
     """
+    from scipy.stats import t as student_t
+
     differences = np.asarray(predicted, np.float64) - np.asarray(true, np.float64)
-    bias, reach = float(differences.mean()), _WITHIN * float(differences.std(ddof=1))
-    return Limits(bias, bias - reach, bias + reach)
+    n, bias, deviation = len(differences), float(differences.mean()), float(differences.std(ddof=1))
+    quantile, reach = float(student_t.ppf(0.975, n - 1)), _WITHIN * deviation
+    return Limits(
+        bias,
+        bias - reach,
+        bias + reach,
+        quantile * deviation / np.sqrt(n),
+        quantile * deviation * np.sqrt(1 / n + _WITHIN**2 / (2 * (n - 1))),
+    )
 
 
-def ejection_figures(cases: Iterable[Case]) -> Iterator[Figure]:
-    """A scatter and a Bland-Altman plot for each model but the control, with ``ef-discs``'s ejection fractions.
+class EjectionAgreement:
+    """A scatter and a Bland-Altman plot for each model but the control, with ``ef-discs``'s ejection fractions."""
 
-    Nothing for a model with fewer than three clips whose ejection fraction is known.
-    """
-    estimate = DiscsBias()
-    pairs: dict[str, list[tuple[float, ...]]] = {}
-    for case in cases:
+    def __init__(self) -> None:
+        self._estimate = DiscsBias()
+        self._pairs: dict[str, list[tuple[float, ...]]] = {}
+
+    def add(self, case: Case) -> None:
+        """Take a clip into account, if its ejection fraction is known."""
         for model, prediction in case.predictions.items():
             if model != CONTROL:
-                pairs.setdefault(model, []).extend(estimate.measure(prediction, case.sample))
-    for model, model_pairs in pairs.items():
-        if len(model_pairs) >= FEWEST:
-            yield from _figures(model, np.array(model_pairs, np.float64))
+                self._pairs.setdefault(model, []).extend(self._estimate.measure(prediction, case.sample))
+
+    def figures(self) -> Iterator[Figure]:
+        """Nothing for a model with fewer than three clips."""
+        for model, pairs in self._pairs.items():
+            if len(pairs) >= FEWEST:
+                yield from _figures(model, np.array(pairs, np.float64))
 
 
 def _figures(model: str, pairs: np.ndarray) -> Iterator[Figure]:
@@ -62,10 +82,11 @@ def _figures(model: str, pairs: np.ndarray) -> Iterator[Figure]:
         f"frames. On the line both are equal.{relation}"
     )
     yield Figure(f"Ejection fraction, {model}", caption, "image/svg+xml", _scatter(model, predicted, true))
-    bias, low, high = map(_signed, limits)
+    bias, low, high = map(_signed, limits[:3])
     caption = (
-        f"Bland-Altman plot: predicted minus true. The bias is {bias} points (solid), and 95 % of the differences "
-        f"are expected from {low} to {high} (dashed; 1.96 standard deviations)."
+        f"Bland-Altman plot: predicted minus true. The bias is {bias} ± {limits.bias_reach:.1f} points (solid), and "
+        f"95 % of the differences are expected from {low} to {high} (dashed; 1.96 standard deviations), each limit "
+        f"± {limits.limit_reach:.1f}. After ±: half the 95 % interval."
     )
     plot = _differences(model, predicted, true, limits)
     yield Figure(f"Agreement with the true ejection fraction, {model}", caption, "image/svg+xml", plot)
@@ -87,7 +108,7 @@ def _scatter(model: str, predicted: np.ndarray, true: np.ndarray) -> bytes:
 def _differences(model: str, predicted: np.ndarray, true: np.ndarray, limits: Limits) -> bytes:
     with chart(_WIDTH, _HEIGHT) as (figure, axes):
         axes.axhline(0, color=INK, linewidth=0.8, linestyle=":")
-        for value, style in zip(limits, ("-", (0, (5, 2)), (0, (5, 2))), strict=True):
+        for value, style in zip(limits[:3], ("-", (0, (5, 2)), (0, (5, 2))), strict=True):
             axes.axhline(value, color=INK, linewidth=1.4, linestyle=style)
             axes.annotate(f" {_signed(value)}", (1.0, value), xycoords=("axes fraction", "data"), va="center")
         _points(axes, model, (predicted + true) / 2, predicted - true)

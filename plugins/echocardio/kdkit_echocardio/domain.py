@@ -203,10 +203,16 @@ class Echocardio(Domain):
         yield from figures(cases)
 
     def overview(self, cases: Iterable[Case]) -> Iterator[Figure]:
-        """Predicted against true ejection fractions: a scatter and a Bland-Altman plot for teacher and student."""
-        from .bland_altman import ejection_figures
+        """Of teacher and student the border's errors by wall, and predicted against true ejection fractions."""
+        from .bland_altman import EjectionAgreement
+        from .wall_map import WallMap
 
-        yield from ejection_figures(cases)
+        walls, ejection = WallMap(), EjectionAgreement()
+        for case in cases:
+            walls.add(case)
+            ejection.add(case)
+        yield from walls.figures()
+        yield from ejection.figures()
 
 
 def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:

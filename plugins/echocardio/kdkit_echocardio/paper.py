@@ -31,14 +31,14 @@ _STYLE: Any = {
 
 
 @contextmanager
-def chart(width: float, height: float, rows: int = 1) -> Iterator[tuple[Any, Any]]:
-    """A figure of this size in inches with one pair of axes, or an array of ``rows`` above each other."""
+def chart(width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
+    """A figure of this size in inches with one pair of axes, or an array of them."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots(rows, sharex=True)
+        yield figure, figure.subplots(rows, columns, sharex=True)
 
 
 def svg(figure: Any) -> bytes:

@@ -49,11 +49,12 @@ def kdkit_students() -> list[Entry]:
 
 @hookimpl
 def kdkit_metrics() -> list[Entry]:
-    overlap, surfaces, area, ejection, timing, stability, calibration, label_free, echoclip = (
+    overlap, surfaces, borders, area, ejection, timing, stability, calibration, label_free, echoclip = (
         f"kdkit_echocardio.metrics.{name}"
         for name in (
             "overlap",
             "surfaces",
+            "borders",
             "area",
             "ejection",
             "timing",
@@ -73,6 +74,16 @@ def kdkit_metrics() -> list[Entry]:
         Entry("hd95-mm", "95 % Hausdorff distance of the border, mm", f"{surfaces}:Hausdorff95Millimetres"),
         Entry("msd", "Mean distance of the border, pixels", f"{surfaces}:MeanSurfaceDistance"),
         Entry("msd-mm", "Mean distance of the border, mm", f"{surfaces}:MeanSurfaceDistanceMillimetres"),
+        Entry("border-bias", "Signed distance of a wall's border at ED or ES, pixels", f"{borders}:BorderBias"),
+        Entry(
+            "border-bias-mm", "Signed distance of a wall's border at ED or ES, mm", f"{borders}:BorderBiasMillimetres"
+        ),
+        Entry("border-spread", "Spread over clips of a wall's signed distance, pixels", f"{borders}:BorderSpread"),
+        Entry(
+            "border-spread-mm",
+            "Spread over clips of a wall's signed distance, mm",
+            f"{borders}:BorderSpreadMillimetres",
+        ),
         Entry("area-error", "Relative difference of the area at ED and ES, absolute", f"{area}:AreaError"),
         Entry("area-bias", "Relative difference of the area at ED and ES, signed", f"{area}:AreaBias"),
         Entry("ef-area-r", "Ejection fraction from areas: correlation with the truth", f"{ejection}:AreaCorrelation"),

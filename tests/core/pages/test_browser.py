@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import CHROMIUM, look
-from kdkit_echocardio.bland_altman import ejection_figures
+from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.figures import figures
 from kdkit_echocardio.metrics.overlap import Dice
 
@@ -40,7 +40,7 @@ def heart(rank: str, number: int = 0) -> Case:
 
 def hearts_together() -> list:
     """What echocardiography draws of four hearts together."""
-    return list(ejection_figures(heart("", number) for number in range(4)))
+    return list(Echocardio().overview(heart("", number) for number in range(4)))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,8 @@ def sweep_page(home):
 def data_page(tmp_path_factory, run):
     """The page of ``kdkit evaluate --data --out``."""
     from kdkit.evaluation.scoring import score_models
-    from kdkit.pages.data import show_worst, worst_rows, write_outcome
+    from kdkit.evaluation.worst import draw_worst, worst_rows
+    from kdkit.pages.data import write_outcome
     from kdkit.progress import Silence
     from kdkit.recipe.schema import Hardware
 
@@ -111,9 +112,10 @@ def data_page(tmp_path_factory, run):
             networks, experiment.domain, source, experiment.metrics, hardware, 0, folder / "scratch", bar, True
         )
     first = next(iter(experiment.metrics))
-    shown = show_worst(networks, experiment.domain, source, worst_rows(result, "student", first, True), first)
+    rows = worst_rows(result, "student", first, True)
+    worst = list(draw_worst(networks, experiment.domain, source, rows, first))
     facts = {"domain": "toy", "data": "d", "split": None, "left_out": "", "models": {"teacher": "a", "student": "b"}}
-    write_outcome(folder, facts, result, experiment.metrics, shown)
+    write_outcome(folder, facts, result, experiment.metrics, worst)
     return folder / "report.html"
 
 

@@ -64,9 +64,16 @@ def test_truth_and_info_of_a_labelled_recording(folder):
     assert float(sample.truth["ejection_fraction"]) == 50
     assert sample.info["name"] == sample.info["patient"] == "0XA"
     assert (sample.info["fps"], sample.info["spacing_mm"], sample.info["view"]) == (50.0, None, "A4C")
-    # Areas of the ellipses, with the polygon of twenty chords a little inside.
-    for mask, width in zip(sample.truth["mask"], (30, 20), strict=True):
-        assert mask.sum() == pytest.approx(np.pi / 4 * 60 * width, rel=0.03)
+    assert sample.info["tracings"] == "echonet"
+
+
+def test_tracings_become_masks_as_echonet_draws_them_or_exactly(folder):
+    (echonet,), (exact,) = (samples(folder, split="test", tracings=way) for way in ("echonet", "exact"))
+    assert (echonet.info["tracings"], exact.info["tracings"]) == ("echonet", "exact")
+    for large, small, width in zip(echonet.truth["mask"], exact.truth["mask"], (30, 20), strict=True):
+        # The area of the ellipse, with the polygon of twenty chords a little inside.
+        assert small.sum() == pytest.approx(np.pi / 4 * 60 * width, rel=0.03)
+        assert 1.02 < large.sum() / small.sum() < 1.08
 
 
 def test_split_and_view_choose(folder):

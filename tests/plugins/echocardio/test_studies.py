@@ -29,14 +29,18 @@ def frames(*numbers: int) -> np.ndarray:
 def test_limits_of_agreement_by_hand() -> None:
     # Differences -2, 0, 2, 4: mean 1, sum of squares around it 20, so a variance of 20/3.
     found = limits_of_agreement(np.array([38.0, 50.0, 62.0, 44.0]), np.array([40.0, 50.0, 60.0, 40.0]))
-    assert found == pytest.approx((1, 1 - 1.96 * np.sqrt(20 / 3), 1 + 1.96 * np.sqrt(20 / 3)))
+    deviation = np.sqrt(20 / 3)
+    assert found[:3] == pytest.approx((1, 1 - 1.96 * deviation, 1 + 1.96 * deviation))
+    # Student's quantile for three degrees of freedom is 3.1824.
+    assert found.bias_reach == pytest.approx(3.1824 * deviation / 2, rel=1e-4)
+    assert found.limit_reach == pytest.approx(3.1824 * deviation * np.sqrt(1 / 4 + 1.96**2 / 6), rel=1e-4)
 
 
 def test_most_differences_lie_within_the_limits() -> None:
     rng = np.random.default_rng(0)
     differences = rng.normal(-3, 5, 20000)
     found = limits_of_agreement(differences + 50, np.full(20000, 50.0))
-    assert found == pytest.approx((-3, -12.8, 6.8), abs=0.2)
+    assert found[:3] == pytest.approx((-3, -12.8, 6.8), abs=0.2)
     assert np.mean((differences > found.low) & (differences < found.high)) == pytest.approx(0.95, abs=0.01)
 
 

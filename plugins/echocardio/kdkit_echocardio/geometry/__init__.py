@@ -11,12 +11,14 @@ from .biplane import biplane_ejection_fraction, biplane_volume
 from .discs import DISCS, LongAxis, discs, long_axis, volume
 from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
 from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
-from .polygons import chords_polygon, polygon_mask
+from .polygons import chords_polygon, echonet_mask, polygon_mask
 from .surfaces import hausdorff95, mean_surface_distance, surface_distances
+from .walls import WALLS, border_errors
 
 __all__ = [
     "DISCS",
     "THRESHOLD",
+    "WALLS",
     "Agreement",
     "LongAxis",
     "Staple",
@@ -26,10 +28,12 @@ __all__ = [
     "binarize",
     "biplane_ejection_fraction",
     "biplane_volume",
+    "border_errors",
     "chords_polygon",
     "clean",
     "discs",
     "discs_ejection_fraction",
+    "echonet_mask",
     "ejection_fraction",
     "hausdorff95",
     "largest_component",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -20,7 +19,7 @@ Pairs = Sequence[tuple[np.ndarray, np.ndarray]]
 class MaskMetric(ClipMetric):
     """A metric of pairs of masks of one frame: a model's and a person's, or those of two people."""
 
-    events: ClassVar[tuple[str, ...]] = ("ed", "es")
+    events: tuple[str, ...] = ("ed", "es")
 
     @abstractmethod
     def cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 
 from kdkit import Sample
 
 from ..clips import SIDE, Square, cut_out, fit
-from ..geometry import polygon_mask
+from ..geometry import echonet_mask, polygon_mask
 from .recording import Contour, Recording
 
+Tracings = Literal["echonet", "exact"]
+_DRAW: dict[Tracings, Callable[[np.ndarray, tuple[int, int]], np.ndarray]] = {
+    "echonet": echonet_mask,
+    "exact": polygon_mask,
+}
 
-def sample_of(recording: Recording, most_frames: int | None = None) -> Sample:
+
+def sample_of(recording: Recording, most_frames: int | None = None, tracings: Tracings = "echonet") -> Sample:
     """The recording as uint8 (T, 112, 112) with its truth, at most ``most_frames`` frames of it.
 
+    ``tracings``: how outlines become masks, as EchoNet draws them or exactly; told as ``info["tracings"]``.
     Raises :class:`kdkit.DataError`, which names the file, when it or its labels cannot be read.
     """
     clip = recording.load()
@@ -28,7 +36,7 @@ def sample_of(recording: Recording, most_frames: int | None = None) -> Sample:
     truth: dict[str, np.ndarray] = {}
     inside = [contour for contour in contours if start <= contour.frame < stop]
     if inside:
-        truth["mask"] = np.stack([fitted_mask(contour, square) for contour in inside]).astype(np.uint8)
+        truth["mask"] = np.stack([fitted_mask(contour, square, tracings) for contour in inside]).astype(np.uint8)
         truth["mask_frames"] = np.array([contour.frame - start for contour in inside], np.int64)
     for event, frame in events.items():
         if frame is not None and start <= frame < stop:
@@ -45,6 +53,8 @@ def sample_of(recording: Recording, most_frames: int | None = None) -> Sample:
         "spacing_mm": None if clip.spacing_mm is None else clip.spacing_mm * square.side / SIDE,
         "square": square.as_info(),
     }
+    if any(contour.points is not None for contour in inside):
+        info["tracings"] = tracings
     return Sample(np.ascontiguousarray(fitted[start:stop]), truth, info)
 
 
@@ -65,12 +75,12 @@ def window(count: int, labelled: Iterable[int], most: int | None) -> tuple[int, 
     return start, start + most
 
 
-def fitted_mask(contour: Contour, square: Square) -> np.ndarray:
+def fitted_mask(contour: Contour, square: Square, tracings: Tracings) -> np.ndarray:
     """The inside of a contour in the fitted clip: bool (112, 112). A polygon is moved before it becomes pixels."""
     if contour.mask is not None:
         return cut_out(contour.mask.astype(np.float32), square) >= 0.5
     assert contour.points is not None
-    return polygon_mask(fitted_points(contour.points, square), (SIDE, SIDE))
+    return _DRAW[tracings](fitted_points(contour.points, square), (SIDE, SIDE))
 
 
 def fitted_points(points: np.ndarray, square: Square) -> np.ndarray:
