@@ -1,6 +1,6 @@
 """kdkit from Python: what the command line does, as functions. Importing this module loads no torch.
 
-Nothing is printed: a :class:`kdkit.Progress` that is handed in hears what goes on.
+Nothing is printed: a :class:`kdkit.Progress` that is handed in receives what goes on.
 """
 
 from __future__ import annotations
@@ -125,27 +125,27 @@ def finish_run(run: Run, first: str | None = None, last: str | None = None, only
 class LoadedStudent:
     """A trained student, ready for use."""
 
-    trained: TrainedStudent
+    student: TrainedStudent
 
     @property
     def notes(self) -> Sequence[str]:
         """What differs from when it was trained, a sentence each."""
-        return self.trained.notes
+        return self.student.notes
 
     @property
     def card(self) -> Mapping[str, Any]:
         """What the student is and where it comes from: the content of ``card.json``."""
-        return self.trained.card
+        return self.student.card
 
     @property
     def network(self) -> torch.nn.Module:
         """From a batch of raw inputs, (batch, \\*sample shape), to logits; frozen, in evaluation mode."""
-        return self.trained.network
+        return self.student.network
 
     @property
     def domain(self) -> Domain:
         """The student's field of application, which knows how files are read."""
-        return self.trained.domain
+        return self.student.domain
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """The predictions for raw inputs, (batch, \\*sample shape): activated, float32, (batch, \\*output shape).
@@ -193,7 +193,7 @@ class LoadedStudent:
             kinds = ", ".join(self.domain.input_suffixes)
             raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
-            return predict_files(self.trained, paths, Path(out), _one_device(hardware), bar)
+            return predict_files(self.student, paths, Path(out), _one_device(hardware), bar)
 
 
 def load_student(path: Path | str, domain_file: Path | str | None = None) -> LoadedStudent:
@@ -247,15 +247,15 @@ def evaluate(
 
     data = Path(data)
     registry = _registry(domain_file)
-    loaded = _load_student(registry, Path(student))
-    notes = list(loaded.notes)
-    selected_metrics = select_metrics(registry, loaded.trained, list(metrics))
-    source = loaded.domain.source(data, layout, split)
+    loaded_student = _load_student(registry, Path(student))
+    notes = list(loaded_student.notes)
+    selected_metrics = select_metrics(registry, loaded_student.student, list(metrics))
+    source = loaded_student.domain.source(data, layout, split)
     dropped = summarize_dropped(source.exclusions())
-    loaded_teacher = _load_teacher(registry, Path(student), loaded, teacher)
+    loaded_teacher = _load_teacher(registry, Path(student), loaded_student, teacher)
     if loaded_teacher is not None and loaded_teacher.network is None:
         notes.append(f"the teacher of the run is left out: {loaded_teacher.reason}")
-    networks, names = {"student": loaded.network}, {"student": str(loaded.card["component"])}
+    networks, names = {"student": loaded_student.network}, {"student": str(loaded_student.card["component"])}
     if loaded_teacher is not None and loaded_teacher.network is not None:
         networks, names = {"teacher": loaded_teacher.network} | networks, {"teacher": loaded_teacher.name} | names
     with (
@@ -264,7 +264,7 @@ def evaluate(
     ):
         result = score_models(
             networks,
-            loaded.domain,
+            loaded_student.domain,
             source,
             selected_metrics,
             _one_device(hardware),
@@ -276,14 +276,16 @@ def evaluate(
     # A page that is handed on says nothing of the folders of this machine.
     result.skipped = [(name, reason.replace(f"{data}/", "")) for name, reason in result.skipped]
     facts = {
-        "domain": loaded.card["domain"],
+        "domain": loaded_student.card["domain"],
         "data": data.resolve().name,
         "split": split,
         "left_out": dropped,
         "models": names,
     }
     files = (
-        _write_evaluation(Path(out), facts, result, selected_metrics, networks, loaded.domain, source) if out else []
+        _write_evaluation(Path(out), facts, result, selected_metrics, networks, loaded_student.domain, source)
+        if out
+        else []
     )
     return DataEvaluation(result, facts, files, [*([dropped] if dropped else []), *notes])
 

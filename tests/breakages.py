@@ -49,7 +49,7 @@ BREAKAGES = (
     Breakage(
         "digest-packages",
         "kdkit/plugins/source.py",
-        "        waiting += source.imports\n",
+        "        queue += source.imports\n",
         "",
         "tests/core/plugins/test_source.py",
     ),
@@ -63,8 +63,8 @@ BREAKAGES = (
     Breakage(
         "merge-name",
         "kdkit/recipe/merge.py",
-        'if "name" in over and over["name"] !=',
-        'if "name" in over and over["name"] ==',
+        'if "name" in overlay and overlay["name"] !=',
+        'if "name" in overlay and overlay["name"] ==',
         "tests/core/recipe",
     ),
     Breakage(
@@ -88,7 +88,9 @@ BREAKAGES = (
         "if False:",
         "tests/core/recipe/test_paths.py",
     ),
-    Breakage("store-gap", "kdkit/store/shards.py", "if first > at:", "if first > at + 1:", "tests/core/store"),
+    Breakage(
+        "store-gap", "kdkit/store/shards.py", "if first > position:", "if first > position + 1:", "tests/core/store"
+    ),
     Breakage(
         "store-damaged",
         "kdkit/store/shards.py",
@@ -96,7 +98,7 @@ BREAKAGES = (
         "    except (SafetensorError, OSError, ValueError):\n        return True",
         "tests/core/store",
     ),
-    Breakage("window-middle", "kdkit/engine/windows.py", "start = room // 2", "start = 0", "tests/core/stages"),
+    Breakage("window-middle", "kdkit/engine/windows.py", "start = last_start // 2", "start = 0", "tests/core/stages"),
     Breakage(
         "window-epoch",
         "kdkit/engine/windows.py",
@@ -173,8 +175,8 @@ BREAKAGES = (
     Breakage(
         "grid-twice",
         "kdkit/sweep/grid.py",
-        "for v, count in Counter(found).items() if count > 1",
-        "for v, count in Counter(found).items() if count > 2",
+        "for v, count in Counter(values).items() if count > 1",
+        "for v, count in Counter(values).items() if count > 2",
         "tests/core/sweep",
     ),
     Breakage(
@@ -213,7 +215,11 @@ BREAKAGES = (
         OBJECTIVES,
     ),
     Breakage(
-        "soft-dice-squares", "kdkit/objectives/soft_dice.py", "(found**2 + wanted**2)", "(found + wanted)", OBJECTIVES
+        "soft-dice-squares",
+        "kdkit/objectives/soft_dice.py",
+        "(student**2 + teacher**2)",
+        "(student + teacher)",
+        OBJECTIVES,
     ),
     Breakage(
         "attention-norm",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kdkit_cli.commands import Command
-from kdkit_cli.options import ConfigOption, DomainArgument, JsonOption, LayoutOption, SetOption, inside
+from kdkit_cli.options import ConfigOption, DomainArgument, JsonOption, LayoutOption, SetOption, is_inside
 
 if TYPE_CHECKING:
     from kdkit.contracts.domain import Domain
@@ -53,7 +53,7 @@ def check(
         raise typer.BadParameter("say what to check: --data FOLDER, or --teacher", param_hint="--data / --teacher")
     if not teacher and (config or settings):
         raise typer.BadParameter("has a meaning only with --teacher", param_hint="--config / --set")
-    if data is not None and out is not None and inside(out, data):
+    if data is not None and out is not None and is_inside(out, data):
         raise typer.BadParameter(f"{out} lies in the data, where nothing is written", param_hint="--out")
     if teacher:
         _check_teacher(domain, config, settings or [], data, layout, as_json, out)

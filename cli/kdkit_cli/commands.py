@@ -89,24 +89,24 @@ _HARDWARE = [
 class Command(TyperCommand):
     """A command that takes the session's options."""
 
-    shared = _SESSION
+    shared_options = _SESSION
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own parameters, then the shared ones, then ``--help``."""
         *parameters, help_option = super().get_params(ctx)
-        return [*parameters, *self.shared, help_option]
+        return [*parameters, *self.shared_options, help_option]
 
 
 class OneDeviceCommand(Command):
     """A command that runs on one device, of the user's choice."""
 
-    shared = [*_PLACE, *_SESSION]  # noqa: RUF012
+    shared_options = [*_PLACE, *_SESSION]  # noqa: RUF012
 
 
 class HardwareCommand(Command):
     """A command that runs on as many devices and machines as the user says."""
 
-    shared = [*_HARDWARE, *_SESSION]  # noqa: RUF012
+    shared_options = [*_HARDWARE, *_SESSION]  # noqa: RUF012
 
 
 class Group(TyperGroup):

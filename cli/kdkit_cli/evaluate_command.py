@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdkit_cli.commands import OneDeviceCommand, hardware_options
-from kdkit_cli.options import DomainFileOption, JsonOption, LayoutOption, StudentArgument, inside
+from kdkit_cli.options import DomainFileOption, JsonOption, LayoutOption, StudentArgument, is_inside
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +62,7 @@ def evaluate(
                 raise typer.BadParameter("has a meaning only with --data", param_hint=option)
         _show_scores(student, as_json)
         return
-    if out is not None and inside(out, data):
+    if out is not None and is_inside(out, data):
         raise typer.BadParameter(f"{out} lies in the data, where nothing is written", param_hint="--out")
 
     from kdkit import api

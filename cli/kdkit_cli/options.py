@@ -40,6 +40,6 @@ OutOption = Annotated[
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train and measure again, even if everything is whole.")]
 
 
-def inside(path: Path, folder: Path) -> bool:
+def is_inside(path: Path, folder: Path) -> bool:
     """Whether a path lies in a folder, or is the folder itself."""
     return path.resolve().is_relative_to(folder.resolve())

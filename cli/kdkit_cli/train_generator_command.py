@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kdkit_cli.commands import HardwareCommand, hardware_settings
-from kdkit_cli.options import inside
+from kdkit_cli.options import is_inside
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def train_generator(
     A training that was cut off goes on where it stopped. kdkit plugins info GENERATOR tells the options.
     """
     folder = out or Path("generators") / generator
-    if inside(folder, data):
+    if is_inside(folder, data):
         raise typer.BadParameter(f"{folder} lies in the data, where nothing is written", param_hint="--out")
 
     from kdkit.engine.generator_training import train_generator as train

@@ -107,8 +107,8 @@ def _mean_and_error(sums: np.ndarray, products: np.ndarray, units: int) -> tuple
         estimate += sign * mean
         gradient[:, start], gradient[:, start + 1] = sign / count, -sign * mean / count
     rows, columns = np.triu_indices(size)
-    twice = np.where(rows == columns, 1.0, 2.0)
-    variance = (twice * gradient[:, rows] * gradient[:, columns] * products).sum(1)
+    multiplicity = np.where(rows == columns, 1.0, 2.0)
+    variance = (multiplicity * gradient[:, rows] * gradient[:, columns] * products).sum(1)
     return estimate, np.sqrt(np.maximum(variance, 0) * units / (units - 1))
 
 

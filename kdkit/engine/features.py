@@ -10,13 +10,13 @@ import torch
 from kdkit.errors import DataError, UsageError, did_you_mean
 
 
-def check_paths(network: torch.nn.Module, paths: Sequence[str], whose: str) -> None:
+def check_paths(network: torch.nn.Module, paths: Sequence[str], owner: str) -> None:
     """Raises :class:`UsageError` for a path that leads to no module of the network."""
     modules = dict(network.named_modules())
     for path in paths:
         if path not in modules:
             suggestion = did_you_mean(path, [name for name in modules if name])
-            raise UsageError(f"the {whose}'s network has no module {path!r}", suggestion[0].upper() + suggestion[1:])
+            raise UsageError(f"the {owner}'s network has no module {path!r}", suggestion[0].upper() + suggestion[1:])
 
 
 def logits_and_features(

@@ -131,10 +131,10 @@ class _ResultWriter(Callback):
 def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each file's results go; files of the same name in different folders are numbered."""
     stems: dict[Path, Path] = {}
-    used = set()
+    used_names = set()
     for path in paths:
         names = (path.stem if number == 1 else f"{path.stem}-{number}" for number in itertools.count(1))
-        stem = next(name for name in names if name not in used)
-        used.add(stem)
+        stem = next(name for name in names if name not in used_names)
+        used_names.add(stem)
         stems[path] = out / stem
     return stems

@@ -19,7 +19,7 @@ from kdkit.engine.adversarial import AdversarialDistillation, EpochLength
 from kdkit.engine.criterion import make_criterion
 from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
 from kdkit.engine.trainer import interruptible, make_trainer
-from kdkit.engine.windows import Shuffled, Windows
+from kdkit.engine.windows import ShuffledSampler, Windows
 from kdkit.errors import DataError, UsageError
 from kdkit.progress import Bar
 from kdkit.recipe.experiment import Experiment
@@ -109,7 +109,9 @@ def _loaders(
     middle_windows = Windows(validation, activation, options.window, None)
     # Windows are cut from memory-mapped files: worker processes would only add their start-up time.
     return (
-        DataLoader(train, options.batch_size, sampler=Shuffled(len(train), recipe.seed), collate_fn=_stack_parts),
+        DataLoader(
+            train, options.batch_size, sampler=ShuffledSampler(len(train), recipe.seed), collate_fn=_stack_parts
+        ),
         DataLoader(middle_windows, options.batch_size, collate_fn=_stack_parts),
     )
 

@@ -28,7 +28,7 @@ class Windows(Dataset[tuple[torch.Tensor, ...]]):
         self.length = length
         self.seed = seed
         self.epoch = 0
-        self.weighted = part.targets.has(part.split.start, WEIGHT)
+        self.has_weights = part.targets.has(part.split.start, WEIGHT)
 
     def __len__(self) -> int:
         return len(self.part.split)
@@ -39,7 +39,7 @@ class Windows(Dataset[tuple[torch.Tensor, ...]]):
         window = self._window(index, samples.length(index, "inputs")) if self.length else None
         target = decode_targets(targets.read(index, NAME, window), self.activation)
         parts = [samples.read(index, "inputs", window), target]
-        if self.weighted:
+        if self.has_weights:
             parts.append(decode_weight(targets.read(index, WEIGHT, window)))
         return tuple(torch.from_numpy(part) for part in parts)
 
@@ -53,7 +53,7 @@ class Windows(Dataset[tuple[torch.Tensor, ...]]):
         return slice(start, min(start + self.length, available))
 
 
-class Shuffled(Sampler[int]):
+class ShuffledSampler(Sampler[int]):
     """Every item once, in an order that depends on (seed, epoch) alone, so that a resumed run sees the same."""
 
     def __init__(self, items: int, seed: int) -> None:

@@ -58,14 +58,14 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
     """
     names = _names(runs)
     _check_samples(names, runs)
-    shared = {
+    shared_metrics = {
         name: metric
         for name, metric in runs[0].experiment.metrics.items()
         if all(_fingerprint(run, name) == metric.fingerprint() for run in runs)
     }
-    if not shared:
+    if not shared_metrics:
         raise UsageError("the runs were measured with no metric in common", "Name the same evaluation.metrics.")
-    record, scores = _score_students(names, runs, shared, progress)
+    record, scores = _score_students(names, runs, shared_metrics, progress)
     first, *others = names
     experiment = runs[0].experiment
     differences = {
@@ -77,29 +77,29 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
             )
             for other in others
         }
-        for name, metric in shared.items()
+        for name, metric in shared_metrics.items()
     }
     all_metrics = dict.fromkeys(name for run in runs for name in run.experiment.metrics)
     return Comparison(
         names=names,
         item=runs[0].experiment.domain.item,
-        metrics=shared,
+        metrics=shared_metrics,
         scores=scores,
         differences=differences,
         facts={name: _facts(run) for name, run in zip(names, runs, strict=True)},
-        left_out=[name for name in all_metrics if name not in shared],
+        left_out=[name for name in all_metrics if name not in shared_metrics],
         recipes=_recipes(names, runs),
     )
 
 
 def _score_students(
-    names: Sequence[str], runs: Sequence[Run], shared: Mapping[str, Metric], progress: Progress
+    names: Sequence[str], runs: Sequence[Run], shared_metrics: Mapping[str, Metric], progress: Progress
 ) -> tuple[CaseRecord, dict[str, dict[str, Score]]]:
     """The cases of every run's student, and metric to run to its score."""
     split = runs[0].evaluation.split
     predictions = {name: model_predictions(run) for name, run in zip(names, runs, strict=True)}
-    metrics = {name: {metric: empty_metric(m) for metric, m in shared.items()} for name in names}
-    record = CaseRecord(shared)
+    metrics = {name: {metric: empty_metric(m) for metric, m in shared_metrics.items()} for name in names}
+    record = CaseRecord(shared_metrics)
     with progress.work("compare", f"{len(names)} runs", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
@@ -110,7 +110,9 @@ def _score_students(
                     record.add(name, metric_name, index, cases, sample.info)
             bar.advance()
     seed = runs[0].experiment.recipe.seed
-    return record, {metric: {name: metrics[name][metric].compute(seed) for name in names} for metric in shared}
+    return record, {
+        metric: {name: metrics[name][metric].compute(seed) for name in names} for metric in shared_metrics
+    }
 
 
 def _check_samples(names: Sequence[str], runs: Sequence[Run]) -> None:

@@ -90,13 +90,13 @@ def score_models(
     prediction is not finite.
     """
     people = [] if source.synthetic else [HUMANS]
-    result, grouped = ScoringResult(), GroupedMetrics([*networks, *people], metrics)
+    result, grouped_metrics = ScoringResult(), GroupedMetrics([*networks, *people], metrics)
     overview = Overview(domain) if pictures else None
     record = CaseRecord(metrics)
-    scorer = _Scorer(domain, grouped, result, bar, overview, record)
+    scorer = _Scorer(domain, grouped_metrics, result, bar, overview, record)
     predict_samples(_ModelPredictor(networks, domain, metrics), _SourceSamples(source), scorer, hardware, folder)
     result.overview = overview.figures() if overview else []
-    result.scores = grouped.scores(seed)
+    result.scores = grouped_metrics.scores(seed)
     result.differences = judge_differences(record, networks, lambda name: domain.margins.get(name, 0.0), seed)
     result.rows = [row for row in result.rows if row["model"] in result.scores]
     if not result.rows:
@@ -183,7 +183,7 @@ class _Scorer(Callback):
     def __init__(
         self,
         domain: Domain,
-        grouped: GroupedMetrics,
+        grouped_metrics: GroupedMetrics,
         result: ScoringResult,
         bar: Bar,
         overview: Overview | None,
@@ -192,7 +192,7 @@ class _Scorer(Callback):
         self.record = record
         self.overview = overview
         self.domain = domain
-        self.grouped = grouped
+        self.grouped_metrics = grouped_metrics
         self.result = result
         self.bar = bar
 
@@ -214,7 +214,7 @@ class _Scorer(Callback):
     def _score(self, index: int, sample: Sample, predictions: _Predictions) -> None:
         strata = self.domain.strata(sample)
         teacher = predictions[TEACHER][0] if TEACHER in predictions else None
-        for model, metrics in self.grouped.of_group(ALL).items():
+        for model, metrics in self.grouped_metrics.of_group(ALL).items():
             prediction, probes = predictions.get(model, (None, {}))
             row: dict[str, Any] = {"sample": sample.info.get("name", index), "index": index, "model": model}
             for name, metric in metrics.items():
@@ -223,7 +223,7 @@ class _Scorer(Callback):
                 self.record.add(model, name, index, cases, sample.info)
             self.result.rows.append(row)
             for group, stratum in strata.items():
-                for name, metric in self.grouped.of_group(group)[model].items():
+                for name, metric in self.grouped_metrics.of_group(group)[model].items():
                     update_metric(metric, model, prediction, stratum, teacher, probes.get(name, ()))
 
 

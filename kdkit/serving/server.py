@@ -57,7 +57,7 @@ class TeacherServer(ThreadingHTTPServer):
         self.limits = limits
         self.rate = Rate(limits.samples_per_minute)
         self.log = log
-        self.waiting = threading.BoundedSemaphore(MOST_WAITING)
+        self.request_slots = threading.BoundedSemaphore(MOST_WAITING)
         self._connections = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         try:
@@ -87,7 +87,7 @@ class TeacherServer(ThreadingHTTPServer):
             self._connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no fault of the server's; of anything else its owner is told."""
+        """A client that went away is no fault of the server's; anything else is logged for its owner."""
         error = sys.exception()
         if not isinstance(error, OSError):
             self.log(f"{client_address[0]}  a request failed: {type(error).__name__}: {error}")
@@ -140,14 +140,14 @@ class _Handler(BaseHTTPRequestHandler):
         return json.dumps(facts).encode(), "application/json"
 
     def _logits(self) -> tuple[bytes, str]:
-        if not self.server.waiting.acquire(blocking=False):
+        if not self.server.request_slots.acquire(blocking=False):
             raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at a time", 1)
         try:
             return self._infer(self._body()), "application/octet-stream"
         except DataError as error:
             raise _RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from error
         finally:
-            self.server.waiting.release()
+            self.server.request_slots.release()
 
     def _body(self) -> bytes:
         """The whole body, which is read only when it is not too large."""
@@ -204,4 +204,4 @@ class _Handler(BaseHTTPRequestHandler):
                 budget -= len(part)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Requests are logged with what was asked; lines of the protocol are not."""
+        """Requests are logged with their samples; lines of the protocol are not."""

@@ -47,15 +47,15 @@ def fit_state(network: torch.nn.Module, state: Mapping[str, torch.Tensor], sourc
     counters = {key for key in own if key.endswith("num_batches_tracked")}
     missing = [key for key in own if key not in state and key not in counters]
     unexpected = [key for key in state if key not in own]
-    misshapen = [
+    shape_differences = [
         f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}"
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
-    if missing or unexpected or misshapen:
+    if missing or unexpected or shape_differences:
         differences = [
             f"{what}: {_first(keys)}"
-            for what, keys in (("missing", missing), ("unexpected", unexpected), ("another shape", misshapen))
+            for what, keys in (("missing", missing), ("unexpected", unexpected), ("another shape", shape_differences))
             if keys
         ]
         raise WeightsError(f"{source} holds the weights of another architecture", "; ".join(differences))

@@ -91,19 +91,19 @@ def _run_in_processes(points: Sequence[Point], folder: Path, root: Path, jobs: i
                 while waiting_points and len(processes) < jobs:
                     with ignore_interruptions():
                         processes.append(_start(waiting_points.pop(), folder, root))
-                sentinels = [running.process.sentinel for running in processes]
+                sentinels = [point_process.process.sentinel for point_process in processes]
                 ready_sentinels = multiprocessing.connection.wait(sentinels, PATIENCE)
-                for running in [p for p in processes if p.process.sentinel in ready_sentinels]:
-                    processes.remove(running)
-                    yield running.point, _receive_failure(running)
+                for point_process in [p for p in processes if p.process.sentinel in ready_sentinels]:
+                    processes.remove(point_process)
+                    yield point_process.point, _receive_failure(point_process)
             check()
         finally:
-            for running in processes:
-                running.process.terminate()
-            for running in processes:
-                running.process.join(_GRACE)
-                running.process.kill()
-                running.process.join()
+            for point_process in processes:
+                point_process.process.terminate()
+            for point_process in processes:
+                point_process.process.join(_GRACE)
+                point_process.process.kill()
+                point_process.process.join()
 
 
 def _start(point: Point, folder: Path, root: Path) -> _PointProcess:

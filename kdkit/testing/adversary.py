@@ -26,10 +26,10 @@ class AdversaryContract(ComponentContract):
         class TestGuesses(AdversaryContract):
             component = Guesses
 
-    It is tried against small random networks for teacher and student, with answers of ``answer_shape``.
+    It is tried against small random networks for teacher and student, with logits of ``output_shape``.
     """
 
-    answer_shape: tuple[int, ...] = (3,)
+    output_shape: tuple[int, ...] = (3,)
 
     def make(self, seed: int = 0) -> Adversary:
         """A new instance with these options."""
@@ -59,7 +59,7 @@ class AdversaryContract(ComponentContract):
         from kdkit.testing.players import player
 
         shape = self.inputs(self.build()).shape[1:]
-        teacher, student = (player(shape, self.answer_shape, seed) for seed in (1, 2))
+        teacher, student = (player(shape, self.output_shape, seed) for seed in (1, 2))
         return teacher.requires_grad_(False), student
 
     def test_activations_are_known(self) -> None:

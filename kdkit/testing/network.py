@@ -24,12 +24,12 @@ class NetworkContract(ComponentContract):
 
     ``inputs``: two or more raw inputs, (batch, \\*sample shape), as a generator makes them. Without them, the first
     two samples of ``generator``, an instance; without that, what the component's own ``example_inputs`` gives.
-    ``answer_shape``: the shape of the answer to one sample, if it shall be checked.
+    ``output_shape``: the shape of the logits for one sample, if it shall be checked.
     """
 
     inputs: Any = None
     generator: Generator | None = None
-    answer_shape: tuple[int, ...] | None = None
+    output_shape: tuple[int, ...] | None = None
 
     @cached_property
     def batch(self) -> np.ndarray:
@@ -65,8 +65,8 @@ class NetworkContract(ComponentContract):
         """A new network as the engine uses it: in evaluation mode, its weights without gradients."""
         return self.build(seed).eval().requires_grad_(False)
 
-    def ask(self, network: torch.nn.Module, inputs: np.ndarray | None = None) -> torch.Tensor:
-        """The network's answers to raw inputs, float, without gradients."""
+    def infer(self, network: torch.nn.Module, inputs: np.ndarray | None = None) -> torch.Tensor:
+        """The network's logits for raw inputs, float, without gradients."""
         import torch
 
         with torch.no_grad():
@@ -86,12 +86,12 @@ class NetworkContract(ComponentContract):
 
         answers = self.raw_answers(self.frozen())
         found = f"{answers.dtype} {tuple(answers.shape)}" if isinstance(answers, torch.Tensor) else type(answers)
-        wanted = f"(batch, {', '.join(map(str, self.answer_shape))})" if self.answer_shape else "(batch, ...)"
+        wanted = f"(batch, {', '.join(map(str, self.output_shape))})" if self.output_shape else "(batch, ...)"
         require(
             isinstance(answers, torch.Tensor)
             and answers.is_floating_point()
             and answers.shape[:1] == (len(self.batch),)
-            and (self.answer_shape is None or tuple(answers.shape[1:]) == self.answer_shape),
+            and (self.output_shape is None or tuple(answers.shape[1:]) == self.output_shape),
             f"for {len(self.batch)} inputs the answers are {found}, expected floats {wanted}",
             "each answer is stored beside its sample and compared, element by element, with the other model's",
             "Return logits as one float tensor whose first axis is the batch.",
@@ -99,7 +99,7 @@ class NetworkContract(ComponentContract):
 
     def test_answers_are_finite(self) -> None:
         """Answers are finite."""
-        answers = self.ask(self.frozen())
+        answers = self.infer(self.frozen())
         bad = int((~answers.isfinite()).sum())
         require(
             bad == 0,
@@ -110,9 +110,9 @@ class NetworkContract(ComponentContract):
 
     def test_an_answer_does_not_depend_on_the_batch(self) -> None:
         """The answer to a sample is the same alone and in a batch."""
-        together = self.ask(self.frozen())
+        together = self.infer(self.frozen())
         for place, one in enumerate(self.batch):
-            alone = self.ask(self.frozen(), one[None])[0]
+            alone = self.infer(self.frozen(), one[None])[0]
             require(
                 close(alone, together[place]),
                 f"sample {place} alone is answered otherwise than in a batch (by {distance(alone, together[place])})",
@@ -123,7 +123,7 @@ class NetworkContract(ComponentContract):
     def test_an_answer_is_repeated(self) -> None:
         """The same network gives the same answer when it is asked again."""
         network = self.frozen()
-        first, second = self.ask(network), self.ask(network)
+        first, second = self.infer(network), self.infer(network)
         require(
             close(first, second),
             f"asked again, the network answers otherwise (by {distance(first, second)})",

@@ -27,13 +27,13 @@ class ObjectiveContract(ComponentContract):
 
         class TestFocal(ObjectiveContract):
             component = Focal
-            answer_shape = (8, 8)
+            output_shape = (8, 8)
 
-    ``answer_shape``: the shape of an answer to one sample; under "softmax" its last axis holds the classes. Of an
+    ``output_shape``: the shape of the logits for one sample; under "softmax" its last axis holds the classes. Of an
     objective on features, their shape: channels first.
     """
 
-    answer_shape: tuple[int, ...] = (3, 4)
+    output_shape: tuple[int, ...] = (3, 4)
 
     def test_activations_are_known(self) -> None:
         """It says for which activations it is meant."""
@@ -181,7 +181,7 @@ class ObjectiveContract(ComponentContract):
         import torch
 
         chance = torch.Generator().manual_seed(0)
-        shape = (BATCH, *self.answer_shape)
+        shape = (BATCH, *self.output_shape)
         # Features are values, whatever becomes of the answers behind them.
         named = ("identity",) if issubclass(self.component, FeatureObjective) else self.component.activations
         for activation in KNOWN:

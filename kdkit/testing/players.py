@@ -8,8 +8,8 @@ from math import prod
 import torch
 
 
-def player(shape: Sequence[int], answer_shape: Sequence[int], seed: int) -> torch.nn.Module:
-    """A random network from raw inputs of ``shape`` to logits of ``answer_shape``, with batch normalisation."""
+def player(shape: Sequence[int], output_shape: Sequence[int], seed: int) -> torch.nn.Module:
+    """A random network from raw inputs of ``shape`` to logits of ``output_shape``, with batch normalisation."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = torch.nn.Sequential(
@@ -17,8 +17,8 @@ def player(shape: Sequence[int], answer_shape: Sequence[int], seed: int) -> torc
             torch.nn.Linear(prod(shape), 8),
             torch.nn.BatchNorm1d(8),
             torch.nn.ReLU(),
-            torch.nn.Linear(8, prod(answer_shape)),
-            torch.nn.Unflatten(1, tuple(answer_shape)),
+            torch.nn.Linear(8, prod(output_shape)),
+            torch.nn.Unflatten(1, tuple(output_shape)),
         )
     return network.eval()
 

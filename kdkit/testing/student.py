@@ -25,7 +25,7 @@ class StudentContract(NetworkContract):
         class TestLinear(StudentContract):
             component = Linear
             inputs = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
-            answer_shape = (10,)
+            output_shape = (10,)
     """
 
     def test_it_says_what_it_takes(self) -> None:
@@ -66,7 +66,7 @@ class StudentContract(NetworkContract):
         attempt(
             lambda: fit_state(other, read_state(path), str(path)), "the weights cannot be loaded again", why, remedy
         )
-        before, after = self.ask(trained), self.ask(other)
+        before, after = self.infer(trained), self.infer(other)
         require(
             close(before, after),
             f"after saving and loading it answers otherwise (by {distance(before, after)})",

@@ -84,7 +84,7 @@ class TeacherContract(NetworkContract):
 
     def test_answers_depend_on_the_inputs(self) -> None:
         """Answers are not the same everywhere."""
-        answers = self.ask(self.frozen())
+        answers = self.infer(self.frozen())
         values = answers[answers.isfinite()]
         require(
             values.numel() == 0 or float(values.max() - values.min()) > 1e-6,
@@ -95,7 +95,7 @@ class TeacherContract(NetworkContract):
 
     def test_two_builds_agree(self) -> None:
         """Two networks built from the same options give the same answers."""
-        one, other = self.ask(self.frozen(seed=1)), self.ask(self.frozen(seed=2))
+        one, other = self.infer(self.frozen(seed=1)), self.infer(self.frozen(seed=2))
         require(
             close(one, other),
             f"two builds answer otherwise (by {distance(one, other)})",
@@ -109,7 +109,7 @@ class TeacherContract(NetworkContract):
 
         network = self.frozen()
         before = {name: value.clone() for name, value in network.state_dict().items()}
-        self.ask(network)
+        self.infer(network)
         after = network.state_dict()
         changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
         require(

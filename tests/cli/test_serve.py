@@ -1,7 +1,7 @@
 """``kdkit serve-teacher``: which teacher, and what is refused before anything listens."""
 
 import pytest
-from kdkit_cli.serve_command import _chosen
+from kdkit_cli.serve_command import _load_teacher
 
 from kdkit.plugins.registry import discover
 
@@ -14,12 +14,12 @@ def token(toy, monkeypatch):
 
 
 def test_a_domain_s_recipe_says_which_teacher():
-    name, teacher = _chosen(discover(), "toy", None, ["teacher.threshold=0.2"])
+    name, teacher = _load_teacher(discover(), "toy", None, ["teacher.threshold=0.2"])
     assert (name, teacher.options.threshold) == ("brightness", 0.2)
 
 
 def test_a_teacher_is_named_with_its_options():
-    name, teacher = _chosen(discover(), "brightness", None, ["threshold=0.3"])
+    name, teacher = _load_teacher(discover(), "brightness", None, ["threshold=0.3"])
     assert (name, teacher.options.threshold) == ("brightness", 0.3)
 
 
@@ -37,15 +37,15 @@ def test_a_teacher_is_named_with_its_options():
     ],
 )
 def test_what_is_wrong_is_told_in_one_message(cli, arguments, told):
-    finished = cli("serve-teacher", *arguments)
-    assert finished.code in (1, 2)
-    assert told in " ".join(finished.err.split())
-    assert "Traceback" not in finished.err
-    assert finished.out == ""
+    result = cli("serve-teacher", *arguments)
+    assert result.code in (1, 2)
+    assert told in " ".join(result.err.split())
+    assert "Traceback" not in result.err
+    assert result.out == ""
 
 
 def test_without_a_token_nothing_is_served(cli, monkeypatch):
     monkeypatch.delenv("KDKIT_TEACHER_TOKEN")
-    finished = cli("serve-teacher", "brightness")
-    assert finished.code == 2
-    assert "secrets.token_urlsafe" in finished.err
+    result = cli("serve-teacher", "brightness")
+    assert result.code == 2
+    assert "secrets.token_urlsafe" in result.err

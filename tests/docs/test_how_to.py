@@ -82,7 +82,7 @@ GIVEN = {
             (np.eye(4, dtype=np.float32)[i], kdkit.Sample(np.zeros(1), {"label": np.array(i % 2)})) for i in range(4)
         ]
     },
-    "objective": {"answer_shape": (10,)},
+    "objective": {"output_shape": (10,)},
 }
 
 

@@ -29,7 +29,7 @@ class TestUnlabelled(GeneratorContract):
 class TestDigitsCNN(TeacherContract):
     component = DigitsCNN
     generator = HeldOut()
-    answer_shape = (10,)
+    output_shape = (10,)
 
     @cached_property
     def options(self):
@@ -42,7 +42,7 @@ class TestDigitsCNN(TeacherContract):
 class TestDigitsSmall(StudentContract):
     component = DigitsSmall
     generator = Strokes()
-    answer_shape = (10,)
+    output_shape = (10,)
 
 
 class TestAccuracy(MetricContract):

@@ -32,7 +32,7 @@ class Folder(Generator):
 
     Images: uint8 (H, W), or (H, W, 3) in RGB. Clips: uint8 (T, H, W) or (T, H, W, 3); they need
     ``kdkit-generators[clips]``. Every file is opened once before samples are made of any: those that cannot be used
-    are left out, and told with the reason. A file counts in the fingerprint by its name, size and time of change.
+    are left out, and reported with the reason. A file counts in the fingerprint by its name, size and time of change.
     """
 
     synthetic = False

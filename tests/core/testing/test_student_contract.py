@@ -164,7 +164,7 @@ def test_every_promise_has_a_breaker():
 
 
 def test_a_good_student_keeps_all_promises():
-    verdict = verdict_on(StudentContract, Layers, inputs=INPUTS, answer_shape=(5,))
+    verdict = verdict_on(StudentContract, Layers, inputs=INPUTS, output_shape=(5,))
     assert verdict.broken == []
     assert len(verdict.kept) == 19
 

@@ -186,13 +186,13 @@ def test_every_promise_has_a_breaker():
 
 
 def test_a_good_teacher_keeps_all_promises():
-    verdict = verdict_on(TeacherContract, Convolution, inputs=INPUTS, answer_shape=(6, 6))
+    verdict = verdict_on(TeacherContract, Convolution, inputs=INPUTS, output_shape=(6, 6))
     assert verdict.broken == []
     assert len(verdict.kept) == 20  # its one option is a path, which does not count
 
 
 def test_the_shape_of_an_answer_can_be_checked():
-    check_only("test_answers_are_a_batch_of_floats", TeacherContract, Convolution, inputs=INPUTS, answer_shape=(10,))
+    check_only("test_answers_are_a_batch_of_floats", TeacherContract, Convolution, inputs=INPUTS, output_shape=(10,))
 
 
 class Images(Generator):

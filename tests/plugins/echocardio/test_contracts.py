@@ -30,7 +30,7 @@ class TestPhantom(GeneratorContract):
 
 class TestDeepLabV3(TeacherContract):
     component = DeepLabV3
-    answer_shape = (FRAMES, 112, 112)
+    output_shape = (FRAMES, 112, 112)
 
     @cached_property
     def options(self):
@@ -47,14 +47,14 @@ CLIPS = np.stack([sample.inputs for sample in Phantom(Phantom.Options(frames=FRA
 class TestConvLSTM(StudentContract):
     component = ConvLSTM
     inputs = CLIPS
-    answer_shape = (FRAMES, 64, 64)
+    output_shape = (FRAMES, 64, 64)
 
 
 class TestPaperConvLSTM(StudentContract):
     component = ConvLSTM
     options = {"variant": "paper", "blocks": 2, "layers": 2}
     inputs = CLIPS
-    answer_shape = (FRAMES, 64, 64)
+    output_shape = (FRAMES, 64, 64)
 
 
 class TestEchocardio(DomainContract):

@@ -47,14 +47,14 @@ def count(network: torch.nn.Module) -> int:
 class TestDefaultContract(StudentContract):
     component = ConvLSTM
     inputs = clips(2, 3, 24, 24).numpy()
-    answer_shape = (3, 24, 24)
+    output_shape = (3, 24, 24)
 
 
 class TestPaperContract(StudentContract):
     component = ConvLSTM
     options = {"variant": "paper", "blocks": 2, "width": 4}
     inputs = clips(2, 3, 16, 16).numpy()
-    answer_shape = (3, 16, 16)
+    output_shape = (3, 16, 16)
 
 
 # --- the paper's network -----------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class TestAdversarialOfColour(AdversaryContract):
 class TestAdversarialOfClips(AdversaryContract):
     component = Adversarial
     options = {"shape": (3, 8, 8), "layout": "thw", "width": 4}
-    answer_shape = (3, 8, 8)
+    output_shape = (3, 8, 8)
 
 
 class TestExampleOfFolder(GeneratorContract):

@@ -19,13 +19,13 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), dtype=np.uint
 
 class TestClassifier(TeacherContract):
     component = Torchvision
-    answer_shape = (3,)
+    output_shape = (3,)
 
 
 class TestSegmenter(TeacherContract):
     component = Torchvision
     inputs = IMAGES
-    answer_shape = (48, 48, 2)
+    output_shape = (48, 48, 2)
 
     @cached_property
     def options(self):
@@ -41,12 +41,12 @@ class TestSegmenter(TeacherContract):
 
 class TestExported(TeacherContract):
     component = Exported
-    answer_shape = (16, 16, 2)
+    output_shape = (16, 16, 2)
 
 
 class TestTorchScript(TeacherContract):
     component = Exported
-    answer_shape = (16, 16)
+    output_shape = (16, 16)
 
     @cached_property
     def options(self):
@@ -60,23 +60,23 @@ class TestTorchScript(TeacherContract):
 
 class TestOnnx(TeacherContract):
     component = Onnx
-    answer_shape = (16, 16, 2)
+    output_shape = (16, 16, 2)
 
 
 class TestCallable(TeacherContract):
     component = FromCallable
-    answer_shape = (8, 8)
+    output_shape = (8, 8)
 
 
 class TestEnsemble(TeacherContract):
     component = Ensemble
-    answer_shape = (8, 8)
+    output_shape = (8, 8)
 
 
 class TestEnsembleOfClassifiers(TeacherContract):
     component = Ensemble
     inputs = IMAGES
-    answer_shape = (3,)
+    output_shape = (3,)
 
     @cached_property
     def options(self):

@@ -70,7 +70,7 @@ def expected():
 class TestRemote(TeacherContract):
     component = Remote
     inputs = INPUTS.numpy()[:2]
-    answer_shape = (8, 8)
+    output_shape = (8, 8)
 
     @pytest.fixture(autouse=True)
     def server(self):
