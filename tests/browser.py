@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,17 +60,31 @@ function inspect(view) {
   return {dark, width: view.innerWidth, scroll: root.scrollWidth, texts, images, charts, tables};
 }
 addEventListener('load', () => {
-  document.getElementById('found').textContent = JSON.stringify(inspect(frames[0]));
+  document.getElementById('measured').textContent = JSON.stringify(Array.from(frames, view => inspect(view)));
 });
 """
 
 
 @dataclass(frozen=True)
+class View:
+    """A page ``width`` pixels wide; one that is not ``alone`` finds the files beside it."""
+
+    page: Path
+    width: int
+    alone: bool = True
+
+    def frame(self) -> str:
+        text = self.page.read_text(encoding="utf-8") if self.alone else ""
+        source = f'srcdoc="{html.escape(text)}"' if self.alone else f'src="{self.page.as_uri()}"'
+        return f'<iframe style="width:{self.width}px;height:900px;border:0" {source}></iframe>'
+
+
+@dataclass(frozen=True)
 class Seen:
-    """What was found.
+    """What one view shows.
 
     ``texts`` with their contrast, ``images``, the widths of ``charts``, ``tables`` as the columns that each row
-    fills, and the console.
+    fills. ``console``: of all views that were opened together.
     """
 
     dark: bool
@@ -82,23 +97,19 @@ class Seen:
     console: list[str]
 
 
-def look(page: Path, width: int, dark: bool, folder: Path, alone: bool = True) -> Seen:
-    """Open a page ``width`` pixels wide, by day or by night; ``folder`` receives what the browser leaves behind.
-
-    A page that is not ``alone`` finds the files beside it.
-    """
-    source = f'srcdoc="{html.escape(page.read_text(encoding="utf-8"))}"' if alone else f'src="{page.as_uri()}"'
+def look(views: Sequence[View], dark: bool, folder: Path) -> list[Seen]:
+    """Open pages in one browser, by day or by night; ``folder`` receives what the browser leaves behind."""
     around = folder / "around.html"
     around.write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        f'<iframe style="width:{width}px;height:900px;border:0" {source}></iframe>'
-        f'<pre id="found"></pre><script>{INSPECTOR}</script>',
+        f"{''.join(view.frame() for view in views)}"
+        f'<pre id="measured"></pre><script>{INSPECTOR}</script>',
         encoding="utf-8",
     )
     assert CHROMIUM
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
     command += ["--enable-logging=stderr", f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
-    command += [] if alone else ["--allow-file-access-from-files"]
+    command += [] if all(view.alone for view in views) else ["--allow-file-access-from-files"]
     done = subprocess.run(
         [*command, "--window-size=1400,1000", "--dump-dom", around.as_uri()],
         capture_output=True,
@@ -106,7 +117,9 @@ def look(page: Path, width: int, dark: bool, folder: Path, alone: bool = True) -
         timeout=SECONDS,
         check=False,
     )
-    found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr[-2000:]
+    measured = re.search(r'<pre id="measured">(.+?)</pre>', done.stdout, re.DOTALL)
+    assert measured, done.stderr[-2000:]
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return Seen(**json.loads(html.unescape(found[1])), console=console)
+    every = json.loads(html.unescape(measured[1]))
+    assert len(every) == len(views)
+    return [Seen(**one, console=console) for one in every]

@@ -79,7 +79,7 @@ class MetricContract(ComponentContract):
 
     def test_something_is_measured(self) -> None:
         """The examples give a score."""
-        score = self._gathered(self._copies()).compute()
+        score = self._whole
         require(
             score.n > 0,
             f"none of {len(self.tried)} example cases can be measured",
@@ -184,8 +184,13 @@ class MetricContract(ComponentContract):
             remedy,
         )
 
+    @cached_property
+    def _whole(self) -> Score:
+        """The score of all cases, gathered in their order."""
+        return self._gathered(self._copies()).compute()
+
     def _same(self, score: Score, how: str, remedy: str = _GATHER) -> None:
-        whole = self._gathered(self._copies()).compute()
+        whole = self._whole
         require(
             score.n == whole.n and _close(score.value, whole.value, 1e-9),
             f"{how}, the score is {score.value} over {score.n}, not {whole.value} over {whole.n}",

@@ -1,14 +1,11 @@
 """Looking at a component from a fresh process, as a worker or tomorrow's run sees it.
 
-The other process runs :func:`tell_component` or :func:`tell_module`: it reads a question as JSON from its standard
-input and answers with the last line of its output.
+The other process calls :func:`describe_component` or :func:`describe_module`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -18,10 +15,11 @@ from operator import attrgetter
 from typing import Any
 
 from kdkit.contracts.component import Component, Origin
+from kdkit.testing.processes import FreshProcesses, ProcessFailure
 from kdkit.testing.promise import BrokenPromiseError
 
 HEAVY = ("torch", "torchvision", "lightning", "tensorflow", "jax", "onnxruntime", "cv2", "pandas", "sklearn")
-SECONDS = 120
+_PROCESSES = FreshProcesses(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Sight:
 
 def look_at(component: Component) -> Sight:
     """What a fresh process makes of this component, by its import path and its options."""
-    return Sight(**_ask("tell_component", json.dumps(_describe(component))))
+    return Sight(**_call("describe_component", json.dumps(_describe(component))))
 
 
 def _describe(component: Component) -> dict[str, Any]:
@@ -54,42 +52,31 @@ def _describe(component: Component) -> dict[str, Any]:
 
 def heavy_imports(module: str) -> list[str]:
     """The heavy libraries that importing this module loads."""
-    libraries: list[str] = _ask("tell_module", json.dumps(module))
+    libraries: list[str] = _call("describe_module", json.dumps(module))
     return libraries
 
 
 @cache
-def _ask(function: str, question: str) -> Any:
-    # Whatever this process can import, the other one must find too, installed or not.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    process = subprocess.run(  # noqa: S603  # this interpreter, a function of this module
-        [sys.executable, "-c", f"from {__name__} import {function}; {function}()"],
-        input=question,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment,
-        check=False,
-    )
-    if process.returncode:
+def _call(function: str, argument: str) -> Any:
+    try:
+        return _PROCESSES.call(function, json.loads(argument))
+    except ProcessFailure as failure:
         raise BrokenPromiseError(
-            f"in a fresh process it cannot be made: {process.stderr.strip().splitlines()[-1]}",
+            f"in a fresh process it cannot be made: {failure}",
             "worker processes and later runs import it by its module and name",
             "Define the class at the top level of an importable module, and read nothing that only this process has.",
-        )
-    return json.loads(process.stdout.splitlines()[-1])
+        ) from failure
 
 
-def tell_component() -> None:
-    """What the other process does for :func:`look_at`."""
-    question = json.load(sys.stdin)
+def describe_component(question: dict[str, Any]) -> dict[str, Any]:
+    """In the other process, for :func:`look_at`."""
     cls = _import_class(question["module"], question["name"], question["file"])
     heavy = _heavy()
     component = _make(cls, question)
     if question["teacher"]:
         teacher = question["teacher"]
         component.bind(_make(_import_class(teacher["module"], teacher["name"], teacher["file"]), teacher))
-    print(json.dumps(vars(Sight(component.fingerprint(), heavy))))
+    return asdict(Sight(component.fingerprint(), heavy))
 
 
 def _make(cls: Any, description: dict[str, Any]) -> Any:
@@ -97,10 +84,10 @@ def _make(cls: Any, description: dict[str, Any]) -> Any:
     return cls(cls.Options.model_validate(description["options"]), **description["arguments"])
 
 
-def tell_module() -> None:
-    """What the other process does for :func:`heavy_imports`."""
-    import_module(json.load(sys.stdin))
-    print(json.dumps(_heavy()))
+def describe_module(module: str) -> list[str]:
+    """In the other process, for :func:`heavy_imports`."""
+    import_module(module)
+    return _heavy()
 
 
 def _heavy() -> list[str]:

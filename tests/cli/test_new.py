@@ -68,10 +68,14 @@ def test_they_are_active_when_they_are_installed(projects):
     assert {states[f"leaf-{kind}"] for kind in KINDS} == {"active"}
 
 
-def test_a_domain_learns_what_it_claims(projects):
-    ran = in_projects(projects, "kdkit_cli.main", "run", "leaf-domain", "--until", "evaluate", "--out", "run")
-    assert ran.returncode == 0, ran.stderr
-    scores = json.loads((projects[0] / "run" / "scores.json").read_text())
+def test_a_domain_learns_what_it_claims(projects, kdkit, monkeypatch, tmp_path):
+    root, environment = projects
+    for path in environment["PYTHONPATH"].split(os.pathsep):
+        monkeypatch.syspath_prepend(path)
+    monkeypatch.setenv("KDKIT_HOME", str(tmp_path / "home"))
+    code, printed = kdkit("run", "leaf-domain", "--until", "evaluate", "--out", root / "run")
+    assert code == 0, printed
+    scores = json.loads((root / "run" / "scores.json").read_text())
     assert scores["teacher"]["leaf-domain-metric"]["value"] > 0.99
     assert scores["student"]["leaf-domain-metric"]["value"] > 0.95
 

@@ -14,6 +14,7 @@ from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.recipe.load import load_experiment
 
+KDKIT = Path(sys.executable).with_name("kdkit")
 STRIPES = Path(__file__).parent / "files" / "stripes_domain.py"
 DOMAIN = """
 from kdkit import Domain, Entry, hookimpl
@@ -54,27 +55,29 @@ def refusal(path):
     return str(caught.value)
 
 
-def kdkit(folder, *arguments):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("KDKIT_")}
-    return subprocess.run(
-        [sys.executable, "-m", "kdkit_cli.main", *map(str, arguments)],
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A run of the stripes, made by a command of its own and its workers: more samples than fit into two shards."""
+    folder = tmp_path_factory.mktemp("stripes")
+    (folder / STRIPES.name).write_text(STRIPES.read_text())
+    sizes = ("samples.train=2100", "training.epochs=1", "training.batch_size=700")
+    run = subprocess.run(
+        [KDKIT, "run", f"./{STRIPES.name}", "--out", "run", *(p for size in sizes for p in ("--set", size))],
         cwd=folder,
-        env=environment,
+        env={k: v for k, v in os.environ.items() if not k.startswith("KDKIT_")},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run of the stripes, made by several processes: more samples than fit into two shards."""
-    folder = tmp_path_factory.mktemp("stripes")
-    (folder / STRIPES.name).write_text(STRIPES.read_text())
-    sizes = ("samples.train=2100", "training.epochs=1", "training.batch_size=700")
-    run = kdkit(folder, "run", f"./{STRIPES.name}", "--out", "run", *(p for size in sizes for p in ("--set", size)))
     assert run.returncode == 0, run.stderr
     return folder
+
+
+@pytest.fixture
+def finished(template, cli, monkeypatch):
+    """The folder with the file and its run, in which ``cli`` then works."""
+    monkeypatch.chdir(template)
+    return template
 
 
 def test_runs_from_nothing_to_a_report(finished):
@@ -83,16 +86,17 @@ def test_runs_from_nothing_to_a_report(finished):
     assert "domain: stripes" in (finished / "run" / "recipe.yaml").read_text()
 
 
-def test_predict_loads_the_file_only_when_it_is_named(finished):
+def test_predict_loads_the_file_only_when_it_is_named(finished, cli):
     np.save(finished / "input.npy", np.full((16, 16), 220, np.uint8))
     predict = ("predict", "run", "input.npy", "--out", "out")
-    unnamed = kdkit(finished, *predict)
-    assert unnamed.returncode == 2
-    assert f"--domain-file {STRIPES.name}" in unnamed.stderr
-    named = kdkit(finished, *predict, "--domain-file", STRIPES.name)
-    assert named.returncode == 0, named.stderr
+    unnamed = cli(*predict)
+    assert unnamed.code == 2
+    assert f"--domain-file {STRIPES.name}" in unnamed.err
+    assert STRIPES.stem not in sys.modules
+    named = cli(*predict, "--domain-file", STRIPES.name)
+    assert named.code == 0, named.err
     assert np.load(finished / "out" / "input.npz")["prediction"].shape == (16, 16)
-    assert "has changed" not in named.stderr
+    assert "has changed" not in named.err
 
 
 def test_the_file_as_it_was_lies_beside_the_student(finished):
@@ -101,10 +105,10 @@ def test_the_file_as_it_was_lies_beside_the_student(finished):
     assert json.loads((kept.parent / "card.json").read_text())["domain_file"] == STRIPES.name
 
 
-def test_config_show_takes_a_file(finished):
-    shown = kdkit(finished, "config", "show", STRIPES.name, "--set", "generator.brightness=150")
-    assert shown.returncode == 0, shown.stderr
-    assert "brightness: 150" in shown.stdout
+def test_config_show_takes_a_file(finished, cli):
+    shown = cli("config", "show", STRIPES.name, "--set", "generator.brightness=150")
+    assert shown.code == 0, shown.err
+    assert "brightness: 150" in shown.out
 
 
 def test_faults_of_options_do_not_point_at_plugins_info():

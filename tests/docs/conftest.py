@@ -3,13 +3,24 @@ import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
 from source import DOCS
 
 
 @pytest.fixture(scope="session")
-def html(tmp_path_factory):
+def html(tmp_path_factory, worker_id):
     """The folder of the site's pages, built strictly: a reference that leads nowhere is an error."""
-    folder = tmp_path_factory.mktemp("site")
+    base = tmp_path_factory.getbasetemp()
+    # Every process of one call of pytest shares the site, which the first one builds.
+    folder = (base if worker_id == "master" else base.parent) / "site"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "built").exists():
+            build(folder)
+            (folder / "built").touch()
+    return folder / "html"
+
+
+def build(folder):
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-n", "-W", "--keep-going", "-q"]
     built = subprocess.run(
         [*command, "-d", str(folder / "trees"), str(DOCS), str(folder / "html")],
@@ -19,7 +30,6 @@ def html(tmp_path_factory):
         check=False,
     )
     assert built.returncode == 0, built.stderr
-    return folder / "html"
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from kdkit.testing.component import ComponentContract
 from kdkit.testing.suite import run_contract
 
 PAGES = ["teacher", "generator", "student", "metric", "objective"]
+IN_A_PROCESS = ("test_fingerprint_is_stable", "test_importing_it_is_cheap")
 IMPORTS = "import numpy as np\nfrom kdkit import *\n\n"
 
 
@@ -63,8 +64,9 @@ def test_every_component_on_a_page_keeps_its_contract(page, module):
     own = [c for c in vars(loaded).values() if inspect.isclass(c) and c.__module__ == loaded.__name__]
     contracts = [c for c in own if issubclass(c, ComponentContract)]
     assert {c.component for c in contracts} == {c for c in own if issubclass(c, kdkit.Component)}
-    for contract in contracts:
-        kept(contract)
+    for number, contract in enumerate(contracts):
+        # All lie in one module: what another process makes of it is asked once.
+        kept(contract, IN_A_PROCESS if number else ())
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,7 +1,7 @@
 """The documentation in a real browser: no error, no sideways scrolling on a phone, readable by day and by night."""
 
 import pytest
-from browser import CHROMIUM, look
+from browser import CHROMIUM, View, look
 
 PAGES = ("index.html", "studies.html", "reference/generated/components/metrics.html")
 
@@ -10,10 +10,18 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, False), (1200, True)], ids=["phone", "night"])
+@pytest.fixture(scope="module", params=[(390, False), (1200, True)], ids=["phone", "night"])
+def shown(request, html, tmp_path_factory):
+    """The pages in one browser: its width, whether it is night, and what is seen of each."""
+    width, dark = request.param
+    views = [View(html / page, width, alone=False) for page in PAGES]
+    return width, dark, dict(zip(PAGES, look(views, dark, tmp_path_factory.mktemp("shown")), strict=True))
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_of_the_site_is_readable(html, page, width, dark, tmp_path):
-    seen = look(html / page, width, dark, tmp_path, alone=False)
+def test_a_page_of_the_site_is_readable(shown, page):
+    width, dark, every = shown
+    seen = every[page]
     assert (seen.width, seen.dark) == (width, dark)
     assert seen.console == []
     assert seen.scroll <= width, "the page scrolls sideways"

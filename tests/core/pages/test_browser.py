@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, look
+from browser import CHROMIUM, View, look
 from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.figures import figures
 from kdkit_echocardio.metrics.overlap import Dice
@@ -128,16 +128,21 @@ def report_page(run):
 PAGES = {"report_page": (13, 2), "data_page": (7, 0), "compare_page": (0, 0), "sweep_page": (0, 3)}
 
 
-@pytest.fixture(scope="module", params=PAGES)
-def page(request):
-    return request.getfixturevalue(request.param), *PAGES[request.param]
+VIEWS = [(name, width) for name in PAGES for width in (PHONE, DESK)]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
-@pytest.mark.parametrize("width", [PHONE, DESK])
-def test_a_page_is_whole_and_readable(page, width, dark, tmp_path):
-    path, images, charts = page
-    seen = look(path, width, dark, tmp_path)
+@pytest.fixture(scope="module", params=[False, True], ids=["day", "night"])
+def seen(request, tmp_path_factory):
+    """Every page in both widths, opened in one browser: {(page, width): what is seen}, and whether it is night."""
+    views = [View(request.getfixturevalue(name), width) for name, width in VIEWS]
+    shown = look(views, request.param, tmp_path_factory.mktemp("seen"))
+    return dict(zip(VIEWS, shown, strict=True)), request.param
+
+
+@pytest.mark.parametrize(("name", "width"), VIEWS)
+def test_a_page_is_whole_and_readable(seen, name, width):
+    every, dark = seen
+    seen, (images, charts) = every[name, width], PAGES[name]
     assert (seen.width, seen.dark) == (width, dark)
     assert seen.console == []
     assert seen.scroll <= width, "the page scrolls sideways"
@@ -156,7 +161,7 @@ def test_a_page_without_its_pictures_is_noticed(run, tmp_path):
         '<body style="background:#fff"><img src="data:image/png;base64,AA" alt="">'
         '<p style="width:900px;color:#999">faint</p>'
     )
-    seen = look(broken, PHONE, False, tmp_path)
+    (seen,) = look([View(broken, PHONE)], False, tmp_path)
     assert seen.images[0]["width"] == 0
     assert seen.scroll > PHONE
     assert seen.texts[0]["ratio"] == pytest.approx(2.85, abs=0.01)  # 1.05 / (0.3185 + 0.05), by hand
@@ -169,7 +174,7 @@ def test_the_letters_of_the_charts_are_readable(dark, tmp_path):
     every = [*figures([heart("best")]), *hearts_together()]
     drawn = [figure.data.decode() for figure in every if "svg" in figure.media_type]
     page.write_text("<body>" + "".join(chart[chart.index("<svg") :] for chart in drawn))
-    seen = look(page, DESK, dark, tmp_path)
+    (seen,) = look([View(page, DESK)], dark, tmp_path)
     words = {"time (s)", "student", "LV area (cm²)", "ED", "predicted (%)", "predicted − true (points)"}
     assert words <= {text["text"] for text in seen.texts}
     assert [text for text in seen.texts if text["ratio"] < text["need"]] == []
