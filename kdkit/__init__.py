@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kdkit.contracts.adversary import Adversary as Adversary
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
+    from kdkit.contracts.component import file_digest as file_digest
     from kdkit.contracts.component import fingerprint_of as fingerprint_of
     from kdkit.contracts.domain import Domain as Domain
     from kdkit.contracts.generator import Generator as Generator
@@ -73,6 +74,7 @@ _HOMES = {
     "Adversary": "kdkit.contracts.adversary",
     "Component": "kdkit.contracts.component",
     "ComponentOptions": "kdkit.contracts.component",
+    "file_digest": "kdkit.contracts.component",
     "fingerprint_of": "kdkit.contracts.component",
     "Case": "kdkit.contracts.vocabulary",
     "Domain": "kdkit.contracts.domain",

@@ -1,6 +1,6 @@
 """kdkit from Python: what the command line does, as functions. Importing this module loads no torch.
 
-Nothing is printed: a :class:`kdkit.Progress` that is handed in hears what goes on.
+Nothing is printed: a :class:`kdkit.Progress` that is handed in receives what goes on.
 """
 
 from __future__ import annotations

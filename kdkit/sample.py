@@ -17,10 +17,17 @@ class Sample:
     ``uint8 (H, W, 3)``, ...); nothing is normalised before it reaches a component.
     ``truth``: named arrays that are known of the sample (a phantom's mask, a human label). It serves evaluation only
     and never reaches training.
-    ``info``: JSON-able facts (``name``, ``fps``, ``spacing_mm``, ...). ``rejected``, where a generator throws draws
-    away: how many it did before this one; manifest and report tell their sum.
+    ``info``: JSON-able facts (``name``, ``fps``, ``spacing_mm``, ...). kdkit itself reads three: ``name``; ``unit``,
+    whose or what the sample is of (a patient, a speaker), where several samples share one: intervals and verdicts
+    count units; and ``rejected``, where a generator throws draws away, how many it did before this one.
     """
 
     inputs: np.ndarray
     truth: Mapping[str, np.ndarray] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str | None:
+        """``info["unit"]`` as text; None where the sample is a unit of its own."""
+        unit = self.info.get("unit")
+        return None if unit is None else str(unit)

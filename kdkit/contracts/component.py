@@ -102,7 +102,7 @@ class Component:
         return fingerprint_of(
             **self.identity(),
             options={k: v for k, v in options.items() if not (isinstance(v, str) and v in paths)},
-            files=[_content_hash(f) for f in files],
+            files=[file_digest(f) for f in files],
         )
 
 
@@ -132,6 +132,7 @@ def fingerprint_of(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _content_hash(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -28,11 +28,11 @@ class Domain(Component):
     precision. "identity": values are predictions as they are, kept in single precision.
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
-    ``data_metrics``: what ``kdkit evaluate --data`` measures unless it is told otherwise, the first one ranking the
+    ``data_metrics``: what ``kdkit evaluate --data`` measures by default, the first one ranking the
     cases; without any, the metrics of the default recipe.
     ``margins``: by metric, the loss from which on a student counts as worse than its teacher, in the metric's unit;
     a recipe may say otherwise (``evaluation.margin``). Without one, any certain loss counts.
-    ``sweep``: the grid of ``kdkit sweep`` unless it is told otherwise: paths of the recipe, each with its values.
+    ``sweep``: the grid of ``kdkit sweep`` by default: paths of the recipe, each with its values.
     ``published``: results to be shown beside those of a sweep.
 
     ``recipe``: the default recipe as YAML text; without it, the file ``recipe.yaml`` beside the module that defines

@@ -81,8 +81,16 @@ class Generator(Component, ABC):
         """How many samples there are; None (the default) when there is no end to them."""
         return None
 
+    def units(self) -> Sequence[str] | None:
+        """The unit of each of the :meth:`count` samples, in their order: a patient, a speaker, a digest of the file.
+
+        Samples of one unit never lie in two of the splits of a recipe. None (the default): each sample is a unit.
+        Asked only of sources that are not :attr:`synthetic` and end.
+        """
+        return None
+
     def exclusions(self) -> Sequence[Defect]:
-        """What keeps items of a source of recordings out of the samples; the generate stage tells how many."""
+        """What keeps items of a source of recordings out of the samples; the generate stage reports how many."""
         return []
 
     def rng(self, index: int) -> np.random.Generator:

@@ -40,9 +40,6 @@ class Metric(Component, ABC):
 
     ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
     ``higher_is_better``: None when zero is best (a bias).
-    ``group_key``: the entry of ``sample.info`` that says which samples belong together ("patient"). The bootstrap
-    draws such groups, as ten clips of one patient tell less than ten patients; a sample without the entry is drawn by
-    itself, and so is every sample where the key is None.
     ``needs_truth``: False for a metric of the prediction alone, or beside the teacher's: ``kdkit evaluate --data``
     then predicts samples without labels, too.
     ``reads_teacher``: True for a metric that compares with the teacher's prediction: it finds it, float32, activated,
@@ -65,14 +62,13 @@ class Metric(Component, ABC):
     kind: ClassVar[str] = "metric"
     unit: ClassVar[str]
     higher_is_better: ClassVar[bool | None]
-    group_key: ClassVar[str | None] = None
     needs_truth: bool = True
     reads_teacher: ClassVar[bool] = False
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         super().__init__(options)
         self._samples: list[np.ndarray] = []
-        self._groups: dict[int, str] = {}  # of those samples that say one
+        self._units: dict[int, str] = {}  # of those samples that name one
 
     @abstractmethod
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
@@ -123,21 +119,22 @@ class Metric(Component, ABC):
         if not sample_cases:
             return None
         cases = np.asarray(sample_cases, np.float64)
-        if self.group_key is not None and (group := sample.info.get(self.group_key)) is not None:
-            self._groups[len(self._samples)] = str(group)
+        if sample.unit is not None:
+            self._units[len(self._samples)] = sample.unit
         self._samples.append(cases)
         return cases
 
     def merge(self, other: Metric) -> None:
         """Take into account what another instance (of another process, say) has gathered."""
-        self._groups |= {len(self._samples) + number: group for number, group in other._groups.items()}
+        self._units |= {len(self._samples) + number: unit for number, unit in other._units.items()}
         self._samples.extend(other._samples)
 
     def compute(self, seed: int = 0) -> Score:
         """The score over everything gathered, its interval by resampling units with replacement.
 
-        A mean's interval is studentised, any other summary's is the expanded percentile interval. Samples of one
-        group (``group_key``) are one unit.
+        A mean's interval is studentised, any other summary's is the expanded percentile interval. Samples that name
+        the same unit (``info["unit"]``) are drawn together, as ten clips of one patient tell less than ten patients;
+        a sample that names none is drawn by itself.
         """
         n = len(self._samples)
         if n == 0:
@@ -154,7 +151,7 @@ class Metric(Component, ABC):
 
     def unit_cases(self) -> UnitCases:
         """Everything gathered, at least one sample, with the unit that each case belongs to."""
-        labels = [self._groups.get(number, number) for number in range(len(self._samples))]
+        labels = [self._units.get(number, number) for number in range(len(self._samples))]
         return join_cases(self._samples, labels)
 
 

@@ -17,7 +17,7 @@ from kdkit.progress import Progress
 class TrainingSession:
     """What a generator trains with.
 
-    ``seed``: of everything that is drawn at random. ``progress``: where it tells what it is doing.
+    ``seed``: of everything that is drawn at random. ``progress``: where it reports what it is doing.
     ``trainer(callbacks, **arguments)``: a Lightning Trainer on the hardware that the user chose, without a logger,
     bar or checkpoints of its own. ``run(trainer, module, batches, checkpoint)``: fits the LightningModule, from the
     checkpoint where there is one; an interruption reaches the user as one.

@@ -55,7 +55,7 @@ def check_hardware(hardware: Hardware, folder: Path) -> None:
 
 @contextmanager
 def interruptible(trainer: Trainer) -> Iterator[None]:
-    """Lightning ends the process when it is interrupted; here that is for the caller to do, and to tell."""
+    """Lightning ends the process when it is interrupted; here that is for the caller to do, and to report."""
     try:
         yield
     except SystemExit as end:

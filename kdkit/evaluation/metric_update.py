@@ -27,7 +27,7 @@ def update_metric(
 ) -> np.ndarray | None:
     """Have the metric take a model's prediction into account.
 
-    Of people, who are no model, there is no prediction: the metric takes what the sample itself tells of them.
+    Of people, who are no model, there is no prediction: the metric takes what the sample itself holds of them.
     ``teacher``, ``probes``: the teacher's prediction and those for the metric's probes, which it finds as truth.
     Returns what :meth:`Metric.update` does; None for the teacher by a metric that compares with the teacher.
     """

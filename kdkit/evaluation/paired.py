@@ -33,18 +33,18 @@ def paired_difference(
     metric: Metric,
     first: Mapping[str, np.ndarray],
     other: Mapping[str, np.ndarray],
-    groups: Mapping[str, str],
+    units: Mapping[str, str],
     seed: int = 0,
 ) -> Difference:
     """``other`` minus ``first``: each maps a sample's name to its cases, float64 (cases, tuple length).
 
-    Every draw takes the same samples for both (Efron & Tibshirani 1993), those of one of the ``groups`` (sample's
-    name to its group) together. Samples that only one model could be measured on are left out.
+    Every draw takes the same samples for both (Efron & Tibshirani 1993), those of one unit (``units``: sample's
+    name to its unit) together. Samples that only one model could be measured on are left out.
     """
     names = [name for name in first if name in other]
     if not names:
         return Difference(None, None, None, 0)
-    labels = [("group", groups[name]) if name in groups else ("sample", name) for name in names]
+    labels = [("unit", units[name]) if name in units else ("sample", name) for name in names]
     models = [join_cases([cases[name] for name in names], labels) for cases in (first, other)]
     summary = _distance_from_zero(metric) if metric.higher_is_better is None else metric.summary()
     before, after = ((summary or metric.summarize)(model.cases) for model in models)
@@ -65,17 +65,16 @@ class CaseRecord:
     def __init__(self, metrics: Mapping[str, Metric]) -> None:
         self.metrics = metrics
         self._cases: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-        self._groups: dict[str, dict[str, str]] = {name: {} for name in metrics}
+        self._units: dict[str, str] = {}
 
     def add(self, model: str, name: str, index: int, cases: np.ndarray | None, info: Mapping[str, Any]) -> None:
         """Note what the metric ``name`` measured of a model on sample ``index``; None where it could not."""
-        key = self.metrics[name].group_key
-        if key is not None and (group := info.get(key)) is not None:
-            self._groups[name][str(index)] = str(group)
+        if (unit := info.get("unit")) is not None:
+            self._units[str(index)] = str(unit)
         if cases is not None:
             self._cases.setdefault((model, name), {})[str(index)] = cases
 
     def difference(self, name: str, model: str, other: str, seed: int = 0) -> Difference:
         """``model`` minus ``other`` by the metric ``name``; see :func:`paired_difference`."""
         first, second = (self._cases.get((side, name), {}) for side in (other, model))
-        return paired_difference(self.metrics[name], first, second, self._groups[name], seed)
+        return paired_difference(self.metrics[name], first, second, self._units, seed)

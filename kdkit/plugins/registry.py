@@ -2,7 +2,7 @@
 
 Each hook module is imported, registered with pluggy and called for its entries inside a guard of its own: one that
 fails is kept as *broken* with the reason, contributes nothing, and everything else goes on. A component's class is
-imported only when it is asked for.
+imported only when it is needed.
 """
 
 from __future__ import annotations

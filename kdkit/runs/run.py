@@ -88,11 +88,11 @@ class Run:
             g for g in (experiment.generator, experiment.control_generator) if isinstance(g, Generator)
         ]
         evaluation_source = experiment.evaluation_source
-        sizes = {g.fingerprint(): counts.validation + counts.train for g in training_sources}
+        sizes = {g.fingerprint(): [counts.validation, counts.train] for g in training_sources}
         key = evaluation_source.fingerprint()
-        sizes[key] = sizes.get(key, 0) + self._evaluation_count
+        sizes[key] = [self._evaluation_count, *sizes.get(key, [])]
         generators = {g.fingerprint(): g for g in (evaluation_source, *reversed(training_sources))}
-        return {key: SampleSet.of(generators[key], count, self.root) for key, count in sizes.items()}
+        return {key: SampleSet.of(generators[key], parts, self.root) for key, parts in sizes.items()}
 
     def prediction_fingerprint(self, arm: Arm) -> str:
         """What an arm's predictions depend on."""

@@ -87,7 +87,7 @@ class TeacherServer(ThreadingHTTPServer):
             self._connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no fault of the server's; of anything else its owner is told."""
+        """A client that went away is no fault of the server's; anything else is logged for its owner."""
         error = sys.exception()
         if not isinstance(error, OSError):
             self.log(f"{client_address[0]}  a request failed: {type(error).__name__}: {error}")
@@ -204,4 +204,4 @@ class _Handler(BaseHTTPRequestHandler):
                 budget -= len(part)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Requests are logged with what was asked; lines of the protocol are not."""
+        """Requests are logged with their samples; lines of the protocol are not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
@@ -14,6 +14,7 @@ from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_dropped
 from kdkit.errors import DataError, KdkitError
 from kdkit.runs.run import Run
+from kdkit.stages import disjoint
 from kdkit.stages.workers import map_in_processes
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
@@ -25,8 +26,8 @@ FEWEST_SHARDS_FOR_WORKERS = 3
 
 
 def is_whole(run: Run) -> bool:
-    """Whether every sample is there."""
-    return all(samples.is_whole() for samples in run.sample_sets())
+    """Whether every sample is there, and no recording in two splits."""
+    return all(samples.is_whole() for samples in run.sample_sets()) and disjoint.is_checked(run)
 
 
 def check(run: Run) -> None:
@@ -52,6 +53,7 @@ def execute(run: Run) -> None:
         )
     for samples in run.sample_sets():
         _make_samples(run, samples, _name(run, samples))
+    disjoint.check(run)
 
 
 def count_rejected(run: Run) -> dict[str, dict[str, int]]:
@@ -102,31 +104,34 @@ def _sample_shape(run: Run, samples: SampleSet) -> tuple[int, ...]:
         return samples.store.read(ranges[0][0], "inputs").shape
     _check_count(samples, _name(run, samples))
     with _name_generator_in_errors(samples.generator, (0, 1)):
-        (record,) = _records(samples.generator, (0, 1))
+        (record,) = _records(samples.generator, samples.source_indices((0, 1)))
     return record.arrays["inputs"].shape
 
 
 def _check_count(samples: SampleSet, what: str) -> None:
-    available = samples.generator.count()
-    if available is not None and available < samples.count:
-        raise DataError(
-            f"the recipe asks for {samples.count} samples of {what}, but it has {available}",
-            "Lower samples.train, samples.validation or samples.evaluation.",
-        )
+    available = samples.available()
+    if available is None or available >= samples.count:
+        return
+    total = samples.generator.count()
+    lost = f" ({total} in all; no patient or other unit may lie in two splits)" if total != available else ""
+    raise DataError(
+        f"the recipe asks for {samples.count} samples of {what}, but it has {available}{lost}",
+        "Lower samples.train, samples.validation or samples.evaluation.",
+    )
 
 
 def _make_shards(samples: SampleSet, missing: list[Range], workers: int) -> Iterator[int]:
     """Make the missing ranges; yields the number of samples in each shard as it is done."""
     first = missing[0][0]
     with _name_generator_in_errors(samples.generator, (first, first + 1)):
-        (record,) = _records(samples.generator, (first, first + 1))
+        (record,) = _records(samples.generator, samples.source_indices((first, first + 1)))
     shards = split(missing, shard_length(record))
     if workers == 1 or len(shards) < FEWEST_SHARDS_FOR_WORKERS:
         for shard in shards:
-            yield make_shard(samples.generator, samples.store, shard)
+            yield make_shard(samples.generator, samples.store, shard[0], samples.source_indices(shard))
         return
     _check_sendable(samples.generator)
-    calls = ((samples.generator, samples.store, shard) for shard in shards)
+    calls = ((samples.generator, samples.store, shard[0], samples.source_indices(shard)) for shard in shards)
     try:
         yield from map_in_processes(make_shard, calls, min(workers, len(shards)))
     except BrokenProcessPool as error:
@@ -147,18 +152,18 @@ def _check_sendable(generator: Generator) -> None:
         ) from error
 
 
-def make_shard(generator: Generator, store: ShardStore, indices: Range) -> int:
-    """Generate and write one shard; returns its number of samples."""
-    with _name_generator_in_errors(generator, indices):
+def make_shard(generator: Generator, store: ShardStore, first: int, indices: Sequence[int]) -> int:
+    """Generate the samples with these indices and write them as one shard from place ``first`` on; gives how many."""
+    with _name_generator_in_errors(generator, (first, first + len(indices))):
         records = _records(generator, indices)
-        store.write(indices[0], records)
+        store.write(first, records)
     return len(records)
 
 
-def _records(generator: Generator, indices: Range) -> list[Record]:
-    records = [to_record(sample) for sample in generator.generate(range(*indices))]
-    if len(records) != indices[1] - indices[0]:
-        raise DataError(f"it made {len(records)} samples instead of {indices[1] - indices[0]}")
+def _records(generator: Generator, indices: Sequence[int]) -> list[Record]:
+    records = [to_record(sample) for sample in generator.generate(indices)]
+    if len(records) != len(indices):
+        raise DataError(f"it made {len(records)} samples instead of {len(indices)}")
     return records
 
 

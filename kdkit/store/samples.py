@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.generator import Generator
 from kdkit.sample import Sample
-from kdkit.store.shards import Record, ShardStore
+from kdkit.store.shards import Range, Record, ShardStore
+from kdkit.store.splitting import draw_order
 
 _TRUTH = "truth."
 
 
 @dataclass(frozen=True)
 class SampleSet:
-    """The first ``count`` samples of a generator, in the store under the generator's fingerprint."""
+    """Samples of a generator for splits of these ``sizes``, one after the other, in the store by its fingerprint.
+
+    A synthetic source gives its first samples. Of recordings a seeded draw decides which come first, unit by unit,
+    so that no unit lies in two splits.
+    """
 
     generator: Generator
-    count: int
+    sizes: Sequence[int]
     store: ShardStore
     fingerprint: str
 
     @staticmethod
-    def of(generator: Generator, count: int, root: Path) -> SampleSet:
+    def of(generator: Generator, sizes: Sequence[int], root: Path) -> SampleSet:
         """The set that lies below ``root``."""
         fingerprint = generator.fingerprint()
-        return SampleSet(generator, count, ShardStore(root / "samples" / fingerprint), fingerprint)
+        if not generator.synthetic:
+            # The last split may grow: what was drawn before stays what it was.
+            fingerprint = fingerprint_of(generator=fingerprint, drawn_splits=list(sizes[:-1]))
+        return SampleSet(generator, sizes, ShardStore(root / "samples" / fingerprint), fingerprint)
+
+    @property
+    def count(self) -> int:
+        return sum(self.sizes)
+
+    def available(self) -> int | None:
+        """How many samples the splits could take at most; None where there is no end to them."""
+        return self.generator.count() if self._order is None else len(self._order)
+
+    def source_indices(self, places: Range) -> Sequence[int]:
+        """The generator's indices of the samples at these places of the set."""
+        return range(*places) if self._order is None else self._order[slice(*places)]
+
+    @cached_property
+    def _order(self) -> list[int] | None:
+        available = self.generator.count()
+        if self.generator.synthetic or available is None:
+            return None
+        units = self.generator.units() or [str(index) for index in range(available)]
+        return draw_order(units, self.sizes, self.generator.seed)
 
     def is_whole(self) -> bool:
         return self.store.holds(0, self.count)

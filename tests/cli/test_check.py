@@ -29,38 +29,38 @@ def listing(folder):
 
 def test_data_is_told_with_its_defects_and_nothing_is_written_there(cli, data):
     before = listing(data)
-    finished = cli("check", "toy", "--data", data)
-    assert finished.code == 1
-    assert "A run uses 3. 1 left out: 1 empty-file" in finished.out
-    assert "no-mask" in finished.out and "Frames" in finished.out
-    assert "Traceback" not in finished.err
+    result = cli("check", "toy", "--data", data)
+    assert result.code == 1
+    assert "A run uses 3. 1 left out: 1 empty-file" in result.out
+    assert "no-mask" in result.out and "Frames" in result.out
+    assert "Traceback" not in result.err
     assert listing(data) == before
 
 
 def test_data_without_losses_passes(cli, data):
     (data / "broken.npy").unlink()
-    finished = cli("check", "toy", "--data", data)
-    assert finished.code == 0
-    assert "Nothing is left out." in finished.out
+    result = cli("check", "toy", "--data", data)
+    assert result.code == 0
+    assert "Nothing is left out." in result.out
 
 
 def test_programs_get_json_and_a_folder(cli, data, tmp_path):
-    finished = cli("check", "toy", "--data", data, "--json", "--out", tmp_path / "out")
-    found = json.loads(finished.out)
-    assert finished.code == 1
-    assert (found["used"], found["dropped"]) == (3, 1)
-    assert found["tables"] == [{"title": "Frames", "columns": ["least", "most"], "rows": [[3, 6]]}]
-    assert {"kind": "empty-file", "name": "broken", "detail": "0 bytes", "dropped": True} in found["defects"]
-    assert json.loads((tmp_path / "out" / "check.json").read_text()) == found
+    result = cli("check", "toy", "--data", data, "--json", "--out", tmp_path / "out")
+    content = json.loads(result.out)
+    assert result.code == 1
+    assert (content["used"], content["dropped"]) == (3, 1)
+    assert content["tables"] == [{"title": "Frames", "columns": ["least", "most"], "rows": [[3, 6]]}]
+    assert {"kind": "empty-file", "name": "broken", "detail": "0 bytes", "dropped": True} in content["defects"]
+    assert json.loads((tmp_path / "out" / "check.json").read_text()) == content
 
 
 @pytest.mark.parametrize("out", [".", "inside/deeper"])
 def test_nothing_is_written_into_the_data(cli, data, out):
     before = listing(data)
     for command in (["--data", data], ["--teacher", "--data", data]):
-        finished = cli("check", "toy", *command, "--out", data / out)
-        assert finished.code == 2
-        assert "nothing is written" in finished.err
+        result = cli("check", "toy", *command, "--out", data / out)
+        assert result.code == 2
+        assert "nothing is written" in result.err
     assert listing(data) == before
 
 
@@ -71,31 +71,31 @@ def test_what_cannot_be_checked_is_said_in_one_message(cli, toy, tmp_path):
     assert neither.code == 2 and "--data" in neither.err
     digits = cli("check", "digits", "--data", tmp_path)
     assert digits.code == 1 and "cannot examine data" in digits.err
-    assert all("Traceback" not in finished.err for finished in (missing, neither, digits))
+    assert all("Traceback" not in result.err for result in (missing, neither, digits))
 
 
 def test_a_good_teacher_is_shown(cli, toy, tmp_path):
-    finished = cli("check", "toy", "--teacher", "--out", tmp_path / "out")
-    assert finished.code == 0, finished.err
-    assert "brightness" in finished.out and "finite and not constant on" in finished.out
+    result = cli("check", "toy", "--teacher", "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "brightness" in result.out and "finite and not constant on" in result.out
     assert (tmp_path / "out" / "teacher.png").read_bytes().startswith(b"\x89PNG")
-    beside = json.loads(cli("check", "toy", "--teacher", "--json").out)
-    assert beside["picture"].endswith("teacher.png") and str(toy) in beside["picture"]
+    content = json.loads(cli("check", "toy", "--teacher", "--json").out)
+    assert content["picture"].endswith("teacher.png") and str(toy) in content["picture"]
 
 
 def test_a_teacher_is_asked_about_labelled_clips_of_the_data(cli, data):
-    finished = cli("check", "toy", "--teacher", "--data", data)
-    assert finished.code == 0, finished.err
-    assert "checked on 2 samples" in finished.out
+    result = cli("check", "toy", "--teacher", "--data", data)
+    assert result.code == 0, result.err
+    assert "checked on 2 samples" in result.out
 
 
 @pytest.mark.parametrize(
     ("name", "reason"), [("constant", "the same logits everywhere"), ("not-finite", "not finite")]
 )
 def test_a_degenerate_teacher_is_refused_as_a_run_would(cli, toy, name, reason):
-    finished = cli("check", "toy", "--teacher", "--set", f"teacher.name={name}")
-    assert finished.code == 1
-    assert reason in finished.err
+    result = cli("check", "toy", "--teacher", "--set", f"teacher.name={name}")
+    assert result.code == 1
+    assert reason in result.err
     run = cli("run", "toy", "--set", f"teacher.name={name}", "--until", "label")
     assert run.code == 1
     assert reason in run.err

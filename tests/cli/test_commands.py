@@ -12,25 +12,25 @@ HEAVY = {"torch", "lightning", "cv2", "pandas", "torchvision", "matplotlib", "sc
 COMMANDS = "run generate label distill predict evaluate report sweep compare train-generator config plugins".split()
 
 
-def one_message(finished, code):
-    assert finished.code == code, finished
-    assert "Traceback" not in finished.err + finished.out
-    assert len(re.findall(r"\b[Ee]rror:", finished.err)) == 1, finished.err
+def one_message(result, code):
+    assert result.code == code, result
+    assert "Traceback" not in result.err + result.out
+    assert len(re.findall(r"\b[Ee]rror:", result.err)) == 1, result.err
 
 
 def test_help_names_every_command(cli):
     for option in ("--help", "-h"):
-        finished = cli(option)
-        assert finished.code == 0
+        result = cli(option)
+        assert result.code == 0
         for command in COMMANDS:
-            assert re.search(rf"\b{command}\b", finished.out), command
+            assert re.search(rf"\b{command}\b", result.out), command
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "config show", "plugins list", "plugins info"])
 def test_every_command_has_help(cli, command):
-    finished = cli(*command.split(), "--help")
-    assert finished.code == 0
-    assert re.search(rf"Usage: .*\b{command}\b", finished.out)
+    result = cli(*command.split(), "--help")
+    assert result.code == 0
+    assert re.search(rf"Usage: .*\b{command}\b", result.out)
 
 
 @pytest.mark.parametrize("command", ["run", "label", "distill", "train-generator"])
@@ -61,18 +61,18 @@ def test_the_version_is_printed(cli):
 
 
 def test_plugins_list_shows_state_version_and_components(cli, toy):
-    told = cli("plugins", "list").out
-    line = next(line for line in told.splitlines() if " toy " in line)
+    output = cli("plugins", "list").out
+    line = next(line for line in output.splitlines() if " toy " in line)
     assert "kdkit-toy" in line and "0.1" in line and "active" in line
     assert "1 generator, 3 teachers, 1 student, 1 metric, 1 domain" in line
 
 
 def test_plugins_list_as_json_holds_the_same(cli, toy):
-    listed = {plugin["name"]: plugin for plugin in json.loads(cli("plugins", "list", "--json").out)}
-    assert {"echocardio", "generators", "teachers", "toy"} <= set(listed)
-    mine = listed["toy"]
-    assert (mine["distribution"], mine["version"], mine["state"]) == ("kdkit-toy", "0.1", "active")
-    assert {"kind": "teacher", "name": "constant"}.items() <= mine["components"][2].items()
+    plugins = {plugin["name"]: plugin for plugin in json.loads(cli("plugins", "list", "--json").out)}
+    assert {"echocardio", "generators", "teachers", "toy"} <= set(plugins)
+    toy_facts = plugins["toy"]
+    assert (toy_facts["distribution"], toy_facts["version"], toy_facts["state"]) == ("kdkit-toy", "0.1", "active")
+    assert {"kind": "teacher", "name": "constant"}.items() <= toy_facts["components"][2].items()
 
 
 def test_a_broken_plugin_is_listed_with_reason_and_remedy(cli, toy, tmp_path, monkeypatch):
@@ -80,19 +80,21 @@ def test_a_broken_plugin_is_listed_with_reason_and_remedy(cli, toy, tmp_path, mo
     info.mkdir(parents=True)
     (info / "entry_points.txt").write_text("[kdkit]\nold = no_module_of_this_name\n")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    finished = cli("plugins", "list")
-    assert finished.code == 0
-    assert "broken" in finished.out and "no_module_of_this_name" in finished.out
-    assert "→ pip uninstall kdkit-old, or set KDKIT_DISABLE_PLUGINS=old" in finished.out
-    assert "kdkit-toy" in finished.out
-    told = cli("plugins", "info", "old")
-    assert told.code == 0 and "no_module_of_this_name" in told.out
+    result = cli("plugins", "list")
+    assert result.code == 0
+    assert "broken" in result.out and "no_module_of_this_name" in result.out
+    assert "→ pip uninstall kdkit-old, or set KDKIT_DISABLE_PLUGINS=old" in result.out
+    assert "kdkit-toy" in result.out
+    result = cli("plugins", "info", "old")
+    assert result.code == 0 and "no_module_of_this_name" in result.out
 
 
 def test_plugins_info_tells_options_with_type_default_and_meaning(cli, toy):
-    told = cli("plugins", "info", "brightness").out
-    assert re.search(r"threshold\s+\S*float|threshold.*number", told)
-    assert "default 0.5" in told and "Share of full brightness." in told and "kdkit_toy.models:Brightness" in told
+    output = cli("plugins", "info", "brightness").out
+    assert re.search(r"threshold\s+\S*float|threshold.*number", output)
+    assert (
+        "default 0.5" in output and "Share of full brightness." in output and "kdkit_toy.models:Brightness" in output
+    )
     (facts,) = json.loads(cli("plugins", "info", "brightness", "--json").out)
     assert {option["name"]: option["default"] for option in facts["options"]} == {"threshold": 0.5, "weights": None}
     assert facts["plugin"] == "toy"
@@ -104,7 +106,7 @@ def test_plugins_info_of_a_required_option_says_required(cli, toy):
 
 def test_plugins_info_tells_who_gives_gradients_and_who_needs_them(cli):
     for name, fact, said in [
-        ("onnx", {"gradients": False}, "Only answers: no gradients"),
+        ("onnx", {"gradients": False}, "Gives only logits: no gradients"),
         ("exported", {"gradients": True}, "gives gradients"),
         ("inversion", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
         ("adversarial", {"needs_gradients": True}, "Needs a teacher that gives gradients"),
@@ -144,27 +146,27 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_typed_wrong_is_told_in_one_message_and_exits_with_2(cli, toy, what):
     arguments, message = WRONG[what]
-    finished = cli(*arguments)
-    one_message(finished, 2)
-    assert message in finished.err
+    result = cli(*arguments)
+    one_message(result, 2)
+    assert message in result.err
     assert not toy.exists()
 
 
 def test_a_folder_that_is_no_run_is_not_written_into(cli, toy, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("dear")
-    finished = cli("run", "toy", "--out", tmp_path / "mine", "--until", "generate")
-    one_message(finished, 2)
-    assert "exists and is not a run's folder" in finished.err
+    result = cli("run", "toy", "--out", tmp_path / "mine", "--until", "generate")
+    one_message(result, 2)
+    assert "exists and is not a run's folder" in result.err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
 def test_the_run_of_another_recipe_is_not_overwritten(cli, toy, tmp_path):
     assert cli("generate", "toy", "--out", tmp_path / "run").code == 0
     assert cli("generate", "toy", "--out", tmp_path / "run", "--set", "trainer.workers=2").code == 0
-    finished = cli("generate", "toy", "--out", tmp_path / "run", "--set", "seed=1")
-    one_message(finished, 2)
-    assert "another recipe" in finished.err
+    result = cli("generate", "toy", "--out", tmp_path / "run", "--set", "seed=1")
+    one_message(result, 2)
+    assert "another recipe" in result.err
 
 
 def test_a_run_that_failed_before_it_began_can_be_repeated_in_its_folder(cli, toy, tmp_path, monkeypatch):
@@ -175,16 +177,16 @@ def test_a_run_that_failed_before_it_began_can_be_repeated_in_its_folder(cli, to
 
     with monkeypatch.context() as patched:
         patched.setattr(pipeline, "write_text", full)
-        finished = cli("generate", "toy", "--out", tmp_path / "run")
-    one_message(finished, 1)
-    assert "No space left on device" in finished.err
+        result = cli("generate", "toy", "--out", tmp_path / "run")
+    one_message(result, 1)
+    assert "No space left on device" in result.err
     assert cli("generate", "toy", "--out", tmp_path / "run").code == 0
 
 
 def test_a_folder_whose_name_looks_like_markup_is_shown_as_it_is(cli, toy, tmp_path):
-    finished = cli("generate", "toy", "--out", tmp_path / "[bold]run[/x]")
-    assert finished.code == 0, finished.err
-    assert "[bold]run[/x]" in finished.err.replace("\n", "")
+    result = cli("generate", "toy", "--out", tmp_path / "[bold]run[/x]")
+    assert result.code == 0, result.err
+    assert "[bold]run[/x]" in result.err.replace("\n", "")
 
 
 def test_the_name_of_a_run_is_chosen_and_found_again(cli, toy):
@@ -200,8 +202,8 @@ def test_the_name_of_a_run_is_chosen_and_found_again(cli, toy):
 def test_a_contact_sheet_is_drawn(cli, toy, tmp_path):
     from PIL import Image
 
-    finished = cli("generate", "toy", "--sheet", tmp_path / "sheet.png")
-    assert finished.code == 0, finished.err
+    result = cli("generate", "toy", "--sheet", tmp_path / "sheet.png")
+    assert result.code == 0, result.err
     assert Image.open(tmp_path / "sheet.png").size == (16 * 16, 16)
 
 
@@ -209,15 +211,15 @@ def test_a_domain_that_draws_no_sheet_says_so(cli, toy, tmp_path, monkeypatch):
     from kdkit.plugins.registry import discover
 
     monkeypatch.delattr(discover({}).component("domain", "toy"), "sheet")
-    finished = cli("generate", "toy", "--sheet", tmp_path / "sheet.png")
-    one_message(finished, 1)
-    assert "draws no contact sheets" in finished.err
+    result = cli("generate", "toy", "--sheet", tmp_path / "sheet.png")
+    one_message(result, 1)
+    assert "draws no contact sheets" in result.err
 
 
 def test_hardware_that_is_not_there_is_told(cli, toy):
-    finished = cli("label", "toy", "--accelerator", "tpu", "--set", "control=null")
-    one_message(finished, 2)
-    assert "accelerator=tpu" in finished.err and "trainer" in finished.err
+    result = cli("label", "toy", "--accelerator", "tpu", "--set", "control=null")
+    one_message(result, 2)
+    assert "accelerator=tpu" in result.err and "trainer" in result.err
 
 
 @pytest.mark.parametrize(
@@ -255,9 +257,9 @@ except SystemExit as end:
 loaded = sorted({{name.partition(".")[0] for name in sys.modules}} & {HEAVY!r})
 print("LOADED", loaded, file=sys.stderr)
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
-    assert told.returncode == 0, told.stderr
-    assert "LOADED []" in told.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    assert process.returncode == 0, process.stderr
+    assert "LOADED []" in process.stderr
 
 
 def test_the_installed_command_works(process):
@@ -268,8 +270,8 @@ def test_the_installed_command_works(process):
 
 def test_output_that_is_cut_off_by_a_pipe_is_no_crash(toy):
     """kdkit config show toy | head -1"""
-    told = subprocess.run(
+    process = subprocess.run(
         f"{sys.executable} -m kdkit_cli.main config show toy | head -c 5", shell=True, capture_output=True, text=True
     )
-    assert told.stdout == "# The"
-    assert "Traceback" not in told.stderr
+    assert process.stdout == "# The"
+    assert "Traceback" not in process.stderr

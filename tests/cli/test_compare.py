@@ -47,19 +47,19 @@ def values(run):
 def test_scores_stand_side_by_side_with_their_difference(runs, cli, tmp_path):
     finished = cli("compare", runs[0], runs[1], "--json", "--out", tmp_path / "page.html")
     assert finished.code == 0, finished.err
-    found = json.loads(finished.out)
+    content = json.loads(finished.out)
     first, other = (run.name for run in runs[:2])
-    assert found["runs"] == [first, other]
+    assert content["runs"] == [first, other]
     for run in runs[:2]:
         kept = json.loads((run / "scores.json").read_text())["student"]["overlap"]
-        assert found["scores"]["overlap"][run.name] == kept
-    difference = found["differences"]["overlap"][other]
+        assert content["scores"]["overlap"][run.name] == kept
+    difference = content["differences"]["overlap"][other]
     apart = values(runs[1]) - values(runs[0])
     assert difference["value"] == pytest.approx(apart.mean(), abs=1e-6)
     assert difference["ci_low"] < apart.mean() < difference["ci_high"]
     assert difference["units"] == len(apart)
     assert difference["n"] == 5
-    assert found["recipes"] == {
+    assert content["recipes"] == {
         "student.gain": {first: "1.0", other: "0.5"},
         "training.learning_rate": {first: "0.5", other: "0.3"},
     }
@@ -80,8 +80,8 @@ def test_what_cannot_be_compared_is_told_in_one_message(runs, cli, tmp_path):
         (runs[0], runs[2]): (1, "measured on different samples"),
         (runs[0], cut): (1, "predict is not done"),
     }
-    for given, (code, message) in faults.items():
-        finished = cli("compare", *given)
+    for arguments, (code, message) in faults.items():
+        finished = cli("compare", *arguments)
         assert (finished.code, message in finished.err) == (code, True), finished.err
         assert "Traceback" not in finished.err
 

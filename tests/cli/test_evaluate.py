@@ -39,27 +39,27 @@ def overlap(folder, names):
     """The toy metric by hand, of the teacher that calls bright what is brighter than half."""
     scores = []
     for name in names:
-        found, mask = np.load(folder / f"{name}.npy") >= 128, np.load(folder / f"{name}.mask") > 0
-        scores.append(2 * (found & mask).sum() / (found.sum() + mask.sum()))
+        prediction, mask = np.load(folder / f"{name}.npy") >= 128, np.load(folder / f"{name}.mask") > 0
+        scores.append(2 * (prediction & mask).sum() / (prediction.sum() + mask.sum()))
     return np.mean(scores)
 
 
 def test_teacher_and_student_are_measured_over_all_and_by_group(trained, data, cli):
-    finished = cli("evaluate", trained, "--data", data, "--json")
-    assert finished.code == 0, finished.err
-    found = json.loads(finished.out)
-    assert set(found["scores"]) == {"teacher", "student"}
-    assert list(found["scores"]["teacher"]) == ["all", "long", "short"]
+    result = cli("evaluate", trained, "--data", data, "--json")
+    assert result.code == 0, result.err
+    content = json.loads(result.out)
+    assert set(content["scores"]) == {"teacher", "student"}
+    assert list(content["scores"]["teacher"]) == ["all", "long", "short"]
     for group, names in {"all": "abcd", "long": "cd", "short": "ab"}.items():
-        score = found["scores"]["teacher"][group]["overlap"]
+        score = content["scores"]["teacher"][group]["overlap"]
         assert score["n"] == len(names)
         assert score["value"] == pytest.approx(overlap(data, names))
         assert score["ci_low"] is None  # of fewer than five units
-    assert found["differences"]["student-teacher"]["overlap"]["n"] == 4
-    assert found["unlabelled"] == 1
-    assert [skipped["reason"].split(":")[0].rpartition("/")[2] for skipped in found["skipped"]] == ["cut.npy"]
-    assert "1 left out: 1 empty-file" in finished.err and "cut.npy" in finished.err
-    assert found["left_out"] == "1 left out: 1 empty-file"
+    assert content["differences"]["student-teacher"]["overlap"]["n"] == 4
+    assert content["unlabelled"] == 1
+    assert [skipped["reason"].split(":")[0].rpartition("/")[2] for skipped in content["skipped"]] == ["cut.npy"]
+    assert "1 left out: 1 empty-file" in result.err and "cut.npy" in result.err
+    assert content["left_out"] == "1 left out: 1 empty-file"
 
 
 def test_the_table_is_for_people(trained, data, cli):
@@ -68,8 +68,8 @@ def test_the_table_is_for_people(trained, data, cli):
 
 
 def test_a_split_and_a_metric_can_be_chosen(trained, data, cli):
-    finished = cli("evaluate", trained, "--data", data, "--split", "a", "--metric", "overlap", "--json")
-    assert json.loads(finished.out)["scores"]["student"]["all"]["overlap"]["n"] == 1
+    result = cli("evaluate", trained, "--data", data, "--split", "a", "--metric", "overlap", "--json")
+    assert json.loads(result.out)["scores"]["student"]["all"]["overlap"]["n"] == 1
     written = cli("evaluate", trained, "--data", data, "--metric", "{name: overlap}", "--json")
     assert "overlap" in json.loads(written.out)["scores"]["student"]["all"]
     wrong = cli("evaluate", trained, "--data", data, "--metric", "{name: overlap, size: 3}")
@@ -82,12 +82,12 @@ def test_a_split_and_a_metric_can_be_chosen(trained, data, cli):
 
 def test_scores_without_labels_ask_about_every_sample(trained, data, cli):
     """The teacher's agreement is nobody's; its answers to changed clips, by hand, as it goes by brightness."""
-    wanted = ("--metric", "agreement", "--metric", "{name: consistency, gain: 1.5, noise: 40}")
-    finished = cli("evaluate", trained, "--data", data, *wanted, "--json")
-    assert finished.code == 0, finished.err
-    found = json.loads(finished.out)
-    teacher, student = (found["scores"][model]["all"] for model in ("teacher", "student"))
-    assert found["unlabelled"] == 0
+    options = ("--metric", "agreement", "--metric", "{name: consistency, gain: 1.5, noise: 40}")
+    result = cli("evaluate", trained, "--data", data, *options, "--json")
+    assert result.code == 0, result.err
+    content = json.loads(result.out)
+    teacher, student = (content["scores"][model]["all"] for model in ("teacher", "student"))
+    assert content["unlabelled"] == 0
     assert (teacher["agreement"]["n"], student["agreement"]["n"], student["consistency"]["n"]) == (0, 5, 5)
     expected = []
     for name in "abcde":
@@ -101,7 +101,7 @@ def test_scores_without_labels_ask_about_every_sample(trained, data, cli):
 
 
 def test_the_students_agreement_is_that_of_its_own_masks(trained, data, cli):
-    found = json.loads(cli("evaluate", trained, "--data", data, "--metric", "agreement", "--json").out)
+    content = json.loads(cli("evaluate", trained, "--data", data, "--metric", "agreement", "--json").out)
     registry = discover({})
     network = read_student(registry, trained).network.eval()
     expected = []
@@ -111,7 +111,7 @@ def test_the_students_agreement_is_that_of_its_own_masks(trained, data, cli):
             mask = torch.sigmoid(network(torch.from_numpy(clip[None]))[0]).numpy() >= 0.5
         bright = clip >= 128
         expected.append(2 * (mask & bright).sum() / max(1, mask.sum() + bright.sum()))
-    assert found["scores"]["student"]["all"]["agreement"]["value"] == pytest.approx(np.mean(expected), abs=0.02)
+    assert content["scores"]["student"]["all"]["agreement"]["value"] == pytest.approx(np.mean(expected), abs=0.02)
 
 
 def test_metrics_that_nothing_can_be_measured_with_are_told(trained, data, cli):
@@ -122,39 +122,39 @@ def test_metrics_that_nothing_can_be_measured_with_are_told(trained, data, cli):
 def test_the_page_shows_all_samples_together(trained, data, cli, tmp_path, monkeypatch):
     from kdkit_toy.domain import Toy
 
-    given = []
+    calls = []
 
     def overview(self, cases):
-        given.extend((case.sample.info["name"], sorted(case.predictions)) for case in cases)
-        yield Figure("Everything", f"of {len(given)}", "image/svg+xml", b"<svg/>")
+        calls.extend((case.sample.info["name"], sorted(case.predictions)) for case in cases)
+        yield Figure("Everything", f"of {len(calls)}", "image/svg+xml", b"<svg/>")
 
     monkeypatch.setattr(Toy, "overview", overview)
     assert cli("evaluate", trained, "--data", data, "--out", tmp_path / "out").code == 0
-    assert given == [(name, ["student", "teacher"]) for name in "abcd"]
+    assert calls == [(name, ["student", "teacher"]) for name in "abcd"]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Everything" in page and "of 4" in page
 
 
-@pytest.mark.parametrize("wanted", [0, 1])
-def test_a_domain_may_want_few_cases_or_fail(trained, data, cli, tmp_path, monkeypatch, wanted):
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_domain_may_want_few_cases_or_fail(trained, data, cli, tmp_path, monkeypatch, code):
     from kdkit_toy.domain import Toy
 
     def overview(self, cases):
-        for _ in range(wanted):
+        for _ in range(code):
             next(cases)
             raise DataError("this cannot be drawn")
         yield from ()
 
     monkeypatch.setattr(Toy, "overview", overview)
-    finished = cli("evaluate", trained, "--data", data, "--out", tmp_path / "out")
-    assert finished.code == wanted and ("this cannot be drawn" in finished.err) is bool(wanted)
+    result = cli("evaluate", trained, "--data", data, "--out", tmp_path / "out")
+    assert result.code == code and ("this cannot be drawn" in result.err) is bool(code)
 
 
 def test_the_folder_shows_the_worst_cases_first(trained, data, cli, tmp_path):
     before = {path.name: path.stat().st_mtime_ns for path in data.iterdir()}
     out = tmp_path / "out"
-    finished = cli("evaluate", trained, "--data", data, "--out", out)
-    assert finished.code == 0, finished.err
+    result = cli("evaluate", trained, "--data", data, "--out", out)
+    assert result.code == 0, result.err
     assert sorted(p.name for p in out.iterdir()) == ["cases.csv", "report.html", "scores.json", "worst.png"]
     page = (out / "report.html").read_text()
     with (out / "cases.csv").open() as file:
@@ -170,18 +170,18 @@ def test_the_folder_shows_the_worst_cases_first(trained, data, cli, tmp_path):
 def test_a_student_alone_is_measured_and_beside_it_the_default_teacher_on_request(trained, data, cli):
     alone = trained / "student"
     assert set(json.loads(cli("evaluate", alone, "--data", data, "--json").out)["scores"]) == {"student"}
-    beside = json.loads(cli("evaluate", alone, "--data", data, "--teacher", "--json").out)
-    assert list(beside["scores"]) == ["teacher", "student"]
-    assert beside["models"] == {"teacher": "brightness", "student": "pixelwise"}
+    content = json.loads(cli("evaluate", alone, "--data", data, "--teacher", "--json").out)
+    assert list(content["scores"]) == ["teacher", "student"]
+    assert content["models"] == {"teacher": "brightness", "student": "pixelwise"}
 
 
 def test_a_teacher_that_has_gone_does_not_keep_the_student_from_being_measured(trained, data, cli):
     recipe = trained / "recipe.yaml"
     recipe.write_text(recipe.read_text().replace("name: brightness", "name: gone"))
-    finished = cli("evaluate", trained, "--data", data, "--json")
-    assert finished.code == 0
-    assert set(json.loads(finished.out)["scores"]) == {"student"}
-    assert "left out" in finished.err and "gone" in finished.err
+    result = cli("evaluate", trained, "--data", data, "--json")
+    assert result.code == 0
+    assert set(json.loads(result.out)["scores"]) == {"student"}
+    assert "left out" in result.err and "gone" in result.err
 
 
 def test_faults_are_told_in_one_message(trained, data, cli, tmp_path):
@@ -197,9 +197,9 @@ def test_faults_are_told_in_one_message(trained, data, cli, tmp_path):
         ("evaluate", "toy", "--split", "test"): (2, "--split"),
     }
     for command, (code, message) in faults.items():
-        finished = cli(*command)
-        assert (finished.code, message in finished.err) == (code, True), finished.err
-        assert "Traceback" not in finished.err
+        result = cli(*command)
+        assert (result.code, message in result.err) == (code, True), result.err
+        assert "Traceback" not in result.err
 
 
 def test_people_are_measured_where_a_metric_knows_them(trained, data, cli, monkeypatch):
@@ -224,17 +224,17 @@ def test_people_have_a_column_in_a_run_on_real_samples_alone(toy, cli, monkeypat
     monkeypatch.setattr(Overlap, "humans", lambda self, sample: [(0.875,)])
     small = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "control=null")
     settings = [part for setting in small for part in ("--set", setting)]
-    finished = cli("run", "toy", *settings)
-    assert finished.code == 0, finished.err
+    result = cli("run", "toy", *settings)
+    assert result.code == 0, result.err
     (run,) = (path.parent for path in toy.glob("toy/*/scores.json"))
-    assert "humans" not in finished.out
+    assert "humans" not in result.out
     assert all("humans" not in (run / name).read_text() for name in ("scores.json", "cases.csv"))
     monkeypatch.setattr(Discs, "synthetic", False)
-    finished = cli("run", "toy", *settings, "--from", "evaluate")
-    assert finished.code == 0, finished.err
+    result = cli("run", "toy", *settings, "--from", "evaluate")
+    assert result.code == 0, result.err
     score = json.loads((run / "scores.json").read_text())["humans"]["overlap"]
     assert (score["value"], score["ci_low"], score["n"]) == (0.875, None, 3)
-    assert "humans" in finished.out and "0.875" in finished.out
+    assert "humans" in result.out and "0.875" in result.out
     assert (run / "cases.csv").read_text().count(",humans,0.875") == 3
     assert 'data-model="humans" data-metric="overlap"' in (run / "report.html").read_text()
 
@@ -245,8 +245,8 @@ def test_without_data_the_scores_of_the_run_are_shown_and_nothing_is_measured(tr
     (trained / "scores.json").write_text(
         json.dumps({"student": {"overlap": asdict(Score(0.5, 0.4, 0.6, 9, "", True, 9))}, "differences": {}})
     )
-    finished = cli("evaluate", trained)
-    assert finished.code == 0 and "0.500 ±0.100" in finished.out
+    result = cli("evaluate", trained)
+    assert result.code == 0 and "0.500 ±0.100" in result.out
     assert json.loads(cli("evaluate", trained, "--json").out)["scores"]["student"]["overlap"]["value"] == 0.5
     assert not (trained / "predictions").exists()
 
@@ -254,7 +254,7 @@ def test_without_data_the_scores_of_the_run_are_shown_and_nothing_is_measured(tr
 def test_a_domain_is_no_run_and_nothing_is_trained(toy, cli):
     for command in ("evaluate", "report", "predict"):
         more = ("clip.npy", "--out", "out") if command == "predict" else ()
-        finished = cli(command, "toy", *more)
-        assert finished.code == 2, finished
-        assert "toy is a domain" in finished.err and "kdkit run toy" in finished.err
+        result = cli(command, "toy", *more)
+        assert result.code == 2, result
+        assert "toy is a domain" in result.err and "kdkit run toy" in result.err
     assert not toy.exists()

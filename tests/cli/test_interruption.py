@@ -30,10 +30,10 @@ def test_stopping_a_training_says_so_and_keeps_its_checkpoint(toy, process):
     command = process("run", "toy", "--set", "training.epochs=1000000", "--set", "samples.train=6")
     wait_for(lambda: list(toy.rglob("epoch-*.ckpt")) or command.poll() is not None)
     os.killpg(command.pid, signal.SIGINT)
-    _, told = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=60)
     assert command.returncode == 130
-    assert "error: stopped\n  Run the same command again" in told
-    assert "Traceback" not in told
+    assert "error: stopped\n  Run the same command again" in output
+    assert "Traceback" not in output
     assert list(toy.rglob("epoch-*.ckpt"))
 
 
@@ -41,9 +41,9 @@ def test_stopping_a_generation_in_workers_says_so_and_ends_them(toy, process):
     command = process("generate", "toy", *ENDLESS)
     wait_for(lambda: list(toy.rglob("*.safetensors")) or command.poll() is not None)
     os.killpg(command.pid, signal.SIGINT)
-    _, told = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=60)
     assert command.returncode == 130
-    assert "error: stopped" in told and "Traceback" not in told
+    assert "error: stopped" in output and "Traceback" not in output
     wait_for(lambda: not alive(command.pid))
 
 
@@ -59,15 +59,15 @@ def test_a_worker_that_is_killed_is_told_in_one_message(toy, process):
     command = process("generate", "toy", *ENDLESS)
     wait_for(lambda: list(toy.rglob("*.safetensors")) or command.poll() is not None)
     os.kill(worker_of(command.pid), signal.SIGKILL)
-    _, told = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=60)
     assert command.returncode == 1
-    assert "was killed" in told and "trainer.workers" in told and "Traceback" not in told
+    assert "was killed" in output and "trainer.workers" in output and "Traceback" not in output
 
 
 def worker_of(parent):
     """A process that makes samples: a child of the command that was started to do so."""
-    listed = os.listdir("/proc") if os.path.isdir("/proc/self") else pytest.skip("needs /proc")  # noqa: PTH112, PTH208
-    for name in filter(str.isdigit, listed):
+    processes = os.listdir("/proc") if os.path.isdir("/proc/self") else pytest.skip("needs /proc")  # noqa: PTH112, PTH208
+    for name in filter(str.isdigit, processes):
         try:
             with open(f"/proc/{name}/stat") as file:  # noqa: PTH123
                 fields = file.read().rpartition(")")[2].split()

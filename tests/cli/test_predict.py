@@ -27,12 +27,12 @@ def rows(out):
 
 def test_each_file_gets_its_answer_and_its_row(trained, clips, cli, tmp_path):
     out = tmp_path / "out"
-    finished = cli("predict", trained, clips / "b.npy", clips / "a.npy", "--out", out)
-    assert finished.code == 0, finished.err
-    assert "2 files · 11 frames" in finished.out and "summary.csv" in finished.out
+    result = cli("predict", trained, clips / "b.npy", clips / "a.npy", "--out", out)
+    assert result.code == 0, result.err
+    assert "2 files · 11 frames" in result.out and "summary.csv" in result.out
     assert [(Path(row["file"]).name, row["frames"]) for row in rows(out)] == [("b.npy", "7"), ("a.npy", "4")]
-    answer = np.load(out / "b.npz")["prediction"]
-    assert answer.shape == (7, 20, 12) and 0 <= answer.min() < answer.max() <= 1
+    prediction = np.load(out / "b.npz")["prediction"]
+    assert prediction.shape == (7, 20, 12) and 0 <= prediction.min() < prediction.max() <= 1
     assert sorted(path.name for path in out.iterdir()) == ["a.npz", "b.npz", "summary.csv"]
 
 
@@ -40,8 +40,8 @@ def test_a_folder_means_the_files_of_the_domain_in_it(trained, clips, cli, tmp_p
     (clips / "notes.txt").write_text("not an input")
     (clips / "deeper").mkdir()
     shutil.copy(clips / "a.npy", clips / "deeper" / "d.NPY")
-    finished = cli("predict", trained, clips, "--out", tmp_path / "out")
-    assert finished.code == 0
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 0
     assert {Path(row["file"]).name for row in rows(tmp_path / "out")} == {"a.npy", "b.npy", "c.npy", "d.NPY"}
 
 
@@ -61,31 +61,31 @@ def test_what_cannot_be_read_is_skipped_with_its_reason_and_a_count(trained, cli
     (clips / "text.npy").write_text("no array")
     np.save(clips / "flat.npy", np.zeros(5, np.uint8))
     np.save(clips / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    finished = cli("predict", trained, clips, clips / "missing.npy", "--out", tmp_path / "out")
-    assert finished.code == 0
-    skipped = [line for line in finished.err.splitlines() if line.strip().startswith("skipped:")]
+    result = cli("predict", trained, clips, clips / "missing.npy", "--out", tmp_path / "out")
+    assert result.code == 0
+    skipped = [line for line in result.err.splitlines() if line.strip().startswith("skipped:")]
     named = {Path(line.split()[1]).name: line for line in skipped}
     assert set(named) == {"cut.npy", "empty.npy", "text.npy", "flat.npy", "objects.npy", "missing.npy"}
     assert "No such file" in named["missing.npy"] and "cannot take it" in named["flat.npy"]
     assert all("(" in line for line in skipped)
-    assert "3 files" in finished.out and "6 files skipped" in finished.out
+    assert "3 files" in result.out and "6 files skipped" in result.out
     assert [Path(row["file"]).stem for row in rows(tmp_path / "out")] == ["a", "b", "c"]
-    assert "Traceback" not in finished.err
+    assert "Traceback" not in result.err
 
 
 def test_when_no_file_can_be_read_the_exit_code_is_1(trained, cli, tmp_path):
     (tmp_path / "x.npy").write_bytes(b"")
-    finished = cli("predict", trained, tmp_path / "x.npy", tmp_path / "y.npy", "--out", tmp_path / "out")
-    assert finished.code == 1
-    assert "none of 2 files could be read" in finished.err and finished.err.count("skipped:") == 2
+    result = cli("predict", trained, tmp_path / "x.npy", tmp_path / "y.npy", "--out", tmp_path / "out")
+    assert result.code == 1
+    assert "none of 2 files could be read" in result.err and result.err.count("skipped:") == 2
     assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_folder_without_inputs_is_named(trained, cli, tmp_path):
     (tmp_path / "nothing").mkdir()
-    finished = cli("predict", trained, tmp_path / "nothing", "--out", tmp_path / "out")
-    assert finished.code == 1
-    assert "nothing" in finished.err and ".npy" in finished.err
+    result = cli("predict", trained, tmp_path / "nothing", "--out", tmp_path / "out")
+    assert result.code == 1
+    assert "nothing" in result.err and ".npy" in result.err
 
 
 def test_files_of_one_name_do_not_overwrite_each_other(trained, clips, cli, tmp_path):
@@ -93,31 +93,31 @@ def test_files_of_one_name_do_not_overwrite_each_other(trained, clips, cli, tmp_
         (tmp_path / folder).mkdir(exist_ok=True)
         shutil.copy(clips / "a.npy", tmp_path / folder / f"{name}.npy")
     out = tmp_path / "out"
-    finished = cli("predict", trained, tmp_path / "one", tmp_path / "two", "--out", out)
-    assert finished.code == 0
+    result = cli("predict", trained, tmp_path / "one", tmp_path / "two", "--out", out)
+    assert result.code == 0
     assert len(list(out.glob("*.npz"))) == len(rows(out)) == 3
 
 
 def test_results_are_not_written_beside_the_inputs_that_they_could_replace(trained, clips, cli):
     before = {path: path.read_bytes() for path in clips.iterdir()}
-    finished = cli("predict", trained, clips / "a.npy", "--out", clips)
-    assert finished.code == 2
-    assert "--out" in finished.err and "a.npy" in finished.err
+    result = cli("predict", trained, clips / "a.npy", "--out", clips)
+    assert result.code == 2
+    assert "--out" in result.err and "a.npy" in result.err
     assert {path: path.read_bytes() for path in clips.iterdir()} == before
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_predicted(trained, clips, cli, tmp_path):
     (tmp_path / "file").write_text("mine")
-    finished = cli("predict", trained, clips, "--out", tmp_path / "file")
-    assert finished.code == 1
-    assert "cannot write" in finished.err and "Traceback" not in finished.err
+    result = cli("predict", trained, clips, "--out", tmp_path / "file")
+    assert result.code == 1
+    assert "cannot write" in result.err and "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(("place", "message"), [("clips", "holds no student"), ("nowhere", "nowhere does not exist")])
 def test_a_folder_that_is_no_student_is_named(toy, clips, cli, tmp_path, place, message):
-    finished = cli("predict", tmp_path / place, clips / "a.npy", "--out", tmp_path / "out")
-    assert finished.code == 2
-    assert message in finished.err and "card.json" in finished.err
+    result = cli("predict", tmp_path / place, clips / "a.npy", "--out", tmp_path / "out")
+    assert result.code == 2
+    assert message in result.err and "card.json" in result.err
     assert not (tmp_path / "out").exists()
 
 
@@ -165,9 +165,9 @@ def test_a_component_that_is_not_the_one_of_the_training_is_said_in_one_line(
 ):
     value, sentence = NOTES[what]
     damaged_card(lambda card: card["components"][kind].update({what: value}))(trained / "student")
-    finished = cli("predict", trained, clips / "a.npy", "--out", tmp_path / "out")
-    assert finished.code == 0
-    (line,) = [line for line in finished.err.splitlines() if "note:" in line]
+    result = cli("predict", trained, clips / "a.npy", "--out", tmp_path / "out")
+    assert result.code == 0
+    (line,) = [line for line in result.err.splitlines() if "note:" in line]
     assert f"the {kind} " in line and line.endswith(sentence)
 
 
@@ -185,10 +185,10 @@ def cut(path, length):
 def test_a_damaged_student_is_told_in_one_message(trained, clips, cli, tmp_path, damage):
     strike, code, message = DAMAGE[damage]
     strike(trained / "student")
-    finished = cli("predict", trained, clips, "--out", tmp_path / "out")
-    assert finished.code == code
-    assert message in finished.err
-    assert finished.err.count("error:") == 1 and "Traceback" not in finished.err
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == code
+    assert message in result.err
+    assert result.err.count("error:") == 1 and "Traceback" not in result.err
 
 
 def test_weights_of_another_architecture_name_the_first_keys_that_differ(trained, clips, cli, tmp_path):
@@ -197,27 +197,31 @@ def test_weights_of_another_architecture_name_the_first_keys_that_differ(trained
 
     state = {"layer.weight": torch.zeros(2, 1, 3, 3), "head.bias": torch.zeros(1)}
     save_file(state, trained / "student" / "weights.safetensors")
-    finished = cli("predict", trained, clips, "--out", tmp_path / "out")
-    assert finished.code == 1
-    assert "holds the weights of another architecture" in finished.err
-    for told in ("missing: layer.bias", "unexpected: head.bias", "layer.weight is (2, 1, 3, 3), not (1, 1, 3, 3)"):
-        assert told in finished.err
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 1
+    assert "holds the weights of another architecture" in result.err
+    for difference in (
+        "missing: layer.bias",
+        "unexpected: head.bias",
+        "layer.weight is (2, 1, 3, 3), not (1, 1, 3, 3)",
+    ):
+        assert difference in result.err
 
 
 def test_options_that_mean_nothing_for_files_are_refused(trained, clips, cli, tmp_path):
     for option in (["--devices", "2"], ["--strategy", "ddp"], ["--set", "seed=1"], ["--fresh"]):
-        finished = cli("predict", trained, clips, "--out", tmp_path / "out", *option)
-        assert finished.code == 2 and option[0] in finished.err
+        result = cli("predict", trained, clips, "--out", tmp_path / "out", *option)
+        assert result.code == 2 and option[0] in result.err
 
 
 def test_a_run_without_files_asks_for_them_and_files_without_a_place_ask_for_it(trained, clips, cli):
-    finished = cli("predict", trained)
-    assert finished.code == 2 and "inputs" in finished.err.lower()
-    finished = cli("predict", trained, clips)
-    assert finished.code == 2 and "--out" in finished.err
+    result = cli("predict", trained)
+    assert result.code == 2 and "inputs" in result.err.lower()
+    result = cli("predict", trained, clips)
+    assert result.code == 2 and "--out" in result.err
 
 
 def test_a_machine_without_the_hardware_says_so(trained, clips, cli, tmp_path):
-    finished = cli("predict", trained, clips, "--out", tmp_path / "out", "--accelerator", "tpu")
-    assert finished.code == 2
-    assert "this machine cannot run with accelerator=tpu" in finished.err and "Traceback" not in finished.err
+    result = cli("predict", trained, clips, "--out", tmp_path / "out", "--accelerator", "tpu")
+    assert result.code == 2
+    assert "this machine cannot run with accelerator=tpu" in result.err and "Traceback" not in result.err

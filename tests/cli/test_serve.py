@@ -37,15 +37,15 @@ def test_a_teacher_is_named_with_its_options():
     ],
 )
 def test_what_is_wrong_is_told_in_one_message(cli, arguments, told):
-    finished = cli("serve-teacher", *arguments)
-    assert finished.code in (1, 2)
-    assert told in " ".join(finished.err.split())
-    assert "Traceback" not in finished.err
-    assert finished.out == ""
+    result = cli("serve-teacher", *arguments)
+    assert result.code in (1, 2)
+    assert told in " ".join(result.err.split())
+    assert "Traceback" not in result.err
+    assert result.out == ""
 
 
 def test_without_a_token_nothing_is_served(cli, monkeypatch):
     monkeypatch.delenv("KDKIT_TEACHER_TOKEN")
-    finished = cli("serve-teacher", "brightness")
-    assert finished.code == 2
-    assert "secrets.token_urlsafe" in finished.err
+    result = cli("serve-teacher", "brightness")
+    assert result.code == 2
+    assert "secrets.token_urlsafe" in result.err

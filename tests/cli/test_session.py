@@ -35,8 +35,8 @@ class Clock:
 
 
 def test_quiet_leaves_results_and_errors(toy, cli):
-    finished = cli("run", "toy", *SMALL, "--until", "generate", "--quiet")
-    assert (finished.code, finished.out, finished.err) == (0, "", "")
+    result = cli("run", "toy", *SMALL, "--until", "generate", "--quiet")
+    assert (result.code, result.out, result.err) == (0, "", "")
     assert "error:" in cli("--quiet", "run", "toy", "--until", "nothing").err
 
 
@@ -50,29 +50,29 @@ def test_the_log_file_keeps_what_was_reported_even_quietly(toy, cli, tmp_path):
 
 
 def test_a_log_file_that_cannot_be_written_is_refused(toy, cli, tmp_path):
-    finished = cli("run", "toy", "--log-file", tmp_path / "none" / "kdkit.log")
-    assert finished.code == 2 and "cannot be written" in finished.err
+    result = cli("run", "toy", "--log-file", tmp_path / "none" / "kdkit.log")
+    assert result.code == 2 and "cannot be written" in result.err
     assert not toy.exists()
 
 
 def test_a_traceback_is_shown_on_request_only(toy, cli):
     wrong = ("run", "toy", "--set", "teacher.name=nobody")
     assert "Traceback" not in cli(*wrong).err
-    finished = cli(*wrong, "--traceback")
-    assert finished.code == 2 and "Traceback" in finished.err and "error: " in finished.err
+    result = cli(*wrong, "--traceback")
+    assert result.code == 2 and "Traceback" in result.err and "error: " in result.err
 
 
 def test_an_error_that_nobody_expected_is_one_message_with_its_place(toy, cli, monkeypatch):
     import kdkit.api
 
-    def broken(*_, **__):
+    def fail(*_, **__):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(kdkit.api, "prepare_run", broken)
-    finished = cli("run", "toy")
-    assert finished.code == 1 and "Traceback" not in finished.err
-    assert "ZeroDivisionError: by zero" in finished.err and "test_session.py, line" in finished.err
-    assert "--traceback" in finished.err
+    monkeypatch.setattr(kdkit.api, "prepare_run", fail)
+    result = cli("run", "toy")
+    assert result.code == 1 and "Traceback" not in result.err
+    assert "ZeroDivisionError: by zero" in result.err and "test_session.py, line" in result.err
+    assert "--traceback" in result.err
 
 
 def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(capsys):
@@ -88,13 +88,13 @@ def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(capsys):
 
 
 def test_a_run_as_json_is_json_alone(toy, cli):
-    finished = cli("run", "toy", *SMALL, "--json")
-    assert finished.code == 0, finished.err
-    result = json.loads(finished.out)
-    assert result["stages"] == ["generate", "label", "distill", "predict", "evaluate", "report"]
-    assert set(result["scores"]) == {"teacher", "student"} and "student-teacher" in result["differences"]
+    result = cli("run", "toy", *SMALL, "--json")
+    assert result.code == 0, result.err
+    content = json.loads(result.out)
+    assert content["stages"] == ["generate", "label", "distill", "predict", "evaluate", "report"]
+    assert set(content["scores"]) == {"teacher", "student"} and "student-teacher" in content["differences"]
     again = json.loads(cli("run", "toy", *SMALL, "--json").out)
-    assert again == result | {"stages": []}
+    assert again == content | {"stages": []}
 
 
 def test_a_stage_alone_needs_what_comes_before_it(toy, cli):

@@ -20,36 +20,36 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
-def trained(folder):
+def weight_times(folder):
     return {path: path.stat().st_mtime_ns for path in folder.glob("points/*/student/weights.safetensors")}
 
 
 def test_a_point_that_fails_is_told_and_the_others_go_on(toy, cli, tmp_path):
     command = ("sweep", "toy", "--grid", "generator.fail_at=null,3", *SET, "--grid", "student.gain=1,2", "--out", "s")
-    finished = cli(*command)
-    assert finished.code == 1
-    assert "2 of 4 points failed" in finished.err and "disc 3 is broken" in finished.err
-    assert "Traceback" not in finished.err
+    result = cli(*command)
+    assert result.code == 1
+    assert "2 of 4 points failed" in result.err and "disc 3 is broken" in result.err
+    assert "Traceback" not in result.err
     folder = tmp_path / "s"
-    found = rows(folder)
-    assert [(row["generator.fail_at"], row["student.gain"]) for row in found] == [
+    table = rows(folder)
+    assert [(row["generator.fail_at"], row["student.gain"]) for row in table] == [
         ("null", "1"),
         ("null", "2"),
         ("3", "1"),
         ("3", "2"),
     ]
-    assert [bool(row["overlap"]) for row in found] == [bool(not row["failure"]) for row in found]
+    assert [bool(row["overlap"]) for row in table] == [bool(not row["failure"]) for row in table]
     assert "failed: " in (folder / "sweep.html").read_text()
-    for row in found[:2]:
+    for row in table[:2]:
         scores = json.loads((folder / row["run"] / "scores.json").read_text())
         assert set(scores) == {"teacher", "student", "differences"}
         assert float(row["overlap"]) == scores["student"]["overlap"]["value"]
         assert float(row["peak_memory_bytes"]) > 4 * float(row["weights"])
     # Targets were made once for both sizes, and what is whole is not made again.
     assert len(list((toy / "store" / "targets").iterdir())) == 1
-    before = trained(folder)
+    before = weight_times(folder)
     assert cli(*command).code == 1
-    assert trained(folder) == before
+    assert weight_times(folder) == before
 
 
 def test_the_page_is_written_while_points_end(toy, cli, tmp_path, monkeypatch):
@@ -61,22 +61,22 @@ def test_the_page_is_written_while_points_end(toy, cli, tmp_path, monkeypatch):
 
 
 def test_what_is_known_when_it_is_stopped_is_written(toy, cli, tmp_path, monkeypatch):
-    ended = execution.run_points
+    run_points = execution.run_points
 
-    def stopped(*arguments):
-        yield next(ended(*arguments))
+    def stop_after_one(*arguments):
+        yield next(run_points(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execution, "run_points", stopped)
+    monkeypatch.setattr(execution, "run_points", stop_after_one)
     assert cli("sweep", "toy", *SET, "--grid", "student.gain=1,2", "--out", "s").code == 130
     assert [bool(row["overlap"]) for row in rows(tmp_path / "s")] == [True, False]
     assert "1 of them yet to run" in (tmp_path / "s" / "sweep.html").read_text()
 
 
 def test_a_wrong_grid_is_told_before_anything_runs(toy, cli):
-    finished = cli("sweep", "toy", "--grid", "student.gains=1,2", "--grid", "seed=a")
-    assert finished.code == 2
-    assert "2 problems" in finished.err and "did you mean gain?" in finished.err
+    result = cli("sweep", "toy", "--grid", "student.gains=1,2", "--grid", "seed=a")
+    assert result.code == 2
+    assert "2 problems" in result.err and "did you mean gain?" in result.err
     assert not toy.exists()
     assert "--grid path=v1,v2" in cli("sweep", "toy").err
 
@@ -89,16 +89,16 @@ def test_several_points_at_once_end_with_the_command_and_do_not_end_each_other(t
     command = process("sweep", "toy", *grid, *endless)
     wait_for(lambda: len({p.parent for p in toy.parent.rglob("epoch-*.ckpt")}) == 2 or command.poll() is not None)
     os.kill(worker_of(command.pid), signal.SIGKILL)
-    told = ""
-    while "its process was killed" not in told:
+    output = ""
+    while "its process was killed" not in output:
         line = command.stderr.readline()
-        assert line, told
-        told += line
+        assert line, output
+        output += line
     assert alive(command.pid) and command.poll() is None
     os.killpg(command.pid, signal.SIGINT)
     _, rest = command.communicate(timeout=60)
     assert command.returncode == 130
-    assert "error: stopped" in rest and "Traceback" not in told + rest
+    assert "error: stopped" in rest and "Traceback" not in output + rest
     wait_for(lambda: not alive(command.pid))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from kdkit import ComponentOptions, DataError, Defect, Field, Generator, InputFolder, Sample
+from kdkit import ComponentOptions, DataError, Defect, Field, Generator, InputFolder, Sample, file_digest
 
 if TYPE_CHECKING:
     from .recordings import Study
@@ -90,6 +90,14 @@ class Recordings(Generator):
                 raise DataError(f"{self.options.path} holds {len(names)} such recordings, so there is no {index}")
             recording = recordings_by_name(self.options.path, self.layout(), self._state)[self.name(names, index)]
             yield sample_of(recording, self.options.frames, self.tracings())
+
+    def units(self) -> Sequence[str]:
+        """The patient of each recording; where the source names none, a digest of its file: copies are one unit."""
+        recordings = {recording.name: recording for recording in self._study().recordings}
+        return [
+            recording.patient if recording.patient != recording.name else file_digest(recording.path)
+            for recording in (recordings[name] for name in self._recording_names())
+        ]
 
     def fingerprint(self) -> str:
         """As inherited, and the state of the folder's files."""

@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kdkit import ComponentOptions, DataError, Defect, Field, Generator, InputFolder, Sample, fingerprint_of
+from kdkit import (
+    ComponentOptions,
+    DataError,
+    Defect,
+    Field,
+    Generator,
+    InputFolder,
+    Sample,
+    file_digest,
+    fingerprint_of,
+)
 
 SUFFIXES = {
     "images": (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
@@ -22,7 +32,7 @@ class Folder(Generator):
 
     Images: uint8 (H, W), or (H, W, 3) in RGB. Clips: uint8 (T, H, W) or (T, H, W, 3); they need
     ``kdkit-generators[clips]``. Every file is opened once before samples are made of any: those that cannot be used
-    are left out, and told with the reason. A file counts in the fingerprint by its name, size and time of change.
+    are left out, and reported with the reason. A file counts in the fingerprint by its name, size and time of change.
     """
 
     synthetic = False
@@ -71,6 +81,10 @@ class Folder(Generator):
                 f"The first one, {first.name}: {first.detail}.",
             )
         return len(usable)
+
+    def units(self) -> Sequence[str]:
+        """A digest of each file: copies of one file are one unit."""
+        return [file_digest(path) for path in self._usable_and_defects[0]]
 
     def exclusions(self) -> Sequence[Defect]:
         return self._usable_and_defects[1]

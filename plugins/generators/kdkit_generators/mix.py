@@ -73,23 +73,39 @@ class Mix(Generator):
         ends = [self._end(number, count) for number, m in enumerate(self.members) if (count := m.count()) is not None]
         return min(ends, default=None)
 
+    def units(self) -> Sequence[str] | None:
+        """Those of the members that name any; what is simulated is a unit of its own."""
+        count = self.count()
+        if count is None:
+            return None
+        named = [None if member.synthetic else member.units() for member in self.members]
+        owners, ranks = self._owners_and_ranks(count)
+        return [
+            f"{owner} {units[rank]}" if (units := named[owner]) else f"{owner} sample {rank}"
+            for owner, rank in zip(owners.tolist(), ranks.tolist(), strict=True)
+        ]
+
     def exclusions(self) -> Sequence[Defect]:
         return [defect for member in self.members for defect in member.exclusions()]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         index_list = list(indices)
-        owners = self._owners(max(index_list, default=0) + 1)
-        # How many samples of the same member come before each one.
-        ranks = np.zeros(len(owners), np.int64)
-        for number in range(len(self.members)):
-            is_own = owners == number
-            ranks[is_own] = np.arange(is_own.sum())
+        owners, ranks = self._owners_and_ranks(max(index_list, default=0) + 1)
         streams = [
             member.generate([int(ranks[index]) for index in index_list if owners[index] == number])
             for number, member in enumerate(self.members)
         ]
         for index in index_list:
             yield next(streams[owners[index]])
+
+    def _owners_and_ranks(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The member of each of the first ``count`` samples, and how many of it come before: int64 (count,)."""
+        owners = self._owners(count)
+        ranks = np.zeros(len(owners), np.int64)
+        for number in range(len(self.members)):
+            is_own = owners == number
+            ranks[is_own] = np.arange(is_own.sum())
+        return owners, ranks
 
     @cached_property
     def _borders(self) -> np.ndarray:

@@ -36,7 +36,7 @@ class Correlation(Metric):
 NOTHING = Sample(np.zeros(1))
 
 
-def gathered(values):
+def metric_of(values):
     metric = Mean()
     for value in values:
         metric.update(np.atleast_1d(value), NOTHING)
@@ -45,7 +45,7 @@ def gathered(values):
 
 def test_the_interval_is_that_of_resampling_samples():
     values = np.random.default_rng(1).normal(5, 2, 40)
-    score = gathered(values).compute(seed=3)
+    score = metric_of(values).compute(seed=3)
     # An implementation of its own: 95 % between the percentiles of the means of resampled samples.
     rng = np.random.default_rng(99)
     means = [rng.choice(values, len(values)).mean() for _ in range(20_000)]
@@ -62,7 +62,7 @@ def test_fewer_than_five_units_have_no_interval():
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(5)
-    scores = [gathered(rng.normal(0, 1, 30)).compute() for _ in range(60)]
+    scores = [metric_of(rng.normal(0, 1, 30)).compute() for _ in range(60)]
     held = sum(score.ci_low <= 0 <= score.ci_high for score in scores)
     assert held >= 0.9 * 60
 
@@ -70,22 +70,16 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 def test_cases_of_one_sample_are_drawn_together():
     # Ten samples of a hundred equal cases each know as little as ten cases; a thousand free cases know much more.
     values = np.random.default_rng(0).normal(0, 1, 10)
-    together = gathered([np.full(100, value) for value in values]).compute()
-    alone = gathered(values).compute()
+    together = metric_of([np.full(100, value) for value in values]).compute()
+    alone = metric_of(values).compute()
     assert together.n == alone.n == 10
     assert together.ci_high - together.ci_low == pytest.approx(alone.ci_high - alone.ci_low)
 
 
-class MeanByPatient(Mean):
-    """As Mean; the samples of a patient belong together."""
-
-    group_key = "patient"
-
-
 def of_patients(values, patients):
-    metric = MeanByPatient()
+    metric = Mean()
     for value, patient in zip(values, patients, strict=True):
-        info = {} if patient is None else {"patient": patient}
+        info = {} if patient is None else {"unit": patient}
         metric.update(np.atleast_1d(value), Sample(np.zeros(1), info=info))
     return metric
 
@@ -94,16 +88,16 @@ def test_samples_of_one_group_are_drawn_together():
     # Ten patients with a hundred equal clips each know as little as ten clips.
     values = np.random.default_rng(0).normal(0, 1, 10)
     grouped = of_patients(np.tile(values, 100), list(range(10)) * 100).compute()
-    alone = gathered(values).compute()
+    alone = metric_of(values).compute()
     assert grouped.n == 1000
     assert grouped.value == pytest.approx(alone.value)
     assert (grouped.ci_low, grouped.ci_high) == pytest.approx((alone.ci_low, alone.ci_high))
-    assert gathered(np.tile(values, 100)).compute().ci_low > grouped.ci_low + 0.1
+    assert metric_of(np.tile(values, 100)).compute().ci_low > grouped.ci_low + 0.1
 
 
 def test_a_sample_without_a_group_is_drawn_by_itself():
     values = np.random.default_rng(3).normal(0, 1, 12)
-    score, alone = of_patients(values, [None] * 12).compute(), gathered(values).compute()
+    score, alone = of_patients(values, [None] * 12).compute(), metric_of(values).compute()
     assert (score.n, score.value, score.ci_low, score.ci_high) == (12, alone.value, alone.ci_low, alone.ci_high)
     # A patient may be called like a sample's place: 0 is somebody, and not the first sample.
     mixed = of_patients([0.0, 1.0, 2.0], [None, 0, "0"]).compute()
@@ -119,14 +113,14 @@ def test_groups_are_kept_when_processes_merge():
 
 def test_merging_gives_what_gathering_in_one_gives():
     values = np.random.default_rng(2).normal(0, 1, 12)
-    first, second = gathered(values[:5]), gathered(values[5:])
+    first, second = metric_of(values[:5]), metric_of(values[5:])
     first.merge(second)
-    assert first.compute(seed=4) == gathered(values).compute(seed=4)
+    assert first.compute(seed=4) == metric_of(values).compute(seed=4)
 
 
 def test_n_counts_the_samples_that_could_be_measured():
-    assert gathered([[1.0, 2.0], [], [3.0]]).compute().n == 2
-    assert gathered([[1.0, 2.0], [], [3.0]]).compute().value == pytest.approx(2.0)
+    assert metric_of([[1.0, 2.0], [], [3.0]]).compute().n == 2
+    assert metric_of([[1.0, 2.0], [], [3.0]]).compute().value == pytest.approx(2.0)
 
 
 def test_without_any_sample_there_is_no_number():
@@ -151,6 +145,6 @@ def test_a_summary_over_all_cases_is_not_the_mean_of_samples():
 
 def test_the_interval_is_the_same_for_the_same_seed_and_is_drawn_often_enough():
     values = np.random.default_rng(2).normal(0, 1, 12)
-    assert gathered(values).compute(seed=1) == gathered(values).compute(seed=1)
-    assert gathered(values).compute(seed=1) != gathered(values).compute(seed=2)
+    assert metric_of(values).compute(seed=1) == metric_of(values).compute(seed=1)
+    assert metric_of(values).compute(seed=1) != metric_of(values).compute(seed=2)
     assert RESAMPLES >= 1000

@@ -179,18 +179,18 @@ def test_it_can_be_combined_with_objectives_on_features(prepare, monkeypatch):
 
 
 def test_what_an_adversary_cannot_do_is_told_before_anything_runs(toy, monkeypatch):
-    found = problems(
+    faults = problems(
         toy,
         f"generator={ADVERSARY}",
         "generator.distance=kl",
         "training.patience=3",
         f"control.generator={ADVERSARY}",
     )
-    assert "is for the activation softmax; the domain toy has sigmoid" in found["generator"]
-    assert "makes no samples to evaluate on" in found["evaluation.generator"]
-    assert "expected null" in found["training.patience"]
-    assert "found 3" in found["training.window"]
-    assert "is an adversary" in found["control.generator"]
+    assert "is for the activation softmax; the domain toy has sigmoid" in faults["generator"]
+    assert "makes no samples to evaluate on" in faults["evaluation.generator"]
+    assert "expected null" in faults["training.patience"]
+    assert "found 3" in faults["training.window"]
+    assert "is an adversary" in faults["control.generator"]
 
 
 @pytest.mark.parametrize("generator", [ADVERSARY, "{name: inversion, shape: [3, 16, 16], layout: thw}"])
@@ -198,9 +198,9 @@ def test_a_teacher_that_only_answers_is_refused(toy, monkeypatch, generator):
     from kdkit_toy.models import Brightness
 
     monkeypatch.setattr(Brightness, "gradients", False)
-    found = problems(toy, *SETTINGS[1:], f"generator={generator}")
-    assert set(found) == {"generator"}
-    assert "the teacher brightness gives only logits" in found["generator"]
+    faults = problems(toy, *SETTINGS[1:], f"generator={generator}")
+    assert set(faults) == {"generator"}
+    assert "the teacher brightness gives only logits" in faults["generator"]
 
 
 def test_more_than_one_device_is_refused(prepare):

@@ -25,8 +25,8 @@ def test_what_was_there_before_views_and_operations_in_place_take_none():
         return FLOATS.view(10, 100).t()[:5]
 
     def in_place():
-        made = FLOATS.clone()
-        return [made.add_(1) for _ in range(5)]
+        tensor = FLOATS.clone()
+        return [tensor.add_(1) for _ in range(5)]
 
     assert peak_memory(views) == 0
     assert peak_memory(in_place) == 4000

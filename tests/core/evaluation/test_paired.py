@@ -29,12 +29,14 @@ def cases(values):
 def test_what_both_have_in_common_does_not_widen_the_interval():
     rng = np.random.default_rng(0)
     hard, gain = rng.normal(0, 1, 200), rng.normal(0.05, 0.1, 200)
-    found = paired_difference(Mean(), cases(hard[:, None]), cases((hard + gain)[:, None]), {})
-    assert found.value == pytest.approx(gain.mean())
+    difference = paired_difference(Mean(), cases(hard[:, None]), cases((hard + gain)[:, None]), {})
+    assert difference.value == pytest.approx(gain.mean())
     # For a mean the bootstrap's interval is the normal one (Efron 1979).
     half = 1.96 * gain.std() / np.sqrt(200)
-    assert (found.ci_low, found.ci_high) == pytest.approx((gain.mean() - half, gain.mean() + half), abs=half / 5)
-    assert found.n == 200
+    assert (difference.ci_low, difference.ci_high) == pytest.approx(
+        (gain.mean() - half, gain.mean() + half), abs=half / 5
+    )
+    assert difference.n == 200
 
 
 def test_samples_of_a_group_are_drawn_together():
@@ -43,28 +45,28 @@ def test_samples_of_a_group_are_drawn_together():
     repeated = np.repeat(patients, 10)
     zeros = cases(np.zeros((300, 1)))
     groups = {str(i): str(i // 10) for i in range(300)}
-    found = paired_difference(Mean(), zeros, cases(repeated[:, None]), groups)
+    difference = paired_difference(Mean(), zeros, cases(repeated[:, None]), groups)
     alone = paired_difference(Mean(), zeros, cases(repeated[:, None]), {})
     half = 1.96 * patients.std() / np.sqrt(30)
-    assert found.ci_high - found.ci_low == pytest.approx(2 * half, rel=0.2)
-    assert alone.ci_high - alone.ci_low < 0.5 * (found.ci_high - found.ci_low)
+    assert difference.ci_high - difference.ci_low == pytest.approx(2 * half, rel=0.2)
+    assert alone.ci_high - alone.ci_low < 0.5 * (difference.ci_high - difference.ci_low)
 
 
 def test_a_metric_of_all_cases_together_has_its_difference_too():
     rng = np.random.default_rng(2)
     truth = rng.normal(0, 1, 80)
     good, bad = (np.stack([truth + rng.normal(0, noise, 80), truth], 1) for noise in (0.3, 1.5))
-    found = paired_difference(Correlation(), cases(bad), cases(good), {})
-    assert found.value == pytest.approx(np.corrcoef(good.T)[0, 1] - np.corrcoef(bad.T)[0, 1])
-    assert 0 < found.ci_low < found.value < found.ci_high
+    difference = paired_difference(Correlation(), cases(bad), cases(good), {})
+    assert difference.value == pytest.approx(np.corrcoef(good.T)[0, 1] - np.corrcoef(bad.T)[0, 1])
+    assert 0 < difference.ci_low < difference.value < difference.ci_high
 
 
 def test_what_one_could_not_be_measured_on_is_left_out_for_both():
     first, other = cases([[1.0], [2.0], [50.0]]), cases([[1.5], [2.5], [3.5], [90.0]])
     del first["2"]
-    found = paired_difference(Mean(), first, other, {})
-    assert (found.value, found.n, found.units) == (0.5, 2, 2)
-    assert found.ci_low is None and found.ci_high is None  # two units are too few
+    difference = paired_difference(Mean(), first, other, {})
+    assert (difference.value, difference.n, difference.units) == (0.5, 2, 2)
+    assert difference.ci_low is None and difference.ci_high is None  # two units are too few
 
 
 def test_nothing_in_common_is_no_difference():

@@ -54,19 +54,19 @@ def test_similarities_are_openclips_own(model, shape):
 
 def test_what_was_asked_about_is_not_embedded_again(model, fresh, monkeypatch):
     loaded = vision_language._load_model(model.folder)
-    asked = {"encode_image": 0, "encode_text": 0}
-    for name in asked:
+    calls = {"encode_image": 0, "encode_text": 0}
+    for name in calls:
         method = getattr(loaded.model, name)
 
-        def counted(batch, normalize, name=name, method=method):
-            asked[name] += len(batch)
+        def count_call(batch, normalize, name=name, method=method):
+            calls[name] += len(batch)
             return method(batch, normalize=normalize)
 
-        monkeypatch.setattr(loaded.model, name, counted)
+        monkeypatch.setattr(loaded.model, name, count_call)
     images = noise(5, 16, 16)
     first = model.similarities(images[:4], ["a", "b"])
     np.testing.assert_allclose(model.similarities(images[[3, 2, 2, 4]], ["b", "c"])[:3, 0], first[[3, 2, 2], 1])
-    assert asked == {"encode_image": 5, "encode_text": 3}
+    assert calls == {"encode_image": 5, "encode_text": 3}
 
 
 def test_only_the_latest_pictures_are_kept(model, fresh, monkeypatch):
@@ -78,8 +78,8 @@ def test_only_the_latest_pictures_are_kept(model, fresh, monkeypatch):
 
 
 def test_a_margin_blackens_what_lies_around_the_mask(model, monkeypatch):
-    asked = []
-    monkeypatch.setattr(VisionLanguage, "similarities", lambda self, images, prompts: asked.append(images))
+    calls = []
+    monkeypatch.setattr(VisionLanguage, "similarities", lambda self, images, prompts: calls.append(images))
     masks = np.zeros((2, 16, 16), bool)
     masks[:, 5:8, 6:10] = True
     for images in (noise(2, 16, 16), noise(2, 16, 16, 3)):
@@ -87,7 +87,7 @@ def test_a_margin_blackens_what_lies_around_the_mask(model, monkeypatch):
             model.similarities_without(images, masks, ["a"], margin)
             expected = images.copy()
             expected[black] = 0
-            np.testing.assert_array_equal(asked[-1], expected)
+            np.testing.assert_array_equal(calls[-1], expected)
 
 
 def square() -> np.ndarray:
@@ -156,9 +156,9 @@ def test_a_prediction_of_the_other_kind_is_refused(model):
 
 def test_without_the_extra_the_install_line_is_told(model, fresh, monkeypatch):
     monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(KdkitError, match="open_clip") as told:
+    with pytest.raises(KdkitError, match="open_clip") as caught:
         model.similarities(noise(1, 8, 8), ["a"])
-    assert "pip install 'kdkit[open-clip]'" in str(told.value)
+    assert "pip install 'kdkit[open-clip]'" in str(caught.value)
 
 
 def damage(folder: Path, what: str) -> None:
@@ -171,9 +171,9 @@ def damage(folder: Path, what: str) -> None:
         weights = folder / "open_clip_model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-100])
     else:
-        told = json.loads(config.read_text())
-        told["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "someone/something"
-        config.write_text(json.dumps(told))
+        settings = json.loads(config.read_text())
+        settings["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "someone/something"
+        config.write_text(json.dumps(settings))
 
 
 @pytest.mark.parametrize(

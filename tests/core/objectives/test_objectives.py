@@ -104,8 +104,8 @@ def test_soft_dice_of_two_empty_masks_is_nothing_lost():
 
 def test_soft_dice_counts_values_by_their_weight():
     logits, targets = torch.tensor([[3.0, -1.0, 2.0]]), torch.tensor([[1.0, 0.2, 0.1]])
-    believed = SoftDice().loss(logits, targets, torch.tensor([[1.0, 1.0, 0.0]]))
-    assert believed.item() == pytest.approx(SoftDice().loss(logits[:, :2], targets[:, :2]).item())
+    weighted_loss = SoftDice().loss(logits, targets, torch.tensor([[1.0, 1.0, 0.0]]))
+    assert weighted_loss.item() == pytest.approx(SoftDice().loss(logits[:, :2], targets[:, :2]).item())
 
 
 def test_a_hint_is_the_mean_squared_difference():

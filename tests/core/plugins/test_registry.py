@@ -48,8 +48,8 @@ def good(toy, install):
 
 
 def plugin(registry, name):
-    (found,) = [p for p in registry.plugins if p.name == name]
-    return found
+    (match,) = [p for p in registry.plugins if p.name == name]
+    return match
 
 
 def hook(body, kind="metrics"):
@@ -183,9 +183,9 @@ def test_strict_plugins_turns_a_broken_one_into_an_error(good, install, cli, mon
     with pytest.raises(PluginError, match=r"(?s)old-thing.*kdkit-old-thing 0\.2.*theano_of_old.*pip uninstall"):
         discover({"KDKIT_STRICT_PLUGINS": "1"})
     monkeypatch.setenv("KDKIT_STRICT_PLUGINS", "1")
-    finished = cli("plugins", "list")
-    assert finished.code == 1
-    assert "theano_of_old" in finished.err and "Traceback" not in finished.err
+    result = cli("plugins", "list")
+    assert result.code == 1
+    assert "theano_of_old" in result.err and "Traceback" not in result.err
     monkeypatch.setenv("KDKIT_DISABLE_PLUGINS", "old-thing")
     assert cli("plugins", "list").code == 0
 
@@ -197,12 +197,12 @@ def test_what_plugins_print_does_not_spoil_json(good, install, cli):
         noisy + hook("print('asked'); return [Entry('loud', 'Loud', 'noisy_parts:Loud')]"),
         noisy_parts="from kdkit import Metric\nprint('parts')\nclass Loud(Metric):\n    'Loud.'\n",
     )
-    listed = cli("plugins", "list", "--json")
-    assert listed.code == 0
-    assert {p["name"]: p["state"] for p in json.loads(listed.out)}["noisy"] == "active"
-    told = cli("plugins", "info", "loud", "--json")
-    assert told.code == 0
-    assert json.loads(told.out)[0]["kind"] == "metric"
+    plugins = cli("plugins", "list", "--json")
+    assert plugins.code == 0
+    assert {p["name"]: p["state"] for p in json.loads(plugins.out)}["noisy"] == "active"
+    info = cli("plugins", "info", "loud", "--json")
+    assert info.code == 0
+    assert json.loads(info.out)[0]["kind"] == "metric"
 
 
 PARTS = {
@@ -253,10 +253,10 @@ def test_a_component_that_cannot_be_used_is_named_when_it_is_asked_for(good, ins
         assert expected in str(caught.value)
     # Recipes that do not name it are not concerned; one that does says where.
     assert cli("config", "show", "toy").code == 0
-    finished = cli("config", "show", "toy", "--set", "evaluation.metrics=[thing]")
-    assert finished.code == 2
-    assert "evaluation.metrics.0" in finished.err and reason in finished.err
-    assert "Traceback" not in finished.err
+    result = cli("config", "show", "toy", "--set", "evaluation.metrics=[thing]")
+    assert result.code == 2
+    assert "evaluation.metrics.0" in result.err and reason in result.err
+    assert "Traceback" not in result.err
 
 
 def test_a_name_that_is_missing_because_its_plugin_is_broken_says_so(good, install):

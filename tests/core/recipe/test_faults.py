@@ -18,7 +18,7 @@ def test_every_fault_is_told_at_once_with_its_place_and_what_would_be_right(load
         trainer: {devices: {a: 1}}
         """
     )
-    found = problems(lambda: load(config=path))
+    faults = problems(lambda: load(config=path))
     expected = {
         "sead": "did you mean seed?",
         "teacher": "did you mean brightness?",
@@ -33,8 +33,8 @@ def test_every_fault_is_told_at_once_with_its_place_and_what_would_be_right(load
         "trainer.devices": "found {'a': 1}, expected",
     }
     for place, message in expected.items():
-        assert message in found[place], place
-    assert "evaluation.metrics.1.name" in found
+        assert message in faults[place], place
+    assert "evaluation.metrics.1.name" in faults
 
 
 def test_the_message_says_how_many_faults_are_where(load, recipe):
@@ -46,8 +46,8 @@ def test_the_message_says_how_many_faults_are_where(load, recipe):
 
 
 def test_an_option_of_a_component_that_has_none_is_not_compared_with_anything(load, problems):
-    found = problems(lambda: load("objective.temperature=2"))
-    assert found["objective.temperature"].startswith("unknown option; there are none here")
+    faults = problems(lambda: load("objective.temperature=2"))
+    assert faults["objective.temperature"].startswith("unknown option; there are none here")
 
 
 def test_a_component_given_as_plain_text_is_told_how_to_write_it(load, problems):

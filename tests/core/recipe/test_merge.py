@@ -61,9 +61,9 @@ def test_a_setting_of_another_form_says_which(load, setting, problems):
 
 
 def test_a_setting_may_hold_an_equals_sign_and_any_yaml(load, problems):
-    found = problems(lambda: load("seed=a=b", "trainer.precision=x: [", "samples.train="))
-    assert "'a=b'" in found["seed"]
-    assert "None" in found["samples.train"]
+    faults = problems(lambda: load("seed=a=b", "trainer.precision=x: [", "samples.train="))
+    assert "'a=b'" in faults["seed"]
+    assert "None" in faults["samples.train"]
 
 
 def test_options_of_a_replaced_component_do_not_leak_into_the_new_one(load, recipe):

@@ -193,9 +193,9 @@ def test_a_shown_recipe_means_the_same_elsewhere(config, inputs, tmp_path):
 def test_a_recipe_with_a_variable_that_is_not_set_is_shown_as_it_is_written(cli, config, monkeypatch):
     monkeypatch.delenv("NOWHERE", raising=False)
     path = config("generator: {name: folder, path: $NOWHERE/clips}\n")
-    finished = cli("config", "show", "toy", "--config", path)
-    assert finished.code == 0
-    assert "  path: $NOWHERE/clips\n" in finished.out and "# note: $NOWHERE is not set" in finished.out
+    result = cli("config", "show", "toy", "--config", path)
+    assert result.code == 0
+    assert "  path: $NOWHERE/clips\n" in result.out and "# note: $NOWHERE is not set" in result.out
 
 
 def test_missing_paths_of_a_component_among_the_options_are_shown(cli, toy):
@@ -204,9 +204,9 @@ def test_missing_paths_of_a_component_among_the_options_are_shown(cli, toy):
     unresolved = cli("config", "show", "toy", *settings)
     assert unresolved.code == 2 and unresolved.err.count("/none.pt does not exist") == 1
     settings += ["--set", "teacher.activation=sigmoid"]
-    finished = cli("config", "show", "toy", *settings)
-    assert finished.code == 0, finished.err
-    assert "note: teacher.members.0.weights: /none.pt does not exist" in finished.out
+    result = cli("config", "show", "toy", *settings)
+    assert result.code == 0, result.err
+    assert "note: teacher.members.0.weights: /none.pt does not exist" in result.out
     assert cli("run", "toy", *settings).code == 2
 
 

@@ -20,9 +20,9 @@ def test_the_shown_recipe_is_a_recipe_for_the_same_run(load, recipe):
 
 
 def test_the_shown_recipe_says_what_each_option_means(cli, toy):
-    finished = cli("config", "show", "toy", "--set", "teacher.threshold=0.25")
-    assert finished.code == 0
-    lines = finished.out.splitlines()
+    result = cli("config", "show", "toy", "--set", "teacher.threshold=0.25")
+    assert result.code == 0
+    lines = result.out.splitlines()
     assert lines[lines.index("  threshold: 0.25") - 1] == "  # Share of full brightness."
     assert lines[lines.index("  learning_rate: 0.3") - 1] == "  # Peak learning rate of the optimiser."
 
@@ -36,23 +36,23 @@ ABSENT = (
 
 
 def test_a_recipe_is_shown_where_its_files_are_not(cli, toy, recipe):
-    finished = cli("config", "show", "toy", *ABSENT)
-    assert finished.code == 0
-    lines = finished.out.splitlines()
+    result = cli("config", "show", "toy", *ABSENT)
+    assert result.code == 0
+    lines = result.out.splitlines()
     for path, note in [("path: /no/clips", "/no/clips"), ("weights: /no/weights.pt", "/no/weights.pt")]:
         assert lines[lines.index(f"  {path}") - 1] == f"  # note: {note} does not exist"
     assert "  pattern: a*" in lines
     with pytest.raises(RecipeError) as caught:
-        load_experiment(discover({}), "toy", recipe(finished.out))
+        load_experiment(discover({}), "toy", recipe(result.out))
     assert [problem.path for problem in caught.value.problems] == ["generator.path", "teacher.weights"]
 
 
 def test_other_faults_are_not_shown_away_with_absent_files(cli, toy):
-    finished = cli("config", "show", "toy", *ABSENT, "--set", "generator.patern=b*", "--set", "student.gain=x")
-    assert finished.code == 2
-    assert "generator.path " in finished.err
-    assert "generator.patern" in finished.err
-    assert "student.gain" in finished.err
+    result = cli("config", "show", "toy", *ABSENT, "--set", "generator.patern=b*", "--set", "student.gain=x")
+    assert result.code == 2
+    assert "generator.path " in result.err
+    assert "generator.patern" in result.err
+    assert "student.gain" in result.err
 
 
 AWKWARD = '''

@@ -37,14 +37,14 @@ class Doubling(Teacher):
             def forward(self, inputs):
                 if inputs.shape[-1] != 5:
                     raise RuntimeError("secret layer sizes")
-                answers = 2.0 * inputs
-                return {"logits": answers, "weight": torch.full_like(answers, 0.5)} if weigh else answers
+                logits = 2.0 * inputs
+                return {"logits": logits, "weight": torch.full_like(logits, 0.5)} if weigh else logits
 
         return Network()
 
 
 @contextmanager
-def served(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.0.0.1"):
+def serve(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.0.0.1"):
     teacher = ServedTeacher(Doubling(Doubling.Options(weigh=weigh)), "doubling", "cpu")
     lines = []
     with TeacherServer((host, 0), teacher, TOKEN, Limits(largest_bytes, samples_per_minute), lines.append) as server:
@@ -58,21 +58,21 @@ def served(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.
 
 def ask(server, method="POST", path="/logits", body=None, token=TOKEN, **headers):
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
-    given = {"Authorization": f"Bearer {token}"} if token else {}
+    authorization = {"Authorization": f"Bearer {token}"} if token else {}
     body = save({"inputs": INPUTS}) if body is None and method == "POST" else body
-    connection.request(method, path, body, given | headers)
+    connection.request(method, path, body, authorization | headers)
     response = connection.getresponse()
     content = response.read()
     connection.close()
     return response, content
 
 
-def told(content):
+def error_of(content):
     return json.loads(content)["error"]
 
 
 def test_it_answers_what_the_teacher_answers():
-    with served() as server:
+    with serve() as server:
         response, content = ask(server)
         assert response.status == 200
         assert response.getheader("Kdkit-Fingerprint") == Doubling().fingerprint()
@@ -83,14 +83,14 @@ def test_it_answers_what_the_teacher_answers():
 
 
 def test_it_gives_the_weight_where_the_teacher_does():
-    with served(weigh=True) as server:
+    with serve(weigh=True) as server:
         arrays = load(ask(server)[1])
         assert set(arrays) == {"logits", "weight"}
         assert bool((arrays["weight"] == 0.5).all())
 
 
 def test_the_facts_say_nothing_of_weights_files_or_options():
-    with served() as server:
+    with serve() as server:
         facts = json.loads(ask(server, "GET", "/teacher")[1])
         assert set(facts) == {"format", "kdkit", "name", "fingerprint", "largest_bytes", "largest_samples"}
 
@@ -98,22 +98,22 @@ def test_the_facts_say_nothing_of_weights_files_or_options():
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "ümläut"])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/teacher"), ("POST", "/logits"), ("GET", "/nowhere")])
 def test_without_the_token_there_is_nothing(method, path, token):
-    with served() as server:
+    with serve() as server:
         authorization = {"Authorization": f"Bearer {token}".encode("latin-1")} if token else {}
         response, content = ask(server, method, path, token="", **authorization)
         assert response.status == 401
-        assert told(content) == "wrong or missing token"
+        assert error_of(content) == "wrong or missing token"
 
 
 def test_a_request_that_is_too_large_is_refused_unread_and_the_client_is_told():
-    with served(largest_bytes=1000) as server:
+    with serve(largest_bytes=1000) as server:
         response, content = ask(server, body=b"x" * 5_000_000)
         assert response.status == 413
-        assert told(content) == "the largest request is 1000 bytes"
+        assert error_of(content) == "the largest request is 1000 bytes"
 
 
 def test_a_body_of_unknown_length_is_refused():
-    with served() as server:
+    with serve() as server:
         response, _ = ask(server, body=iter([b"x" * 10]))
         assert response.status == 411
 
@@ -130,32 +130,32 @@ def test_a_body_of_unknown_length_is_refused():
     ],
 )
 def test_what_is_no_batch_of_samples_is_refused_and_the_network_keeps_its_secrets(body, reason):
-    with served() as server:
+    with serve() as server:
         response, content = ask(server, body=body)
         assert response.status == 422
-        assert reason in told(content)
-        assert "secret" not in told(content)
+        assert reason in error_of(content)
+        assert "secret" not in error_of(content)
 
 
 def test_another_path_or_method_is_refused():
-    with served() as server:
+    with serve() as server:
         assert ask(server, "GET", "/logits")[0].status == 404
         assert ask(server, "DELETE", "/teacher")[0].status == 501
 
 
 def test_more_samples_than_a_minute_allows_have_to_wait():
-    with served(samples_per_minute=5) as server:
+    with serve(samples_per_minute=5) as server:
         assert ask(server)[0].status == 200
         response, content = ask(server)
         assert response.status == 429
         assert 1 <= int(response.getheader("Retry-After")) <= 12
-        assert told(content) == "at most 5 samples a minute"
+        assert error_of(content) == "at most 5 samples a minute"
         response, _ = ask(server, body=save({"inputs": np.zeros((6, 5), np.uint8)}))
         assert response.status == 413
 
 
 def test_one_client_more_than_can_wait_is_sent_away():
-    with served() as server:
+    with serve() as server:
         for _ in range(serving.MOST_WAITING):
             server.request_slots.acquire()
         response, _ = ask(server)
@@ -164,7 +164,7 @@ def test_one_client_more_than_can_wait_is_sent_away():
 
 
 def test_a_client_that_goes_away_half_way_harms_no_one():
-    with served() as server:
+    with serve() as server:
         address = server.server_address
         with socket.create_connection(address) as client:
             head = f"POST /logits HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 900\r\n\r\nhalf"
@@ -175,7 +175,7 @@ def test_a_client_that_goes_away_half_way_harms_no_one():
 
 def test_connections_beyond_the_most_are_closed(monkeypatch):
     monkeypatch.setattr(serving, "MOST_CONNECTIONS", 2)
-    with served() as server:
+    with serve() as server:
         held = [socket.create_connection(server.server_address) for _ in range(2)]
         with pytest.raises((OSError, http.client.HTTPException)):
             for _ in range(5):  # the two may not have been taken yet
@@ -185,7 +185,7 @@ def test_connections_beyond_the_most_are_closed(monkeypatch):
 
 
 def test_the_log_tells_who_asked_for_how_much_and_never_the_token():
-    with served() as server:
+    with serve() as server:
         ask(server)
         ask(server, token="wrong-token-of-someone")
         assert server.lines == [
@@ -197,14 +197,14 @@ def test_the_log_tells_who_asked_for_how_much_and_never_the_token():
 def test_it_listens_on_loopback_of_either_kind():
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
-    with served(host="::1") as server:
+    with serve(host="::1") as server:
         assert server.url.startswith("http://[::1]:")
         assert ask(server)[0].status == 200
 
 
 def test_a_port_that_is_taken_is_told():
     teacher = ServedTeacher(Doubling(), "doubling", "cpu")
-    with served() as server, pytest.raises(KdkitError, match="cannot listen on 127"):
+    with serve() as server, pytest.raises(KdkitError, match="cannot listen on 127"):
         TeacherServer(server.server_address, teacher, TOKEN, Limits(1, 1), print)
 
 

@@ -15,9 +15,9 @@ def test_two_devices_make_the_artifacts_that_one_makes(toy, prepare, process, tm
     settings = [part for setting in SMALL for part in ("--set", setting)]
     hardware = ("--accelerator", "cpu", "--devices", 2, "--strategy", "ddp")
     two = process("run", "toy", *settings, *hardware, "--out", tmp_path / "two")
-    _, told = two.communicate(timeout=300)
-    assert two.returncode == 0, told
-    assert "Traceback" not in told
+    _, output = two.communicate(timeout=300)
+    assert two.returncode == 0, output
+    assert "Traceback" not in output
     scores = json.loads((tmp_path / "two" / "scores.json").read_text())
     assert set(scores) == {"teacher", "student", "control"}
     assert (tmp_path / "two" / "report.html").is_file()
@@ -31,12 +31,12 @@ def test_two_devices_make_the_artifacts_that_one_makes(toy, prepare, process, tm
 
     expected = type(by_two)(by_two.experiment, by_two.folder, tmp_path / "alone", by_two.progress)
     run_stages(expected, last="label")
-    for mine, theirs in zip(expected.labelled(), by_two.labelled(), strict=True):
-        assert mine.split.indices == theirs.split.indices
-        for index in mine.split.indices:
-            np.testing.assert_array_equal(mine.targets.read(index, NAME), theirs.targets.read(index, NAME))
+    for one, other in zip(expected.labelled(), by_two.labelled(), strict=True):
+        assert one.split.indices == other.split.indices
+        for index in one.split.indices:
+            np.testing.assert_array_equal(one.targets.read(index, NAME), other.targets.read(index, NAME))
     # One process finds everything whole that two have made.
     assert run_stages(expected, last="evaluate")[0] == "distill"
     alone = process("run", "toy", *settings, "--out", tmp_path / "two")
-    _, told = alone.communicate(timeout=120)
-    assert "nothing to do" in told
+    _, output = alone.communicate(timeout=120)
+    assert "nothing to do" in output

@@ -63,7 +63,7 @@ def template(tmp_path_factory, toy_run):
 
 
 @pytest.fixture
-def finished(template, prepare, toy):
+def whole_run(template, prepare, toy):
     """A small run, whole to the end."""
     shutil.copytree(template, toy)
     return prepare(*SMALL)
@@ -94,8 +94,8 @@ def test_a_whole_run_leaves_every_artifact(prepare):
     assert not list(run.folder.path.rglob("*.partial")) + list(run.root.rglob("*.partial"))
 
 
-def test_the_manifest_says_of_every_component_what_it_is(finished):
-    manifest, experiment = finished.folder.manifest(), finished.experiment
+def test_the_manifest_says_of_every_component_what_it_is(whole_run):
+    manifest, experiment = whole_run.folder.manifest(), whole_run.experiment
     assert manifest["format"] == 2
     assert set(manifest["components"]) == {"domain", *experiment.components()}
     assert manifest["components"]["teacher"] == {
@@ -110,16 +110,16 @@ def test_the_manifest_says_of_every_component_what_it_is(finished):
     assert experiment.teacher.origin.digest
 
 
-def test_a_second_run_does_nothing(finished, prepare):
-    before = times(finished.folder.path) | times(finished.root)
+def test_a_second_run_does_nothing(whole_run, prepare):
+    before = times(whole_run.folder.path) | times(whole_run.root)
     assert run_stages(prepare(*SMALL)) == []
-    after = times(finished.folder.path) | times(finished.root)
+    after = times(whole_run.folder.path) | times(whole_run.root)
     changed = {path.name for path in after if after[path] != before.get(path)}
     assert changed <= {"recipe.yaml", "manifest.json"}
     assert after.keys() == before.keys()
 
 
-def test_a_second_run_loads_no_torch(finished, toy):
+def test_a_second_run_loads_no_torch(whole_run, toy):
     code = textwrap.dedent(
         f"""
         import sys
@@ -132,14 +132,14 @@ def test_a_second_run_loads_no_torch(finished, toy):
         assert not {{"torch", "lightning", "torchvision", "cv2", "pandas"}} & set(sys.modules), sorted(sys.modules)
         """
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
-    assert "nothing to do" in told.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert "nothing to do" in process.stderr
 
 
-def test_more_training_samples_only_add_new_ones(finished, prepare):
-    before = times(finished.root)
-    old = arrays(finished.arms[0].training.split.samples.store, range(11), "inputs")
+def test_more_training_samples_only_add_new_ones(whole_run, prepare):
+    before = times(whole_run.root)
+    old = arrays(whole_run.arms[0].training.split.samples.store, range(11), "inputs")
     more = prepare("samples.train=9", *SMALL[1:])
     assert run_stages(more) == STAGE_NAMES
     after = times(more.root)
@@ -153,12 +153,12 @@ def test_more_training_samples_only_add_new_ones(finished, prepare):
     )
 
 
-def test_another_option_of_the_teacher_labels_anew_and_generates_nothing(finished, prepare):
+def test_another_option_of_the_teacher_labels_anew_and_generates_nothing(whole_run, prepare):
     other = prepare("teacher.threshold=0.4", *SMALL)
     assert run_stages(other, last="evaluate") == ["label", "distill", "predict", "evaluate"]
-    old = finished.evaluation.targets.read(0, NAME)
+    old = whole_run.evaluation.targets.read(0, NAME)
     assert (other.evaluation.targets.read(0, NAME) != old).any()
-    assert finished.evaluation.targets.folder != other.evaluation.targets.folder
+    assert whole_run.evaluation.targets.folder != other.evaluation.targets.folder
 
 
 def test_another_content_of_the_teachers_file_labels_anew_in_the_same_run(prepare, tmp_path):
@@ -171,31 +171,31 @@ def test_another_content_of_the_teachers_file_labels_anew_in_the_same_run(prepar
     assert run_stages(prepare(*settings), last="label") == ["label"]
 
 
-def test_another_objective_only_trains_anew(finished, prepare):
+def test_another_objective_only_trains_anew(whole_run, prepare):
     other = prepare("objective.name=soft-dice", *SMALL)
     assert run_stages(other, last="evaluate") == ["distill", "predict", "evaluate"]
 
 
-def test_labels_of_another_precision_are_other_labels(finished, prepare):
-    assert prepare("trainer.precision=bf16-true", *SMALL).evaluation.fingerprint != finished.evaluation.fingerprint
+def test_labels_of_another_precision_are_other_labels(whole_run, prepare):
+    assert prepare("trainer.precision=bf16-true", *SMALL).evaluation.fingerprint != whole_run.evaluation.fingerprint
 
 
-def test_a_change_of_hardware_changes_nothing(finished, prepare):
+def test_a_change_of_hardware_changes_nothing(whole_run, prepare):
     assert run_stages(prepare("trainer.workers=2", "trainer.num_nodes=1", *SMALL)) == []
 
 
 def test_generating_goes_on_where_it_was_cut_off(prepare):
     run = prepare(*SMALL)
     samples = run.evaluation.split.samples
-    generate.make_shard(samples.generator, samples.store, (2, 5))
+    generate.make_shard(samples.generator, samples.store, 2, range(2, 5))
     before = times(run.root)
     assert run_stages(run, last="generate") == ["generate"]
     assert samples.store.ranges() == [(0, 2), (2, 5), (5, 11)]
     assert {path: times(run.root)[path] for path in before} == before
 
 
-def test_labelling_goes_on_where_it_was_cut_off(finished, prepare):
-    targets = finished.evaluation.targets
+def test_labelling_goes_on_where_it_was_cut_off(whole_run, prepare):
+    targets = whole_run.evaluation.targets
     kept = {path: path.stat().st_mtime_ns for path in targets.folder.iterdir()}
     expected = content(targets.folder)
     lost, damaged = sorted(kept)[:2]
@@ -232,16 +232,16 @@ def test_a_generator_that_fails_is_named_and_what_was_made_is_kept(prepare, monk
 
 
 @pytest.mark.parametrize(
-    ("made", "message"),
+    ("generate_samples", "message"),
     [
         (lambda indices: iter([]), "it made 0 samples instead of 1"),
         (lambda indices: 1 / 0, "ZeroDivisionError: division by zero"),
         (lambda indices: iter(["text"]), "AttributeError"),
     ],
 )
-def test_a_generator_that_breaks_its_contract_is_named(prepare, monkeypatch, made, message):
+def test_a_generator_that_breaks_its_contract_is_named(prepare, monkeypatch, generate_samples, message):
     run = prepare(*SMALL)
-    monkeypatch.setattr(type(run.experiment.generator), "generate", lambda self, indices: made(indices))
+    monkeypatch.setattr(type(run.experiment.generator), "generate", lambda self, indices: generate_samples(indices))
     with pytest.raises(KdkitError, match=f"generator Discs failed on samples 0 to 0: .*{message}"):
         run_stages(run, last="generate")
 
@@ -286,8 +286,8 @@ class LateNaN(torch.nn.Module):
 
     def forward(self, inputs):
         LateNaN.calls += 1
-        answers = inputs.float() / 255
-        return answers if LateNaN.calls <= 3 else answers * torch.nan
+        logits = inputs.float() / 255
+        return logits if LateNaN.calls <= 3 else logits * torch.nan
 
 
 def test_a_teacher_that_ignores_its_input_stops_the_run(prepare, monkeypatch):
@@ -315,54 +315,54 @@ def test_the_control_may_be_trained_for_fewer_epochs(prepare):
     assert [whole[arm.name] == arm.fingerprint for arm in run.arms] == [True, False]
 
 
-def test_without_a_control_there_is_none(finished):
-    assert set(json.loads(finished.folder.scores_file.read_text())) == {"teacher", "student", "differences"}
-    assert not finished.folder.model("control").exists()
+def test_without_a_control_there_is_none(whole_run):
+    assert set(json.loads(whole_run.folder.scores_file.read_text())) == {"teacher", "student", "differences"}
+    assert not whole_run.folder.model("control").exists()
 
 
-def test_the_weights_file_holds_the_student_alone(finished):
-    state = weights(finished)
-    own = finished.experiment.student.build().state_dict()
+def test_the_weights_file_holds_the_student_alone(whole_run):
+    state = weights(whole_run)
+    own = whole_run.experiment.student.build().state_dict()
     assert {key: value.shape for key, value in state.items()} == {key: value.shape for key, value in own.items()}
-    card = json.loads((finished.folder.model("student") / "card.json").read_text())
+    card = json.loads((whole_run.folder.model("student") / "card.json").read_text())
     assert card["weights"] == sum(value.numel() for value in state.values()) == 10
     assert (card["component"], card["domain"], card["activation"]) == ("pixelwise", "toy", "sigmoid")
     assert card["provenance"]["teacher"] == "brightness"
-    assert card["components"] == finished.folder.manifest()["components"]
+    assert card["components"] == whole_run.folder.manifest()["components"]
 
 
-def test_tied_weights_can_be_kept(finished, tmp_path):
+def test_tied_weights_can_be_kept(whole_run, tmp_path):
     from kdkit.runs.student import write_student
 
     network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
     network[1].weight = network[0].weight
-    write_student(tmp_path / "tied", network, finished.experiment, {})
+    write_student(tmp_path / "tied", network, whole_run.experiment, {})
     assert len(load_file(tmp_path / "tied" / "weights.safetensors")) == 4
 
 
-def test_truth_never_reaches_training(finished, prepare, monkeypatch, toy):
-    generator = type(finished.experiment.generator)
+def test_truth_never_reaches_training(whole_run, prepare, monkeypatch, toy):
+    generator = type(whole_run.experiment.generator)
     honest = generator.generate
 
-    def scrambled(self, indices):
+    def generate_scrambled(self, indices):
         for sample in honest(self, indices):
             wrong = np.random.default_rng(0).integers(0, 2, sample.truth["mask"].shape).astype(np.uint8)
             yield type(sample)(sample.inputs, {"mask": wrong}, sample.info)
 
-    monkeypatch.setattr(generator, "generate", scrambled)
+    monkeypatch.setattr(generator, "generate", generate_scrambled)
     monkeypatch.setenv("KDKIT_HOME", str(toy / "other"))
     other = prepare(*SMALL)
     other.root = toy / "other"
     other.folder = type(other.folder)(toy / "other-run")
     run_stages(other, last="evaluate")
     assert (other.evaluation.split.samples.sample(0).truth["mask"]).mean() > 0.4
-    assert_equal_weights(weights(finished), weights(other))
-    scores = [json.loads(run.folder.scores_file.read_text())["student"]["overlap"] for run in (finished, other)]
+    assert_equal_weights(weights(whole_run), weights(other))
+    scores = [json.loads(run.folder.scores_file.read_text())["student"]["overlap"] for run in (whole_run, other)]
     assert scores[0] != scores[1]
 
 
-def test_training_is_the_same_every_time(finished, prepare):
-    before = weights(finished)
+def test_training_is_the_same_every_time(whole_run, prepare):
+    before = weights(whole_run)
     again = prepare(*SMALL)
     assert run_stages(again, first="distill") == STAGE_NAMES[2:]
     assert_equal_weights(before, weights(again))
@@ -396,18 +396,18 @@ def test_the_evaluation_may_come_from_the_same_generator_as_the_training(prepare
     assert run_stages(run, last="evaluate") == STAGE_NAMES[:-1]
 
 
-def test_from_makes_that_stage_and_what_follows_anew(finished, prepare):
-    before = times(finished.root)
-    trained = (finished.folder.model("student") / "weights.safetensors").stat().st_mtime_ns
+def test_from_makes_that_stage_and_what_follows_anew(whole_run, prepare):
+    before = times(whole_run.root)
+    weights_time = (whole_run.folder.model("student") / "weights.safetensors").stat().st_mtime_ns
     again = prepare(*SMALL)
     assert run_stages(again, first="predict", last="evaluate") == ["predict", "evaluate"]
-    assert (finished.folder.model("student") / "weights.safetensors").stat().st_mtime_ns == trained
-    assert times(finished.root) == before
+    assert (whole_run.folder.model("student") / "weights.safetensors").stat().st_mtime_ns == weights_time
+    assert times(whole_run.root) == before
     assert run_stages(prepare(*SMALL)) == ["report"]
 
 
-def test_from_predict_does_not_trust_predictions_that_are_there(finished, prepare):
-    store = next(finished.folder.predictions("student").rglob("*.safetensors"))
+def test_from_predict_does_not_trust_predictions_that_are_there(whole_run, prepare):
+    store = next(whole_run.folder.predictions("student").rglob("*.safetensors"))
     right = store.read_bytes()
     store.write_bytes(right[:-8] + bytes(8 - len(right[-8:])) + bytes(x ^ 255 for x in right[-8:]))
     run_stages(prepare(*SMALL), first="predict")
@@ -432,8 +432,8 @@ def test_stages_that_cannot_be_are_refused(prepare):
     assert not run.folder.path.exists()
 
 
-def test_a_damaged_weights_file_of_a_run_is_named(finished, prepare):
-    path = finished.folder.model("student") / "weights.safetensors"
+def test_a_damaged_weights_file_of_a_run_is_named(whole_run, prepare):
+    path = whole_run.folder.model("student") / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(KdkitError, match=r"weights\.safetensors is not a whole safetensors file"):
         run_stages(prepare(*SMALL), first="predict")
@@ -443,12 +443,12 @@ def test_samples_of_several_lengths_say_what_to_do(prepare, monkeypatch):
     run = prepare(*SMALL, "training.window=null")
     honest = type(run.experiment.generator).generate
 
-    def uneven(self, indices):
+    def generate_uneven(self, indices):
         for index, sample in zip(indices, honest(self, indices), strict=True):
             keep = 3 + index % 2
             yield type(sample)(sample.inputs[:keep], {"mask": sample.truth["mask"][:keep]}, sample.info)
 
-    monkeypatch.setattr(type(run.experiment.generator), "generate", uneven)
+    monkeypatch.setattr(type(run.experiment.generator), "generate", generate_uneven)
     with pytest.raises(DataError, match=r"(?s)cannot share a batch.*training\.window.*training\.batch_size=1"):
         run_stages(run)
     # The teacher has answered all of them, and a window makes them alike.
@@ -483,7 +483,7 @@ class CutOffError(Exception):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, toy_run):
+def whole_weights(tmp_path_factory, toy_run):
     """The weights and losses of a training that nobody disturbed."""
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(str(TOY))
@@ -492,10 +492,10 @@ def uninterrupted(tmp_path_factory, toy_run):
         return weights(run), run.folder.history("student").read_text()
 
 
-def assert_resumes_to(uninterrupted, run):
+def assert_resumes_to(whole_weights, run):
     assert run_stages(run, last="distill") == ["distill"]
-    assert_equal_weights(uninterrupted[0], weights(run))
-    assert run.folder.history("student").read_text() == uninterrupted[1]
+    assert_equal_weights(whole_weights[0], weights(run))
+    assert run.folder.history("student").read_text() == whole_weights[1]
     assert not list(run.folder.path.rglob("*.ckpt"))
 
 
@@ -508,7 +508,7 @@ def epochs_begun(monkeypatch):
     return begun
 
 
-def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(uninterrupted, prepare, monkeypatch):
+def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(whole_weights, prepare, monkeypatch):
     # The process kills itself when the third epoch begins, as kill -9 would.
     code = textwrap.dedent(
         f"""
@@ -525,17 +525,17 @@ def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(unint
         main()
         """
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert told.returncode == -signal.SIGKILL, told.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
     run = prepare(*LONG)
     assert list(run.folder.checkpoints("student").rglob("epoch-1.ckpt"))
     begun = epochs_begun(monkeypatch)
-    assert_resumes_to(uninterrupted, run)
+    assert_resumes_to(whole_weights, run)
     assert begun == [2, 3]
 
 
 @pytest.mark.parametrize("saved", range(1, 9))
-def test_wherever_a_training_is_cut_off_it_ends_with_the_same_student(uninterrupted, prepare, monkeypatch, saved):
+def test_wherever_a_training_is_cut_off_it_ends_with_the_same_student(whole_weights, prepare, monkeypatch, saved):
     """Two checkpoints are written in each epoch, the best and the newest: cut off after each of these."""
     real, count = ModelCheckpoint._save_checkpoint, []
 
@@ -549,7 +549,7 @@ def test_wherever_a_training_is_cut_off_it_ends_with_the_same_student(uninterrup
         patched.setattr(ModelCheckpoint, "_save_checkpoint", strike)
         with pytest.raises(CutOffError):
             run_stages(prepare(*LONG), last="distill")
-    assert_resumes_to(uninterrupted, prepare(*LONG))
+    assert_resumes_to(whole_weights, prepare(*LONG))
 
 
 def cut_off_in_epoch(number, prepare, monkeypatch):
@@ -568,25 +568,25 @@ def cut_off_in_epoch(number, prepare, monkeypatch):
 
 
 @pytest.mark.parametrize("keep", [0, 100, -10])
-def test_a_checkpoint_that_was_cut_off_is_dropped(uninterrupted, prepare, monkeypatch, keep):
+def test_a_checkpoint_that_was_cut_off_is_dropped(whole_weights, prepare, monkeypatch, keep):
     checkpoint = cut_off_in_epoch(2, prepare, monkeypatch)
     checkpoint.write_bytes(checkpoint.read_bytes()[:keep])
     begun = epochs_begun(monkeypatch)
-    assert_resumes_to(uninterrupted, prepare(*LONG))
+    assert_resumes_to(whole_weights, prepare(*LONG))
     assert begun == [0, 1, 2, 3]
 
 
-def test_a_checkpoint_that_would_execute_code_is_not_executed(uninterrupted, prepare, monkeypatch, tmp_path):
+def test_a_checkpoint_that_would_execute_code_is_not_executed(whole_weights, prepare, monkeypatch, tmp_path):
     class Attack:
         def __reduce__(self):
             return Path.touch, (tmp_path / "executed",)
 
     torch.save({"state_dict": Attack()}, cut_off_in_epoch(2, prepare, monkeypatch))
-    assert_resumes_to(uninterrupted, prepare(*LONG))
+    assert_resumes_to(whole_weights, prepare(*LONG))
     assert not (tmp_path / "executed").exists()
 
 
-def test_fresh_does_not_go_on_from_the_checkpoint_of_a_cut_off_training(uninterrupted, prepare, monkeypatch):
+def test_fresh_does_not_go_on_from_the_checkpoint_of_a_cut_off_training(whole_weights, prepare, monkeypatch):
     cut_off_in_epoch(2, prepare, monkeypatch)
     begun = epochs_begun(monkeypatch)
     run_stages(prepare(*LONG), first="generate", last="distill")

@@ -46,11 +46,11 @@ def mounted(tmp_path):
     def mount(options):
         folder = tmp_path / f"disk{len(folders)}"
         folder.mkdir()
-        told = subprocess.run(
+        process = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
         )
-        if told.returncode:
-            pytest.skip(f"mounting is not permitted here: {told.stderr.strip()}")
+        if process.returncode:
+            pytest.skip(f"mounting is not permitted here: {process.stderr.strip()}")
         folders.append(folder)
         return folder
 
@@ -159,9 +159,9 @@ def test_values_are_kept_exactly(tmp_path):
 
 def test_weights_lie_beside_their_answers_in_8_bits(tmp_path):
     logits, weight = torch.zeros(2, 3), torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 1.0]])
-    answer = encode_logits(logits, "sigmoid")
+    target = encode_logits(logits, "sigmoid")
     store = ShardStore(tmp_path)
-    store.write(0, [to_record(answer, encode_weight(weight, answer, "sigmoid")), to_record(answer)])
+    store.write(0, [to_record(target, encode_weight(weight, target, "sigmoid")), to_record(target)])
     assert (store.has(0, WEIGHT), store.has(1, WEIGHT)) == (True, False)
     assert store.read(0, WEIGHT).dtype == np.uint8
     np.testing.assert_allclose(decode_weight(store.read(0, WEIGHT)), weight.numpy(), atol=1 / 510 + 1e-6)
@@ -170,14 +170,14 @@ def test_weights_lie_beside_their_answers_in_8_bits(tmp_path):
 def test_weights_that_do_not_fit_are_refused():
     masks, classes = encode_logits(torch.zeros(4, 5), "sigmoid"), encode_logits(torch.zeros(10), "softmax")
     assert encode_weight(torch.ones(1), classes, "softmax").tolist() == [255]
-    for weight, answer, activation in (
+    for weight, target, activation in (
         (torch.ones(4), masks, "sigmoid"),
         (torch.ones(10), classes, "softmax"),
         (torch.full((4, 5), 1.2), masks, "sigmoid"),
         (torch.full((4, 5), float("nan")), masks, "sigmoid"),
     ):
         with pytest.raises(DataError, match="the teacher"):
-            encode_weight(weight, answer, activation)
+            encode_weight(weight, target, activation)
 
 
 def test_a_full_disk_gives_one_clear_error_and_leaves_nothing_half_written(mounted):
@@ -217,17 +217,17 @@ def test_a_file_in_the_folders_place_gives_one_clear_error(tmp_path):
 
 def test_a_run_on_a_full_disk_says_so_in_one_message(mounted, toy, cli, monkeypatch):
     monkeypatch.setenv("KDKIT_HOME", str(mounted("size=1m")))
-    finished = cli("run", "toy", "--set", "generator.size=256")
-    assert finished.code == 1
-    assert finished.err.count("error:") == 1 and "No space left" in finished.err
-    assert "Traceback" not in finished.err + finished.out
+    result = cli("run", "toy", "--set", "generator.size=256")
+    assert result.code == 1
+    assert result.err.count("error:") == 1 and "No space left" in result.err
+    assert "Traceback" not in result.err + result.out
 
 
 def test_a_run_whose_folder_cannot_be_made_says_so_in_one_message(toy, cli, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    finished = cli("run", "toy", "--out", tmp_path / "taken" / "run")
-    assert finished.code == 1
-    assert "cannot write" in finished.err and "Traceback" not in finished.err
+    result = cli("run", "toy", "--out", tmp_path / "taken" / "run")
+    assert result.code == 1
+    assert "cannot write" in result.err and "Traceback" not in result.err
 
 
 def test_readers_never_see_half_a_file(tmp_path):

@@ -48,8 +48,8 @@ def test_all_combinations_are_made_with_the_last_axis_changing_fastest():
 def test_every_fault_of_every_point_is_told_once(toy):
     with pytest.raises(RecipeError) as caught:
         plan(discover({}), "toy", ["student.gain=x,1,y", "training.epoch=1,2", "seed=1"], None, ["seed=2"])
-    told = [(problem.path, problem.message.split(",")[0]) for problem in caught.value.problems]
-    assert sorted(told) == [
+    faults = [(problem.path, problem.message.split(",")[0]) for problem in caught.value.problems]
+    assert sorted(faults) == [
         ("seed", "is in the grid and in --set"),
         ("student.gain", "found 'x'"),
         ("student.gain", "found 'y'"),

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from kdkit_digits.halves import held_out_half
 from kdkit_digits.teacher import DigitsCNN
 
 from kdkit import VisionLanguage
@@ -58,9 +57,12 @@ def test_the_teachers_agreement_is_the_one_by_hand(tmp_path):
         "control=null",
     )
     experiment = load_experiment(discover({}), "digits", settings=settings)
-    run_stages(Run(experiment, RunFolder(tmp_path / "run"), tmp_path / "store", Silence()))
+    run = Run(experiment, RunFolder(tmp_path / "run"), tmp_path / "store", Silence())
+    run_stages(run)
     score = json.loads((tmp_path / "run" / "scores.json").read_text())["teacher"]["clip-agreement"]
-    images = held_out_half()[0][:COUNT]
+    # Which images of the held-out half are evaluated on is drawn.
+    split = run.evaluation.split
+    images = np.stack([split.samples.sample(index).inputs for index in split.indices])
     with torch.inference_mode():
         answered = DigitsCNN().build().eval()(torch.from_numpy(images)).argmax(1).numpy()
     seen = seen_by_open_clip(folder, images)

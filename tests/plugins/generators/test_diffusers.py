@@ -27,11 +27,11 @@ def generator(path, **options):
 def test_an_image_is_that_of_the_pipeline_under_its_own_seed(pipeline):
     from diffusers import DDPMPipeline
 
-    made = generator(pipeline)
-    (sample,) = made.generate([3])
+    source = generator(pipeline)
+    (sample,) = source.generate([3])
     assert sample.inputs.shape == (8, 8, 3)
     assert sample.inputs.dtype == np.uint8
-    seed = int(made.rng(3).integers(2**63))
+    seed = int(source.rng(3).integers(2**63))
     again = DDPMPipeline.from_pretrained(pipeline)(
         generator=torch.Generator().manual_seed(seed), num_inference_steps=2, output_type="np"
     ).images[0]
@@ -52,9 +52,9 @@ class Conditional:
 
 
 def test_each_sample_draws_one_of_the_classes(pipeline):
-    made = generator(pipeline, classes=[2, 5])
-    made._pipeline = Conditional()
-    samples = list(made.generate(range(12)))
+    source = generator(pipeline, classes=[2, 5])
+    source._pipeline = Conditional()
+    samples = list(source.generate(range(12)))
     assert {sample.info["class"] for sample in samples} == {2, 5}
     for sample in samples:
         assert sample.inputs.shape == (4, 4)
@@ -64,60 +64,60 @@ def test_each_sample_draws_one_of_the_classes(pipeline):
 def test_classes_that_do_not_fit_the_pipeline_are_told(pipeline):
     with pytest.raises(DataError, match="takes no class labels"):
         list(generator(pipeline, classes=[1]).generate([0]))
-    made = generator(pipeline)
-    made._pipeline = Conditional()
+    source = generator(pipeline)
+    source._pipeline = Conditional()
     with pytest.raises(DataError, match="an image of a class"):
-        list(made.generate([0]))
+        list(source.generate([0]))
 
 
 def test_it_can_be_sent_after_use(pipeline):
-    made = generator(pipeline)
-    (sample,) = made.generate([0])
-    assert made._pipeline is not None
-    (again,) = pickle.loads(pickle.dumps(made)).generate([0])
+    source = generator(pipeline)
+    (sample,) = source.generate([0])
+    assert source._pipeline is not None
+    (again,) = pickle.loads(pickle.dumps(source)).generate([0])
     assert np.array_equal(sample.inputs, again.inputs)
 
 
 @pytest.fixture
-def copied(pipeline, tmp_path):
+def pipeline_copy(pipeline, tmp_path):
     import shutil
 
     return shutil.copytree(pipeline, tmp_path / "copy")
 
 
-def refused(path):
+def error_message(path):
     with pytest.raises(WeightsError) as caught:
         list(generator(path).generate([0]))
     return str(caught.value)
 
 
-def test_a_folder_that_would_execute_code_is_refused(copied, tmp_path):
-    index = json.loads((copied / "model_index.json").read_text())
-    (copied / "own.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
-    assert "would execute code" in refused(copied)
-    (copied / "own.py").unlink()
+def test_a_folder_that_would_execute_code_is_refused(pipeline_copy, tmp_path):
+    index = json.loads((pipeline_copy / "model_index.json").read_text())
+    (pipeline_copy / "own.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
+    assert "would execute code" in error_message(pipeline_copy)
+    (pipeline_copy / "own.py").unlink()
     for change in ({"_class_name": ["own", "Pipeline"]}, {"unet": ["own", "Network"]}):
-        (copied / "model_index.json").write_text(json.dumps(index | change))
-        assert "would execute code" in refused(copied)
+        (pipeline_copy / "model_index.json").write_text(json.dumps(index | change))
+        assert "would execute code" in error_message(pipeline_copy)
     assert not (tmp_path / "executed").exists()
 
 
-def test_pickled_or_damaged_weights_are_refused(copied, tmp_path):
+def test_pickled_or_damaged_weights_are_refused(pipeline_copy, tmp_path):
     class Attack:
         def __reduce__(self):
             return open, (str(tmp_path / "executed"), "w")
 
-    (weights,) = copied.rglob("*.safetensors")
+    (weights,) = pipeline_copy.rglob("*.safetensors")
     weights.write_bytes(b"not weights" * 9)
-    assert "cannot be loaded" in refused(copied)
+    assert "cannot be loaded" in error_message(pipeline_copy)
     torch.save(Attack(), weights.with_suffix(".bin"))
     weights.unlink()
-    assert "cannot be loaded" in refused(copied)
+    assert "cannot be loaded" in error_message(pipeline_copy)
     assert not (tmp_path / "executed").exists()
 
 
 def test_a_folder_without_a_pipeline_is_told(tmp_path):
-    assert "holds no pipeline" in refused(tmp_path)
+    assert "holds no pipeline" in error_message(tmp_path)
 
 
 def test_without_the_library_the_line_that_installs_it_is_told(pipeline, monkeypatch):

@@ -34,9 +34,9 @@ def images(tmp_path):
 
 
 def test_images_come_in_the_order_of_their_names_with_their_pixels(images):
-    found = folder(images)
-    assert found.count() == 2
-    first, second = found.generate([0, 1])
+    generator = folder(images)
+    assert generator.count() == 2
+    first, second = generator.generate([0, 1])
     assert [first.info["name"], second.info["name"]] == ["a/c.PNG", "b.png"]
     assert np.array_equal(second.inputs, np.asarray(Image.open(images / "b.png")))
     assert first.inputs.shape == (8, 8, 3)
@@ -62,10 +62,10 @@ def test_what_cannot_be_read_is_left_out_with_the_reason(images):
     whole = (images / "b.png").read_bytes()
     (images / "cut.png").write_bytes(whole[: len(whole) // 2])
     (images / "empty.png").write_bytes(b"")
-    found = folder(images)
-    assert found.count() == 2
-    assert {defect.name for defect in found.exclusions()} == {"cut.png", "empty.png"}
-    assert all(defect.dropped and "not a whole image file" in defect.detail for defect in found.exclusions())
+    generator = folder(images)
+    assert generator.count() == 2
+    assert {defect.name for defect in generator.exclusions()} == {"cut.png", "empty.png"}
+    assert all(defect.dropped and "not a whole image file" in defect.detail for defect in generator.exclusions())
     (images / "b.png").unlink()
     shutil.rmtree(images / "a")
     with pytest.raises(DataError, match=r"(?s)none of the 2 images .* can be used.*cut\.png"):
@@ -88,13 +88,13 @@ def test_clips_are_read_with_their_frames_and_short_ones_left_out(tmp_path):
     write_clip(tmp_path / "long.avi", frames=5, size=(16, 24))
     write_clip(tmp_path / "short.avi", frames=2, size=(16, 24))
     (tmp_path / "broken.avi").write_bytes(b"RIFF" + bytes(40))
-    found = folder(tmp_path, kind="clips", frames=4)
-    assert found.count() == 1
-    assert {defect.name: defect.kind for defect in found.exclusions()} == {
+    generator = folder(tmp_path, kind="clips", frames=4)
+    assert generator.count() == 1
+    assert {defect.name: defect.kind for defect in generator.exclusions()} == {
         "short.avi": "too-short",
         "broken.avi": "unreadable",
     }
-    (sample,) = found.generate([0])
+    (sample,) = generator.generate([0])
     assert sample.inputs.shape == (4, 16, 24, 3)
     (whole,) = folder(tmp_path, kind="clips", pattern="long.avi", colour="gray", size=(8, 12)).generate([0])
     assert whole.inputs.shape == (5, 8, 12)

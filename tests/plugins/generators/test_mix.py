@@ -42,8 +42,8 @@ def test_a_sample_does_not_depend_on_what_else_is_made():
 
 
 def test_the_same_generator_twice_gives_other_samples():
-    found = {sample.inputs.tobytes() for sample in mix(FINE, FINE).generate(range(40))}
-    assert len(found) == 40
+    samples = {sample.inputs.tobytes() for sample in mix(FINE, FINE).generate(range(40))}
+    assert len(samples) == 40
 
 
 def test_recordings_are_used_once_each_from_the_first_on_until_they_run_out(pictures):

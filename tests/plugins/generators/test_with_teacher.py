@@ -51,22 +51,22 @@ class Seasoned(Teacher):
 
 
 def inversion(teacher, **options):
-    made = Inversion(Inversion.Options(shape=(6, 6), **options))
-    made.bind(teacher)
-    return made
+    generator = Inversion(Inversion.Options(shape=(6, 6), **options))
+    generator.bind(teacher)
+    return generator
 
 
-def answers(generator, count):
+def teacher_logits(generator, count):
     inputs = np.stack([sample.inputs for sample in generator.generate(range(count))])
     assert inputs.dtype == np.uint8
     return generator.teacher.build().eval()(torch.from_numpy(inputs))
 
 
-def test_inverted_samples_are_answered_confidently_and_variedly():
-    found = answers(inversion(Linear(), batch_norm=0, steps=60, block=30), 30).softmax(1)
-    assert found.max(1).values.mean() > 0.9
-    assert set(found.argmax(1).tolist()) == {0, 1, 2}
-    noise = answers(inversion(Linear(), batch_norm=0, confidence=1e-9, steps=1, block=30), 30).softmax(1)
+def test_inverted_samples_are_predicted_confidently_and_variedly():
+    probabilities = teacher_logits(inversion(Linear(), batch_norm=0, steps=60, block=30), 30).softmax(1)
+    assert probabilities.max(1).values.mean() > 0.9
+    assert set(probabilities.argmax(1).tolist()) == {0, 1, 2}
+    noise = teacher_logits(inversion(Linear(), batch_norm=0, confidence=1e-9, steps=1, block=30), 30).softmax(1)
     assert noise.max(1).values.mean() < 0.8
 
 
@@ -75,16 +75,16 @@ def test_inverted_samples_have_the_statistics_that_the_teacher_remembers():
         generator = inversion(Seasoned(), batch_norm=weight, steps=60, block=40)
         inputs = np.stack([sample.inputs for sample in generator.generate(range(40))])
         network = Seasoned().build().eval()
-        with torch.no_grad(), record_mismatch(network) as found:
+        with torch.no_grad(), record_mismatch(network) as record:
             network(torch.from_numpy(inputs))
-        return float(found.total())
+        return float(record.total())
 
     assert mismatch(10.0) < 0.5 * mismatch(1e-9)
 
 
 def test_inverted_masks_have_foreground_of_several_sizes():
     generator = inversion(Masks(), answers="masks", batch_norm=0, confidence=50, steps=100, block=20)
-    shares = answers(generator, 20).sigmoid().flatten(1).mean(1)
+    shares = teacher_logits(generator, 20).sigmoid().flatten(1).mean(1)
     assert shares.max() - shares.min() > 0.2
 
 
@@ -111,14 +111,14 @@ def test_a_block_is_the_same_whatever_part_of_it_is_asked_for_and_wherever():
 def test_a_block_does_not_depend_on_the_number_of_threads():
     threads = torch.get_num_threads()
     try:
-        made = []
+        arrays = []
         for number in (1, 2):
             torch.set_num_threads(number)
-            made.append(next(iter(inversion(Example(), steps=5, block=20).generate([3]))).inputs)
+            arrays.append(next(iter(inversion(Example(), steps=5, block=20).generate([3]))).inputs)
             assert torch.get_num_threads() == number
     finally:
         torch.set_num_threads(threads)
-    assert np.array_equal(*made)
+    assert np.array_equal(*arrays)
 
 
 def test_the_teacher_draws_nothing_from_the_global_generator():
@@ -137,10 +137,10 @@ def test_without_a_teacher_or_without_its_statistics_it_says_what_to_do():
 
 @pytest.mark.parametrize("shape", [(8, 8), (9, 17), (5, 4), (33, 20)])
 def test_the_network_makes_any_size(shape):
-    made = Dreamer(shape, "hw", 4, 4, 0)(3)
-    assert made.shape == (3, *shape)
-    assert made.min() >= 0
-    assert made.max() <= 255
+    images = Dreamer(shape, "hw", 4, 4, 0)(3)
+    assert images.shape == (3, *shape)
+    assert images.min() >= 0
+    assert images.max() <= 255
 
 
 def test_the_adversary_is_paid_for_disagreement():

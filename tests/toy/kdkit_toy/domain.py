@@ -21,8 +21,8 @@ class Folder(Generator):
 
     @property
     def paths(self):
-        found = sorted(Path(self.options.path).glob("*.npy"))
-        return [p for p in found if p.stat().st_size and p.name.startswith(self.options.split or "")]
+        files = sorted(Path(self.options.path).glob("*.npy"))
+        return [p for p in files if p.stat().st_size and p.name.startswith(self.options.split or "")]
 
     def exclusions(self):
         empty = [p for p in sorted(Path(self.options.path).glob("*.npy")) if not p.stat().st_size]
@@ -81,9 +81,9 @@ class Toy(Domain):
             pictures=list(self.figures([])),
         )
 
-    def answer(self, sample, ask):
-        # Frame by frame: an answer that differs from that to the clip only in how it is asked for.
-        return np.concatenate(ask([frame[None] for frame in sample.inputs]))
+    def predict(self, sample, infer):
+        # Frame by frame: a prediction that differs from that for the clip only in how it is made.
+        return np.concatenate(infer([frame[None] for frame in sample.inputs]))
 
     def strata(self, sample):
         return {"long" if len(sample.inputs) > 4 else "short": sample}

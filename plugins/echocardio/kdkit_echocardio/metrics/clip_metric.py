@@ -10,10 +10,9 @@ from kdkit import Metric, Sample
 
 
 class ClipMetric(Metric):
-    """A metric of clips: its interval is drawn over patients where ``info["patient"]`` says whose a clip is."""
+    """A metric of clips."""
 
     version = "2"
-    group_key = "patient"
 
     def example_cases(self) -> Sequence[tuple[np.ndarray, Sample]]:
         """Round ventricles of four hearts, each predicted a little too small and with doubt at its border."""

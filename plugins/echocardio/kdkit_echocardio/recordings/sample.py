@@ -47,6 +47,7 @@ def sample_of(recording: Recording, most_frames: int | None = None, tracings: Tr
         **recording.info,
         "name": recording.name,
         "patient": recording.patient,
+        "unit": recording.patient,
         "view": recording.view,
         "split": recording.split,
         "fps": clip.fps,
