@@ -113,7 +113,7 @@ CORE = (
     Breakage(
         "paired-groups",
         "kdkit/evaluation/paired.py",
-        "if name in groups else",
+        "if name in units else",
         "if False else",
         "tests/core/evaluation/test_paired.py",
     ),
