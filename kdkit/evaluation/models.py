@@ -74,8 +74,8 @@ def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]
     """The metrics that ``names`` lists, else those of the domain for data, else those of its recipe.
 
     Each is a name, or what a recipe has: ``{name: accuracy, label: coarse, classes: 3}``. Raises
-    :class:`UsageError` for a name that is unknown or a title given twice, and :class:`DataError` for options that are not the
-    metric's.
+    :class:`UsageError` for a name that is unknown or a title given twice, and :class:`DataError` for options that are
+    not the metric's.
     """
     names = names or list(student.domain.data_metrics)
     if not names:
