@@ -14,7 +14,7 @@ from kdkit.contracts.metric import Metric
 from kdkit.errors import DataError, KdkitError, UsageError
 from kdkit.plugins.registry import Registry
 from kdkit.recipe.load import default_tree, load_experiment
-from kdkit.recipe.schema import Choice
+from kdkit.recipe.schema import Choice, MetricChoice
 from kdkit.runs.folder import RunFolder
 from kdkit.runs.student import TrainedStudent
 
@@ -73,9 +73,9 @@ def _build_teacher(registry: Registry, recipe: Any) -> LoadedTeacher:
 def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:
     """The metrics that ``names`` lists, else those of the domain for data, else those of its recipe.
 
-    Each is a name, or name and options as a recipe has them: ``{name: accuracy, classes: 3}``. Raises
-    :class:`UsageError` for a name that is unknown or given twice, and :class:`DataError` for options that are not the
-    metric's.
+    Each is a name, or what a recipe has: ``{name: accuracy, label: coarse, classes: 3}``. Raises
+    :class:`UsageError` for a name that is unknown or a title given twice, and :class:`DataError` for options that are
+    not the metric's.
     """
     names = names or list(student.domain.data_metrics)
     if not names:
@@ -83,7 +83,9 @@ def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]
     metrics = [_read_metric(registry, name) for name in names]
     for name, count in Counter(name for name, _ in metrics).items():
         if count > 1:
-            raise UsageError(f"the metric {name} is given twice", "Other options need an evaluation of their own.")
+            raise UsageError(
+                f"the metric {name} is given twice", "Give one of them a label: {name: NAME, label: TEXT}."
+            )
     return dict(metrics)
 
 
@@ -93,9 +95,9 @@ def _read_metric(registry: Registry, text: str) -> tuple[str, Metric]:
     except yaml.YAMLError as error:
         raise DataError(f"the metric {text!r} is neither a name nor {{name: NAME, option: value}}") from error
     try:
-        choice = Choice.model_validate(value if isinstance(value, dict) else {"name": text})
+        choice = MetricChoice.model_validate(value if isinstance(value, dict) else {"name": text})
         metric: Any = registry.component("metric", choice.name)
-        return choice.name, metric(metric.Options.model_validate(choice.extra_options))
+        return choice.title, metric(metric.Options.model_validate(choice.extra_options))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise DataError(f"the metric {text} cannot be used: {faults}") from error

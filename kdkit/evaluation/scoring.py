@@ -97,7 +97,8 @@ def score_models(
     predict_samples(_ModelPredictor(networks, domain, metrics), _SourceSamples(source), scorer, hardware, folder)
     result.overview = overview.figures() if overview else []
     result.scores = grouped_metrics.scores(seed)
-    result.differences = judge_differences(record, networks, lambda name: domain.margins.get(name, 0.0), seed)
+    margins = {title: domain.margins.get(metric.origin.name, 0.0) for title, metric in metrics.items()}
+    result.differences = judge_differences(record, networks, margins.__getitem__, seed)
     result.rows = [row for row in result.rows if row["model"] in result.scores]
     if not result.rows:
         raise DataError(

@@ -89,7 +89,7 @@ class Chooser:
         """Look for faults in the components of a recipe whose shape is wrong, so that all are seen in one go."""
         for path, kind, choice in _choices(tree):
             if isinstance(choice, dict) and isinstance(choice.get("name"), str):
-                reserved_keys = {"name", "weight"} if path.startswith("objective.") else {"name"}
+                reserved_keys = {"name", {"objective": "weight", "metric": "label"}.get(kind, "name")}
                 options = {k: v for k, v in choice.items() if k not in reserved_keys}
                 self.component(kind, choice["name"], options, path)
 
@@ -117,10 +117,10 @@ class Chooser:
     def _metrics(self, recipe: Recipe) -> dict[str, Any]:
         metrics = {}
         for i, metric in enumerate(recipe.evaluation.metrics):
-            name, path = metric if isinstance(metric, str) else metric.name, f"evaluation.metrics.{i}"
-            if name in metrics:
-                self.problems.append(Problem(path, f"{name} is listed twice"))
-            metrics[name] = self._choice("metric", metric, path)
+            title, path = metric if isinstance(metric, str) else metric.title, f"evaluation.metrics.{i}"
+            if title in metrics:
+                self.problems.append(Problem(path, f"{title} is listed twice; give one of them a label of its own"))
+            metrics[title] = self._choice("metric", metric, path)
         return metrics
 
 

@@ -58,8 +58,12 @@ class Experiment:
         return self.generator if isinstance(self.generator, Generator) else self.evaluation_source
 
     def margin(self, metric: str) -> float:
-        """The loss by this metric from which on a student counts as worse; 0 where nobody named one."""
-        return self.recipe.evaluation.margin.get(metric, self.domain.margins.get(metric, 0.0))
+        """The loss by this metric from which on a student counts as worse; 0 where nobody named one.
+
+        ``metric``: as the recipe calls it, by a label or by its name. The domain's margins go by names.
+        """
+        margins, name = self.recipe.evaluation.margin, self.metrics[metric].origin.name
+        return margins.get(metric, self.domain.margins.get(name, 0.0))
 
     def components(self) -> dict[str, Component]:
         """Every component by its dotted path in the recipe."""
@@ -94,5 +98,7 @@ class Experiment:
             choice = {"name": node[place]} if isinstance(node[place], str) else node[place]
             options = component.options.model_dump(mode="json")
             whole = {key: value for key, value in choice.items() if key not in options} | options
+            if whole.get("label", "") is None:
+                del whole["label"]
             node[place] = whole if len(whole) > 1 or isinstance(place, str) else whole["name"]
         return tree

@@ -41,6 +41,19 @@ class Choice(BaseModel):
         return dict(self.model_extra or {})
 
 
+class MetricChoice(Choice):
+    """A metric, which may be measured several times with different options, each under a label of its own."""
+
+    label: str | None = Field(
+        None, min_length=1, description="What it is called in scores and pages; by default its name."
+    )
+
+    @property
+    def title(self) -> str:
+        """The label, else the name."""
+        return self.label or self.name
+
+
 class WeightedChoice(Choice):
     """One of several components whose results are added up."""
 
@@ -78,8 +91,9 @@ class Training(Part):
 class Evaluation(Part):
     """What the models are measured with, and on."""
 
-    metrics: list[str | Choice] = Field(
-        min_length=1, description="Metrics by name; the first one ranks the report's cases."
+    metrics: list[str | MetricChoice] = Field(
+        min_length=1,
+        description="Metrics by name, or {name, label, options}; the first one ranks the report's cases.",
     )
     generator: Choice | None = Field(
         None, description="Source of the evaluation samples; null holds some of the training source's apart."

@@ -78,6 +78,9 @@ def test_a_split_and_a_metric_can_be_chosen(trained, data, cli):
     assert unknown.code == 2 and "overlap" in unknown.err
     twice = cli("evaluate", trained, "--data", data, "--metric", "overlap", "--metric", "{name: overlap}")
     assert twice.code == 2 and "overlap is given twice" in twice.err
+    labelled = ("--metric", "overlap", "--metric", "{name: overlap, label: again}")
+    both = json.loads(cli("evaluate", trained, "--data", data, *labelled, "--json").out)["scores"]["student"]["all"]
+    assert list(both) == ["overlap", "again"] and both["overlap"] == both["again"]
 
 
 def test_scores_without_labels_ask_about_every_sample(trained, data, cli):
@@ -230,7 +233,7 @@ def test_people_have_a_column_in_a_run_on_real_samples_alone(toy, cli, monkeypat
     assert "humans" not in result.out
     assert all("humans" not in (run / name).read_text() for name in ("scores.json", "cases.csv"))
     monkeypatch.setattr(Discs, "synthetic", False)
-    result = cli("run", "toy", *settings, "--from", "evaluate")
+    result = cli("run", "toy", *settings)
     assert result.code == 0, result.err
     score = json.loads((run / "scores.json").read_text())["humans"]["overlap"]
     assert (score["value"], score["ci_low"], score["n"]) == (0.875, None, 3)
