@@ -46,6 +46,7 @@ class TestOpening:
             "echonet-pediatric": pediatric(tmp_path / "pediatric"),
             "echonet-synthetic": synthetic(tmp_path / "synthetic"),
             "camus": camus(tmp_path / "camus"),
+            "nnunet": nnunet(tmp_path / "nnunet"),
             "dicom": tmp_path / "cines",
             "clips": plain.parent,
         }
@@ -369,6 +370,14 @@ class TestCamus:
         clip = recording.load()
         assert (clip.frames.shape, clip.spacing_mm) == ((2, 30, 40), 0.308)
         assert next(iter(recording.labels.contours)).mask.shape == (30, 40)
+
+
+def nnunet(path):
+    clip = beat(2, 60, 40)
+    for number, part in enumerate(("ED", "ES")):
+        nifti(path / "imagesTr" / f"patient0001_4CH_{part}_0000.nii.gz", clip[number])
+        nifti(path / "labelsTr" / f"patient0001_4CH_{part}.nii.gz", (clip[number] < 100).astype(np.uint8))
+    return path
 
 
 def mhd(raw, sizes="40 60 1"):

@@ -10,6 +10,7 @@ import numpy as np
 
 from kdkit import DataError, Defect
 
+from .picture import LabelMapError
 from .recording import Contour, Recording, Study
 from .table import VIDEO_SUFFIXES
 from .tint import is_tinted
@@ -40,7 +41,8 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
         clip = recording.load()
         contours = list(recording.labels.contours)
     except DataError as error:
-        yield Defect("undecodable", name, _without(error.message, recording.path), True)
+        kind = "label-map" if isinstance(error, LabelMapError) else "undecodable"
+        yield Defect(kind, name, _without(error.message, recording.path), True)
         return
     yield from _frame_defects(recording, len(clip.frames), contours)
     height, width = clip.frames.shape[1:]

@@ -7,13 +7,17 @@ from types import ModuleType
 
 from kdkit import DataError
 
-from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic
+from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic, nnunet
+from .cases import is_dataset_part
+from .formats import ending_of, refuse_label_maps
 from .recording import Study
+from .walk import walk
 
 # Layouts are tried in this order: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
 # take any folder with a file of theirs.
 LAYOUTS: dict[str, ModuleType] = {
-    module.NAME: module for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, dicom, clips)
+    module.NAME: module
+    for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, nnunet, dicom, clips)
 }
 
 
@@ -43,5 +47,9 @@ def _recognise_layout(path: Path) -> ModuleType:
         # Next to an index that is not understood, clips would be read without any of their labels, in silence.
         if module.recognises(path) and not (module in (dicom, clips) and (path / "FileList.csv").exists()):
             return module
+    refuse_label_maps(path, [file for file in walk(path) if ending_of(file)])
+    if is_dataset_part(path.resolve()):
+        remedy = f"Name the folder above it, {path.resolve().parent}, which holds the labels too."
+        raise DataError(f"{path} is one folder of a data set of nnU-Net", remedy)
     layouts = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
     raise DataError(f"{path} has no layout that is known", f"Looked for\n  {layouts}")
