@@ -44,8 +44,8 @@ def read(path: Path) -> Study:
     """
     roots = dataset_folders(path, walk(path))
     if len(roots) > 1:
-        names = ", ".join(sorted(root.relative_to(path).as_posix() for root in roots))
-        raise DataError(f"{path} holds several data sets of nnU-Net: {names}", "Name the folder of one of them.")
+        several = ", ".join(sorted(root.relative_to(path).as_posix() for root in roots))
+        raise DataError(f"{path} holds several data sets of nnU-Net: {several}", "Name the folder of one of them.")
     root = roots[0]
     dataset = read_dataset(root)
     defects: list[Defect] = []
@@ -126,7 +126,9 @@ def _recordings(
             Defect("one-phase", name, f"there is only its {next(iter(stills))}, which counts alone", False)
         )
     order = list(stills)
-    masks = {number: stills[event]["image_gt"] for number, event in enumerate(order) if "image_gt" in stills[event]}
+    masks: dict[int | None, Path] = {
+        number: stills[event]["image_gt"] for number, event in enumerate(order) if "image_gt" in stills[event]
+    }
     if not masks:
         defects.append(_unlabelled(name))
     ed, es = (order.index(event) if event in order else None for event in ("ED", "ES"))
@@ -164,7 +166,7 @@ def _unlabelled(name: str) -> Defect:
     return Defect("no-tracings", name, "no label map belongs to it", False)
 
 
-def _lazily(masks: Mapping[int, Path] | Mapping[None, Path], scheme: LabelScheme) -> Sequence[Contour]:
+def _lazily(masks: Mapping[int | None, Path], scheme: LabelScheme) -> Sequence[Contour]:
     return LazyContours(partial(load_contours, masks, scheme)) if masks else ()
 
 
