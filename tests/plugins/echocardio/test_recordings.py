@@ -604,6 +604,7 @@ class TestLabels:
         assert ed_and_es([square(3, 10)]) == (None, None)
 
     def test_a_tracing_without_an_axis_is_one_contour(self):
-        (contour,) = contours_of(4, tracing(chords=9))
+        (contour,), faults = contours_of(4, tracing(chords=9))
         assert (contour.frame, len(contour.chords), len(contour.points)) == (4, 9, 18)
-        assert contours_of(4, tracing()[:2]) == []
+        assert faults == []
+        assert contours_of(4, tracing()[:2]) == ([], [])

@@ -11,6 +11,7 @@ from .biplane import biplane_ejection_fraction, biplane_volume
 from .discs import DISCS, LongAxis, discs, long_axis, volume
 from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
 from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
+from .outlines import OrderedChords, crosses_itself, order_chords
 from .polygons import chords_polygon, polygon_mask
 from .surfaces import hausdorff95, mean_surface_distance, surface_distances
 
@@ -19,6 +20,7 @@ __all__ = [
     "THRESHOLD",
     "Agreement",
     "LongAxis",
+    "OrderedChords",
     "Staple",
     "agreement",
     "area_curve",
@@ -28,6 +30,7 @@ __all__ = [
     "biplane_volume",
     "chords_polygon",
     "clean",
+    "crosses_itself",
     "discs",
     "discs_ejection_fraction",
     "ejection_fraction",
@@ -36,6 +39,7 @@ __all__ = [
     "long_axis",
     "majority",
     "mean_surface_distance",
+    "order_chords",
     "polygon_mask",
     "staple",
     "surface_distances",

@@ -42,9 +42,7 @@ def refuse_parasternal(path: Path) -> None:
 
 def with_views(path: Path, recordings: Iterable[Recording]) -> list[Recording]:
     """Recordings without a view with the one that the names of their files or folders say."""
-    return [
-        recording if recording.view else replace(recording, view=_view(path, recording)) for recording in recordings
-    ]
+    return [recording if recording.view else _with_view(path, recording) for recording in recordings]
 
 
 def _with_view(path: Path, recording: Recording) -> Recording:
