@@ -7,10 +7,12 @@ import pytest
 import SimpleITK
 from kdkit_echocardio.recordings import inspect, open_study
 from kdkit_echocardio.recordings.cases import parse_case
+from kdkit_echocardio.recordings.formats import read_values
 from kdkit_echocardio.recordings.nnunet_labels import read_dataset
 from kdkit_echocardio.recordings.picture import label_values
 from pictures import labels, speckled, write_nifti
 from PIL import Image
+from test_clips import write_gif
 
 from kdkit import DataError
 
@@ -59,7 +61,7 @@ def submission(path, ending=".nii.gz"):
 
 
 class TestDataset:
-    @pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".mha", ".mhd", ".png", ".tif", ".bmp"])
+    @pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".png", ".tif", ".bmp"])
     @pytest.mark.parametrize(("about", "values"), [(None, (1, 2)), (V1, (2, 1)), (V2, (2, 1))])
     def test_pictures_and_labels(self, tmp_path, ending, about, values):
         study = inspect(open_study(dataset(tmp_path, ending=ending, about=about, values=values)))
@@ -258,6 +260,42 @@ class TestContent:
         assert kinds(study, dropped=True) == []
         assert np.array_equal(study.recordings[0].load().frames[0], speckled())
         assert study.defects[0].kind == "two-candidates"
+
+    @pytest.mark.parametrize("endings", [(".nii", ".nii.gz"), (".mha", ".mhd"), (".mhd", ".nii.gz")])
+    def test_two_formats_of_one_picture(self, tmp_path, endings):
+        folder = tmp_path / "patient0001"
+        for ending in endings:
+            for event in ("ED", "ES"):
+                write(folder / f"patient0001_4CH_{event}{ending}", speckled())
+                write(folder / f"patient0001_4CH_{event}_gt{ending}", labels())
+        # The one that cannot be read does not count.
+        (folder / f"patient0001_4CH_ES{endings[0]}").write_bytes(b"")
+        study = inspect(open_study(tmp_path))
+        assert (names(study), kinds(study)) == (["patient0001_4CH"], [("two-candidates", "patient0001_4CH")])
+        read, _, left = study.defects[0].detail.partition("; not read: ")
+        assert f"_ES{endings[1]}" in read and f"_ES{endings[0]}" in left
+        assert (read.count("patient0001_4CH"), left.count("patient0001_4CH")) == (4, 4)
+
+    def test_the_command_line_says_what_they_are(self, tmp_path, cli):
+        for folder in (submission(tmp_path / "a", ".mhd"), dataset(tmp_path / "b") / "labelsTr"):
+            finished = cli("check", "echocardio", "--data", folder)
+            assert finished.code == 1
+            assert "holds label maps only" in finished.err and "Traceback" not in finished.err
+
+    def test_labels_as_an_animation(self, tmp_path):
+        write_gif(tmp_path / "masks.gif", np.stack([labels(12 - number) * 120 for number in range(4)]))
+        write_gif(tmp_path / "clip.gif", np.stack([speckled(number) for number in range(4)]))
+        study = inspect(open_study(tmp_path))
+        assert (names(study), kinds(study)) == (["clip"], [("label-map", "masks")])
+
+    def test_pixels_of_nrrd_lie_in_the_file_itself(self, tmp_path):
+        write(tmp_path / "a.nrrd", speckled())
+        (tmp_path / "b.nrrd").write_bytes(
+            (tmp_path / "a.nrrd").read_bytes().replace(b"kinds:", b"data file: ../x\nkinds:")
+        )
+        assert np.array_equal(read_values(tmp_path / "a.nrrd").frames[0], speckled())
+        with pytest.raises(DataError, match="names another file"):
+            read_values(tmp_path / "b.nrrd")
 
     def test_labels_and_pictures_with_each_others_names(self, tmp_path):
         folder = tmp_path / "patient0001"

@@ -9,6 +9,7 @@ import numpy as np
 
 from kdkit import DataError
 
+from .itk import read_nrrd
 from .metaimage import read_metaimage
 from .nifti import read_nifti
 from .photo import read_photo
@@ -19,6 +20,7 @@ _READERS = {
     ".nii": read_nifti,
     ".mha": read_metaimage,
     ".mhd": read_metaimage,
+    ".nrrd": read_nrrd,
     ".png": read_photo,
     ".bmp": read_photo,
     ".tif": read_photo,
