@@ -105,6 +105,20 @@ class TestDataset:
         # One picture twice, as no clip is shorter; its labels count once.
         assert (len(recording.load().frames), len(list(recording.labels.contours))) == (2, 1)
 
+    def test_colours_of_png(self, tmp_path):
+        dataset(tmp_path, ending=".png")
+        colours = [0, 0, 0, 255, 0, 0, 0, 255, 0]
+        for number, event in enumerate(("ED", "ES")):
+            image = Image.fromarray(labels(12 - number), mode="P")
+            image.putpalette(colours)
+            image.save(tmp_path / "labelsTr" / f"patient0001_4CH_{event}.png")
+            Image.fromarray(speckled(number)).convert("RGB").save(
+                tmp_path / "imagesTr" / f"patient0001_4CH_{event}_0000.png"
+            )
+        (recording,) = inspect(open_study(tmp_path)).recordings
+        assert np.array_equal(recording.load().frames, [speckled(0), speckled(1)])
+        assert np.array_equal([c.mask for c in recording.labels.contours], [labels(12) == 1, labels(11) == 1])
+
     def test_the_decathlons_names_have_no_channel(self, tmp_path):
         for case in ("case_0001", "case_0002"):
             write(tmp_path / "imagesTr" / f"{case}.nii.gz", speckled())
@@ -186,6 +200,7 @@ class TestNames:
             ({"background": 0, "whole heart": [1, 2, 3], "LV": [1, 2], "ignore": 4}, (1, 2)),
             ({"background": 0, "left ventricular cavity": 1, "interventricular septum": 2, "RV": 3}, (1,)),
             ({"0": "0", "1": "1", "2": "2"}, (1,)),
+            ({"background": 0, "LVM": 1, "LVC": 2, "LA": 3}, (2,)),
             ({"background": 0, "foreground": 5}, (5,)),
         ],
     )
@@ -237,13 +252,14 @@ class TestContent:
         assert (study.layout, names(study)) == ("nnunet", ["patient0001_4CH"])
 
     def test_camus_beside_its_conversion(self, tmp_path):
-        dataset(tmp_path / "nnUNet_raw")
+        dataset(dataset(tmp_path / "nnUNet_raw"), ["patient0002_2CH_ED", "patient0002_2CH_ES"])
         original = tmp_path / "training" / "patient0001"
         for number, event in enumerate(("ED", "ES")):
             write(original / f"patient0001_4CH_{event}.nii.gz", speckled(number + 5))
             write(original / f"patient0001_4CH_{event}_gt.nii.gz", labels(9 - number))
         study = inspect(open_study(tmp_path))
-        assert (study.layout, kinds(study)) == ("camus", [("two-candidates", "patient0001_4CH")])
+        assert (study.layout, kinds(study, dropped=False)) == ("camus", [("two-candidates", "patient0001_4CH")])
+        assert kinds(study, dropped=True) == [("other-layout", "patient0002_2CH")]
         read, _, left = study.defects[0].detail.partition("; not read: ")
         assert (read.count("training/"), left.count("nnUNet_raw/images"), left.count("nnUNet_raw/labels")) == (
             4,

@@ -73,6 +73,12 @@ def read(path: Path) -> Study:
         except DataError as error:
             kind = "missing-file" if isinstance(error, _MissingError) else "undecodable"
             defects.append(Defect(kind, name, error.message, True))
+    detail = "only nnU-Net's folders hold it; the layout nnunet reads them"
+    defects += [
+        Defect("other-layout", f"{patient}_{view}", detail, True)
+        for patient, view in sorted(set(converted) - set(groups))
+        if view
+    ]
     return Study(NAME, path, recordings, defects)
 
 

@@ -16,7 +16,7 @@ from .stills import CAMUS_LABELS, LabelScheme
 DATASET = "dataset.json"
 
 _CAVITY = re.compile(r"lv|ventric|endo|cavity|blood ?pool")
-_OTHER = re.compile(r"myo|epi|wall|muscle|atri|right|sept|\bla\b|\bra\b|\brv|valve|aort")
+_OTHER = re.compile(r"myo|epi|wall|muscle|atri|right|sept|\bla\b|\bra\b|\brv|valve|aort|\blv ?[mw]\b")
 # Names that say nothing: numbers, and words for whatever is marked.
 _NUMBERED = re.compile(r"((class|label|region)\s*)?\d+")
 _WHATEVER = re.compile(r"foreground|mask|object|target|segmentation|roi")

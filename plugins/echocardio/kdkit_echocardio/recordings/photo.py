@@ -9,13 +9,13 @@ import numpy as np
 
 from kdkit import DataError
 
-from .picture import Picture, claimed_shape
+from .picture import MOST_LABELS, Picture, claimed_shape
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_GREY = ("1", "L", "P", "I", "F")
-"""Pillow's modes of one number a pixel; those of 16 bits begin with I. The numbers of a palette are the labels."""
+_GREY = ("1", "L", "I", "F")
+"""Pillow's modes of one number a pixel; those of 16 bits begin with I."""
 
 
 def read_photo(path: Path) -> Picture:
@@ -38,5 +38,7 @@ def read_photo(path: Path) -> Picture:
 
 
 def _values(page: Image.Image) -> np.ndarray:
+    if page.mode == "P" and len(np.unique(np.asarray(page))) <= MOST_LABELS:
+        return np.asarray(page)  # of labels the numbers count, not the colours that they are shown in
     grey = page if page.mode.partition(";")[0] in _GREY else page.convert("L")
     return np.asarray(grey).astype(np.uint8) if page.mode == "1" else np.asarray(grey)
