@@ -43,10 +43,10 @@ class Recordings(Generator):
 
         path: InputFolder = Field(
             description="Folder of the recordings: EchoNet-Dynamic's with FileList.csv, VolumeTracings.csv and "
-            "Videos, CAMUS, DICOM cines, video files."
+            "Videos, CAMUS, nnU-Net's form, DICOM cines, video files."
         )
         layout: Literal[
-            "auto", "echonet-dynamic", "echonet-pediatric", "echonet-synthetic", "camus", "dicom", "clips"
+            "auto", "echonet-dynamic", "echonet-pediatric", "echonet-synthetic", "camus", "nnunet", "dicom", "clips"
         ] = Field("auto", description="How the folder is laid out; auto looks at it.")
         split: str | None = Field(None, coerce_numbers_to_str=True, description=_SPLIT)
         view: Literal["A4C", "A2C", "PSAX"] = Field(

@@ -3,12 +3,15 @@
 import gzip
 import os
 import shutil
+import sys
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from kdkit_echocardio.recordings import LAYOUTS, echonet_dynamic, inspect, open_study
 from kdkit_echocardio.recordings.labels import disagreement, ed_and_es
 from kdkit_echocardio.recordings.metaimage import read_metaimage
@@ -46,6 +49,7 @@ class TestOpening:
             "echonet-pediatric": pediatric(tmp_path / "pediatric"),
             "echonet-synthetic": synthetic(tmp_path / "synthetic"),
             "camus": camus(tmp_path / "camus"),
+            "nnunet": nnunet(tmp_path / "nnunet"),
             "dicom": tmp_path / "cines",
             "clips": plain.parent,
         }
@@ -371,6 +375,14 @@ class TestCamus:
         assert next(iter(recording.labels.contours)).mask.shape == (30, 40)
 
 
+def nnunet(path):
+    clip = beat(2, 60, 40)
+    for number, part in enumerate(("ED", "ES")):
+        nifti(path / "imagesTr" / f"patient0001_4CH_{part}_0000.nii.gz", clip[number])
+        nifti(path / "labelsTr" / f"patient0001_4CH_{part}.nii.gz", (clip[number] < 100).astype(np.uint8))
+    return path
+
+
 def mhd(raw, sizes="40 60 1"):
     return (
         f"ObjectType = Image\nNDims = 3\nBinaryDataByteOrderMSB = False\nElementSpacing = 0.308 0.154 1.54\n"
@@ -435,6 +447,7 @@ class TestPictures:
     def test_metaimage(self, tmp_path):
         pixels = np.arange(2400, dtype=np.uint8).reshape(1, 60, 40)
         (tmp_path / "a.raw").write_bytes(pixels.tobytes())
+        (tmp_path / "b.zraw").write_bytes(zlib.compress(pixels.tobytes())[:-4])
         path = tmp_path / "a.mhd"
         path.write_text(mhd("a.raw"))
         found = read_metaimage(path)
@@ -447,11 +460,89 @@ class TestPictures:
             (mhd("../a.raw"), "outside its folder"),
             (mhd("b.raw"), "No such file"),
             (mhd("a.raw").replace("UCHAR", "STRING"), "pixels of type MET_STRING"),
-            ("CompressedData = True\n" + mhd("a.raw"), "compressed"),
+            ("CompressedData = True\n" + mhd("a.raw"), r"a\.raw is truncated or damaged"),
+            ("CompressedData = True\n" + mhd("b.zraw"), r"b\.zraw is truncated: its checksum is missing"),
+            (mhd("LIST\na.raw\n../a.raw", "40 60 2"), "outside its folder"),
+            (mhd("LIST\na.raw\na.raw", "40 60 3"), "names 2 files of pixels for 3 frames"),
+            (mhd("a%999d.raw 1 2 1"), "means no files"),
+            (mhd("a%d.raw 1 2 0"), "means no files"),
         ]:
             path.write_text(text)
             with pytest.raises(DataError, match=told):
                 read_metaimage(path)
+
+    @pytest.mark.parametrize("kind", ["u1", "i1", ">u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
+    @pytest.mark.parametrize(
+        ("name", "zipped"), [("a.mha", True), ("a.mha", False), ("a.mhd", True), ("a.mhd", False)]
+    )
+    def test_metaimage_as_itk_writes_it(self, tmp_path, kind, name, zipped):
+        pixels = np.random.default_rng(0).integers(0, 100, (3, 7, 9)).astype(np.dtype(kind).newbyteorder("="))
+        image = SimpleITK.GetImageFromArray(pixels)
+        image.SetSpacing((0.5, 0.25, 1))
+        SimpleITK.WriteImage(image, str(tmp_path / name), zipped)
+        found = read_metaimage(tmp_path / name)
+        assert np.array_equal(found.frames, pixels)
+        assert found.steps == (0.5, 0.25)
+
+    def test_metaimage_in_other_byte_orders_and_files(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 900, (3, 60, 40)).astype(">u2")
+        path = tmp_path / "a.mhd"
+        big = "BinaryDataByteOrderMSB = True\n" + mhd("a", "40 60 3").replace("UCHAR", "USHORT")
+        big = big.replace("BinaryDataByteOrderMSB = False\n", "")
+        for number, frame in enumerate(pixels, 1):
+            (tmp_path / f"a{number:02d}.raw").write_bytes(frame.tobytes())
+        (tmp_path / "head.raw").write_bytes(b"12345" + pixels.tobytes())
+        for text in (
+            big.replace("= a\n", "= a%02d.raw 1 3 1\n"),
+            big.replace("= a\n", "= LIST\na01.raw\na02.raw\na03.raw\n"),
+            "HeaderSize = 5\n" + big.replace("= a\n", "= head.raw\n"),
+            "HeaderSize = -1\n" + big.replace("= a\n", "= head.raw\n"),
+        ):
+            path.write_text(text)
+            assert np.array_equal(read_metaimage(path).frames, pixels), text
+
+    def test_compressed_pixels_are_unpacked_no_further_than_claimed(self, tmp_path):
+        (tmp_path / "a.zraw").write_bytes(zlib.compress(bytes(200_000_000)))
+        path = tmp_path / "a.mhd"
+        path.write_text("CompressedData = True\n" + mhd("a.zraw"))
+        tracemalloc.start()
+        assert read_metaimage(path).frames.shape == (1, 60, 40)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 5e6
+
+    def test_pixels_as_text_need_simpleitk(self, tmp_path, monkeypatch):
+        path = tmp_path / "a.mha"
+        text = "ObjectType = Image\nNDims = 2\nBinaryData = False\nDimSize = 3 2\nElementType = MET_UCHAR\n"
+        path.write_text(text + "ElementDataFile = LOCAL\n1 2 3 4 5 6\n")
+        assert read_metaimage(path).frames.tolist() == [[[1, 2, 3], [4, 5, 6]]]
+        monkeypatch.setitem(sys.modules, "SimpleITK", None)
+        with pytest.raises(DataError, match=r"a\.mha is stored in a way that only SimpleITK reads") as caught:
+            read_metaimage(path)
+        assert "kdkit-echocardio[itk]" in caught.value.remedy
+
+
+class TestViews:
+    """Clips of another view than the four chambers."""
+
+    def test_echonet_lvh_is_refused(self, tmp_path):
+        write_avi(tmp_path / "Batch1" / "0XA.avi", beat())
+        columns = "HashedFileName,Calc,CalcValue,Frame,X1,X2,Y1,Y2,Frames,FPS,Width,Height,split"
+        (tmp_path / "MeasurementsList.csv").write_text(
+            f"{columns}\n0XA,LVIDd,4.6,3,10,40,20,25,12,50,112,112,train\n"
+        )
+        for folder in (tmp_path, tmp_path / "Batch1"):
+            for layout in ("auto", "clips"):
+                with pytest.raises(DataError, match="parasternal long-axis clips") as caught:
+                    open_study(folder, layout)
+                assert "\n" not in caught.value.message
+
+    def test_the_view_in_the_names_of_plain_clips(self, tmp_path):
+        for name in ("A2C/a", "A4C/b", "c_4CH_1", "PLAX/4CH-d", "2CH and 4CH/e", "f"):
+            write_avi(tmp_path / f"{name}.avi", beat())
+        views = {recording.path.stem: recording.view for recording in open_study(tmp_path).recordings}
+        assert views == {"a": "A2C", "b": "A4C", "c_4CH_1": "A4C", "4CH-d": "A4C", "e": None, "f": None}
+        assert [recording.view for recording in open_study(tmp_path / "A2C").recordings] == ["A2C"]
 
 
 class TestDicomAndClips:
@@ -516,6 +607,7 @@ class TestLabels:
         assert ed_and_es([square(3, 10)]) == (None, None)
 
     def test_a_tracing_without_an_axis_is_one_contour(self):
-        (contour,) = contours_of(4, tracing(chords=9))
+        (contour,), faults = contours_of(4, tracing(chords=9))
         assert (contour.frame, len(contour.chords), len(contour.points)) == (4, 9, 18)
-        assert contours_of(4, tracing()[:2]) == []
+        assert faults == []
+        assert contours_of(4, tracing()[:2]) == ([], [])

@@ -11,6 +11,7 @@ from .biplane import biplane_ejection_fraction, biplane_volume
 from .discs import DISCS, LongAxis, discs, long_axis, volume
 from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
 from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
+from .outlines import OrderedChords, crosses_itself, order_chords
 from .polygons import chords_polygon, echonet_mask, polygon_mask
 from .surfaces import hausdorff95, mean_surface_distance, surface_distances
 from .walls import WALLS, border_errors
@@ -21,6 +22,7 @@ __all__ = [
     "WALLS",
     "Agreement",
     "LongAxis",
+    "OrderedChords",
     "Staple",
     "agreement",
     "area_curve",
@@ -31,6 +33,7 @@ __all__ = [
     "border_errors",
     "chords_polygon",
     "clean",
+    "crosses_itself",
     "discs",
     "discs_ejection_fraction",
     "echonet_mask",
@@ -40,6 +43,7 @@ __all__ = [
     "long_axis",
     "majority",
     "mean_surface_distance",
+    "order_chords",
     "polygon_mask",
     "staple",
     "surface_distances",

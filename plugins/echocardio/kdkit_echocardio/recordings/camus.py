@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from kdkit import DataError, Defect
 
-from ..clips import Clip
-from ..clips.clip import build_clip, plausible_rate
+from ..clips.clip import plausible_rate
+from .candidates import choose
+from .cases import case_and_channel, dataset_folders, in_conversion, parse_case, stem_of
+from .formats import ending_of, refuse_label_maps
 from .labels import disagreement, size
 from .lazy_contours import LazyContours
-from .metaimage import read_metaimage
-from .nifti import read_nifti
-from .picture import Picture, as_grey
+from .picture import LabelMapError
 from .recording import Contour, Labels, Recording, Study
+from .stills import CAMUS_LABELS, load_contours, load_sequence, load_stills
 from .table import Row
 from .walk import walk
 
@@ -27,13 +25,7 @@ NAME = "camus"
 LOOKS_FOR = "patientNNNN/patientNNNN_4CH_ED.nii.gz, _ES, _half_sequence, _gt and so on, or the same as .mhd with .raw"
 
 VIEWS = {"2CH": "A2C", "4CH": "A4C"}
-CAVITY = 1
-"""The label of the left ventricle's cavity; 2 is the myocardium, 3 the left atrium."""
-
-# A pixel whose sides differ by less than this share is square.
-_SQUARE = 0.01
-
-_FILE = re.compile(r"(patient\d+)_(2CH|4CH)_(ED|ES|half_sequence|sequence)(_gt)?(\.nii\.gz|\.nii|\.mhd)")
+_FILE = re.compile(r"(patient\d+)_(2CH|4CH)_(ED|ES|half_sequence|sequence)(_gt)?(\.nii\.gz|\.nii|\.mhd|\.mha)")
 _SUBGROUP = re.compile(r"subgroup_(training|validation|testing)\.txt")
 _SPLITS = {"training": "train", "validation": "val", "testing": "test"}
 
@@ -41,27 +33,52 @@ Files = Mapping[str, Path]
 
 
 def recognises(path: Path) -> bool:
-    """Whether there is a picture with CAMUS's name in the folder or below it."""
-    return any(_FILE.fullmatch(file.name) for file in walk(path))
+    """Whether there is a file with CAMUS's name in the folder or below it, outside nnU-Net's folders.
+
+    Beside a data set of nnU-Net label maps alone are predictions.
+    """
+    files = list(walk(path))
+    named = _pictures(path, files)
+    if not named or not dataset_folders(path, files):
+        return bool(named)
+    try:
+        refuse_label_maps(path, named)
+    except LabelMapError:
+        return False
+    return True
 
 
 def read(path: Path) -> Study:
     """One recording for each patient and view: the half sequence where there is one, else its ED and ES frames.
 
     ED and ES alone make a recording of two frames without a frame rate. Labels are the cavity's pixels; frames of
-    ``Info_4CH.cfg`` count from 1 and become counts from 0.
+    ``Info_4CH.cfg`` count from 1 and become counts from 0. Raises :class:`kdkit.DataError` where there are label maps
+    and no picture.
     """
-    groups = _groups(path)
-    splits = _splits(path)
+    files = list(walk(path))
+    refuse_label_maps(path, _pictures(path, files))
+    groups, converted = _groups(path, files), _converted(path, files)
+    splits = _splits(path, files)
     recordings: list[Recording] = []
     defects: list[Defect] = []
-    for (patient, view), files in sorted(groups.items()):
+    for (patient, view), candidates in sorted(groups.items()):
         name = f"{patient}_{view}"
+        chosen, several = choose(path, name, candidates, converted.get((patient, view)))
+        defects += several
+        info = next(iter(chosen.values())).with_name(f"Info_{view}.cfg")
         try:
-            recordings.append(_recording(name, patient, view, files, splits, defects))
+            recordings.append(
+                _recording(name, patient, view, chosen | ({"cfg": info} if info.is_file() else {}), splits, defects)
+            )
         except DataError as error:
             kind = "missing-file" if isinstance(error, _MissingError) else "undecodable"
             defects.append(Defect(kind, name, error.message, True))
+    detail = "only nnU-Net's folders hold it; the layout nnunet reads them"
+    defects += [
+        Defect("other-layout", f"{patient}_{view}", detail, True)
+        for patient, view in sorted(set(converted) - set(groups))
+        if view
+    ]
     return Study(NAME, path, recordings, defects)
 
 
@@ -69,26 +86,42 @@ class _MissingError(DataError):
     """A recording of which a file is not there."""
 
 
-def _groups(path: Path) -> dict[tuple[str, str], dict[str, Path]]:
-    """The files of each patient and view by what they are ("ED", "ED_gt", ..., "cfg")."""
-    groups: dict[tuple[str, str], dict[str, Path]] = {}
-    for file in walk(path):
+def _pictures(path: Path, files: Iterable[Path]) -> list[Path]:
+    """The files with the names of pictures, not of labels."""
+    matches = ((file, _FILE.fullmatch(file.name)) for file in files if not in_conversion(path, file))
+    return [file for file, match in matches if match and not match[4]]
+
+
+def _groups(path: Path, files: Iterable[Path]) -> dict[tuple[str, str], dict[str, list[Path]]]:
+    """The candidates for each part ("ED", "ED_gt" ...) of each patient and view."""
+    groups: dict[tuple[str, str], dict[str, list[Path]]] = {}
+    for file in files:
         match = _FILE.fullmatch(file.name)
-        if match:
+        if match and not in_conversion(path, file):
             patient, view, part, suffix, _ = match.groups()
-            # Both forms of a picture: whichever comes first, .mhd before .nii; they hold the same.
-            groups.setdefault((patient, view), {}).setdefault(part + (suffix or ""), file)
-    for (_, view), files in groups.items():
-        info = next(iter(files.values())).with_name(f"Info_{view}.cfg")
-        if info.is_file():
-            files["cfg"] = info
+            groups.setdefault((patient, view), {}).setdefault(part + (suffix or ""), []).append(file)
     return groups
 
 
-def _splits(path: Path) -> dict[str, str]:
+def _converted(path: Path, files: Iterable[Path]) -> dict[tuple[str, str], dict[str, list[Path]]]:
+    """As :func:`_groups` the files of nnU-Net's data sets in the same folder, which are not read."""
+    groups: dict[tuple[str, str], dict[str, list[Path]]] = {}
+    for file in files:
+        if in_conversion(path, file) and ending_of(file):
+            labels = file.parent.name.startswith("labels")
+            case = parse_case(stem_of(file) if labels else case_and_channel(stem_of(file))[0])
+            view = next((name for name, short in VIEWS.items() if short == case.view), "")
+            parts = ["half_sequence", "sequence"] if case.event == "sequence" else [case.event or ""]
+            for part in parts:
+                key = part + "_gt" * labels
+                groups.setdefault((case.patient, view), {}).setdefault(key, []).append(file)
+    return groups
+
+
+def _splits(path: Path, files: Iterable[Path]) -> dict[str, str]:
     """The part of the data that each patient belongs to, from the lists of the release or its folders' names."""
     splits: dict[str, str] = {}
-    for file in walk(path):
+    for file in files:
         listed = _SUBGROUP.fullmatch(file.name)
         if listed:
             splits |= dict.fromkeys(_text(file).split(), _SPLITS[listed[1]])
@@ -105,13 +138,13 @@ def _recording(
     row = Row(name, _info(files), defects)
     sequence = files.get("half_sequence") or files.get("sequence")
     if sequence:
-        path, load = sequence, partial(_sequence, sequence, plausible_rate(row.number("FrameRate")))
+        path, load = sequence, partial(load_sequence, sequence, plausible_rate(row.number("FrameRate")))
         ed, es = _events(row, files)
     else:
         missing_parts = [f"{name}_{part}" for part in ("ED", "ES") if part not in files]
         if missing_parts:
             raise _MissingError(f"there is no {' and no '.join(missing_parts)}")
-        path, load = files["ED"], partial(_stills, files["ED"], files["ES"])
+        path, load = files["ED"], partial(load_stills, (files["ED"], files["ES"]))
         ed, es = 0, 1
     fraction = row.number("EF" if row.text("EF") else "LVef", 0, 100)
     diastolic, systolic = row.number("LVedv", 0), row.number("LVesv", 0)
@@ -128,9 +161,7 @@ def _recording(
         patient=patient,
         split=splits.get(patient),
         view=VIEWS[view],
-        labels=Labels(
-            fraction, diastolic, systolic, ed, es, LazyContours(partial(_contours, mask_files)) if mask_files else ()
-        ),
+        labels=Labels(fraction, diastolic, systolic, ed, es, _lazily(mask_files)),
         info={key: value for key, value in facts.items() if value is not None},
         declared_frames=row.whole("NbFrame", 1) if sequence else None,
     )
@@ -161,7 +192,7 @@ def _events(row: Row, files: Files) -> tuple[int | None, int | None]:
         return ed - 1, es - 1
     if "half_sequence_gt" not in files:
         return None, None
-    contours = _contours({None: files["half_sequence_gt"]})
+    contours = load_contours({None: files["half_sequence_gt"]}, CAMUS_LABELS)
     first, last = (size(contours[end]) for end in (0, -1))
     return (0, len(contours) - 1) if first >= last else (len(contours) - 1, 0)
 
@@ -176,48 +207,5 @@ def _mask_files(files: Files, ed: int | None, es: int | None) -> dict[int | None
     return {frame: file for frame, file in named_masks.items() if frame is not None and file is not None}
 
 
-def _contours(mask_files: Mapping[int | None, Path]) -> list[Contour]:
-    """The cavity in each frame of the files of labels."""
-    contours = []
-    for frame, file in mask_files.items():
-        picture = _picture(file)
-        masks = _squared((picture.frames == CAVITY).astype(np.float32), picture.steps) >= 0.5
-        if frame is not None and len(masks) != 1:
-            raise DataError(f"{file} holds {len(masks)} frames of labels; one was expected")
-        contours += [Contour(number if frame is None else frame, mask=mask) for number, mask in enumerate(masks)]
-    return contours
-
-
-def _sequence(path: Path, fps: float | None) -> Clip:
-    """The clip in a picture of several frames."""
-    picture = _picture(path)
-    return _clip(path, as_grey(path, picture.frames), picture.steps, fps)
-
-
-def _stills(diastole: Path, systole: Path) -> Clip:
-    """A clip of two frames: ED and ES."""
-    pictures = [_picture(path) for path in (diastole, systole)]
-    shapes = [picture.frames.shape for picture in pictures]
-    if shapes[0] != shapes[1] or shapes[0][0] != 1:
-        sizes_text = " and ".join("x".join(map(str, shape[::-1])) for shape in shapes)
-        raise DataError(f"{diastole} and {systole.name} are no pair of pictures: {sizes_text} pixels")
-    frames = [as_grey(path, picture.frames) for path, picture in zip((diastole, systole), pictures, strict=True)]
-    return _clip(diastole, np.concatenate(frames), pictures[0].steps, None)
-
-
-def _clip(path: Path, frames: np.ndarray, steps: tuple[float, float] | None, fps: float | None) -> Clip:
-    squared = _squared(frames, steps)
-    return build_clip(path, list(squared), fps=fps, spacing_mm=max(steps) if steps else None)
-
-
-def _squared(frames: np.ndarray, steps: tuple[float, float] | None) -> np.ndarray:
-    """The frames with square pixels of the longer side: the older release samples depth twice as finely as width."""
-    if steps is None or abs(steps[0] - steps[1]) <= _SQUARE * max(steps):
-        return frames
-    height, width = frames.shape[1:]
-    shape = tuple(max(1, round(n * step / max(steps))) for n, step in ((width, steps[0]), (height, steps[1])))
-    return np.stack([cv2.resize(frame, shape, interpolation=cv2.INTER_AREA) for frame in frames])
-
-
-def _picture(path: Path) -> Picture:
-    return read_metaimage(path) if path.suffix == ".mhd" else read_nifti(path)
+def _lazily(mask_files: dict[int | None, Path]) -> Sequence[Contour]:
+    return LazyContours(partial(load_contours, mask_files, CAMUS_LABELS)) if mask_files else ()

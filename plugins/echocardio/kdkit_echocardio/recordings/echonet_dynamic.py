@@ -18,7 +18,7 @@ from .index import indexed_videos, split_of
 from .labels import disagreement, ed_and_es
 from .recording import Contour, Labels, Recording, Study
 from .table import Row, header, read_table, stem
-from .tracings import ROWS, contours_of
+from .tracings import ROWS, contours_of, mend_axes
 from .video import load_video
 
 NAME = "echonet-dynamic"
@@ -133,5 +133,10 @@ def _tracings(path: Path) -> tuple[dict[str, list[Contour]] | None, dict[str, li
             kind = "several-annotators" if several else "odd-row-count"
             detail = f"frame {frame} has {len(places)} rows of tracings instead of {ROWS}"
             defects[name].append(Defect(kind, name, detail, False))
-        contours[name] += contours_of(int(frame), numbers[np.sort(places), :4])
+        frame_contours, faults = contours_of(int(frame), numbers[np.sort(places), :4])
+        contours[name] += frame_contours
+        defects[name] += [Defect(fault.kind, name, fault.detail, False) for fault in faults]
+    for name in contours:
+        contours[name], faults = mend_axes(contours[name])
+        defects[name] += [Defect(fault.kind, name, fault.detail, False) for fault in faults]
     return dict(contours), defects

@@ -10,6 +10,7 @@ import numpy as np
 
 from kdkit import DataError, Defect
 
+from .picture import LabelMapError, in_words, label_values
 from .recording import Contour, Recording, Study
 from .table import VIDEO_SUFFIXES
 from .tint import is_tinted
@@ -40,7 +41,8 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
         clip = recording.load()
         contours = list(recording.labels.contours)
     except DataError as error:
-        yield Defect("undecodable", name, _without(error.message, recording.path), True)
+        kind = "label-map" if isinstance(error, LabelMapError) else "undecodable"
+        yield Defect(kind, name, _without(error.message, recording.path), True)
         return
     yield from _frame_defects(recording, len(clip.frames), contours)
     height, width = clip.frames.shape[1:]
@@ -53,6 +55,9 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
         yield Defect("wrong-size", name, f"{width}x{height} pixels, but masks of {mask_sizes}", True)
     if any(contour.mask is not None and not contour.mask.any() for contour in contours):
         yield Defect("empty-mask", name, "a mask shows no left ventricle", False)
+    values = label_values(clip.frames)
+    if values is not None:
+        yield Defect("label-map", name, f"its only values are {in_words(values)}, in areas, as of labels", True)
     if not np.ptp(clip.frames):
         yield Defect("blank", name, f"every pixel of every frame is {clip.frames.flat[0]}", True)
     if recording.path.suffix.lower() in VIDEO_SUFFIXES and is_tinted(recording.path):

@@ -1,11 +1,13 @@
-"""Reading MetaImage pictures (.mhd with .raw), the format of CAMUS's older release.
+"""Reading MetaImage headers (.mhd with .raw or .zraw, .mha), the format of CAMUS's older release and of ITK.
 
-The header is text, a ``Key = value`` a line (ITK's MetaIO documentation); pixels lie uncompressed in another file of
-the same folder, or after the header.
+The header is text, a ``Key = value`` a line (ITK's MetaIO documentation); pixels lie in another file of the same
+folder, in one file for each frame, or after the header, as they are or compressed by zlib.
 """
 
 from __future__ import annotations
 
+import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from kdkit import DataError
 
 from .picture import Picture, claimed_shape, plausible_steps
 
+# MetaIO's longs have four bytes on every machine.
 _TYPES = {
     "MET_UCHAR": "u1",
     "MET_CHAR": "i1",
@@ -21,25 +24,37 @@ _TYPES = {
     "MET_SHORT": "i2",
     "MET_UINT": "u4",
     "MET_INT": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG_LONG": "u8",
+    "MET_LONG_LONG": "i8",
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
 _MOST_HEADER = 1 << 16
+_MOST_FILES = 10_000
+_PATTERN = re.compile(r"[^%]*%(0?\d)?d[^%]*")
 
 
 def read_metaimage(path: Path) -> Picture:
     """The picture of a MetaImage header: 2D, or 3D with frames last.
 
-    Raises :class:`kdkit.DataError`, which names the file, when it or its pixels are missing, truncated, compressed,
-    or no such picture.
+    What is rare (pixels as text, compressed pixels of several files) is left to SimpleITK, where it is installed.
+    Raises :class:`kdkit.DataError`, which names the file, when it or its pixels are missing, truncated, damaged or no
+    such picture.
     """
     try:
         with path.open("rb") as file:
-            fields, end = _fields(path, file.read(_MOST_HEADER))
+            head = file.read(_MOST_HEADER)
+        fields, end = _fields(path, head)
         dtype, (width, height, count) = _declared_layout(path, fields)
         size = width * height * count * dtype.itemsize
-        source = fields["ElementDataFile"]
-        data = _pixels(path, end, size) if source == "LOCAL" else _pixels(_data_file(path, source), 0, size)
+        sources = _sources(path, fields, head[end:], count)
+        if (_is_set(fields, "CompressedData") and len(sources) > 1) or not _is_set(fields, "BinaryData", "True"):
+            from .itk import read_by_itk
+
+            return read_by_itk(path)
+        data = b"".join(_pixels(path, source, fields, end, size // len(sources)) for source in sources)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}: {error.filename or ''}") from error
     if len(data) < size:
@@ -65,20 +80,54 @@ def _fields(path: Path, data: bytes) -> tuple[dict[str, str], int]:
 
 def _declared_layout(path: Path, fields: dict[str, str]) -> tuple[np.dtype, tuple[int, int, int]]:
     """The type of the pixels, and width, height and frames."""
-    if fields.get("CompressedData", "False").lower() == "true":
-        raise DataError(f"{path} has compressed pixels, which are not read", "Save it again uncompressed.")
     if fields.get("ElementNumberOfChannels", "1") != "1":
         raise DataError(f"{path} has {fields['ElementNumberOfChannels']} channels; grey pictures are read")
     name = fields.get("ElementType", "nothing")
     if name not in _TYPES:
         raise DataError(f"{path} has pixels of type {name}; known are {', '.join(_TYPES)}")
-    order = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False"))
-    dtype = np.dtype(_TYPES[name]).newbyteorder(">" if order.lower() == "true" else "<")
+    big = _is_set(fields, "BinaryDataByteOrderMSB") or _is_set(fields, "ElementByteOrderMSB")
+    dtype = np.dtype(_TYPES[name]).newbyteorder(">" if big else "<")
     try:
         sizes = [int(text) for text in fields.get("DimSize", "").split()]
     except ValueError as error:
         raise DataError(f"{path} has a DimSize of {fields['DimSize']!r:.60}") from error
     return dtype, claimed_shape(path, sizes, dtype.itemsize)
+
+
+def _is_set(fields: dict[str, str], key: str, default: str = "False") -> bool:
+    return fields.get(key, default)[:1] in ("T", "t", "1")
+
+
+def _sources(path: Path, fields: dict[str, str], after: bytes, count: int) -> list[Path]:
+    """The files of the pixels, one or one for each frame; the header itself where they follow it.
+
+    ``ElementDataFile`` is LOCAL, a name, ``LIST`` before the names, or a pattern with the first, last and step.
+    """
+    source = fields["ElementDataFile"]
+    words = source.split()
+    if source.upper() == "LOCAL":
+        return [path]
+    if words and words[0].upper() == "LIST":
+        names = [line.strip() for line in after.decode("latin-1").splitlines() if line.strip()]
+    elif len(words) in (3, 4) and "%" in words[0]:
+        names = _numbered(path, words)
+    else:
+        names = [source]
+    if len(names) not in (1, count):
+        raise DataError(f"{path} names {len(names)} files of pixels for {count} frames")
+    return [_data_file(path, name) for name in names]
+
+
+def _numbered(path: Path, words: list[str]) -> list[str]:
+    """The names that a pattern as ``frame%03d.raw 1 20 1`` means."""
+    pattern, *numbers = words
+    try:
+        first, last, step = (int(number) for number in [*numbers, "1"][:3])
+    except ValueError:
+        step = 0
+    if step < 1 or not _PATTERN.fullmatch(pattern) or not 0 <= (last - first) // step < _MOST_FILES:
+        raise DataError(f"{path} has the ElementDataFile {' '.join(words)!r:.60}, which means no files")
+    return [pattern % number for number in range(first, last + 1, step)]
 
 
 def _data_file(path: Path, name: str) -> Path:
@@ -88,16 +137,49 @@ def _data_file(path: Path, name: str) -> Path:
     return path.with_name(name)
 
 
-def _pixels(path: Path, start: int, size: int) -> bytes:
-    """``size`` bytes from ``start``, or as many as there are."""
-    with path.open("rb") as file:
+def _pixels(path: Path, source: Path, fields: dict[str, str], end: int, size: int) -> bytes:
+    """``size`` bytes of pixels in a file, or as many as there are.
+
+    Those of the header's own file follow it; in another one HeaderSize bytes come first, or all but the last ``size``
+    where it is -1.
+    """
+    available = source.stat().st_size
+    start = end if source == path else _header_size(path, fields, available - size)
+    with source.open("rb") as file:
         file.seek(start)
-        return file.read(min(size, max(0, path.stat().st_size - start)))
+        if not _is_set(fields, "CompressedData"):
+            return file.read(min(size, max(0, available - start)))
+        # zlib stores what it cannot compress, and a few bytes with it.
+        return _unpacked(source, file.read(min(available, size + size // 500 + 1000)), size)
+
+
+def _unpacked(source: Path, data: bytes, size: int) -> bytes:
+    """The first ``size`` bytes of what zlib has compressed, or as many as there are; never more is unpacked."""
+    stream = zlib.decompressobj()
+    try:
+        pixels = stream.decompress(data, size)
+        # The checksum at the end is verified on reading it.
+        more = stream.decompress(stream.unconsumed_tail, 1)
+    except zlib.error as error:
+        raise DataError(f"{source} is truncated or damaged: {error}", "Copy it again from its source.") from error
+    if len(pixels) == size and not more and not stream.eof:
+        raise DataError(f"{source} is truncated: its checksum is missing", "Copy it again from its source.")
+    return pixels
+
+
+def _header_size(path: Path, fields: dict[str, str], last: int) -> int:
+    try:
+        size = int(fields.get("HeaderSize", "0"))
+    except ValueError as error:
+        raise DataError(f"{path} has a HeaderSize of {fields['HeaderSize']!r:.60}") from error
+    return max(0, last) if size < 0 else size
 
 
 def _steps(path: Path, fields: dict[str, str]) -> tuple[float, float] | None:
+    """The width and height of a pixel: ElementSpacing, or ElementSize where there is none."""
+    text = fields.get("ElementSpacing", fields.get("ElementSize", ""))
     try:
-        steps = [float(text) for text in fields.get("ElementSpacing", "").split()]
+        steps = [float(word) for word in text.split()]
     except ValueError as error:
-        raise DataError(f"{path} has an ElementSpacing of {fields['ElementSpacing']!r:.60}") from error
+        raise DataError(f"{path} has an ElementSpacing of {text!r:.60}") from error
     return plausible_steps(*steps[:2]) if len(steps) >= 2 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,14 @@ _MOST_BYTES = 1 << 30
 
 # Beyond this a header is damaged: no ultrasound pixel is larger than a centimetre.
 _LARGEST_STEP = 10.0
+
+# CAMUS has four labels, whole-heart maps up to eight; a picture in so few grey levels has speckle.
+MOST_LABELS = 16
+_MOST_BORDER = 0.3
+
+
+class LabelMapError(DataError):
+    """A file with the name of a picture that holds labels."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +72,29 @@ def as_grey(path: Path, frames: np.ndarray) -> np.ndarray:
         raise DataError(f"{path} holds values from {low:g} to {high:g}; a picture has 0 and above")
     scale = 255.0 / high if high > 255 or (frames.dtype.kind == "f" and 0 < high <= 1) else 1.0
     return np.rint(frames.astype(np.float64) * scale).astype(np.uint8)
+
+
+def label_values(frames: np.ndarray) -> list[int] | None:
+    """The labels in ascending order where real frames (T, H, W) are a label map; None where they are a picture.
+
+    A label map holds at most 16 whole numbers, 0 (the background) among them, in areas: of the neighbouring pixels
+    that are not both background at most three in ten differ. Where there is only one value it is neither.
+    """
+    if len(np.unique(frames[0])) > MOST_LABELS:
+        return None
+    values = np.unique(frames)
+    if not 2 <= len(values) <= MOST_LABELS or values[0] != 0 or (values != np.rint(values)).any():
+        return None
+    differing = inside = 0
+    for one, other in ((frames[:, 1:], frames[:, :-1]), (frames[:, :, 1:], frames[:, :, :-1])):
+        differing += int((one != other).sum())
+        inside += int(((one != 0) | (other != 0)).sum())
+    return [int(value) for value in values] if differing <= _MOST_BORDER * inside else None
+
+
+def in_words(values: Sequence[int]) -> str:
+    """ "0, 1 and 2"; the first few where there are many."""
+    texts = [f"{value:g}" for value in values]
+    if len(texts) > MOST_LABELS:
+        return f"{', '.join(texts[:4])} and {len(texts) - 4} more"
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from kdkit import DataError
 
-from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic
+from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_synthetic, nnunet
+from .cases import is_dataset_part
+from .formats import ending_of, refuse_label_maps
 from .recording import Study
+from .views import refuse_parasternal, with_views
+from .walk import walk
 
 # Layouts are tried in this order: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
 # take any folder with a file of theirs.
 LAYOUTS: dict[str, ModuleType] = {
-    module.NAME: module for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, dicom, clips)
+    module.NAME: module
+    for module in (echonet_pediatric, echonet_synthetic, echonet_dynamic, camus, nnunet, dicom, clips)
 }
+
+_ANY_FOLDER = (dicom, clips)
 
 
 def open_study(path: Path, layout: str = "auto") -> Study:
@@ -28,20 +36,27 @@ def open_study(path: Path, layout: str = "auto") -> Study:
     if not path.is_dir():
         fault = "is not a folder" if path.exists() else "does not exist"
         raise DataError(f"{path} {fault}", "Name the folder that holds the recordings and their index.")
-    if layout == "auto":
-        return _recognise_layout(path).read(path)
-    if layout not in LAYOUTS:
+    if layout != "auto" and layout not in LAYOUTS:
         raise DataError(f"{layout} is no layout of data", f"Known are auto, {', '.join(LAYOUTS)}.")
-    module = LAYOUTS[layout]
+    module = _recognise_layout(path) if layout == "auto" else LAYOUTS[layout]
     if not module.recognises(path):
         raise DataError(f"{path} has not the layout {layout}", f"Looked for {module.LOOKS_FOR}.")
-    return module.read(path)
+    if module not in _ANY_FOLDER:
+        return module.read(path)
+    refuse_parasternal(path)
+    study: Study = module.read(path)
+    return replace(study, recordings=with_views(path, study.recordings))
 
 
 def _recognise_layout(path: Path) -> ModuleType:
     for module in LAYOUTS.values():
         # Next to an index that is not understood, clips would be read without any of their labels, in silence.
-        if module.recognises(path) and not (module in (dicom, clips) and (path / "FileList.csv").exists()):
+        if module.recognises(path) and not (module in _ANY_FOLDER and (path / "FileList.csv").exists()):
             return module
+    refuse_parasternal(path)
+    refuse_label_maps(path, [file for file in walk(path) if ending_of(file)])
+    if is_dataset_part(path.resolve()):
+        remedy = f"Name the folder above it, {path.resolve().parent}, which holds the labels too."
+        raise DataError(f"{path} is one folder of a data set of nnU-Net", remedy)
     layouts = "\n  ".join(f"{name}: {module.LOOKS_FOR}" for name, module in LAYOUTS.items())
     raise DataError(f"{path} has no layout that is known", f"Looked for\n  {layouts}")
