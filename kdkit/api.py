@@ -243,7 +243,7 @@ def evaluate(
     default the domain's. ``teacher``: measure the domain's default teacher where the student is in no run. ``out``:
     a folder for scores, cases and a page. Raises :class:`kdkit.DataError` when nothing could be measured.
     """
-    from kdkit.contracts.vocabulary import summarize_dropped
+    from kdkit.contracts.vocabulary import summarize_defects
     from kdkit.evaluation.models import chosen_metrics
     from kdkit.evaluation.scoring import measure
 
@@ -253,7 +253,7 @@ def evaluate(
     notes = list(loaded.notes)
     selected = chosen_metrics(registry, loaded.trained, list(metrics))
     source = loaded.domain.source(data, layout, split)
-    dropped = summarize_dropped(source.exclusions())
+    dropped = summarize_defects(source.exclusions())
     beside = _load_teacher(registry, Path(student), loaded, teacher)
     if beside is not None and beside.network is None:
         notes.append(f"the teacher of the run is left out: {beside.reason}")

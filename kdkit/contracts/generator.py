@@ -82,7 +82,7 @@ class Generator(Component, ABC):
         return None
 
     def exclusions(self) -> Sequence[Defect]:
-        """What keeps items of a source of recordings out of the samples; the generate stage tells how many."""
+        """What keeps items of a source out of the samples, or is doubtful about them; runs tell how many."""
         return []
 
     def rng(self, index: int) -> np.random.Generator:

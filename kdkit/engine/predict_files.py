@@ -36,12 +36,11 @@ class FilesOutcome:
 
 
 def list_inputs(domain: Domain, given: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named whose names the domain knows, in order."""
+    """The files named, and those in the folders named that the domain recognises, in order."""
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in domain.input_suffixes)
-            found.extend(p for p in inside if p.is_file())
+            found.extend(file for file in sorted(path.rglob("*")) if file.is_file() and domain.recognises(file))
         else:
             found.append(path)
     return list(dict.fromkeys(found))
@@ -88,7 +87,7 @@ class _Inputs(Dataset[tuple[Path, Sample | str]]):
         try:
             return path, self.domain.read(path)
         except DataError as error:
-            return path, error.message.removeprefix(f"{path}").lstrip(": ")
+            return path, error.line.removeprefix(f"{path}").lstrip(": ")
 
 
 class _Answering(LightningModule):

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from kdkit import DataError, Defect
 
+from ..clips import StillError
+from ..clips.plausibility import find_flags
+from ..flags import FLAGS, UNUSABLE
 from .recording import Contour, Recording, Study
-from .table import VIDEO_SUFFIXES
-from .tint import is_tinted
 
 
 def inspect(study: Study, progress: Callable[[int, int], None] | None = None) -> Study:
@@ -40,7 +39,8 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
         clip = recording.load()
         contours = list(recording.labels.contours)
     except DataError as error:
-        yield Defect("undecodable", name, _without(error.message, recording.path), True)
+        kind = "still-image" if isinstance(error, StillError) else "undecodable"
+        yield Defect(kind, name, _without(error.line, recording.path), True)
         return
     yield from _frame_defects(recording, len(clip.frames), contours)
     height, width = clip.frames.shape[1:]
@@ -53,10 +53,8 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
         yield Defect("wrong-size", name, f"{width}x{height} pixels, but masks of {mask_sizes}", True)
     if any(contour.mask is not None and not contour.mask.any() for contour in contours):
         yield Defect("empty-mask", name, "a mask shows no left ventricle", False)
-    if not np.ptp(clip.frames):
-        yield Defect("blank", name, f"every pixel of every frame is {clip.frames.flat[0]}", True)
-    if recording.path.suffix.lower() in VIDEO_SUFFIXES and is_tinted(recording.path):
-        yield Defect("tinted", name, "coloured throughout; it is read as grey", False)
+    for flag in find_flags(clip):
+        yield Defect(flag, name, FLAGS[flag], flag in UNUSABLE)
 
 
 def _frame_defects(recording: Recording, count: int, contours: Sequence[Contour]) -> Iterator[Defect]:
