@@ -162,7 +162,8 @@ def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
         out.print(drawn)
     if inspection.defects:
         out.print(_defect_table(inspection))
-    out.print(f"  A run uses {inspection.used}. {summarize_defects(inspection.defects) or 'Nothing is left out.'}")
+    nothing = "" if inspection.dropped else "Nothing is left out. "
+    out.print(f"  A run uses {inspection.used}. {nothing}{summarize_defects(inspection.defects)}".rstrip())
 
 
 def _defect_table(inspection: Inspection) -> Any:

@@ -13,7 +13,7 @@ _MEASURED = 8
 
 # An ultrasound picture is mostly grey. Read by the wrong transfer it is coloured all over, its black background too;
 # so a declaration is left only for a reading that is far greyer. Both are mean differences of channels, grey levels.
-_GREY_AT_MOST, _FAR_GREYER = 24.0, 3.0
+_GREY_AT_MOST, _FAR_GREYER = 1.0, 3.0
 
 Transfer = Callable[[np.ndarray], np.ndarray]
 
@@ -45,10 +45,8 @@ def unchanged(picture: np.ndarray) -> np.ndarray:
     return picture
 
 
-def choose_reading(
-    pictures: Sequence[np.ndarray], readings: Mapping[str, Transfer], declared: str
-) -> tuple[str, bool]:
-    """The reading under which pictures, as stored, look like ultrasound, and whether that contradicts ``declared``.
+def choose_reading(pictures: Sequence[np.ndarray], readings: Mapping[str, Transfer], declared: str) -> str:
+    """The reading under which pictures, as stored, look like ultrasound; ``declared`` unless another is far greyer.
 
     ``readings``: transfers to RGB by name; ``declared``: the one that the file names.
     """
@@ -57,7 +55,7 @@ def choose_reading(
     }
     best = min(casts, key=casts.__getitem__)
     wrong = casts[declared] > _GREY_AT_MOST and casts[declared] > _FAR_GREYER * casts[best]
-    return (best, True) if wrong else (declared, False)
+    return best if wrong else declared
 
 
 def _cast(rgb: np.ndarray) -> float:

@@ -63,6 +63,8 @@ def _check_pixel_data(path: Path, dataset: Any) -> None:
             f"{path} is a DICOM file without pixel data ({dataset.get('Modality') or 'no modality'})",
             "Only cines of pictures can be measured.",
         )
+    if not dataset.get("Rows") or not dataset.get("Columns"):
+        raise DataError(f"{path} is damaged: it does not say how large its pictures are", _AGAIN)
     raw = dataset.get_item("PixelData")
     declared, there = getattr(raw, "length", None), len(raw.value or b"")
     if declared not in (None, 0xFFFFFFFF) and there < declared:
@@ -113,9 +115,9 @@ def _colour_maker(dataset: Any, stored: Stored) -> tuple[Picture, list[str]]:
         readings |= {f"{name} planar": _planar(reading) for name, reading in readings.items()}
         in_header += " planar" if dataset.get("PlanarConfiguration") == 1 and not _is_halved(dataset) else ""
     declared = _marked_reading(header) or in_header
-    name, wrong = choose_reading([_shifted(sample, shift) for sample in samples], readings, declared)
+    name = choose_reading([_shifted(sample, shift) for sample in samples], readings, declared)
     reading = readings[name]
-    return (lambda values: reading(_shifted(values, shift))), ["colour-space"] if wrong or name != in_header else []
+    return (lambda values: reading(_shifted(values, shift))), ["colour-space"] if name != in_header else []
 
 
 def _shifted(values: np.ndarray, shift: int) -> np.ndarray:

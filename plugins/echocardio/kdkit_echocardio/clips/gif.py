@@ -16,8 +16,6 @@ from .timing import with_times
 
 _TRAILER = b";"
 _COPY = "Copy it again from its source."
-# Seconds: durations are whole hundredths.
-_TICK = 0.01
 
 
 def read_gif(path: Path) -> Clip:
@@ -35,7 +33,7 @@ def read_gif(path: Path) -> Clip:
         raise DataError(f"{path} is truncated or damaged after {len(durations)} frames: {error}", _COPY) from error
     if not path.read_bytes().rstrip(b"\0").endswith(_TRAILER):
         raise DataError(f"{path} is truncated: its end is missing after {len(durations)} frames", _COPY)
-    return with_times(path, clip, np.cumsum([0.0, *durations[:-1]]) / 1000.0, _TICK)
+    return with_times(path, clip, np.cumsum([0.0, *durations[:-1]]) / 1000.0)
 
 
 def _decode_frames(path: Path, image: Image.Image, durations: list[float]) -> Iterator[np.ndarray]:

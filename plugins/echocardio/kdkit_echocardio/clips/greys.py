@@ -16,8 +16,6 @@ from .tables import look_up, voi_table
 Scale = Callable[[np.ndarray], np.ndarray]
 """From values, int64 (H, W), to grey, uint8 (H, W)."""
 
-# A picture under the wrong sign has edges of the whole range wherever values pass the middle.
-_MUCH_SMOOTHER = 2.0
 _MANY_VALUES = 16
 # Values far above nearly all others are burnt-in text or damage: they are cut off.
 _NEARLY_ALL, _FAR_ABOVE = 99.9, 8
@@ -79,23 +77,24 @@ def _as_values(dataset: Any, stored: Stored) -> tuple[Callable[[np.ndarray], np.
         sign = 1 << (bits - 1)
         return (unsigned_values(picture) ^ sign) - sign
 
-    if signed:
-        rough, other = (sum(_roughness(reading(p)) for p in samples) for reading in (signed_values, unsigned_values))
-        wrong = rough > _MUCH_SMOOTHER * other
-    else:
-        wrong = _holds_negative_values(np.stack([unsigned_values(picture) for picture in samples]), bits)
+    wrong = _sign_is_wrong(np.stack([unsigned_values(picture) for picture in samples]), bits, signed)
     return (signed_values if signed != wrong else unsigned_values), wrong
 
 
-def _holds_negative_values(values: np.ndarray, bits: int) -> bool:
-    """Whether unsigned values of more than eight bits lie at both ends of the range, many at the upper, none between.
+def _sign_is_wrong(values: np.ndarray, bits: int, signed: bool) -> bool:
+    """Whether unsigned values (N, H, W) of this many bits have another sign than is declared.
 
-    Burnt-in text lies at the upper end too, but it has one value.
+    Neighbours rarely lie at both ends of a range. Those of unsigned values pass from its second quarter to its third;
+    those of signed ones pass from the last quarter, small negative values, to the first. Burnt-in text lies in the
+    last one too, but it has one value; and in eight bits bright tissue beside dark looks much the same.
     """
     quarters = values >> (bits - 2)
-    if bits <= 8 or not (quarters == 0).any() or ((quarters == 1) | (quarters == 2)).any():
-        return False
-    return len(np.unique(values[quarters == 3])) >= _MANY_VALUES
+    left, right = quarters[..., :-1], quarters[..., 1:]
+    middle = int(((left + right == 3) & (left != 0) & (right != 0)).sum())
+    ends = int(((left + right == 3) & ((left == 0) | (right == 0))).sum())
+    if signed:
+        return middle > ends
+    return bits > 8 and ends > middle and len(np.unique(values[quarters == 3])) >= _MANY_VALUES
 
 
 def _has_overlay(dataset: Any) -> bool:
@@ -104,10 +103,6 @@ def _has_overlay(dataset: Any) -> bool:
         element.tag.element == 0x0102 and element.tag.group >> 8 == 0x60 and element.value
         for element in dataset.group_dataset(0x6000)
     )
-
-
-def _roughness(values: np.ndarray) -> float:
-    return float(np.abs(np.diff(values, axis=1)).mean()) if values.shape[1] > 1 else 0.0
 
 
 def _padding(dataset: Any) -> tuple[float, float] | None:

@@ -80,8 +80,8 @@ def _native(path: Path, dataset: Any) -> Stored:
     allocated = int(dataset.get("BitsAllocated") or 8)
     if allocated not in (8, 16, 32) or channels not in (1, 3) or not pixels:
         raise DataError(
-            f"{path} holds {channels} values of {allocated} bits a pixel, which are not read",
-            "Export it again with 8 or 16 bits.",
+            f"{path} holds pixels of {channels} x {allocated} bits, which are not read",
+            "Export it again with 8 or 16 bits, in grey or RGB.",
         )
     depth = allocated // 8
     layouts = [(channels, depth), (channels, 3 - depth)] if depth < 3 else [(channels, depth)]

@@ -9,34 +9,36 @@ import numpy as np
 
 from .clip import Clip, check_extent, plausible_rate
 
-# Of the usual interval: clocks of containers and of scanners round by less than this.
-_ROUNDING = 0.3
 # Percentile of the intervals that counts as the usual one: a clip that is fast for a while keeps all its frames.
-_USUAL = 25
+_USUAL = 20
+# Of an interval: times that stray no further from even ones only jitter, as clocks of containers and scanners do.
+_JITTER = 0.6
 # Intervals. Cutting without re-encoding often loses the last frame but one: no reason to touch the others.
 _MOST_DRIFT = 1.5
 
 
-def with_times(path: Path, clip: Clip, times: np.ndarray, tick: float = 0.0) -> Clip:
+def with_times(path: Path, clip: Clip, times: np.ndarray) -> Clip:
     """The clip at the rate of its frames' time stamps, resampled to an even one where they are uneven.
 
-    ``times``: float (T,), seconds, in any order; ``tick``: what they are rounded to, in seconds. Where some are
-    equal, or no scanner's clock steps like them, they mean nothing, and the clip keeps its rate. Resampling takes for
-    each moment the nearest frame. Raises :class:`kdkit.DataError` where the resampled clip would be too large.
+    ``times``: float (T,), seconds, in any order. Where some are equal, or no scanner's clock steps like them, they
+    mean nothing, and the clip keeps its rate. Resampling takes for each moment the nearest frame.
+    Raises :class:`kdkit.DataError` where the resampled clip would be too large.
     """
     # Some containers give times in the order of decoding; frames come in that of showing.
     times = np.sort(times)
     steps = np.diff(times)
     if len(times) != len(clip.frames) or not np.isfinite(times).all() or not (steps > 0).all():
         return clip
-    usual = float(np.percentile(steps, _USUAL))
-    step = float(steps[np.abs(steps - usual) <= max(_ROUNDING * usual, 1.01 * tick)].mean())
-    rate = plausible_rate(1.0 / step)
+    mean = float(steps.mean())
+    usual = float(np.percentile(steps, _USUAL, method="lower"))
+    for step, drift in ((mean, _JITTER), (usual, _MOST_DRIFT)):
+        rate = plausible_rate(1.0 / step)
+        even = times[0] + step * np.arange(len(times))
+        if rate is not None and np.abs(times - even).max() <= drift * step:
+            return replace(clip, fps=rate)
     if rate is None:
         return clip
-    even = times[0] + step * np.arange(len(times))
-    if np.abs(times - even).max() <= _MOST_DRIFT * step:
-        return replace(clip, fps=rate)
+    step = usual
     count = round((times[-1] - times[0]) / step) + 1
     check_extent(path, count, clip.frames.shape[2], clip.frames.shape[1])
     moments = times[0] + step * np.arange(count)

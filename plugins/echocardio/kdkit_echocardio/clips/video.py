@@ -61,14 +61,13 @@ def decode_video(path: Path, file: IO[bytes]) -> Clip:
             times: list[float | None] = []
             clip = build_clip(path, _pictures(path, container, stream, times))
             rate = plausible_rate(float(stream.average_rate)) if stream.average_rate else None
-            tick = float(stream.time_base or 0)
     except DataError:
         raise
     except Exception as error:  # PyAV raises OSError, ValueError and its own kinds on damaged bytes
         raise DataError(f"{path} is not a video that can be decoded: {_text(error)}", _guess(path)) from error
     clip = Clip(clip.frames, rate, coloured=clip.coloured)
     stamps = np.array([np.nan if time is None else time for time in times])
-    return with_times(path, clip, stamps, tick)
+    return with_times(path, clip, stamps)
 
 
 def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]) -> Iterator[np.ndarray]:
