@@ -241,7 +241,7 @@ def evaluate(
     default the domain's. ``teacher``: measure the domain's default teacher where the student is in no run. ``out``:
     a folder for scores, cases and a page. Raises :class:`kdkit.DataError` when nothing could be measured.
     """
-    from kdkit.contracts.vocabulary import summarize_dropped
+    from kdkit.contracts.vocabulary import summarize_defects
     from kdkit.evaluation.models import select_metrics
     from kdkit.evaluation.scoring import score_models
 
@@ -251,7 +251,7 @@ def evaluate(
     notes = list(loaded_student.notes)
     selected_metrics = select_metrics(registry, loaded_student.student, list(metrics))
     source = loaded_student.domain.source(data, layout, split)
-    dropped = summarize_dropped(source.exclusions())
+    dropped = summarize_defects(source.exclusions())
     loaded_teacher = _load_teacher(registry, Path(student), loaded_student, teacher)
     if loaded_teacher is not None and loaded_teacher.network is None:
         notes.append(f"the teacher of the run is left out: {loaded_teacher.reason}")

@@ -24,6 +24,11 @@ class KdkitError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.remedy}" if self.remedy else self.message
 
+    @property
+    def line(self) -> str:
+        """Message and remedy on one line, for tables and lists."""
+        return f"{self.message.rstrip('.')}. {self.remedy}" if self.remedy else self.message
+
 
 class UsageError(KdkitError):
     """A name or a combination of options that does not exist."""

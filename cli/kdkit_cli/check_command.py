@@ -146,7 +146,7 @@ def _as_json(inspection: Inspection) -> dict[str, Any]:
 def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
     from rich.table import Table
 
-    from kdkit.contracts.vocabulary import summarize_dropped
+    from kdkit.contracts.vocabulary import summarize_defects
     from kdkit_cli import console
 
     out = console.out
@@ -162,7 +162,8 @@ def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
         out.print(rich_table)
     if inspection.defects:
         out.print(_defect_table(inspection))
-    out.print(f"  A run uses {inspection.used}. {summarize_dropped(inspection.defects) or 'Nothing is left out.'}")
+    nothing = "" if inspection.dropped else "Nothing is left out. "
+    out.print(f"  A run uses {inspection.used}. {nothing}{summarize_defects(inspection.defects)}".rstrip())
 
 
 def _defect_table(inspection: Inspection) -> Any:

@@ -41,6 +41,10 @@ def predict(
     outcome = trained_student.predict_files(inputs, out, hardware=hardware_options(), progress=console.RichProgress())
     for path, reason in outcome.skipped:
         console.note(f"  skipped: {console.escape(str(path))} ({console.escape(reason)})")
+    for row in outcome.rows:
+        for flag in str(row.get("flags") or "").split():
+            sentence = trained_student.domain.flags.get(flag, "")
+            console.note(f"  {console.escape(flag)}: {console.escape(str(row['file']))} ({console.escape(sentence)})")
     total = len(outcome.rows) + len(outcome.skipped)
     if as_json:
         skipped = [{"file": str(path), "reason": reason} for path, reason in outcome.skipped]

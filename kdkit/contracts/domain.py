@@ -28,6 +28,7 @@ class Domain(Component):
     precision. "identity": values are predictions as they are, kept in single precision.
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
+    ``flags``: the words in the column ``flags`` of :meth:`write`'s rows, each with a sentence for people.
     ``data_metrics``: what ``kdkit evaluate --data`` measures by default, the first one ranking the
     cases; without any, the metrics of the default recipe.
     ``margins``: by metric, the loss from which on a student counts as worse than its teacher, in the metric's unit;
@@ -50,6 +51,7 @@ class Domain(Component):
     activation: ClassVar[Activation] = "sigmoid"
     item: ClassVar[str] = "sample"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
+    flags: ClassVar[Mapping[str, str]] = MappingProxyType({})
     data_metrics: ClassVar[tuple[str, ...]] = ()
     margins: ClassVar[Mapping[str, float]] = MappingProxyType({})
     sweep: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
@@ -73,6 +75,10 @@ class Domain(Component):
     def items(self, sample: Sample) -> int:
         """How many items a sample holds: the frames of a clip, say."""
         return 1
+
+    def recognises(self, path: Path) -> bool:
+        """Whether ``kdkit predict`` picks this file from a folder: by :attr:`input_suffixes`, unless overridden."""
+        return path.suffix.lower() in self.input_suffixes
 
     def read(self, path: Path) -> Sample:
         """The sample in a file of a user's, ready for a student. Raises :class:`kdkit.DataError` if unreadable."""

@@ -90,7 +90,7 @@ class Generator(Component, ABC):
         return None
 
     def exclusions(self) -> Sequence[Defect]:
-        """What keeps items of a source of recordings out of the samples; the generate stage reports how many."""
+        """What keeps items of a source out of the samples, or is doubtful about them; runs report how many."""
         return []
 
     def rng(self, index: int) -> np.random.Generator:

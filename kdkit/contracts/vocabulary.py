@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -107,9 +107,20 @@ def dropped_kinds(defects: Sequence[Defect]) -> dict[str, str]:
     return kinds
 
 
-def summarize_dropped(defects: Sequence[Defect]) -> str:
-    """``3 left out: 2 undecodable, 1 wrong-size``; empty when nothing is. The numbers add up."""
+def summarize_defects(defects: Sequence[Defect]) -> str:
+    """``3 left out: 2 undecodable, 1 wrong-size; 1 doubtful: 1 still``; empty when nothing is wrong.
+
+    The numbers of what is left out add up; a doubtful item, which is used, counts once for each of its defects.
+    """
     kinds = dropped_kinds(defects)
-    if not kinds:
-        return ""
-    return f"{len(kinds)} left out: {', '.join(f'{n} {kind}' for kind, n in Counter(kinds.values()).most_common())}"
+    doubts = {(defect.name, defect.kind) for defect in defects if defect.name not in kinds}
+    parts = []
+    if kinds:
+        parts.append(f"{len(kinds)} left out: {_counted(kinds.values())}")
+    if doubts:
+        parts.append(f"{len({name for name, _ in doubts})} doubtful: {_counted(sorted(kind for _, kind in doubts))}")
+    return "; ".join(parts)
+
+
+def _counted(kinds: Iterable[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common())

@@ -34,12 +34,11 @@ class FilesOutcome:
 
 
 def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named whose names the domain knows, in order."""
+    """The files named, and those in the folders named that the domain recognises, in order."""
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            candidates = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in domain.input_suffixes)
-            files.extend(p for p in candidates if p.is_file())
+            files.extend(file for file in sorted(path.rglob("*")) if file.is_file() and domain.recognises(file))
         else:
             files.append(path)
     return list(dict.fromkeys(files))
@@ -83,7 +82,7 @@ class _FileSamples(Dataset[tuple[Path, SampleOrReason]]):
         try:
             return path, self.domain.read(path)
         except DataError as error:
-            return path, error.message.removeprefix(f"{path}").lstrip(": ")
+            return path, error.line.removeprefix(f"{path}").lstrip(": ")
 
 
 class _FilePredictor(SamplePredictor):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.generator import Generator
-from kdkit.contracts.vocabulary import summarize_dropped
+from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
 from kdkit.runs.run import Run
 from kdkit.stages import disjoint
@@ -75,7 +75,7 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
     if not missing:
         return
     _check_count(samples, what)
-    if summary := summarize_dropped(samples.generator.exclusions()):
+    if summary := summarize_defects(samples.generator.exclusions()):
         run.progress.say(NAME, what, summary)
     missing_count = sum(stop - start for start, stop in missing)
     with run.progress.work(NAME, what, samples.count, "samples", samples.count - missing_count) as bar:

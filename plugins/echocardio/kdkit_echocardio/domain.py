@@ -12,7 +12,9 @@ import numpy as np
 
 from kdkit import Case, Domain, Figure, Generator, Inspection, KdkitError, Progress, Sample
 
+from .flags import FLAGS, WITHOUT_BEATS, join
 from .published import PUBLISHED
+from .suffixes import CLIP_SUFFIXES
 
 if TYPE_CHECKING:
     from .beats import Beats
@@ -35,7 +37,8 @@ class Echocardio(Domain):
 
     activation = "sigmoid"
     item = "frame"
-    input_suffixes = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
+    input_suffixes = (*CLIP_SUFFIXES, ".dcm", ".dicom")
+    flags = FLAGS
     # The sixteen students of EchoDFKD.
     sweep: ClassVar[Mapping[str, Sequence[Any]]] = {
         "student.variant": ("paper",),
@@ -61,19 +64,33 @@ class Echocardio(Domain):
         """The number of frames."""
         return len(sample.inputs)
 
+    def recognises(self, path: Path) -> bool:
+        """Whether a file has a suffix of clips, or is DICOM by its content."""
+        from .clips.dataset import is_dicom
+
+        return super().recognises(path) or is_dicom(path)
+
     def read(self, path: Path) -> Sample:
         """The clip in a file as uint8 (T, 112, 112).
 
         ``info``: ``name``; ``fps`` (frames per second) and ``spacing_mm`` (millimetres per pixel of the 112 x 112
-        clip), None where unknown; ``square``, where the clip was cut out, as :class:`kdkit_echocardio.clips.Square`.
-        Raises :class:`kdkit.DataError` when the file is unreadable, empty, truncated, or no clip.
+        clip), None where unknown; ``square``, where the clip was cut out, as
+        :class:`kdkit_echocardio.clips.Square`; ``flags``, what is doubtful about the clip, words of :attr:`flags`
+        separated by blanks. Raises :class:`kdkit.DataError` when the file is unreadable, empty, truncated or no clip.
         """
         from .clips import SIDE, fit, read_clip
+        from .clips.plausibility import find_flags
 
         clip = read_clip(path)
         frames, square = fit(clip)
         spacing = None if clip.spacing_mm is None else clip.spacing_mm * square.side / SIDE
-        info = {"name": path.stem, "fps": clip.fps, "spacing_mm": spacing, "square": square.as_info()}
+        info = {
+            "name": path.stem,
+            "fps": clip.fps,
+            "spacing_mm": spacing,
+            "square": square.as_info(),
+            "flags": join(find_flags(clip)),
+        }
         return Sample(frames, info=info)
 
     def example_file(self, folder: Path) -> Path:
@@ -95,7 +112,8 @@ class Echocardio(Domain):
         that follows it, or, in a clip that ends before, the last one; ``beats``, the number of such pairs;
         ``area_ef`` and ``discs_ef``, percent, from the mean sizes at all ED and all ES frames. Where no ED or no ES
         is found they are None, and ``beats`` is 0. Where the file has no frame rate, 30 frames per second are assumed
-        for finding beats, and ``fps`` is None.
+        for finding beats, and ``fps`` is None. ``flags``: those of the sample; where they say that nothing beats in
+        the clip, there are no ejection fractions.
         Raises :class:`kdkit.KdkitError` when the files cannot be written.
         """
         from .beats import find_beats
@@ -116,7 +134,11 @@ class Echocardio(Domain):
             np.savez_compressed(partial, probability=probability)
         video = stem.with_name(f"{stem.name}.mp4")
         write_overlay(video, read_clip(path).frames, list(probability), areas, beats, rate)
-        return {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(masks, areas, beats)}
+        flags = str(sample.info.get("flags", ""))
+        row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(masks, areas, beats)}
+        if WITHOUT_BEATS & set(flags.split()):
+            row |= {"area_ef": None, "discs_ef": None}
+        return row | {"flags": flags}
 
     def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
         """The DICE, where there are true masks, and the share of foreground.

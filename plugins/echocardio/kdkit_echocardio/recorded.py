@@ -30,8 +30,9 @@ class Recordings(Generator):
     and ``es`` int64 (1,); ``ejection_fraction`` float64 (), percent.
     ``info``: ``name``, ``patient``, ``view``, ``split``; ``tracings``, how outlines became masks; ``fps`` (frames per
     second) and ``spacing_mm`` (millimetres per pixel of the 112 x 112 clip), None where unknown; ``square``, where
-    the clip was cut out, as
-    ``kdkit_echocardio.clips.Square``; and what else the folder says (``image_quality``, ``sex``, ``age``).
+    the clip was cut out, as ``kdkit_echocardio.clips.Square``; ``flags``, what is doubtful about the clip, words of
+    ``kdkit_echocardio.flags.FLAGS`` separated by blanks; and what else the folder says (``image_quality``, ``sex``,
+    ``age``).
 
     The fingerprint covers the name, size and time of last change of every file in the folder.
     """
@@ -76,8 +77,8 @@ class Recordings(Generator):
         return len(self._recording_names())
 
     def exclusions(self) -> Sequence[Defect]:
-        """The defects for which recordings of the folder are left out."""
-        return [defect for defect in self._study().defects if defect.dropped]
+        """What is wrong with recordings of the folder, whether they are left out for it or not."""
+        return self._study().defects
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         """Yield the recordings with these indices, in the order of the folder's index."""

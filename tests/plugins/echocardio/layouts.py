@@ -4,17 +4,29 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from kdkit_echocardio.clips.video import silence_opencv
+from kdkit_echocardio.clips.encode import silence_opencv
 
 SIZE = 112
 
 
+CAVITY = 20
+"""The level of the disc of :func:`beat`."""
+
+
 def beat(frames=12, height=SIZE, width=SIZE, level=200):
-    """A dark disc in a bright field that beats once: largest in frame 0, smallest in the middle. uint8 (T, H, W)."""
+    """A dark disc that beats once in a bright sector: largest in frame 0, smallest in the middle. uint8 (T, H, W)."""
     rows, columns = np.mgrid[:height, :width]
     radius = min(height, width) * (0.22 + 0.06 * np.cos(2 * np.pi * np.arange(frames) / frames))
     distance = np.hypot(rows - height / 2, columns - width / 2)
-    return np.where(distance < radius[:, None, None], 20, level).astype(np.uint8)
+    # Tissue of as many levels as there are rows and columns: a level that many pixels share is a saturated one.
+    tissue = level - 40 + (rows * 7 + columns * 3) % 41
+    sector = np.abs(columns - width / 2) < 0.2 * width + 0.6 * rows
+    return np.where(distance < radius[:, None, None], CAVITY, np.where(sector, tissue, 0)).astype(np.uint8)
+
+
+def is_cavity(frames):
+    """Where the disc of :func:`beat` is, compressed or not: bool, of any shape."""
+    return np.abs(frames.astype(int) - CAVITY) < 10
 
 
 def write_avi(path, frames, fps=50.0, tint=(1.0, 1.0, 1.0)):

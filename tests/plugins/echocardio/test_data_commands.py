@@ -9,7 +9,7 @@ import torch
 from kdkit_echocardio.domain import STILL_FRAMES, Echocardio
 from kdkit_echocardio.recipes import Paper, Real
 from kdkit_echocardio.student import ConvLSTM
-from layouts import EchoNet, beat, tracing, write_avi
+from layouts import EchoNet, beat, is_cavity, tracing, write_avi
 from safetensors.torch import save_file
 
 from kdkit import Sample
@@ -28,7 +28,7 @@ def camus(path, patients=3):
         folder.mkdir(parents=True)
         clip = beat(height=160, width=128)
         for event, frame in (("ED", clip[0]), ("ES", clip[6])):
-            for suffix, values in (("", frame), ("_gt", (frame < 100).astype(np.uint8))):
+            for suffix, values in (("", frame), ("_gt", is_cavity(frame).astype(np.uint8))):
                 picture = nibabel.Nifti1Image(values.T.copy(), np.diag([0.3, 0.3, 1, 1]))
                 nibabel.save(picture, folder / f"{name}_4CH_{event}{suffix}.nii.gz")
         quality = "Good" if number > 1 else "Poor"

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kdkit_echocardio.clips import Clip, read_clip
-from kdkit_echocardio.clips.video import silence_opencv
+from kdkit_echocardio.clips.encode import silence_opencv
 from kdkit_echocardio.recordings import Study, inspect, open_study
 from kdkit_echocardio.recordings.metaimage import read_metaimage
 from kdkit_echocardio.recordings.nifti import read_nifti
-from layouts import EchoNet, beat
+from layouts import EchoNet, beat, is_cavity
 from PIL import Image
 from test_clips import region, write_dicom
 
@@ -265,7 +265,7 @@ def test_indexes(tmp_path, layout, table, count):
 def test_camus(tmp_path, victim, count):
     folder = tmp_path / "patient0001"
     folder.mkdir()
-    labels = (FRAMES < 100).astype(np.uint8)
+    labels = is_cavity(FRAMES).astype(np.uint8)
     for name, pixels in (("half_sequence", FRAMES), ("half_sequence_gt", labels)):
         content = nifti(np.ascontiguousarray(pixels.transpose(2, 1, 0)), zipped=True)
         (folder / f"patient0001_4CH_{name}.nii.gz").write_bytes(content)

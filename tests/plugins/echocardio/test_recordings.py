@@ -19,7 +19,7 @@ from kdkit_echocardio.recordings.nifti import read_nifti
 from kdkit_echocardio.recordings.picture import as_grey
 from kdkit_echocardio.recordings.recording import Contour
 from kdkit_echocardio.recordings.tracings import contours_of
-from layouts import EchoNet, beat, tracing, write_avi
+from layouts import EchoNet, beat, is_cavity, tracing, write_avi
 from pydicom.data import get_testdata_file
 from test_clips import write_dicom, write_gif
 
@@ -158,7 +158,7 @@ class TestEchoNetDynamic:
     def test_tinted_videos_are_kept(self, tmp_path):
         folder = EchoNet(tmp_path).add("0XA", tint=(0.6, 0.8, 1.0)).add("0XB").write()
         study = inspect(open_study(folder))
-        assert (names(study), kinds(study)) == (["0XA", "0XB"], [("tinted", "0XA")])
+        assert (names(study), kinds(study)) == (["0XA", "0XB"], [("colour", "0XA")])
 
     def test_what_the_index_and_the_folder_disagree_on(self, tmp_path):
         folder = EchoNet(tmp_path).add("0XA").add("0XA", video=False, tracings=[]).add("0XB", video=False)
@@ -297,7 +297,7 @@ def camus(path, view="4CH", sequence=True, **info):
     """One patient: a half sequence that runs from ES (frame 0) to ED (frame 6), or ED and ES alone."""
     folder = path / "patient0001"
     clip = beat(13, 60, 40)[6:]
-    labels = np.where(clip < 100, 1, 2).astype(np.uint8)
+    labels = np.where(is_cavity(clip), 1, 2).astype(np.uint8)
     parts = {"half_sequence": slice(None)} if sequence else {"ED": -1, "ES": 0}
     for name, part in parts.items():
         nifti(folder / f"patient0001_{view}_{name}.nii.gz", clip[part])
@@ -323,7 +323,7 @@ class TestCamus:
         contours = list(labels.contours)
         assert [contour.frame for contour in contours] == list(range(7))
         for contour in contours:
-            assert np.array_equal(contour.mask, clip.frames[contour.frame] < 100)
+            assert np.array_equal(contour.mask, is_cavity(clip.frames[contour.frame]))
 
     def test_which_end_is_diastole_without_an_info_file(self, tmp_path):
         labels = open_study(camus(tmp_path)).recordings[0].labels
@@ -361,7 +361,7 @@ class TestCamus:
         folder.mkdir(parents=True)
         clip = beat(2, 60, 40)
         for number, part in enumerate(("ED", "ES")):
-            for suffix, pixels in (("", clip[number]), ("_gt", (clip[number] < 100).astype(np.uint8))):
+            for suffix, pixels in (("", clip[number]), ("_gt", is_cavity(clip[number]).astype(np.uint8))):
                 name = f"patient0002_4CH_{part}{suffix}"
                 (folder / f"{name}.raw").write_bytes(pixels.tobytes())
                 (folder / f"{name}.mhd").write_text(mhd(f"{name}.raw"))
@@ -559,13 +559,14 @@ class TestDicomAndClips:
         (tmp_path / "directory.dcm").rename(tmp_path / "DICOMDIR")
         study = inspect(open_study(tmp_path))
         assert [(r.name, r.patient, r.info) for r in study.recordings] == [
+            ("other", "other", {}),
             ("p1-IM0001", "P1", {"sex": "F"}),
             ("p1-IM0002", "p1-IM0002", {}),
         ]
         assert kinds(study, dropped=True) == [
             ("no-pictures", "plan"),
+            ("undecodable", "fake"),
             ("still-image", "still"),
-            ("not-dicom", "other.avi"),
         ]
 
     def test_plain_clips_have_names_that_differ(self, tmp_path):
@@ -574,7 +575,7 @@ class TestDicomAndClips:
         write_gif(tmp_path / "still.gif", beat()[:1])
         study = inspect(open_study(tmp_path))
         assert names(study) == ["a-clip.avi", "a-clip.avi-2", "b-é 1"]
-        assert kinds(study) == [("undecodable", "still")]
+        assert kinds(study) == [("still-image", "still")]
 
 
 class TestInspection:

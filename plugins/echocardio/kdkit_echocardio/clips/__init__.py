@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .clip import Clip
+from .clip import Clip, StillError
 from .fitting import SIDE, Square, cut_out, fit, restore
-from .read import SUFFIXES, read_clip
+from .read import read_clip
 
-__all__ = ["SIDE", "SUFFIXES", "Clip", "Square", "cut_out", "fit", "read_clip", "restore"]
+__all__ = ["SIDE", "Clip", "Square", "StillError", "cut_out", "fit", "read_clip", "restore"]

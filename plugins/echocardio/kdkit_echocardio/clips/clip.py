@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kdkit import DataError
+
+from .colour import ColourShare, to_grey
 
 MIN_FRAMES = 2
 """A still image has no beat: no end-systole, no ejection fraction."""
@@ -16,8 +19,12 @@ MIN_FRAMES = 2
 _SLOWEST, _FASTEST = 1.0, 1000.0
 
 # A damaged header can claim any size. No ultrasound picture is a tenth of this large, and no honest clip this long.
-_MOST_PIXELS = 4096 * 4096
-_MOST_BYTES = 4 << 30
+MOST_PIXELS = 4096 * 4096
+MOST_BYTES = 1 << 30
+
+
+class StillError(DataError):
+    """A file that can be read and holds one picture."""
 
 
 @dataclass(frozen=True)
@@ -28,46 +35,72 @@ class Clip:
     ``spacing_mm``: the side of a (square) pixel in millimetres, None where unknown.
     ``region``: the box of the 2D tissue picture in pixels, (left, top, right, bottom) with right and bottom excluded,
     where the file names one.
+    ``coloured``: the share of the bright pixels that were coloured before they became grey, 0..1.
+    ``flags``: words of :data:`kdkit_echocardio.flags.FLAGS` for what the reader did not believe of the file.
     """
 
     frames: np.ndarray
     fps: float | None = None
     spacing_mm: float | None = None
     region: tuple[int, int, int, int] | None = None
+    coloured: float = 0.0
+    flags: tuple[str, ...] = ()
 
 
-def build_clip(path: Path, frames: list[np.ndarray], **metadata: object) -> Clip:
-    """The clip of these grey frames; raises :class:`kdkit.DataError` where they do not form one."""
-    if not frames:
+def build_clip(path: Path, pictures: Iterable[np.ndarray], **metadata: Any) -> Clip:
+    """The clip of these pictures, uint8 grey (H, W) or RGB (H, W, 3); they are taken one at a time.
+
+    Raises :class:`StillError` for a single one, and :class:`kdkit.DataError` where they do not form a clip or would
+    not fit into :data:`MOST_BYTES`.
+    """
+    # It grows in place: a list would have to be copied into an array, and both be held at once.
+    pixels = bytearray()
+    share = ColourShare()
+    shape: tuple[int, ...] | None = None
+    count = 0
+    for count, picture in enumerate(pictures, 1):
+        grey = to_grey(picture)
+        if shape is None:
+            shape = grey.shape
+            check_extent(path, 1, shape[1], shape[0])
+        if grey.shape != shape:
+            raise DataError(
+                f"{path} changes its frame size: {_size(shape)} and {_size(grey.shape)} pixels",
+                "Export each part as a file of its own.",
+            )
+        check_extent(path, count, shape[1], shape[0])
+        share.add(picture)
+        pixels += grey.tobytes()
+    if shape is None:
         raise DataError(f"{path} holds no frames")
-    shapes = {frame.shape for frame in frames}
-    if len(shapes) > 1:
-        raise DataError(f"{path} changes its frame size: {' and '.join(sorted(map(str, shapes)))}")
-    height, width = frames[0].shape
-    if len(frames) < MIN_FRAMES:
-        raise DataError(
-            f"{path} is a still image: 1 frame of {width}x{height} pixels",
+    if count < MIN_FRAMES:
+        raise StillError(
+            f"{path} is a still image: 1 frame of {_size(shape)} pixels",
             "A clip of at least one heart beat is needed.",
         )
-    return Clip(np.stack(frames), **metadata)  # type: ignore[arg-type]
+    frames = np.frombuffer(pixels, np.uint8).reshape(count, *shape)
+    return Clip(frames, **({"coloured": share.value()} | metadata))
 
 
-def check_size(path: Path, width: float, height: float) -> None:
-    """Raise :class:`kdkit.DataError` for an implausible frame size, before anything is decoded."""
-    if width * height > _MOST_PIXELS:
-        raise DataError(f"{path} claims frames of {width:.0f}x{height:.0f} pixels; at most 4096x4096 are read")
-
-
-def bounded(path: Path, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames; raises :class:`kdkit.DataError` when all of them would not fit into memory."""
-    total = 0
-    for frame in frames:
-        total += frame.nbytes
-        if total > _MOST_BYTES:
-            raise DataError(f"{path} is too long: its frames take more than 4 GiB", "Cut out some heart beats.")
-        yield frame
+def check_extent(path: Path, count: int, width: float, height: float) -> None:
+    """Raise :class:`kdkit.DataError` for an implausible size of a clip, before anything is decoded."""
+    if width * height > MOST_PIXELS:
+        raise DataError(
+            f"{path} claims frames of {width:.0f}x{height:.0f} pixels; at most 4096x4096 are read",
+            "Export it at the scanner's own size.",
+        )
+    if count * width * height > MOST_BYTES:
+        raise DataError(
+            f"{path} is too long: {count} frames of {width:.0f}x{height:.0f} pixels take more than "
+            f"{MOST_BYTES / 2**30:.3g} GiB",
+            "Cut out some heart beats, or export it smaller.",
+        )
 
 
 def plausible_rate(fps: float | None) -> float | None:
     """``fps`` where it can be a frame rate; containers without one give 0, NaN or their clock's ticks."""
     return float(fps) if fps is not None and _SLOWEST <= fps <= _FASTEST else None
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape[::-1]))

@@ -1,151 +1,170 @@
 """Reading DICOM ultrasound cines through pydicom.
 
-Attributes by DICOM PS3.3: Frame Time (C.7.6.5), US Region Calibration (C.8.5.5). JPEG baseline, JPEG 2000 and RLE
-need nothing but Pillow; JPEG lossless and JPEG-LS need another decoder, which pydicom finds once it is installed.
+What the header says is checked against the pixel data, and those are believed. JPEG, JPEG 2000, RLE and MPEG need
+nothing else; JPEG lossless and JPEG-LS need another decoder, which pydicom finds once it is installed.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import pydicom
-from PIL import Image, UnidentifiedImageError
-from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_color_lut, get_decoder, iter_pixels
-from pydicom.pixels.utils import get_nr_frames
 
 from kdkit import DataError
 
-from .clip import Clip, bounded, build_clip, check_size, plausible_rate
+from . import jpeg
+from .clip import Clip, build_clip
+from .colour import choose_reading, from_partial_ycc, from_ycc, unchanged
+from .dataset import open_dataset
+from .greys import grey_scale
+from .header import frame_times, names_other_view, rate, region_box, regions, spacing
+from .stored import Stored, declared_count, fragments, is_encapsulated, open_stored
+from .tables import look_up, palette
+from .timing import with_times
+from .video import decode_video
 
-_SPATIAL_2D, _TISSUE, _CENTIMETRES = 1, 1, 3
+_AGAIN = "Export or copy it again."
+Picture = Callable[[np.ndarray], np.ndarray]
 
 
 def read_dicom(path: Path) -> Clip:
     """The cine in a DICOM file. Raises :class:`kdkit.DataError` if it holds none, is truncated or damaged."""
+    dataset = open_dataset(path)
     with warnings.catch_warnings():
-        # Scanners write values that pydicom finds odd; what matters here is checked here.
         warnings.simplefilter("ignore")
+        _check_pixel_data(path, dataset)
         try:
-            dataset = pydicom.dcmread(path)
-        except Exception as error:  # damaged bytes make pydicom raise many kinds
-            raise DataError(f"{path} is a damaged DICOM file: {error}") from error
-        if "PixelData" not in dataset:
-            raise DataError(f"{path} is a DICOM file without pixel data ({dataset.get('Modality', 'no modality')})")
-        frames: list[np.ndarray] = []
-        try:
-            declared = get_nr_frames(dataset, warn=False)
-            check_size(path, dataset.Columns, dataset.Rows)
-            _check_pictures(path, dataset, declared)
-            frames.extend(bounded(path, _grey_frames(dataset)))
-            fps, regions = _rate(dataset), _regions(dataset)
-            spacing = _spacing(dataset, regions)
+            clip = _decode_mpeg(path, dataset) if _is_mpeg(dataset) else _decode(path, dataset)
+            boxes = regions(dataset)
+            flags = clip.flags + (("other-view",) if names_other_view(dataset) else ())
+            declared = declared_count(dataset)
+            if declared != len(clip.frames) and "variable-rate" not in flags:
+                flags = (*flags, "frame-count")
+            box = region_box(boxes[0]) if len(boxes) == 1 else None
+            clip = replace(clip, spacing_mm=spacing(dataset, boxes), region=box, flags=flags)
         except DataError:
             raise
-        except Exception as error:
-            raise _decoding_error(path, dataset, len(frames), error) from error
-    if len(frames) < declared:
-        raise DataError(f"{path} is truncated or damaged: {len(frames)} of {declared} frames could be decoded")
-    box = _box(regions[0]) if len(regions) == 1 else None
-    return build_clip(path, frames, fps=fps, spacing_mm=spacing, region=box)
+        except Exception as error:  # pydicom and Pillow raise many kinds on damaged bytes
+            raise _decoding_error(path, dataset, error) from error
+    return clip
 
 
-def _check_pictures(path: Path, dataset: pydicom.Dataset, declared: int) -> None:
-    """Raise :class:`kdkit.DataError` where a compressed picture claims another size than the file does.
+def _check_pixel_data(path: Path, dataset: Any) -> None:
+    """Raise :class:`kdkit.DataError` where the pixel data are missing or break off."""
+    if "PixelData" not in dataset:
+        if dataset.get("Rows"):
+            raise DataError(f"{path} is truncated: its pixel data are not there, or break off", _AGAIN)
+        raise DataError(
+            f"{path} is a DICOM file without pixel data ({dataset.get('Modality') or 'no modality'})",
+            "Only cines of pictures can be measured.",
+        )
+    if not dataset.get("Rows") or not dataset.get("Columns"):
+        raise DataError(f"{path} is damaged: it does not say how large its pictures are", _AGAIN)
+    raw = dataset.get_item("PixelData")
+    declared, there = getattr(raw, "length", None), len(raw.value or b"")
+    if declared not in (None, 0xFFFFFFFF) and there < declared:
+        count = declared_count(dataset) or 1
+        raise DataError(
+            f"{path} is truncated: {there * count // declared} of {count} frames are there, "
+            f"{there} of {declared} bytes",
+            _AGAIN,
+        )
 
-    Decoders trust the picture: a hundred bytes can make them fill gigabytes for minutes.
-    """
-    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        return
-    for data in generate_frames(dataset.PixelData, number_of_frames=declared):
+
+def _decode(path: Path, dataset: Any) -> Clip:
+    stored = open_stored(path, dataset)
+    grey, flags = _picture_maker(dataset, stored)
+    clip = build_clip(path, (grey(stored.read(index)) for index in range(stored.count)))
+    clip = replace(clip, flags=tuple(flags), fps=rate(dataset))
+    times = frame_times(dataset, stored.count)
+    return clip if times is None else with_times(path, clip, times)
+
+
+def _picture_maker(dataset: Any, stored: Stored) -> tuple[Picture, list[str]]:
+    """How values as stored become uint8, grey (H, W) or RGB (H, W, 3), and flags for what was not believed."""
+    sample = stored.read(0)
+    if sample.ndim == 3:
+        return _colour_maker(dataset, stored)
+    if str(dataset.get("PhotometricInterpretation")) == "PALETTE COLOR":
         try:
-            with Image.open(BytesIO(data)) as picture:
-                size = picture.size
-        except UnidentifiedImageError:  # RLE and JPEG-LS: Pillow is not what decodes them
-            return
-        if size != (dataset.Columns, dataset.Rows):
-            reason = f"pictures of {size[0]}x{size[1]} pixels in frames of {dataset.Columns}x{dataset.Rows}"
-            raise DataError(f"{path} is damaged: {reason}")
+            table, first, as_declared = palette(dataset)
+        except Exception:  # without a palette the values are all there is
+            grey, flags = grey_scale(dataset, stored)
+            return grey, ["palette", *flags]
+        return (lambda values: look_up(table, first, values)), [] if as_declared else ["palette"]
+    return grey_scale(dataset, stored)
 
 
-def _grey_frames(dataset: pydicom.Dataset) -> Iterator[np.ndarray]:
-    """uint8 (H, W), one at a time: colour cines in full are large."""
-    kind = dataset.PhotometricInterpretation
-    for frame in iter_pixels(dataset):
-        if kind == "PALETTE COLOR":
-            frame = apply_color_lut(frame, dataset)
-            bits = 8 * frame.itemsize
-        else:
-            bits = int(dataset.BitsStored)
-        frame = _eight_bits(frame, bits)
-        if frame.ndim == 3:
-            frame = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
-        yield 255 - frame if kind == "MONOCHROME1" else frame
+def _colour_maker(dataset: Any, stored: Stored) -> tuple[Picture, list[str]]:
+    samples = stored.samples()
+    most = max(int(sample.max()) for sample in samples)
+    shift = max(0, most.bit_length() - 8) if samples[0].itemsize > 1 else 0
+    in_header = _declared_reading(dataset)
+    header = jpeg.read_header(stored.first) if stored.first.startswith(jpeg.MAGIC) else None
+    if header and header.subsampled:
+        return (lambda values: from_ycc(values >> shift)), [] if in_header.startswith("YCC") else ["colour-space"]
+    readings: dict[str, Picture] = {"RGB": unchanged, "YCC": from_ycc}
+    if in_header == "YCC partial":
+        readings["YCC partial"] = from_partial_ycc
+    if not stored.first:
+        readings |= {f"{name} planar": _planar(reading) for name, reading in readings.items()}
+        in_header += " planar" if dataset.get("PlanarConfiguration") == 1 and not _is_halved(dataset) else ""
+    declared = _marked_reading(header) or in_header
+    name = choose_reading([_shifted(sample, shift) for sample in samples], readings, declared)
+    reading = readings[name]
+    return (lambda values: reading(_shifted(values, shift))), ["colour-space"] if name != in_header else []
 
 
-def _eight_bits(frame: np.ndarray, bits: int) -> np.ndarray:
-    if frame.dtype.kind != "u":
-        raise ValueError(f"pixels are {frame.dtype}; ultrasound pictures are unsigned")
-    if bits > 8:
-        frame = frame >> (bits - 8)
-    return np.clip(frame, 0, 255).astype(np.uint8)
+def _shifted(values: np.ndarray, shift: int) -> np.ndarray:
+    return np.clip(values >> shift, 0, 255).astype(np.uint8)
 
 
-def _rate(dataset: pydicom.Dataset) -> float | None:
-    """Frames per second: from Frame Time or its vector (ms), else from the rates meant for display."""
-    if dataset.get("FrameTime"):
-        return plausible_rate(1000.0 / float(dataset.FrameTime))
-    # The vector's first entry is always 0: the time before the first frame.
-    vector = [float(value) for value in dataset.get("FrameTimeVector") or []][1:]
-    if sum(vector) > 0:
-        return plausible_rate(1000.0 * len(vector) / sum(vector))
-    rate = dataset.get("CineRate") or dataset.get("RecommendedDisplayFrameRate")
-    return plausible_rate(float(rate)) if rate else None
+def _declared_reading(dataset: Any) -> str:
+    """What the header says of three channels. JPEG 2000's own transforms are undone by its decoder."""
+    kind = str(dataset.get("PhotometricInterpretation"))
+    if kind.startswith("YBR_PARTIAL"):
+        return "YCC partial"
+    return "YCC" if kind.startswith("YBR_FULL") else "RGB"
 
 
-def _regions(dataset: pydicom.Dataset) -> list[Any]:
-    """The 2D tissue regions inside the frame.
-
-    A file that was scaled down for export often keeps the regions of the original; such a region reaches beyond the
-    frame, and neither its place nor its scale is reliable.
-    """
-    regions_inside = []
-    for region in dataset.get("SequenceOfUltrasoundRegions") or []:
-        if region.get("RegionSpatialFormat") == _SPATIAL_2D and region.get("RegionDataType") == _TISSUE:
-            left, top, right, bottom = _box(region)
-            # The standard counts from 0 and includes the last pixel; some scanners write the frame's size as last.
-            if 0 <= left < right <= dataset.Columns + 1 and 0 <= top < bottom <= dataset.Rows + 1:
-                regions_inside.append(region)
-    return regions_inside
-
-
-def _box(region: Any) -> tuple[int, int, int, int]:
-    left, top = int(region.RegionLocationMinX0), int(region.RegionLocationMinY0)
-    return left, top, int(region.RegionLocationMaxX1) + 1, int(region.RegionLocationMaxY1) + 1
-
-
-def _spacing(dataset: pydicom.Dataset, regions: list[Any]) -> float | None:
-    """Millimetres per pixel where one number holds for the whole picture and both directions."""
-    steps = set()
-    for region in regions:
-        if (region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection")) != (_CENTIMETRES,) * 2:
-            return None
-        steps.add((abs(float(region.PhysicalDeltaX)) * 10, abs(float(region.PhysicalDeltaY)) * 10))
-    if not regions and "SequenceOfUltrasoundRegions" not in dataset and dataset.get("PixelSpacing"):
-        steps.add((float(dataset.PixelSpacing[1]), float(dataset.PixelSpacing[0])))
-    if len(steps) != 1:
+def _marked_reading(header: jpeg.JpegHeader | None) -> str | None:
+    """What a JPEG picture's own markers say of its three channels; None without any."""
+    if header is None:
         return None
-    x, y = steps.pop()
-    return (x + y) / 2 if x > 0 and abs(x - y) <= 0.01 * x else None
+    if header.jfif or header.transform == 1:
+        return "YCC"
+    return "RGB" if header.transform == 0 or header.ids == tuple(b"RGB") else None
 
 
-def _decoding_error(path: Path, dataset: pydicom.Dataset, frame_count: int, error: Exception) -> DataError:
+def _is_halved(dataset: Any) -> bool:
+    return str(dataset.get("PhotometricInterpretation")).endswith("_422")
+
+
+def _planar(reading: Picture) -> Picture:
+    """The reading of three planes, one after the other."""
+
+    def read(values: np.ndarray) -> np.ndarray:
+        return reading(np.moveaxis(values.reshape(3, *values.shape[:2]), 0, -1))
+
+    return read
+
+
+def _is_mpeg(dataset: Any) -> bool:
+    name = dataset.file_meta.TransferSyntaxUID.name
+    return is_encapsulated(dataset) and any(word in name for word in ("MPEG", "HEVC"))
+
+
+def _decode_mpeg(path: Path, dataset: Any) -> Clip:
+    clip = decode_video(path, BytesIO(b"".join(fragments(dataset))))
+    return replace(clip, fps=rate(dataset) or clip.fps)
+
+
+def _decoding_error(path: Path, dataset: Any, error: Exception) -> DataError:
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     name = getattr(syntax, "name", "an unknown transfer syntax")
     if syntax is not None and syntax.is_encapsulated and not _has_decoder(syntax):
@@ -154,12 +173,14 @@ def _decoding_error(path: Path, dataset: pydicom.Dataset, frame_count: int, erro
             "pip install python-gdcm (or pylibjpeg with pylibjpeg-libjpeg, which is GPL), or export it again as JPEG "
             "baseline.",
         )
-    return DataError(f"{path} ({name}) cannot be decoded after {frame_count} frames: {error}")
+    return DataError(f"{path} ({name}) cannot be decoded: {error}", _AGAIN)
 
 
-def _has_decoder(syntax: pydicom.uid.UID) -> bool:
+def _has_decoder(syntax: Any) -> bool:
     """Whether pydicom found a library for a compression; one that failed on damaged pictures was there."""
+    from pydicom.pixels import get_decoder
+
     try:
-        return get_decoder(syntax).is_available
+        return bool(get_decoder(syntax).is_available)
     except NotImplementedError:
         return False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,11 +15,14 @@ import numpy as np
 from kdkit import KdkitError
 
 from .atomic import replacing
-from .video import silence_opencv
 
 # VP9 plays in every browser; OpenCV's FFmpeg has it where it was built with libvpx. MPEG-4 Part 2, the fallback, is
 # always there, but needs a video player.
 _CODECS = ("vp09", "mp4v")
+
+# OpenCV 5 moved its logging functions here; OpenCV 4 has them at the top.
+_LOGGING: Any = getattr(cv2.utils, "logging", cv2)
+_SILENT = 0
 
 
 def write_mp4(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
@@ -63,3 +69,16 @@ def _frames_in(path: Path) -> int:
     count = round(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
     capture.release()
     return count
+
+
+@contextmanager
+def silence_opencv() -> Iterator[None]:
+    """Keep OpenCV and its FFmpeg from writing to stderr: their complaints become our exceptions."""
+    # FFmpeg's own level is read from the environment when OpenCV first opens a video; -8 is AV_LOG_QUIET.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    level = _LOGGING.getLogLevel()
+    _LOGGING.setLogLevel(_SILENT)
+    try:
+        yield
+    finally:
+        _LOGGING.setLogLevel(level)

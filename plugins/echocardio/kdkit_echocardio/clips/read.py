@@ -7,8 +7,7 @@ from pathlib import Path
 from kdkit import DataError
 
 from .clip import Clip
-
-SUFFIXES = (".avi", ".mp4", ".mov", ".gif", ".dcm", ".dicom")
+from .dataset import begins_as_dicom
 
 
 def read_clip(path: Path) -> Clip:
@@ -21,15 +20,15 @@ def read_clip(path: Path) -> Clip:
         with path.open("rb") as file:
             head = file.read(132)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}", "Name a file that you may read."
+        ) from error
     if not head:
-        raise DataError(f"{path} is empty (0 bytes)")
-    if head[128:] == b"DICM":
+        raise DataError(f"{path} is empty (0 bytes)", "Copy it again from its source.")
+    if begins_as_dicom(head):
         from .dicom import read_dicom
 
         return read_dicom(path)
-    if path.suffix.lower() in (".dcm", ".dicom"):
-        raise DataError(f"{path} is not a DICOM file: the letters DICM are missing at byte 128")
     if head[:4] == b"GIF8":
         from .gif import read_gif
 

@@ -17,6 +17,8 @@ _STILL_LEVEL = 12.0
 # Shares of the shorter side: what is thinner than the opening is no sector; shadows narrower than the closing are.
 _OPENING, _CLOSING = 0.025, 0.08
 _LEAST_SHARE = 0.05
+# Of the moving picture: a region that holds less is another picture's, and is not believed.
+_LEAST_HELD = 0.5
 
 
 def find_sector(frames: np.ndarray, region: tuple[int, int, int, int] | None = None) -> np.ndarray:
@@ -25,11 +27,20 @@ def find_sector(frames: np.ndarray, region: tuple[int, int, int, int] | None = N
     ``region``: a box (left, top, right, bottom) that is known to hold the sector. Where nothing like a sector is
     found (less than a twentieth of the frame), the region, or without one the whole frame, is returned.
     """
+    signal = _signal(frames)
     allowed = np.zeros(frames.shape[1:], bool)
     left, top, right, bottom = region or (0, 0, frames.shape[2], frames.shape[1])
     allowed[top:bottom, left:right] = True
-    hull = _hull((_signal(frames) & allowed).astype(np.uint8))
+    if region and not _holds_most(allowed, signal):
+        allowed[:] = True
+    hull = hull_of((signal & allowed).astype(np.uint8))
     return hull & allowed if hull.mean() >= _LEAST_SHARE else allowed
+
+
+def _holds_most(box: np.ndarray, signal: np.ndarray) -> bool:
+    """Whether a box holds at least half of what looks like a sector, if anything does."""
+    hull = hull_of(signal.astype(np.uint8))
+    return bool(hull.mean() < _LEAST_SHARE or (hull & box).sum() >= _LEAST_HELD * hull.sum())
 
 
 def _signal(frames: np.ndarray) -> np.ndarray:
@@ -48,7 +59,7 @@ def _signal(frames: np.ndarray) -> np.ndarray:
     return moving if moving.mean() >= _LEAST_SHARE else mean > _STILL_LEVEL
 
 
-def _hull(signal: np.ndarray) -> np.ndarray:
+def hull_of(signal: np.ndarray) -> np.ndarray:
     """The convex hull of the largest piece of uint8 0/1 (H, W)."""
     foreground = cv2.morphologyEx(signal, cv2.MORPH_OPEN, _disc(signal.shape, _OPENING))
     filled = _close(foreground, _disc(signal.shape, _CLOSING))

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from kdkit import DataError, Defect
 
+from ..clips import StillError
+from ..clips.plausibility import find_flags
+from ..flags import FLAGS, UNUSABLE
 from .picture import LabelMapError, in_words, label_values
 from .recording import Contour, Recording, Study
-from .table import VIDEO_SUFFIXES
-from .tint import is_tinted
 
 
 def inspect(study: Study, progress: Callable[[int, int], None] | None = None) -> Study:
@@ -41,8 +40,8 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
         clip = recording.load()
         contours = list(recording.labels.contours)
     except DataError as error:
-        kind = "label-map" if isinstance(error, LabelMapError) else "undecodable"
-        yield Defect(kind, name, _without(error.message, recording.path), True)
+        kinds = {LabelMapError: "label-map", StillError: "still-image"}
+        yield Defect(kinds.get(type(error), "undecodable"), name, _without(error.line, recording.path), True)
         return
     yield from _frame_defects(recording, len(clip.frames), contours)
     height, width = clip.frames.shape[1:]
@@ -58,10 +57,8 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
     values = label_values(clip.frames)
     if values is not None:
         yield Defect("label-map", name, f"its only values are {in_words(values)}, in areas, as of labels", True)
-    if not np.ptp(clip.frames):
-        yield Defect("blank", name, f"every pixel of every frame is {clip.frames.flat[0]}", True)
-    if recording.path.suffix.lower() in VIDEO_SUFFIXES and is_tinted(recording.path):
-        yield Defect("tinted", name, "coloured throughout; it is read as grey", False)
+    for flag in find_flags(clip):
+        yield Defect(flag, name, FLAGS[flag], flag in UNUSABLE)
 
 
 def _frame_defects(recording: Recording, count: int, contours: Sequence[Contour]) -> Iterator[Defect]:

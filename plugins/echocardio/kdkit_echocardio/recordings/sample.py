@@ -10,6 +10,8 @@ import numpy as np
 from kdkit import Sample
 
 from ..clips import SIDE, Square, cut_out, fit
+from ..clips.plausibility import find_flags
+from ..flags import join
 from ..geometry import echonet_mask, polygon_mask
 from .recording import Contour, Recording
 
@@ -53,6 +55,7 @@ def sample_of(recording: Recording, most_frames: int | None = None, tracings: Tr
         "fps": clip.fps,
         "spacing_mm": None if clip.spacing_mm is None else clip.spacing_mm * square.side / SIDE,
         "square": square.as_info(),
+        "flags": join(find_flags(clip)),
     }
     if any(contour.points is not None for contour in inside):
         info["tracings"] = tracings
