@@ -108,7 +108,7 @@ def test_a_run_leaves_out_what_the_check_has_said(cli, tmp_path):
         "generator={name: recordings, path: " + str(data) + "}",
         "evaluation.generator=null",
         "control=null",
-        "samples={train: 2, validation: 1, evaluation: 1}",
+        "samples={train: 1, validation: 1, evaluation: 1}",
     ]
     finished = cli("generate", "echocardio", *(part for setting in settings for part in ("--set", setting)))
     assert finished.code == 0, finished.err
@@ -179,7 +179,8 @@ def test_people_stand_beside_the_student(cli, tmp_path, student):
     # From areas 100 / 3, 50 and, of the mean width of 25, 20 %; noted are 50, 60 and 30.
     traced, noted = np.array([100 / 3, 50, 20]), np.array([50, 60, 30])
     assert humans["ef-area-mae"]["n"] == 3
-    assert humans["ef-area-mae"]["value"] == pytest.approx(np.abs(traced - noted).mean(), abs=1)
+    # EchoNet's masks are about a pixel wider than the ellipses, so the fractions are a little smaller.
+    assert humans["ef-area-mae"]["value"] == pytest.approx(np.abs(traced - noted).mean(), abs=2)
     assert humans["ef-area-r"]["value"] == pytest.approx(np.corrcoef(traced, noted)[0, 1], abs=0.02)
     assert "humans" in cli(*command).out
     assert "The humans are" in (tmp_path / "out" / "report.html").read_text()
