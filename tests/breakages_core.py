@@ -236,13 +236,6 @@ CORE = (
         "tests/cli/test_commands.py",
     ),
     Breakage(
-        "cli-interrupted",
-        "cli/kdkit_cli/main.py",
-        "if end.code == INTERRUPTED:",
-        "if False:",
-        "tests/cli/test_interruption.py tests/cli/test_session.py tests/cli/test_commands.py",
-    ),
-    Breakage(
         "cli-markup",
         "cli/kdkit_cli/console.py",
         'err.print(f"[bold red]error:[/] {escape(message)}")',
@@ -255,13 +248,6 @@ CORE = (
         "    if not outcome.rows:\n",
         "    if False:\n",
         "tests/cli/test_predict.py",
-    ),
-    Breakage(
-        "discovery-first",
-        "kdkit/plugins/discovery.py",
-        "if distribution.name not in names:",
-        "if True:",
-        "tests/core/plugins/test_registry.py",
     ),
     Breakage(
         "discovery-taken",
