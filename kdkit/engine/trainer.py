@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 
 from kdkit.errors import UsageError
+from kdkit.launch import is_slurm_step
 from kdkit.recipe.schema import Hardware
 
 
@@ -33,6 +35,7 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            plugins=_environments(),
             **arguments,
         )
     except (
@@ -63,6 +66,16 @@ def interruptible(trainer: Trainer) -> Iterator[None]:
             raise
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning left it ignored
         raise KeyboardInterrupt from end
+
+
+def _environments() -> list[Any]:
+    """Lightning's own environment inside a SLURM allocation whose tasks ``srun`` did not start.
+
+    It would take the allocation's variables for those of a step, and wait for tasks that nobody starts.
+    """
+    if any(name.startswith("SLURM_") for name in os.environ) and not is_slurm_step():
+        return [LightningEnvironment()]
+    return []
 
 
 def _describe(options: dict[str, Any]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ class PluginPoint:
     """An entry point as it lies on disk.
 
     ``text``: what it points at, as it is written. ``point``: the same, parsed; None where it cannot be loaded, and
-    ``fault`` then says why.
+    ``fault`` then says why and ``remedy`` what to do, where that is not the ordinary one.
     """
 
     name: str
@@ -34,6 +35,7 @@ class PluginPoint:
     text: str
     point: EntryPoint | None
     fault: str = ""
+    remedy: str = ""
 
     def load(self) -> Any:
         """Import the module that the entry point names."""
@@ -47,9 +49,13 @@ def plugin_points() -> list[PluginPoint]:
     Of a name that several distributions claim, the first one on the import path has it.
     """
     points: dict[str, PluginPoint] = {}
-    for config, distribution in _metadata():
+    for folder, config, distribution in _metadata():
         # Folders of metadata write the name with underscores; people and pip write it with dashes.
         owner, version = distribution.name.replace("_", "-"), distribution.version or ""
+        if isinstance(config, _Leftover):
+            fault, remedy = config.fault(), f"Delete {_metadata_folder(folder, distribution)}"
+            points[f"({owner} {version})"] = PluginPoint(owner, owner, version, "", None, fault, remedy)
+            continue
         if isinstance(config, Exception):
             fault = f"its entry_points.txt cannot be read: {describe_error(config)}"
             points[f"({owner})"] = PluginPoint(owner, owner, version, "", None, fault)
@@ -75,8 +81,23 @@ def _parse(point: PluginPoint, distribution: Distribution) -> PluginPoint:
         return replace(point, fault=f"its entry point {point.text!r} is not of the form package.module")
 
 
-def _metadata() -> Iterator[tuple[configparser.ConfigParser | Exception, Distribution]]:
-    """The entry points of every installed distribution; where ours cannot be parsed, the error in their place."""
+@dataclass(frozen=True)
+class _Leftover:
+    """Metadata that no installed code stands behind. ``kept``: the version that is installed in its place."""
+
+    kept: str = ""
+
+    def fault(self) -> str:
+        if self.kept:
+            return f"its metadata are left over: version {self.kept} of it is installed in the same place and counts"
+        return "pip left it behind when an installation was cut off; it is not installed"
+
+
+def _metadata() -> Iterator[tuple[str, configparser.ConfigParser | Exception | _Leftover, Distribution]]:
+    """The folder and the entry points of every installed distribution; what is in their place where they are damaged.
+
+    Distributions of which no entry point is ours may be left out.
+    """
     import configparser
 
     import entrypoints
@@ -84,14 +105,50 @@ def _metadata() -> Iterator[tuple[configparser.ConfigParser | Exception, Distrib
     names = set()
     for folder in sys.path:
         try:
-            files = list(entrypoints.iter_files_distros([folder]))
+            files = list(entrypoints.iter_files_distros([folder], repeated_distro="all"))
         except (configparser.Error, UnicodeDecodeError, OSError):
             files = _read_one_by_one(Path(folder))
+        newest = _newest_versions(distribution for _, distribution in files)
         for config, distribution in files:
+            is_ours = isinstance(config, Exception) or GROUP in config
+            key = _normalised(distribution.name)
+            if distribution.name.startswith("~"):
+                if is_ours:
+                    yield folder, _Leftover(), distribution
+            elif newest[key] != distribution.version:
+                if is_ours:
+                    yield folder, _Leftover(str(newest[key])), distribution
             # The same distribution can be met twice, through two folders of the path: the first one wins.
-            if distribution.name not in names:
-                yield config, distribution
-            names.add(distribution.name)
+            elif key not in names:
+                yield folder, config, distribution
+                names.add(key)
+
+
+def _newest_versions(distributions: Iterable[Distribution]) -> dict[str, str | None]:
+    """The version that counts of each name: the highest where one folder has the metadata of several."""
+    versions: dict[str, list[str | None]] = {}
+    for distribution in distributions:
+        versions.setdefault(_normalised(distribution.name), []).append(distribution.version)
+    return {name: every[0] if len(set(every)) == 1 else max(every, key=_order) for name, every in versions.items()}
+
+
+def _order(version: str | None) -> Any:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version or "0")
+    except InvalidVersion:
+        return Version("0")
+
+
+def _normalised(name: str) -> str:
+    """A distribution's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _metadata_folder(folder: str, distribution: Distribution) -> Path:
+    stem = f"{distribution.name}-{distribution.version}" if distribution.version else distribution.name
+    return next(Path(folder).glob(f"{glob.escape(stem)}.*-info"), Path(folder) / f"{stem}.dist-info")
 
 
 def _read_one_by_one(folder: Path) -> list[tuple[Any, Distribution]]:

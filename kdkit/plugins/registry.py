@@ -55,10 +55,10 @@ class Plugin:
         """The plugin and its distribution, as messages name them."""
         return str(self.file) if self.file else f"the plugin {self.name} ({self.distribution} {self.version})"
 
-    def mark_broken(self, reason: str) -> None:
+    def mark_broken(self, reason: str, remedy: str = "") -> None:
         """Mark as broken; whatever it had offered is withdrawn."""
         self.state, self.reason = "broken", reason
-        self.remedy = _remedy(self)
+        self.remedy = remedy or _remedy(self)
         self.entries = {kind: [] for kind in KINDS}
 
 
@@ -204,7 +204,7 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
         if plugin.name in disabled_names:
             plugin.state, plugin.reason = "disabled", "named by KDKIT_DISABLE_PLUGINS"
         elif point.fault:
-            plugin.mark_broken(point.fault)
+            plugin.mark_broken(point.fault, point.remedy)
         registry.add(plugin, point.load)
     if environment.get("KDKIT_STRICT_PLUGINS") == "1":
         for plugin in registry.plugins:

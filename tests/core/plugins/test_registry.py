@@ -268,3 +268,36 @@ def test_a_name_that_is_missing_because_its_plugin_is_broken_says_so(good, insta
 def test_a_name_that_does_not_exist_suggests_the_nearest(toy):
     with pytest.raises(UsageError, match=r"did you mean brightness\?"):
         discover({}).component("teacher", "brightnes")
+
+
+def test_what_an_interrupted_pip_left_behind_is_named_and_takes_nothing(good, install, tmp_path):
+    """pip renames the folder of metadata so while it replaces a distribution."""
+    leftover = tmp_path / "site" / "~dkit_a_good-0.1.dist-info"
+    leftover.mkdir()
+    (leftover / "entry_points.txt").write_text("[kdkit]\na-good = a_good_hooks\n")
+    registry = discover({})
+    assert plugin(registry, "a-good").state == "active"
+    assert "dots" in registry.names("generator")
+    broken = plugin(registry, "~dkit-a-good")
+    assert "pip left it behind" in broken.reason
+    assert broken.remedy == f"Delete {leftover}"
+
+
+@pytest.mark.parametrize("versions", [("0.9", "0.10"), ("0.10", "0.9")])
+def test_of_two_versions_in_one_place_the_newer_counts(good, install, tmp_path, versions):
+    for version in versions:
+        install("z-twice", GOOD.replace("dots", "points"), version=version)
+    registry = discover({})
+    active, old = sorted((p for p in registry.plugins if "twice" in p.distribution), key=lambda p: p.state)
+    assert (active.state, active.version, old.state, old.version) == ("active", "0.10", "broken", "0.9")
+    assert "version 0.10 of it is installed in the same place" in old.reason
+    assert old.remedy == f"Delete {tmp_path / 'site' / 'kdkit_z_twice-0.9.dist-info'}"
+    assert "points" in registry.names("generator")
+
+
+def test_a_name_written_in_another_way_is_the_same_distribution(good, install, tmp_path):
+    install("z-twice", GOOD.replace("dots", "points"), version="1")
+    (tmp_path / "site" / "kdkit_z_twice-1.dist-info").rename(tmp_path / "site" / "Kdkit.Z.Twice-1.dist-info")
+    install("z-twice", GOOD.replace("dots", "points"), version="2")
+    states = {p.version: p.state for p in discover({}).plugins if "wice" in p.distribution}
+    assert states == {"1": "broken", "2": "active"}
