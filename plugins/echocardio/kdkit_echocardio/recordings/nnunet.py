@@ -187,5 +187,5 @@ def _dataset_defects(
             yield Defect("patient-in-several-splits", patient, f"in {' and '.join(sorted(several))}", False)
     unnamed = sum(parse_case(case).event is None for cases in parts.values() for case in cases)
     if unnamed:
-        detail = f"{unnamed} names say no phase (ED, ES): each case counts as a patient of its own"
+        detail = f"{unnamed} names say no phase (ED, ES), so these cases have no scores; each counts as a patient"
         yield Defect("cases-without-phase", NAME, detail, False)
