@@ -35,14 +35,16 @@ def indexed_videos(
         else:
             first_rows[file] = number
             candidates = videos.get(file, [])
-            faults = [missing_file_defect(prefix + file, video) for video in candidates or [None]]
-            whole = [video for video, fault in zip(candidates, faults, strict=False) if fault is None]
-            if len(candidates) > 1:
-                defects.append(several_candidates(prefix + file, candidates, (whole or candidates)[0]))
-            if whole:
-                yield Row(prefix + file, row, defects), whole[0]
-            else:
-                defects += [fault for fault in faults[:1] if fault]
+            whole = [video for video in candidates if not missing_file_defect(prefix + file, video)]
+            # Of several the first that is not empty; without one, what is wrong with the first is told.
+            first = next(iter(whole or candidates), None)
+            if first and len(candidates) > 1:
+                defects.append(several_candidates(prefix + file, candidates, first))
+            file_defect = missing_file_defect(prefix + file, first)
+            if file_defect:
+                defects.append(file_defect)
+            elif first:
+                yield Row(prefix + file, row, defects), first
     defects += [
         Defect(
             "not-in-index", prefix + file, f"{' and '.join(v.name for v in videos[file])}: not in {index.name}", True
