@@ -119,6 +119,11 @@ class TestDataset:
         assert np.array_equal(recording.load().frames, [speckled(0), speckled(1)])
         assert np.array_equal([c.mask for c in recording.labels.contours], [labels(12) == 1, labels(11) == 1])
 
+    def test_names_that_are_alike(self, tmp_path):
+        study = inspect(open_study(dataset(tmp_path, ["p", "p_ED", "p_ES", "p-ED", "ED_p_4CH"])))
+        assert sorted(names(study)) == ["p", "p-Tr", "p_4CH", "p_ED"]
+        assert len({recording.name for recording in study.recordings}) == len(study.recordings)
+
     def test_the_decathlons_names_have_no_channel(self, tmp_path):
         for case in ("case_0001", "case_0002"):
             write(tmp_path / "imagesTr" / f"{case}.nii.gz", speckled())
