@@ -160,7 +160,9 @@ class TestDataset:
     def test_labels_that_dataset_json_does_not_know(self, tmp_path):
         study = inspect(open_study(dataset(tmp_path, about=V2, values=(255, 128))))
         assert kinds(study, dropped=True) == [("undecodable", "patient0001_4CH")]
-        assert "has the labels 0, 128 and 255; dataset.json knows 0, 1 and 2" in study.defects[-1].detail
+        assert study.defects[-1].detail == (
+            "labelsTr/patient0001_4CH_ED.nii.gz has the labels 0, 128 and 255; dataset.json knows 0, 1 and 2"
+        )
 
     def test_a_patient_in_both_parts(self, tmp_path):
         dataset(dataset(tmp_path), part="Ts")
@@ -220,6 +222,8 @@ class TestNames:
             ('{"labels": {"background": 0, "LV": 1, "endo": 2}}', "several labels that may be"),
             ('{"labels": {"background": 0, "LV": "one"}}', "is no dataset.json of nnU-Net"),
             ('{"numTraining": 4}', "is no dataset.json of nnU-Net"),
+            ('{"labels": {"LV": 1e400}}', "is no dataset.json of nnU-Net"),
+            ("[" * 100_000, "is no dataset.json of nnU-Net"),
             ("[1, 2]", "is no dataset.json of nnU-Net"),
             ("{", "is no dataset.json of nnU-Net"),
         ],

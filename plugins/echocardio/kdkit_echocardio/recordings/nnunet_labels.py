@@ -49,14 +49,14 @@ def read_dataset(folder: Path) -> Dataset:
         ending, count = content.get("file_ending"), content.get("numTraining")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"{path} is no dataset.json of nnU-Net: {type(error).__name__} {error}"[:300]) from error
     cavity, assumption = _cavity(path, labels)
     values = {0, *(number for numbers in labels.values() for number in numbers)}
     return Dataset(
         LabelScheme(cavity, values, DATASET),
         ending if isinstance(ending, str) and ending else None,
-        count if isinstance(count, int) else None,
+        count if isinstance(count, int) and not isinstance(count, bool) else None,
         assumption,
     )
 
