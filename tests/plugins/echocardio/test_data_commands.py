@@ -1,6 +1,7 @@
 """A user's folder from the command line: examined, scored and distilled on, and never written to."""
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
@@ -156,6 +157,29 @@ def test_stills_are_scored_by_phase_and_quality_beside_the_teacher(cli, tmp_path
     assert "area over time" not in page and "patient0001" in page and str(data) not in page
     assert (tmp_path / "out" / "worst.png").stat().st_size > 1000
     assert listing(data) == before
+
+
+def test_a_conversion_for_nnunet_has_the_scores_of_the_original(cli, tmp_path, student):
+    original = camus(tmp_path / "original")
+    for number, label in enumerate(sorted(original.rglob("*_gt.nii.gz"))):
+        case, picture = label.name.removesuffix("_gt.nii.gz"), label.with_name(label.name.replace("_gt", ""))
+        for folder, name in (("named", case), ("numbered", f"case_{number:04d}")):
+            for kind, file, ending in (("imagesTr", picture, "_0000.nii.gz"), ("labelsTr", label, ".nii.gz")):
+                target = tmp_path / folder / kind / (name + ending)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target)
+    scores = {}
+    for folder in ("original", "named"):
+        finished = cli("evaluate", student, "--data", tmp_path / folder, "--json")
+        assert finished.code == 0, finished.err
+        scores[folder] = json.loads(finished.out)["scores"]["student"]
+    for group in ("all", "ED", "ES"):
+        for metric in ("dice", "hd95-mm", "area-error"):
+            assert scores["named"][group][metric] == scores["original"][group][metric]
+    # Scores are those of ED and ES; which phase a number shows nobody knows. Labels alone have no picture.
+    for folder, told in ((tmp_path / "numbered", "nothing could be measured"), (target.parent, "label maps only")):
+        finished = cli("evaluate", student, "--data", folder)
+        assert finished.code == 1 and told in finished.err and "Traceback" not in finished.err
 
 
 def test_people_stand_beside_the_student(cli, tmp_path, student):

@@ -119,6 +119,11 @@ class TestDataset:
         assert np.array_equal(recording.load().frames, [speckled(0), speckled(1)])
         assert np.array_equal([c.mask for c in recording.labels.contours], [labels(12) == 1, labels(11) == 1])
 
+    def test_names_that_are_alike(self, tmp_path):
+        study = inspect(open_study(dataset(tmp_path, ["p", "p_ED", "p_ES", "p-ED", "ED_p_4CH"])))
+        assert sorted(names(study)) == ["p", "p-Tr", "p_4CH", "p_ED"]
+        assert len({recording.name for recording in study.recordings}) == len(study.recordings)
+
     def test_the_decathlons_names_have_no_channel(self, tmp_path):
         for case in ("case_0001", "case_0002"):
             write(tmp_path / "imagesTr" / f"{case}.nii.gz", speckled())
@@ -155,7 +160,9 @@ class TestDataset:
     def test_labels_that_dataset_json_does_not_know(self, tmp_path):
         study = inspect(open_study(dataset(tmp_path, about=V2, values=(255, 128))))
         assert kinds(study, dropped=True) == [("undecodable", "patient0001_4CH")]
-        assert "has the labels 0, 128 and 255; dataset.json knows 0, 1 and 2" in study.defects[-1].detail
+        assert study.defects[-1].detail == (
+            "labelsTr/patient0001_4CH_ED.nii.gz has the labels 0, 128 and 255; dataset.json knows 0, 1 and 2"
+        )
 
     def test_a_patient_in_both_parts(self, tmp_path):
         dataset(dataset(tmp_path), part="Ts")
@@ -215,6 +222,8 @@ class TestNames:
             ('{"labels": {"background": 0, "LV": 1, "endo": 2}}', "several labels that may be"),
             ('{"labels": {"background": 0, "LV": "one"}}', "is no dataset.json of nnU-Net"),
             ('{"numTraining": 4}', "is no dataset.json of nnU-Net"),
+            ('{"labels": {"LV": 1e400}}', "is no dataset.json of nnU-Net"),
+            ("[" * 100_000, "is no dataset.json of nnU-Net"),
             ("[1, 2]", "is no dataset.json of nnU-Net"),
             ("{", "is no dataset.json of nnU-Net"),
         ],

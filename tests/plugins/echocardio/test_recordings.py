@@ -176,6 +176,20 @@ class TestEchoNetDynamic:
         ]
         assert kinds(study, dropped=False) == [("duplicate-name", "0XA"), ("unknown-tracing", "0XZ")]
 
+    def test_two_videos_of_one_name(self, tmp_path):
+        folder = EchoNet(tmp_path).add("0XA").add("0XB")
+        for name in ("0XA.mov", "0XC.avi", "0XC.mp4"):
+            shutil.copy(folder.videos / "0XA.avi", folder.videos / name)
+        (folder.videos / "0XB.avi").rename(folder.videos / "0XB.mp4")
+        (folder.videos / "0XB.avi").touch()
+        study = open_study(folder.write())
+        assert [recording.path.name for recording in study.recordings] == ["0XA.avi", "0XB.mp4"]
+        assert [(d.kind, d.name, d.detail) for d in study.defects] == [
+            ("two-candidates", "0XA", "read: 0XA.avi; not read: 0XA.mov"),
+            ("two-candidates", "0XB", "read: 0XB.mp4; not read: 0XB.avi"),
+            ("not-in-index", "0XC", "0XC.avi and 0XC.mp4: not in FileList.csv"),
+        ]
+
     def test_values_that_are_none(self, tmp_path):
         folder = EchoNet(tmp_path).add("0XA", ef="high", esv="nan", edv="", declared="12.5").write()
         with (folder / "VolumeTracings.csv").open("a") as file:
@@ -273,6 +287,12 @@ class TestEchoNetSynthetic:
 
     def test_a_layout_that_is_named_is_taken(self, tmp_path):
         assert open_study(synthetic(tmp_path), "echonet-dynamic").layout == "echonet-dynamic"
+
+    def test_two_indexes_and_two_folders(self, tmp_path):
+        synthetic(synthetic(tmp_path), index="synthetic_FileList.csv", videos="Videos_synthetic")
+        study = open_study(tmp_path)
+        assert study.recordings[0].path.parent.name == "Videos_synthetic"
+        assert kinds(study) == [("two-candidates", "synthetic_FileList.csv"), ("two-candidates", "Videos_synthetic")]
 
     @pytest.mark.parametrize("place", [{}, {"index": "synthetic_FileList.csv", "videos": "Videos_synthetic"}])
     def test_only_the_video_is_believed(self, tmp_path, place):

@@ -10,9 +10,10 @@ from pathlib import Path
 from kdkit import DataError, Defect
 
 from ..clips.clip import plausible_rate
+from .camus_files import FILE, VIEWS, group_conversions, group_files, picture_files
 from .candidates import choose
-from .cases import case_and_channel, dataset_folders, in_conversion, parse_case, stem_of
-from .formats import ending_of, refuse_label_maps
+from .cases import dataset_folders
+from .formats import refuse_label_maps
 from .labels import disagreement, size
 from .lazy_contours import LazyContours
 from .picture import LabelMapError
@@ -24,8 +25,6 @@ from .walk import walk
 NAME = "camus"
 LOOKS_FOR = "patientNNNN/patientNNNN_4CH_ED.nii.gz, _ES, _half_sequence, _gt and so on, or the same as .mhd with .raw"
 
-VIEWS = {"2CH": "A2C", "4CH": "A4C"}
-_FILE = re.compile(r"(patient\d+)_(2CH|4CH)_(ED|ES|half_sequence|sequence)(_gt)?(\.nii\.gz|\.nii|\.mhd|\.mha)")
 _SUBGROUP = re.compile(r"subgroup_(training|validation|testing)\.txt")
 _SPLITS = {"training": "train", "validation": "val", "testing": "test"}
 
@@ -38,11 +37,11 @@ def recognises(path: Path) -> bool:
     Beside a data set of nnU-Net label maps alone are predictions.
     """
     files = list(walk(path))
-    named = _pictures(path, files)
-    if not named or not dataset_folders(path, files):
-        return bool(named)
+    pictures = picture_files(path, files)
+    if not pictures or not dataset_folders(path, files):
+        return bool(pictures)
     try:
-        refuse_label_maps(path, named)
+        refuse_label_maps(path, pictures)
     except LabelMapError:
         return False
     return True
@@ -56,27 +55,27 @@ def read(path: Path) -> Study:
     and no picture.
     """
     files = list(walk(path))
-    refuse_label_maps(path, _pictures(path, files))
-    groups, converted = _groups(path, files), _converted(path, files)
+    refuse_label_maps(path, picture_files(path, files))
+    groups, conversions = group_files(path, files), group_conversions(path, files)
     splits = _splits(path, files)
     recordings: list[Recording] = []
     defects: list[Defect] = []
     for (patient, view), candidates in sorted(groups.items()):
         name = f"{patient}_{view}"
-        chosen, several = choose(path, name, candidates, converted.get((patient, view)))
+        files_by_part, several = choose(path, name, candidates, conversions.get((patient, view)))
         defects += several
-        info = next(iter(chosen.values())).with_name(f"Info_{view}.cfg")
+        info = next(iter(files_by_part.values())).with_name(f"Info_{view}.cfg")
+        if info.is_file():
+            files_by_part["cfg"] = info
         try:
-            recordings.append(
-                _recording(name, patient, view, chosen | ({"cfg": info} if info.is_file() else {}), splits, defects)
-            )
+            recordings.append(_recording(name, patient, view, files_by_part, splits, defects))
         except DataError as error:
             kind = "missing-file" if isinstance(error, _MissingError) else "undecodable"
             defects.append(Defect(kind, name, error.message, True))
     detail = "only nnU-Net's folders hold it; the layout nnunet reads them"
     defects += [
         Defect("other-layout", f"{patient}_{view}", detail, True)
-        for patient, view in sorted(set(converted) - set(groups))
+        for patient, view in sorted(set(conversions) - set(groups))
         if view
     ]
     return Study(NAME, path, recordings, defects)
@@ -86,38 +85,6 @@ class _MissingError(DataError):
     """A recording of which a file is not there."""
 
 
-def _pictures(path: Path, files: Iterable[Path]) -> list[Path]:
-    """The files with the names of pictures, not of labels."""
-    matches = ((file, _FILE.fullmatch(file.name)) for file in files if not in_conversion(path, file))
-    return [file for file, match in matches if match and not match[4]]
-
-
-def _groups(path: Path, files: Iterable[Path]) -> dict[tuple[str, str], dict[str, list[Path]]]:
-    """The candidates for each part ("ED", "ED_gt" ...) of each patient and view."""
-    groups: dict[tuple[str, str], dict[str, list[Path]]] = {}
-    for file in files:
-        match = _FILE.fullmatch(file.name)
-        if match and not in_conversion(path, file):
-            patient, view, part, suffix, _ = match.groups()
-            groups.setdefault((patient, view), {}).setdefault(part + (suffix or ""), []).append(file)
-    return groups
-
-
-def _converted(path: Path, files: Iterable[Path]) -> dict[tuple[str, str], dict[str, list[Path]]]:
-    """As :func:`_groups` the files of nnU-Net's data sets in the same folder, which are not read."""
-    groups: dict[tuple[str, str], dict[str, list[Path]]] = {}
-    for file in files:
-        if in_conversion(path, file) and ending_of(file):
-            labels = file.parent.name.startswith("labels")
-            case = parse_case(stem_of(file) if labels else case_and_channel(stem_of(file))[0])
-            view = next((name for name, short in VIEWS.items() if short == case.view), "")
-            parts = ["half_sequence", "sequence"] if case.event == "sequence" else [case.event or ""]
-            for part in parts:
-                key = part + "_gt" * labels
-                groups.setdefault((case.patient, view), {}).setdefault(key, []).append(file)
-    return groups
-
-
 def _splits(path: Path, files: Iterable[Path]) -> dict[str, str]:
     """The part of the data that each patient belongs to, from the lists of the release or its folders' names."""
     splits: dict[str, str] = {}
@@ -125,7 +92,7 @@ def _splits(path: Path, files: Iterable[Path]) -> dict[str, str]:
         listed = _SUBGROUP.fullmatch(file.name)
         if listed:
             splits |= dict.fromkeys(_text(file).split(), _SPLITS[listed[1]])
-        elif _FILE.fullmatch(file.name):
+        elif FILE.fullmatch(file.name):
             part = next((_SPLITS[p] for p in file.relative_to(path).parts if p in _SPLITS), None)
             if part:
                 splits.setdefault(file.name.partition("_")[0], part)
@@ -161,7 +128,7 @@ def _recording(
         patient=patient,
         split=splits.get(patient),
         view=VIEWS[view],
-        labels=Labels(fraction, diastolic, systolic, ed, es, _lazily(mask_files)),
+        labels=Labels(fraction, diastolic, systolic, ed, es, _lazy_contours(mask_files)),
         info={key: value for key, value in facts.items() if value is not None},
         declared_frames=row.whole("NbFrame", 1) if sequence else None,
     )
@@ -207,5 +174,5 @@ def _mask_files(files: Files, ed: int | None, es: int | None) -> dict[int | None
     return {frame: file for frame, file in named_masks.items() if frame is not None and file is not None}
 
 
-def _lazily(mask_files: dict[int | None, Path]) -> Sequence[Contour]:
+def _lazy_contours(mask_files: dict[int | None, Path]) -> Sequence[Contour]:
     return LazyContours(partial(load_contours, mask_files, CAMUS_LABELS)) if mask_files else ()

@@ -24,18 +24,18 @@ def choose(
     a layout that is not read, which are only named.
     """
     folders = Counter(file.parent for files in candidates.values() for file in files)
-    chosen: dict[str, Path] = {}
+    selection: dict[str, Path] = {}
     left: list[Path] = []
     for part, files in candidates.items():
         ordered = sorted(files, key=lambda file: -folders[file.parent])
-        chosen[part] = ordered[0]
+        selection[part] = ordered[0]
         if len(ordered) > 1:
-            chosen[part] = _first_readable(ordered, read_labels if part.endswith("_gt") else read_picture)
-        left += [file for file in [*ordered, *(unread or {}).get(part, ())] if file != chosen[part]]
+            selection[part] = _first_readable(ordered, read_labels if part.endswith("_gt") else read_picture)
+        left += [file for file in [*ordered, *(unread or {}).get(part, ())] if file != selection[part]]
     if not left:
-        return chosen, []
-    detail = f"read: {_names(path, chosen.values())}; not read: {_names(path, left)}"
-    return chosen, [Defect("two-candidates", name, detail, False)]
+        return selection, []
+    detail = f"read: {_names(path, selection.values())}; not read: {_names(path, left)}"
+    return selection, [Defect("two-candidates", name, detail, False)]
 
 
 def _first_readable(files: Sequence[Path], reads: Callable[[Path], object]) -> Path:

@@ -79,6 +79,6 @@ def parse_case(case: str) -> Case:
     return Case("_".join(remaining) or case, view, event)
 
 
-def preferred(files: Sequence[Path], ending: str | None) -> list[Path]:
+def order_by_ending(files: Sequence[Path], ending: str | None) -> list[Path]:
     """The files, those first whose names end as the data set says."""
     return sorted(files, key=lambda file: ending is None or not file.name.endswith(ending))

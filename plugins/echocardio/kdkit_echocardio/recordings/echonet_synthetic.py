@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from kdkit import DataError, Defect
+from kdkit import DataError
 
 from ..clips import read_clip
-from .index import indexed_videos, split_of
+from .index import indexed_videos, several_candidates, split_of
 from .recording import Labels, Recording, Study
 from .table import header, read_table
 
@@ -42,9 +42,10 @@ def read(path: Path) -> Study:
     Of the index only the ejection fraction (the condition given to the model) and the split are used: volumes are 0,
     and frame sizes and counts are wrong. Raises :class:`kdkit.DataError` when the index or the videos cannot be read.
     """
-    index = next((path / name for name in _INDEXES if (path / name).exists()), path / _INDEXES[0])
-    folder = next((path / name for name in _FOLDERS if (path / name).is_dir()), path / _FOLDERS[1])
-    defects: list[Defect] = []
+    indexes = [path / name for name in _INDEXES if (path / name).exists()] or [path / _INDEXES[0]]
+    folders = [path / name for name in _FOLDERS if (path / name).is_dir()] or [path / _FOLDERS[1]]
+    index, folder = indexes[0], folders[0]
+    defects = [several_candidates(files[0].name, files, files[0]) for files in (indexes, folders) if len(files) > 1]
     recordings = [
         Recording(
             row.name,

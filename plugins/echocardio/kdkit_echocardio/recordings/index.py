@@ -34,15 +34,29 @@ def indexed_videos(
             defects.append(Defect("duplicate-name", prefix + file, detail, False))
         else:
             first_rows[file] = number
-            file_defect = missing_file_defect(prefix + file, videos.get(file))
+            candidates = videos.get(file, [])
+            whole = [video for video in candidates if not missing_file_defect(prefix + file, video)]
+            # Of several the first that is not empty; without one, what is wrong with the first is told.
+            first = next(iter(whole or candidates), None)
+            if first and len(candidates) > 1:
+                defects.append(several_candidates(prefix + file, candidates, first))
+            file_defect = missing_file_defect(prefix + file, first)
             if file_defect:
                 defects.append(file_defect)
-            else:
-                yield Row(prefix + file, row, defects), videos[file]
+            elif first:
+                yield Row(prefix + file, row, defects), first
     defects += [
-        Defect("not-in-index", prefix + file, f"{videos[file].name} is not in {index.name}", True)
+        Defect(
+            "not-in-index", prefix + file, f"{' and '.join(v.name for v in videos[file])}: not in {index.name}", True
+        )
         for file in sorted(set(videos) - set(first_rows))
     ]
+
+
+def several_candidates(name: str, candidates: Iterable[Path], read: Path) -> Defect:
+    """The defect that names the files or folders with a claim to one place, and the one that is read."""
+    rest = ", ".join(path.name for path in candidates if path != read)
+    return Defect("two-candidates", name, f"read: {read.name}; not read: {rest}", False)
 
 
 def split_of(row: Row) -> str | None:

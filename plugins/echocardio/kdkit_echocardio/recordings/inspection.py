@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,10 @@ def inspect(study: Study, progress: Callable[[int, int], None] | None = None) ->
             usable.append(recording)
         if progress:
             progress(count, len(study.recordings))
-    return replace(study, recordings=usable, defects=defects)
+    # The study's folder is known; a report that is handed on says nothing of this machine's.
+    details = [defect.detail.replace(f"{study.path}{os.sep}", "") for defect in defects]
+    relative = [replace(defect, detail=detail) for defect, detail in zip(defects, details, strict=True)]
+    return replace(study, recordings=usable, defects=relative)
 
 
 def defects_of(recording: Recording) -> Iterator[Defect]:

@@ -110,7 +110,7 @@ def _sources(path: Path, fields: dict[str, str], after: bytes, count: int) -> li
     if words and words[0].upper() == "LIST":
         names = [line.strip() for line in after.decode("latin-1").splitlines() if line.strip()]
     elif len(words) in (3, 4) and "%" in words[0]:
-        names = _numbered(path, words)
+        names = _expand_pattern(path, words)
     else:
         names = [source]
     if len(names) not in (1, count):
@@ -118,7 +118,7 @@ def _sources(path: Path, fields: dict[str, str], after: bytes, count: int) -> li
     return [_data_file(path, name) for name in names]
 
 
-def _numbered(path: Path, words: list[str]) -> list[str]:
+def _expand_pattern(path: Path, words: list[str]) -> list[str]:
     """The names that a pattern as ``frame%03d.raw 1 20 1`` means."""
     pattern, *numbers = words
     try:
@@ -150,10 +150,10 @@ def _pixels(path: Path, source: Path, fields: dict[str, str], end: int, size: in
         if not _is_set(fields, "CompressedData"):
             return file.read(min(size, max(0, available - start)))
         # zlib stores what it cannot compress, and a few bytes with it.
-        return _unpacked(source, file.read(min(available, size + size // 500 + 1000)), size)
+        return _unpack(source, file.read(min(available, size + size // 500 + 1000)), size)
 
 
-def _unpacked(source: Path, data: bytes, size: int) -> bytes:
+def _unpack(source: Path, data: bytes, size: int) -> bytes:
     """The first ``size`` bytes of what zlib has compressed, or as many as there are; never more is unpacked."""
     stream = zlib.decompressobj()
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from kdkit import DataError, Defect
 
 from .candidates import choose
-from .cases import SPLITS, case_and_channel, dataset_folders, parse_case, preferred, stem_of
+from .cases import SPLITS, case_and_channel, dataset_folders, order_by_ending, parse_case, stem_of
 from .formats import ending_of, refuse_label_maps
 from .labels import ed_and_es
 from .lazy_contours import LazyContours
@@ -22,7 +22,7 @@ from .walk import walk
 NAME = "nnunet"
 LOOKS_FOR = "imagesTr/CASE_0000.nii.gz (.nii, .mha, .mhd, .png, .tif) and labelsTr/CASE.nii.gz, with dataset.json"
 
-_WRITTEN = {"A2C": "2CH", "A4C": "4CH"}
+_VIEW_NAMES = {"A2C": "2CH", "A4C": "4CH"}
 
 Files = dict[str, Path]
 """The picture ("image") of a case, and its labels ("image_gt") where there are any."""
@@ -56,9 +56,10 @@ def read(path: Path) -> Study:
         raise DataError(f"{path} is a data set of nnU-Net without pictures", f"Looked for {LOOKS_FOR}.")
     names: set[str] = set()
     for part, cases in parts.items():
-        for (patient, view), group in _groups(cases, parse_case(root.name).view).items():
-            plain = f"{patient}_{_WRITTEN[view]}" if view else patient
-            name = plain if plain not in names else f"{plain}-{part}"
+        for (patient, view, _), group in _groups(cases, parse_case(root.name).view).items():
+            name = f"{patient}_{_VIEW_NAMES[view]}" if view else patient
+            while name in names:
+                name = f"{name}-{part}"
             names.add(name)
             recordings += _recordings(name, patient, view, SPLITS[part], group, dataset.scheme, defects)
     defects += _dataset_defects(dataset, parts, recordings)
@@ -91,23 +92,23 @@ def _cases(path: Path, root: Path, part: str, dataset: Dataset, defects: list[De
 def _by_stem(folder: Path, dataset: Dataset) -> dict[str, list[Path]]:
     """The files of a folder that can be read by their names without the end, those of the data set's end first."""
     files: dict[str, list[Path]] = defaultdict(list)
-    for file in preferred([file for file in walk(folder) if ending_of(file)], dataset.ending):
+    for file in order_by_ending([file for file in walk(folder) if ending_of(file)], dataset.ending):
         files[stem_of(file)].append(file)
     return files
 
 
-def _groups(cases: Mapping[str, Files], view: str | None) -> dict[tuple[str, str | None], Group]:
+def _groups(cases: Mapping[str, Files], view: str | None) -> dict[tuple[str, str | None, bool], Group]:
     """The cases of each patient and view by their events; one without an event is a patient of its own.
 
-    ``view``: that of a case whose name has none.
+    ``view``: that of a case whose name has none. The last part of a key is whether there are events.
     """
-    groups: dict[tuple[str, str | None], Group] = {}
+    groups: dict[tuple[str, str | None, bool], Group] = {}
     for name, files in cases.items():
         case = parse_case(name)
-        group = groups.setdefault((case.patient if case.event else name, case.view or view), {})
-        # Two spellings of one name: the second is a recording of its own rather than lost.
-        target = groups.setdefault((name, case.view or view), {}) if case.event in group else group
-        target[case.event] = files
+        key = (case.patient if case.event else name, case.view or view, case.event is not None)
+        if case.event in groups.get(key, {}):  # two spellings of one name: the second is not to be lost
+            key = (name, *key[1:])
+        groups.setdefault(key, {})[case.event] = files
     return groups
 
 
@@ -130,7 +131,7 @@ def _recordings(
         number: stills[event]["image_gt"] for number, event in enumerate(order) if "image_gt" in stills[event]
     }
     if not masks:
-        defects.append(_unlabelled(name))
+        defects.append(_no_tracings(name))
     ed, es = (order.index(event) if event in order else None for event in ("ED", "ES"))
     images = [files["image"] for files in stills.values()]
     yield Recording(
@@ -140,7 +141,7 @@ def _recordings(
         patient=patient,
         split=split,
         view=view,
-        labels=Labels(ed=ed, es=es, contours=_lazily(masks, scheme)),
+        labels=Labels(ed=ed, es=es, contours=_lazy_contours(masks, scheme)),
     )
 
 
@@ -155,18 +156,18 @@ def _sequence(
             ed, es = ed_and_es(load_contours(masks, scheme))
         except DataError:  # told when the recording is decoded
             ed = es = None
-        labels = Labels(ed=ed, es=es, contours=_lazily(masks, scheme))
+        labels = Labels(ed=ed, es=es, contours=_lazy_contours(masks, scheme))
     else:
-        defects.append(_unlabelled(name))
+        defects.append(_no_tracings(name))
     load = partial(load_sequence, files["image"], None)
     return Recording(name, files["image"], load, patient=patient, split=split, view=view, labels=labels)
 
 
-def _unlabelled(name: str) -> Defect:
+def _no_tracings(name: str) -> Defect:
     return Defect("no-tracings", name, "no label map belongs to it", False)
 
 
-def _lazily(masks: Mapping[int | None, Path], scheme: LabelScheme) -> Sequence[Contour]:
+def _lazy_contours(masks: Mapping[int | None, Path], scheme: LabelScheme) -> Sequence[Contour]:
     return LazyContours(partial(load_contours, masks, scheme)) if masks else ()
 
 
@@ -187,5 +188,5 @@ def _dataset_defects(
             yield Defect("patient-in-several-splits", patient, f"in {' and '.join(sorted(several))}", False)
     unnamed = sum(parse_case(case).event is None for cases in parts.values() for case in cases)
     if unnamed:
-        detail = f"{unnamed} names say no phase (ED, ES): each case counts as a patient of its own"
+        detail = f"{unnamed} names say no phase (ED, ES), so these cases have no scores; each counts as a patient"
         yield Defect("cases-without-phase", NAME, detail, False)

@@ -49,14 +49,14 @@ def read_dataset(folder: Path) -> Dataset:
         ending, count = content.get("file_ending"), content.get("numTraining")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"{path} is no dataset.json of nnU-Net: {type(error).__name__} {error}"[:300]) from error
     cavity, assumption = _cavity(path, labels)
-    known = {0, *(number for numbers in labels.values() for number in numbers)}
+    values = {0, *(number for numbers in labels.values() for number in numbers)}
     return Dataset(
-        LabelScheme(cavity, known, DATASET),
+        LabelScheme(cavity, values, DATASET),
         ending if isinstance(ending, str) and ending else None,
-        count if isinstance(count, int) else None,
+        count if isinstance(count, int) and not isinstance(count, bool) else None,
         assumption,
     )
 
@@ -73,16 +73,18 @@ def _numbers_by_name(labels: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 def _cavity(path: Path, labels: Mapping[str, tuple[int, ...]]) -> tuple[tuple[int, ...], str]:
     """The numbers of the cavity, and what had to be assumed."""
-    marked = {name: numbers for name, numbers in labels.items() if set(numbers) != {0} and name.lower() != "ignore"}
-    named = [numbers for name, numbers in marked.items() if _names_cavity(name)]
-    if len(named) == 1:
-        return named[0], ""
-    names = list(marked)
-    if not named and all(_NUMBERED.fullmatch(_words(name)) for name in names) and (1,) in marked.values():
+    foreground = {
+        name: numbers for name, numbers in labels.items() if set(numbers) != {0} and name.lower() != "ignore"
+    }
+    matches = [numbers for name, numbers in foreground.items() if _names_cavity(name)]
+    if len(matches) == 1:
+        return matches[0], ""
+    names = list(foreground)
+    if not matches and all(_NUMBERED.fullmatch(_words(name)) for name in names) and (1,) in foreground.values():
         return (1,), f"{DATASET} gives labels numbers for names: 1 counts as the cavity, as in CAMUS"
     if len(names) == 1 and _WHATEVER.fullmatch(_words(names[0])):
-        return marked[names[0]], f"{DATASET} names one label, {names[0]}: it counts as the cavity"
-    fault = "several labels that may be" if named else "no label that is"
+        return foreground[names[0]], f"{DATASET} names one label, {names[0]}: it counts as the cavity"
+    fault = "several labels that may be" if matches else "no label that is"
     raise DataError(
         f"{path} names {fault} the left ventricle's cavity: {', '.join(labels) or 'none'}",
         'Name it "LV" or "left ventricle" there, and the others by what they are.',

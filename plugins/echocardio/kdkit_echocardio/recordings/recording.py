@@ -55,7 +55,8 @@ class Recording:
     ``load`` raises :class:`kdkit.DataError`, which names the file. ``patient``: recordings that share one must stay
     in one split; the recording's own name where the source names no patient. ``split``: "train", "val", "test", a
     fold, or None.
-    ``view``: "A4C", "A2C", "PSAX" or None. ``info``: JSON-able facts of the source (image quality, sex, age ...).
+    ``view``: "A4C", "A2C", "PSAX", another one, or None where nothing says it.
+    ``info``: JSON-able facts of the source (image quality, sex, age ...).
     ``declared_frames``: how many frames its index says there are; ``declared_size``: the (height, width) in pixels
     that its labels were drawn in, where the layout fixes one.
     """

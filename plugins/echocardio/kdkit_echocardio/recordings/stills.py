@@ -25,11 +25,11 @@ _SQUARE = 0.01
 class LabelScheme:
     """What the numbers in label maps mean.
 
-    ``cavity``: those of the left ventricle's cavity. ``known``: all that may occur. ``source``: what says so.
+    ``cavity``: those of the left ventricle's cavity. ``values``: all that may occur. ``source``: what says so.
     """
 
     cavity: Collection[int]
-    known: Collection[int]
+    values: Collection[int]
     source: str
 
 
@@ -66,9 +66,9 @@ def load_contours(mask_files: Mapping[int | None, Path], scheme: LabelScheme) ->
     contours = []
     for frame, file in mask_files.items():
         picture, labels = read_labels(file)
-        unknown = sorted(set(labels) - set(scheme.known))
+        unknown = sorted(set(labels) - set(scheme.values))
         if unknown:
-            detail = f"{scheme.source} knows {in_words(sorted(scheme.known))}"
+            detail = f"{scheme.source} knows {in_words(sorted(scheme.values))}"
             raise DataError(f"{file} has the labels {in_words(labels)}; {detail}")
         inside = np.isin(picture.frames, list(scheme.cavity)).astype(np.float32)
         masks = _squared(inside, picture.steps) >= 0.5

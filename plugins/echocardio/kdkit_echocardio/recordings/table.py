@@ -98,13 +98,19 @@ def parsed(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def videos_in(folder: Path) -> dict[str, Path]:
-    """The videos of a folder by their names without suffix; raises :class:`kdkit.DataError` if it cannot be read."""
+def videos_in(folder: Path) -> dict[str, list[Path]]:
+    """The videos of a folder by their names without suffix, several where only that differs, sorted.
+
+    Raises :class:`kdkit.DataError` if the folder cannot be read.
+    """
     try:
         files = sorted(p for p in folder.iterdir() if _is_video(p))
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
-    return {path.stem: path for path in files}
+    videos: dict[str, list[Path]] = {}
+    for path in files:
+        videos.setdefault(path.stem, []).append(path)
+    return videos
 
 
 def _is_video(path: Path) -> bool:
