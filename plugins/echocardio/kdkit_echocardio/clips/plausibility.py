@@ -22,8 +22,7 @@ _FLAT, _FAINT, _BLACK = 8, 24, 24
 _LEAST_BRIGHT = 0.015
 # Share of the bright pixels that are as bright as the brightest; levels that count as such; the least brightest.
 _MOST_SATURATED, _TOP_LEVELS, _LEAST_TOP = 0.2, 3, 128
-# Correlation of neighbours: noise has none. Grey of a corner, and of all that lies around the sector, as a share of the
-# sector's own.
+# Correlation of neighbours: noise has none. Grey of a corner, and of all around the sector, as a share of its own.
 _LEAST_CORRELATION, _DARKER, _DARKER_AROUND = 0.5, 0.4, 0.7
 # Of the picture: where more moves, only dark corners tell a sector from a film.
 _WHOLE = 0.9
@@ -61,7 +60,8 @@ def _looks(clip: Clip) -> Iterator[str]:
     if clip.coloured > _MOST_COLOURED:
         yield "colour"
     sector = _thinned(find_sector(clip.frames, clip.region))
-    is_sector = _is_sector(frames, sector)
+    lit = hull_of((frames.mean(0) > low + _BLACK).astype(np.uint8))
+    is_sector = _is_sector(frames, sector | lit)
     if not is_sector:
         yield "no-sector"
     stills = len(clip.frames) <= 2 and clip.fps is None
@@ -69,7 +69,6 @@ def _looks(clip: Clip) -> Iterator[str]:
     if not moving:
         yield "still"
     # What moves may be a valve alone, and what is lit may be text: it takes both.
-    lit = hull_of((frames.mean(0) > low + _BLACK).astype(np.uint8))
     if is_sector and moving and _is_wide_on_top(sector) and _is_wide_on_top(lit):
         yield "other-view"
 
@@ -86,7 +85,7 @@ def _thinned(picture: np.ndarray) -> np.ndarray:
 
 
 def _is_sector(frames: np.ndarray, sector: np.ndarray) -> bool:
-    """Whether neighbours resemble each other, as tissue does, and there is something dark around what moves."""
+    """Whether neighbours resemble each other, as tissue does, and it is dark around what moves or is lit."""
     centred = frames - frames.mean()
     across = centred[:, :, 1:] * centred[:, :, :-1]
     if across.size and across.mean() < _LEAST_CORRELATION * centred.var():
