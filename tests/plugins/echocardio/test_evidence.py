@@ -450,6 +450,26 @@ class TestVideo:
         assert (len(clip.frames), clip.fps) == (40 - first, pytest.approx(25))
         assert difference(clip, self.long[first:]) < 4
 
+    @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+    @pytest.mark.parametrize("share", [0.4, 0.9])
+    def test_a_copy_that_breaks_off(self, tmp_path, suffix, share):
+        path = encoded(tmp_path / f"c{suffix}", self.long, g="10")
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        with pytest.raises(DataError, match="truncated") as caught:
+            read_clip(path)
+        assert "Copy it again" in caught.value.remedy
+
+    @pytest.mark.parametrize("count", [1, 30, 300])
+    def test_damage_within(self, tmp_path, count):
+        path = encoded(tmp_path / "c.mp4", self.long, g="10")
+        content = bytearray(path.read_bytes())
+        begin, rng = content.index(b"mdat") + 3000, np.random.default_rng(count)
+        for place in rng.integers(begin, len(content) - 3000, count):
+            content[place] ^= 0x55
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="damaged"):
+            read_clip(path)
+
     def test_uneven_times(self, tmp_path):
         times = [*range(0, 400, 40), *range(400, 2800, 80)]
         clip = read_clip(encoded(tmp_path / "c.mp4", self.long, times=times, bf="0"))

@@ -12,10 +12,11 @@ from typing import BinaryIO
 
 _MOST_CHUNKS = 10_000
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes of picture data an AVI, MP4 or MOV lacks at its end; 0 if complete, or another container.
+    """How many bytes of picture data an AVI, MP4, MOV or MKV lacks at its end; 0 if complete, or another container.
 
     A missing index after the pictures does not count: no frame is lost.
     """
@@ -26,6 +27,8 @@ def missing_bytes(path: Path) -> int:
             end = _end_of_movi(file, size)
         elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
             end = _end_of_mdat(file, size)
+        elif head[:4] == _EBML:
+            end = _end_of_segment(file)
         else:
             end = 0
     return max(0, end - size)
@@ -67,3 +70,25 @@ def _end_of_mdat(file: BinaryIO, size: int) -> int:
         if position >= size:
             break
     return end
+
+
+def _end_of_segment(file: BinaryIO) -> int:
+    """Where the segment of a Matroska or WebM file ends (RFC 8794, RFC 9559); 0 where it does not say."""
+    file.seek(len(_EBML))
+    file.seek(_ebml_size(file) or 0, 1)
+    if file.read(4) != _SEGMENT:
+        return 0
+    size = _ebml_size(file)
+    return 0 if size is None else file.tell() + size
+
+
+def _ebml_size(file: BinaryIO) -> int | None:
+    """The size that follows: as many bytes as the first has leading zero bits, and one; None for an unknown one."""
+    first = file.read(1)
+    width = 9 - first[0].bit_length() if first else 9
+    data = first + file.read(width - 1)
+    if width > 8 or len(data) < width:
+        return None
+    mask = (1 << 7 * width) - 1
+    size = int.from_bytes(data, "big") & mask
+    return None if size == mask else size

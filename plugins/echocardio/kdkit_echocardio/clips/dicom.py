@@ -18,12 +18,13 @@ import numpy as np
 from kdkit import DataError
 
 from . import jpeg
-from .clip import Clip, build_clip
+from .clip import Clip, build_clip, check_extent
 from .colour import choose_reading, from_partial_ycc, from_ycc, unchanged
+from .compressed import compressed, fragments, is_encapsulated
 from .dataset import open_dataset
 from .greys import grey_scale
 from .header import frame_times, names_other_view, rate, region_box, regions, spacing
-from .stored import Stored, declared_count, fragments, is_encapsulated, open_stored
+from .stored import Stored, declared_count, uncompressed
 from .tables import look_up, palette
 from .timing import with_times
 from .video import decode_video
@@ -65,6 +66,7 @@ def _check_pixel_data(path: Path, dataset: Any) -> None:
         )
     if not dataset.get("Rows") or not dataset.get("Columns"):
         raise DataError(f"{path} is damaged: it does not say how large its pictures are", _AGAIN)
+    check_extent(path, 1, int(dataset.Columns), int(dataset.Rows))
     raw = dataset.get_item("PixelData")
     declared, there = getattr(raw, "length", None), len(raw.value or b"")
     if declared not in (None, 0xFFFFFFFF) and there < declared:
@@ -77,7 +79,7 @@ def _check_pixel_data(path: Path, dataset: Any) -> None:
 
 
 def _decode(path: Path, dataset: Any) -> Clip:
-    stored = open_stored(path, dataset)
+    stored = compressed(path, dataset) if is_encapsulated(dataset) else uncompressed(path, dataset)
     grey, flags = _picture_maker(dataset, stored)
     clip = build_clip(path, (grey(stored.read(index)) for index in range(stored.count)))
     clip = replace(clip, flags=tuple(flags), fps=rate(dataset))
@@ -87,8 +89,7 @@ def _decode(path: Path, dataset: Any) -> Clip:
 
 def _picture_maker(dataset: Any, stored: Stored) -> tuple[Picture, list[str]]:
     """How values as stored become uint8, grey (H, W) or RGB (H, W, 3), and flags for what was not believed."""
-    sample = stored.read(0)
-    if sample.ndim == 3:
+    if stored.samples[0].ndim == 3:
         return _colour_maker(dataset, stored)
     if str(dataset.get("PhotometricInterpretation")) == "PALETTE COLOR":
         try:
@@ -101,7 +102,7 @@ def _picture_maker(dataset: Any, stored: Stored) -> tuple[Picture, list[str]]:
 
 
 def _colour_maker(dataset: Any, stored: Stored) -> tuple[Picture, list[str]]:
-    samples = stored.samples()
+    samples = stored.samples
     most = max(int(sample.max()) for sample in samples)
     shift = max(0, most.bit_length() - 8) if samples[0].itemsize > 1 else 0
     in_header = _declared_reading(dataset)

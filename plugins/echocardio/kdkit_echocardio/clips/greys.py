@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .dataset import number, numbers
+from .dataset import number
 from .stored import Stored
-from .tables import look_up, voi_table
+from .windows import Scale, stored_windows
 
-Scale = Callable[[np.ndarray], np.ndarray]
-"""From values, int64 (H, W), to grey, uint8 (H, W)."""
-
-_MANY_VALUES = 16
+_LEAST_BITS, _MANY_VALUES = 4, 16
 # Values far above nearly all others are burnt-in text or damage: they are cut off.
 _NEARLY_ALL, _FAR_ABOVE = 99.9, 8
 # Grey levels from the dark end of a picture to its bright one, and the share of pixels at neither: with less there is
@@ -33,15 +29,14 @@ def grey_scale(dataset: Any, stored: Stored) -> tuple[Scale, list[str]]:
     values, signed_wrongly = _as_values(dataset, stored)
     if signed_wrongly:
         flags.append("sign")
-    padding = _padding(dataset)
-    samples = [values(picture) for picture in stored.samples()]
-    scale = _by_range(dataset, (values(stored.read(index)) for index in range(stored.count)), padding)
-    windows = list(_windows(dataset))
-    window = next((window for window in windows if _shows(window, samples, padding)), None)
-    if window:
-        scale = window
-    elif windows and _shows(scale, samples, padding):
-        flags.append("window")
+    samples = [values(picture) for picture in stored.samples]
+    padding = _padding(dataset, samples)
+    windows = list(stored_windows(dataset))
+    scale = next((window for window in windows if _shows(window, samples, padding)), None)
+    if scale is None:
+        scale = _by_range(dataset, stored, values, padding)
+        if windows and _shows(scale, samples, padding):
+            flags.append("window")
     if str(dataset.get("PhotometricInterpretation")) == "MONOCHROME1":
         if _is_dark_around(scale, samples):
             flags.append("inverted")
@@ -58,7 +53,7 @@ def grey_scale(dataset: Any, stored: Stored) -> tuple[Scale, list[str]]:
 
 def _as_values(dataset: Any, stored: Stored) -> tuple[Callable[[np.ndarray], np.ndarray], bool]:
     """From stored bits to numbers, int64; and whether the header's word on their sign was not believed."""
-    samples = stored.samples()
+    samples = stored.samples
     allocated = 8 * samples[0].itemsize
     bits = int(dataset.get("BitsStored") or allocated)
     high = int(dataset.get("HighBit") or bits - 1)
@@ -88,6 +83,8 @@ def _sign_is_wrong(values: np.ndarray, bits: int, signed: bool) -> bool:
     those of signed ones pass from the last quarter, small negative values, to the first. Burnt-in text lies in the
     last one too, but it has one value; and in eight bits bright tissue beside dark looks much the same.
     """
+    if bits < _LEAST_BITS:
+        return False
     quarters = values >> (bits - 2)
     left, right = quarters[..., :-1], quarters[..., 1:]
     middle = int(((left + right == 3) & (left != 0) & (right != 0)).sum())
@@ -105,30 +102,37 @@ def _has_overlay(dataset: Any) -> bool:
     )
 
 
-def _padding(dataset: Any) -> tuple[float, float] | None:
-    """The lowest and highest value that mean no picture at all; None where there are none."""
+def _padding(dataset: Any, samples: list[np.ndarray]) -> tuple[float, float] | None:
+    """The lowest and highest value that mean no picture; None where there are none, or not around the picture."""
     first = number(dataset.get("PixelPaddingValue"))
     if first is None:
         return None
     last = number(dataset.get("PixelPaddingRangeLimit"))
-    return (first, first) if last is None else (min(first, last), max(first, last))
+    padding = (first, first) if last is None else (min(first, last), max(first, last))
+    corners = np.stack([values[::-1, ::-1] if turn else values for values in samples for turn in (0, 1)])[
+        :, 0, [0, -1]
+    ]
+    return padding if _is_padding(corners, padding).any() else None
 
 
 def _is_padding(values: np.ndarray, padding: tuple[float, float]) -> np.ndarray:
     return (values >= padding[0]) & (values <= padding[1])
 
 
-def _by_range(dataset: Any, pictures: Iterator[np.ndarray], padding: tuple[float, float] | None) -> Scale:
+def _by_range(dataset: Any, stored: Stored, values: Scale, padding: tuple[float, float] | None) -> Scale:
     """A scale by which the values fill eight bits, shifted by whole bits: so they were made deeper, as a rule."""
+    declared = int(dataset.get("BitsStored") or 8)
+    if stored.samples[0].itemsize == 1 and declared >= 8 and not dataset.get("PixelRepresentation"):
+        return lambda levels: levels.astype(np.uint8)  # nothing to find out: not every frame has to be decoded twice
     low, high, usual = 0, 0, 0.0
-    for values in pictures:
-        inside = values if padding is None else values[~_is_padding(values, padding)]
+    for index in range(stored.count):
+        picture = values(stored.read(index))
+        inside = picture if padding is None else picture[~_is_padding(picture, padding)]
         if inside.size:
             low, high = min(low, int(inside.min())), max(high, int(inside.max()))
             usual = max(usual, float(np.percentile(inside, _NEARLY_ALL)))
     if high - low > _FAR_ABOVE * (usual - low + 1) and usual - low >= 1 << 8:
         high = math.ceil(usual)
-    declared = int(dataset.get("BitsStored") or 8)
     bits = max((high - low).bit_length(), declared if declared < 8 else 0)
     # A dim picture of eight bits stays dim; one of a few bits is one of a few grey levels.
     shift = bits - 8 if bits > 8 or (bits <= 6 and declared != 8) else 0
@@ -138,38 +142,6 @@ def _by_range(dataset: Any, pictures: Iterator[np.ndarray], padding: tuple[float
         return np.clip(above >> shift if shift >= 0 else above << -shift, 0, 255).astype(np.uint8)
 
     return scale
-
-
-def _windows(dataset: Any) -> Iterator[Scale]:
-    """The stored ways to show the values, in their order: VOI LUTs, then windows (PS3.3 C.11.2)."""
-    slope, intercept = number(dataset.get("RescaleSlope")) or 1.0, number(dataset.get("RescaleIntercept")) or 0.0
-    for item in dataset.get("VOILUTSequence") or []:
-        try:
-            table, first = voi_table(item)
-        except Exception:  # noqa: S112  what is damaged is no way to show anything
-            continue
-        yield partial(_looked_up, table=table, first=first, slope=slope, intercept=intercept)
-    function = str(dataset.get("VOILUTFunction") or "LINEAR")
-    for centre, width in zip(numbers(dataset.get("WindowCenter")), numbers(dataset.get("WindowWidth")), strict=False):
-        if width > 0:
-            yield partial(_windowed, centre=centre, width=width, function=function, slope=slope, intercept=intercept)
-
-
-def _looked_up(values: np.ndarray, table: np.ndarray, first: int, slope: float, intercept: float) -> np.ndarray:
-    return look_up(table, first, np.rint(values * slope + intercept))
-
-
-def _windowed(
-    values: np.ndarray, centre: float, width: float, function: str, slope: float, intercept: float
-) -> np.ndarray:
-    values = values * slope + intercept
-    if function == "SIGMOID":
-        shown = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -50, 50)))
-    elif function == "LINEAR_EXACT" or width <= 1:
-        shown = (values - centre) / width + 0.5
-    else:
-        shown = (values - (centre - 0.5)) / (width - 1) + 0.5
-    return np.rint(255 * shown.clip(0, 1)).astype(np.uint8)
 
 
 def _shows(scale: Scale, samples: list[np.ndarray], padding: tuple[float, float] | None) -> bool:

@@ -22,11 +22,13 @@ _FLAT, _FAINT, _BLACK = 8, 24, 24
 _LEAST_BRIGHT = 0.015
 # Share of the bright pixels that are as bright as the brightest; levels that count as such; the least brightest.
 _MOST_SATURATED, _TOP_LEVELS, _LEAST_TOP = 0.2, 3, 128
-# Correlation of neighbours: noise has none. Upper corners beside the sector: a share of its own grey.
-_LEAST_CORRELATION, _DARKER = 0.5, 0.4
+# Correlation of neighbours: noise has none. Grey of a corner, and of all around the sector, as a share of its own.
+_LEAST_CORRELATION, _DARKER, _DARKER_AROUND = 0.5, 0.4, 0.7
+# Of the picture: where more moves, only dark corners tell a sector from a film.
+_WHOLE = 0.9
 _MOST_COLOURED = 0.5
 # A picture moves where it deviates from its mean over time by some levels, and by a share of its contrast.
-_LEAST_DEVIATION, _RELATIVE_DEVIATION, _LEAST_MOVING = 1.5, 0.03, 0.05
+_LEAST_DEVIATION, _RELATIVE_DEVIATION, _LEAST_MOVING = 1.5, 0.03, 0.02
 # Width at the top over the widest, and over that at the bottom: a sector begins at the probe; spectra and M-modes are
 # as wide everywhere.
 _WIDE_TOP, _UPSIDE_DOWN = 0.5, 1.5
@@ -58,14 +60,17 @@ def _looks(clip: Clip) -> Iterator[str]:
     if clip.coloured > _MOST_COLOURED:
         yield "colour"
     sector = _thinned(find_sector(clip.frames, clip.region))
-    if not _is_sector(frames, sector):
+    lit = hull_of((frames.mean(0) > low + _BLACK).astype(np.uint8))
+    is_sector = _is_sector(frames, sector | lit)
+    if not is_sector:
         yield "no-sector"
-    # What moves may be a valve alone, and what is lit may be text: it takes both.
-    elif _is_wide_on_top(sector) and _is_wide_on_top(hull_of((frames.mean(0) > low + _BLACK).astype(np.uint8))):
-        yield "other-view"
     stills = len(clip.frames) <= 2 and clip.fps is None
-    if not stills and _moving_share(frames, sector, float(high)) < _LEAST_MOVING:
+    moving = stills or _moving_share(frames, sector, float(high)) >= _LEAST_MOVING
+    if not moving:
         yield "still"
+    # What moves may be a valve alone, and what is lit may be text: it takes both.
+    if is_sector and moving and _is_wide_on_top(sector) and _is_wide_on_top(lit):
+        yield "other-view"
 
 
 def _sampled(frames: np.ndarray) -> np.ndarray:
@@ -80,14 +85,17 @@ def _thinned(picture: np.ndarray) -> np.ndarray:
 
 
 def _is_sector(frames: np.ndarray, sector: np.ndarray) -> bool:
-    """Whether neighbours resemble each other, as tissue does, and an upper corner is darker than what moves."""
+    """Whether neighbours resemble each other, as tissue does, and it is dark around what moves or is lit."""
     centred = frames - frames.mean()
     across = centred[:, :, 1:] * centred[:, :, :-1]
     if across.size and across.mean() < _LEAST_CORRELATION * centred.var():
         return False
+    inside = float(frames[:, sector].mean())
+    if sector.mean() < _WHOLE:
+        return float(np.median(frames[:, ~sector])) <= _DARKER_AROUND * inside
     height, width = (max(1, length // 10) for length in sector.shape)
     corner = min(float(np.median(frames[:, :height, part])) for part in (slice(width), slice(-width, None)))
-    return corner <= _DARKER * float(frames[:, sector].mean())
+    return corner <= _DARKER * inside
 
 
 def _is_wide_on_top(sector: np.ndarray) -> bool:

@@ -87,6 +87,8 @@ def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]
                 f"{path} is damaged: frame {len(times)} cannot be decoded ({_text(error)})", _COPY
             ) from error
         for frame in frames:
+            if frame.is_corrupt and not begun:
+                continue
             if frame.is_corrupt:
                 raise DataError(f"{path} is damaged: frame {len(times)} was only decoded in part", _COPY)
             begun = True
