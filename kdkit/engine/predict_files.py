@@ -40,10 +40,16 @@ def list_inputs(domain: Domain, given: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            found.extend(file for file in sorted(path.rglob("*")) if file.is_file() and domain.recognises(file))
+            files = (file for file in sorted(path.rglob("*")) if not _is_hidden(file.relative_to(path)))
+            found.extend(file for file in files if file.is_file() and domain.recognises(file))
         else:
             found.append(path)
     return list(dict.fromkeys(found))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether nobody means this file: macOS leaves ._clip.avi beside clip.avi."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def predict_files(

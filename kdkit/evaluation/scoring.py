@@ -160,7 +160,7 @@ class _Labelled(Dataset[tuple[int, "Sample | str"]]):
         try:
             return item, next(iter(self.source.generate([item])))
         except DataError as error:
-            return item, error.message
+            return item, error.line
 
 
 class _Answering(LightningModule):

@@ -270,6 +270,18 @@ class TestFrames:
         for syntax in (pydicom.uid.JPEG2000Lossless, pydicom.uid.JPEGBaseline8Bit):
             assert np.array_equal(read_clip(rewritten(path, syntax, encapsulate(pictures))).frames, FRAMES)
 
+    @pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.2.3.4", str(pydicom.uid.JPEGLSLossless)])
+    def test_a_transfer_syntax_that_is_none_or_another(self, tmp_path, syntax):
+        path = write_dicom(tmp_path / "c.dcm", FRAMES)
+        pictures = [cv2.imencode(".jpg", frame)[1].tobytes() for frame in FRAMES]
+        clip = read_clip(rewritten(path, pydicom.uid.JPEGBaseline8Bit, encapsulate(pictures)))
+        whole = path.read_bytes()
+        declared = str(pydicom.uid.JPEGBaseline8Bit).encode().ljust(22, b"\0")
+        named = syntax.encode().ljust(22, b"\0")
+        assert declared in whole
+        path.write_bytes(whole.replace(declared, named))
+        assert np.array_equal(read_clip(path).frames, clip.frames)
+
     def test_a_still_is_one_by_its_data(self, tmp_path):
         path = write_dicom(tmp_path / "c.dcm", FRAMES[:1])
         with pytest.raises(StillError):
@@ -368,7 +380,7 @@ class TestContainer:
         data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
         data.save_as(path)
         assert np.array_equal(read_clip(path).frames, FRAMES)
-        monkeypatch.setattr("kdkit_echocardio.clips.dataset.MOST_BYTES", FRAMES.nbytes // 4)
+        monkeypatch.setattr("kdkit_echocardio.clips.dataset.MOST_INFLATED", FRAMES.nbytes // 4)
         with pytest.raises(DataError, match="too long"):
             read_clip(path)
 

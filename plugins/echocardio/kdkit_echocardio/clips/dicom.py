@@ -168,7 +168,7 @@ def _decode_mpeg(path: Path, dataset: Any) -> Clip:
 def _decoding_error(path: Path, dataset: Any, error: Exception) -> DataError:
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     name = getattr(syntax, "name", "an unknown transfer syntax")
-    if syntax is not None and syntax.is_encapsulated and not _has_decoder(syntax):
+    if is_encapsulated(dataset) and not _has_decoder(syntax):
         return DataError(
             f"{path} is compressed as {name}, for which no decoder is installed",
             "pip install python-gdcm (or pylibjpeg with pylibjpeg-libjpeg, which is GPL), or export it again as JPEG "
