@@ -95,8 +95,10 @@ def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]
             times.append(frame.time)
             yield _upright(frame)
     # The index says where each packet lies; a demuxer that meets damage on the way to one stops without an error.
-    if packet_count < len(stream.index_entries) - _UNREACHED:
-        detail = f"{packet_count} of the {len(stream.index_entries)} packets in its index can be reached"
+    # One without bytes stands for a frame that was dropped on purpose.
+    indexed_count = sum(entry.size > 0 for entry in stream.index_entries)
+    if packet_count < indexed_count - _UNREACHED:
+        detail = f"{packet_count} of the {indexed_count} packets in its index can be reached"
         raise DataError(f"{path} is damaged: {detail}", _COPY)
 
 
