@@ -10,6 +10,7 @@ import pytest
 from kdkit_echocardio.clips import StillError, clip, read_clip
 from kdkit_echocardio.clips.dataset import is_dicom
 from kdkit_echocardio.phantom import simulate
+from kdkit_echocardio.recordings.video import load_video
 from PIL import Image
 from pydicom.encaps import encapsulate
 from test_clips import region, write_dicom
@@ -488,6 +489,11 @@ class TestVideo:
         assert (clip.fps, clip.flags) == (pytest.approx(25, rel=0.01), ("variable-rate",))
         assert len(clip.frames) == 2720 // 40 + 1
         assert difference(clip_part(clip, [0, 9, 10, 12, 14, 68]), self.long[[0, 9, 10, 11, 12, 39]]) < 4
+
+    def test_labels_count_frames_as_they_are_stored(self, tmp_path):
+        times = [*range(0, 400, 40), *range(400, 2800, 80)]
+        clip = load_video(encoded(tmp_path / "c.mp4", self.long, times=times, bf="0"), None)
+        assert (len(clip.frames), clip.fps, clip.flags) == (40, pytest.approx(39 / 2.72, rel=0.01), ())
 
     def test_times_that_only_jitter_change_nothing(self, tmp_path):
         times = [40 * number + number % 3 * 5 for number in range(40)]

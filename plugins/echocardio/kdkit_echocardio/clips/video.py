@@ -8,6 +8,7 @@ the container needs are not there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,6 @@ from kdkit import DataError
 
 from .clip import MOST_PIXELS, Clip, build_clip, check_extent, plausible_rate
 from .container import missing_bytes
-from .timing import with_times
 
 # Others open further files, or addresses, that the file names (playlists), or take text and pictures for videos.
 _CONTAINERS = (
@@ -65,9 +65,8 @@ def decode_video(path: Path, file: IO[bytes]) -> Clip:
         raise
     except Exception as error:  # PyAV raises OSError, ValueError and its own kinds on damaged bytes
         raise DataError(f"{path} is not a video that can be decoded: {_text(error)}", _guess(path)) from error
-    clip = Clip(clip.frames, rate, coloured=clip.coloured)
     stamps = np.array([np.nan if time is None else time for time in times])
-    return with_times(path, clip, stamps)
+    return replace(clip, fps=rate, times=stamps)
 
 
 def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]) -> Iterator[np.ndarray]:
