@@ -77,7 +77,7 @@ class Domain(Component):
         return 1
 
     def recognises(self, path: Path) -> bool:
-        """Whether ``kdkit predict`` picks this file from a folder: by :attr:`input_suffixes`, unless overridden."""
+        """Whether ``kdkit predict`` picks this file from a folder: by ``input_suffixes``, unless overridden."""
         return path.suffix.lower() in self.input_suffixes
 
     def read(self, path: Path) -> Sample:

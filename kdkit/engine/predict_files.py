@@ -38,10 +38,16 @@ def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files.extend(file for file in sorted(path.rglob("*")) if file.is_file() and domain.recognises(file))
+            inside = (file for file in sorted(path.rglob("*")) if not _is_hidden(file.relative_to(path)))
+            files.extend(file for file in inside if file.is_file() and domain.recognises(file))
         else:
             files.append(path)
     return list(dict.fromkeys(files))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether nobody means this file: macOS leaves ._clip.avi beside clip.avi."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def predict_files(

@@ -146,7 +146,7 @@ class _SourceSamples(Dataset[tuple[int, SampleOrReason]]):
         try:
             return item, next(iter(self.source.generate([item])))
         except DataError as error:
-            return item, error.message
+            return item, error.line
 
 
 class _ModelPredictor(SamplePredictor):

@@ -75,7 +75,7 @@ class Echocardio(Domain):
 
         ``info``: ``name``; ``fps`` (frames per second) and ``spacing_mm`` (millimetres per pixel of the 112 x 112
         clip), None where unknown; ``square``, where the clip was cut out, as
-        :class:`kdkit_echocardio.clips.Square`; ``flags``, what is doubtful about the clip, words of :attr:`flags`
+        :class:`kdkit_echocardio.clips.Square`; ``flags``, words of ``Echocardio.flags`` for what is doubtful,
         separated by blanks. Raises :class:`kdkit.DataError` when the file is unreadable, empty, truncated or no clip.
         """
         from .clips import SIDE, fit, read_clip

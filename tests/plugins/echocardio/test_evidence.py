@@ -10,6 +10,7 @@ import pytest
 from kdkit_echocardio.clips import StillError, clip, read_clip
 from kdkit_echocardio.clips.dataset import is_dicom
 from kdkit_echocardio.phantom import simulate
+from kdkit_echocardio.recordings.video import load_video
 from PIL import Image
 from pydicom.encaps import encapsulate
 from test_clips import region, write_dicom
@@ -270,6 +271,18 @@ class TestFrames:
         for syntax in (pydicom.uid.JPEG2000Lossless, pydicom.uid.JPEGBaseline8Bit):
             assert np.array_equal(read_clip(rewritten(path, syntax, encapsulate(pictures))).frames, FRAMES)
 
+    @pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.2.3.4", str(pydicom.uid.JPEGLSLossless)])
+    def test_a_transfer_syntax_that_is_none_or_another(self, tmp_path, syntax):
+        path = write_dicom(tmp_path / "c.dcm", FRAMES)
+        pictures = [cv2.imencode(".jpg", frame)[1].tobytes() for frame in FRAMES]
+        clip = read_clip(rewritten(path, pydicom.uid.JPEGBaseline8Bit, encapsulate(pictures)))
+        whole = path.read_bytes()
+        declared = str(pydicom.uid.JPEGBaseline8Bit).encode().ljust(22, b"\0")
+        named = syntax.encode().ljust(22, b"\0")
+        assert declared in whole
+        path.write_bytes(whole.replace(declared, named))
+        assert np.array_equal(read_clip(path).frames, clip.frames)
+
     def test_a_still_is_one_by_its_data(self, tmp_path):
         path = write_dicom(tmp_path / "c.dcm", FRAMES[:1])
         with pytest.raises(StillError):
@@ -368,7 +381,7 @@ class TestContainer:
         data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
         data.save_as(path)
         assert np.array_equal(read_clip(path).frames, FRAMES)
-        monkeypatch.setattr("kdkit_echocardio.clips.dataset.MOST_BYTES", FRAMES.nbytes // 4)
+        monkeypatch.setattr("kdkit_echocardio.clips.dataset.MOST_INFLATED", FRAMES.nbytes // 4)
         with pytest.raises(DataError, match="too long"):
             read_clip(path)
 
@@ -476,6 +489,11 @@ class TestVideo:
         assert (clip.fps, clip.flags) == (pytest.approx(25, rel=0.01), ("variable-rate",))
         assert len(clip.frames) == 2720 // 40 + 1
         assert difference(clip_part(clip, [0, 9, 10, 12, 14, 68]), self.long[[0, 9, 10, 11, 12, 39]]) < 4
+
+    def test_labels_count_frames_as_they_are_stored(self, tmp_path):
+        times = [*range(0, 400, 40), *range(400, 2800, 80)]
+        clip = load_video(encoded(tmp_path / "c.mp4", self.long, times=times, bf="0"), None)
+        assert (len(clip.frames), clip.fps, clip.flags) == (40, pytest.approx(39 / 2.72, rel=0.01), ())
 
     def test_times_that_only_jitter_change_nothing(self, tmp_path):
         times = [40 * number + number % 3 * 5 for number in range(40)]

@@ -113,7 +113,7 @@ class TestOtherViewByHeader:
         [
             ({"SeriesDescription": "A4C"}, False),
             ({"SeriesDescription": "Apical 4 chamber"}, False),
-            ({"SeriesDescription": "Adult echo"}, False),
+            ({"SeriesDescription": "Adult echo with Doppler"}, False),
             ({"ViewName": "A2C"}, True),
             ({"SeriesDescription": "PLAX zoom"}, True),
             ({"ImageComments": "subcostal"}, True),
@@ -149,6 +149,7 @@ def clinic(tmp_path):
     write_video(folder / "dark.avi", grow(PHANTOM) * 0)
     (folder / "broken.avi").write_bytes(b"RIFF")
     (folder / "notes.txt").write_text("Dear colleague")
+    (folder / "._moving.gif").write_bytes(b"left by a file system")
     return folder
 
 

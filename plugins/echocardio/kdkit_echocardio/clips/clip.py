@@ -35,6 +35,7 @@ class Clip:
     ``spacing_mm``: the side of a (square) pixel in millimetres, None where unknown.
     ``region``: the box of the 2D tissue picture in pixels, (left, top, right, bottom) with right and bottom excluded,
     where the file names one.
+    ``times``: when each frame was taken, float (T,), seconds, where its file says; perhaps in the order of decoding.
     ``coloured``: the share of the bright pixels that were coloured before they became grey, 0..1.
     ``flags``: words of :data:`kdkit_echocardio.flags.FLAGS` for what the reader did not believe of the file.
     """
@@ -43,6 +44,7 @@ class Clip:
     fps: float | None = None
     spacing_mm: float | None = None
     region: tuple[int, int, int, int] | None = None
+    times: np.ndarray | None = None
     coloured: float = 0.0
     flags: tuple[str, ...] = ()
 

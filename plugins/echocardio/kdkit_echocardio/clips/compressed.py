@@ -27,7 +27,7 @@ _AGAIN = "Export or copy it again."
 
 def is_encapsulated(dataset: Any) -> bool:
     """Whether the pixel data are compressed pictures in items, whatever the transfer syntax says."""
-    return bool(dataset.file_meta.TransferSyntaxUID.is_encapsulated) or dataset.PixelData[:4] == _ITEM
+    return bool(dataset.PixelData[:4] == _ITEM)
 
 
 def fragments(dataset: Any) -> list[bytes]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from kdkit import DataError
 
-from .clip import MOST_BYTES
+MOST_INFLATED = 1 << 28
+"""Bytes of a data set in the deflated transfer syntax, which few use; a file can become a thousand times its size."""
 
 _PREAMBLE, _MARK = 128, b"DICM"
 _DIRECTORY = "DICOMDIR"
@@ -85,10 +86,10 @@ def _inflated(path: Path) -> BytesIO | None:
             return None
         file.seek(_PREAMBLE + len(_MARK) + 12 + int(meta.FileMetaInformationGroupLength))
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        data = inflater.decompress(file.read(), 2 * MOST_BYTES)
+        data = inflater.decompress(file.read(), MOST_INFLATED)
     if inflater.unconsumed_tail:
         raise DataError(
-            f"{path} is too long: it inflates to more than {2 * MOST_BYTES / 2**30:.3g} GiB",
+            f"{path} is too long: it inflates to more than {MOST_INFLATED >> 20} MiB",
             "Cut out some heart beats.",
         )
     return BytesIO(data)

@@ -26,7 +26,6 @@ from .greys import grey_scale
 from .header import frame_times, names_other_view, rate, region_box, regions, spacing
 from .stored import Stored, declared_count, uncompressed
 from .tables import look_up, palette
-from .timing import with_times
 from .video import decode_video
 
 _AGAIN = "Export or copy it again."
@@ -44,7 +43,7 @@ def read_dicom(path: Path) -> Clip:
             boxes = regions(dataset)
             flags = clip.flags + (("other-view",) if names_other_view(dataset) else ())
             declared = declared_count(dataset)
-            if declared != len(clip.frames) and "variable-rate" not in flags:
+            if declared != len(clip.frames):
                 flags = (*flags, "frame-count")
             box = region_box(boxes[0]) if len(boxes) == 1 else None
             clip = replace(clip, spacing_mm=spacing(dataset, boxes), region=box, flags=flags)
@@ -82,9 +81,7 @@ def _decode(path: Path, dataset: Any) -> Clip:
     stored = compressed(path, dataset) if is_encapsulated(dataset) else uncompressed(path, dataset)
     grey, flags = _picture_maker(dataset, stored)
     clip = build_clip(path, (grey(stored.read(index)) for index in range(stored.count)))
-    clip = replace(clip, flags=tuple(flags), fps=rate(dataset))
-    times = frame_times(dataset, stored.count)
-    return clip if times is None else with_times(path, clip, times)
+    return replace(clip, flags=tuple(flags), fps=rate(dataset), times=frame_times(dataset, stored.count))
 
 
 def _picture_maker(dataset: Any, stored: Stored) -> tuple[Picture, list[str]]:
@@ -162,13 +159,14 @@ def _is_mpeg(dataset: Any) -> bool:
 
 def _decode_mpeg(path: Path, dataset: Any) -> Clip:
     clip = decode_video(path, BytesIO(b"".join(fragments(dataset))))
-    return replace(clip, fps=rate(dataset) or clip.fps)
+    fps, times = rate(dataset), frame_times(dataset, len(clip.frames))
+    return clip if fps is None else replace(clip, fps=fps, times=times)
 
 
 def _decoding_error(path: Path, dataset: Any, error: Exception) -> DataError:
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     name = getattr(syntax, "name", "an unknown transfer syntax")
-    if syntax is not None and syntax.is_encapsulated and not _has_decoder(syntax):
+    if is_encapsulated(dataset) and not _has_decoder(syntax):
         return DataError(
             f"{path} is compressed as {name}, for which no decoder is installed",
             "pip install python-gdcm (or pylibjpeg with pylibjpeg-libjpeg, which is GPL), or export it again as JPEG "

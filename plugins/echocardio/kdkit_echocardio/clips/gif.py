@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from PIL import Image, ImageSequence
 from kdkit import DataError
 
 from .clip import Clip, build_clip, check_extent
-from .timing import with_times
 
 _TRAILER = b";"
 _COPY = "Copy it again from its source."
@@ -33,7 +33,7 @@ def read_gif(path: Path) -> Clip:
         raise DataError(f"{path} is truncated or damaged after {len(durations)} frames: {error}", _COPY) from error
     if not path.read_bytes().rstrip(b"\0").endswith(_TRAILER):
         raise DataError(f"{path} is truncated: its end is missing after {len(durations)} frames", _COPY)
-    return with_times(path, clip, np.cumsum([0.0, *durations[:-1]]) / 1000.0)
+    return replace(clip, times=np.cumsum([0.0, *durations[:-1]]) / 1000.0)
 
 
 def _decode_frames(path: Path, image: Image.Image, durations: list[float]) -> Iterator[np.ndarray]:

@@ -23,7 +23,7 @@ _LARGEST_STEP = 10.0
 _VIEW_WORDS = ("ViewName", "StageName", "SeriesDescription", "ImageComments", "ProtocolName")
 _FOUR_CHAMBERS = re.compile(r"\b(a4c|4ch?|ap4|four.?chamber|4.?chamber)\b", re.IGNORECASE)
 _OTHER_VIEWS = re.compile(
-    r"\b(a[235]c|[235]ch|ap[235]|(two|three|five|[235]).?chamber|plax|psax|sax|lax|subcostal|suprasternal|m.?mode|doppler)\b",
+    r"\b(a[235]c|[235]ch|ap[235]|(two|three|five|[235]).?chamber|plax|psax|sax|lax|subcostal|suprasternal)\b",
     re.IGNORECASE,
 )
 

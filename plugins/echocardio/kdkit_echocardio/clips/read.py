@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from kdkit import DataError
 
 from .clip import Clip
 from .dataset import begins_as_dicom
+from .timing import apply_times
 
 
-def read_clip(path: Path) -> Clip:
+def read_clip(path: Path, resample: bool = True) -> Clip:
     """The clip in a video file, an animated GIF or a DICOM cine.
 
-    The content decides the kind, as suffixes may be wrong. Raises :class:`kdkit.DataError`, which names the file and
-    the fault, when it is missing, empty, truncated, damaged, a still image, or no clip at all.
+    The content decides the kind, as suffixes may be wrong. Frames that follow each other unevenly are resampled by
+    their times, unless labels count them as they are stored (``resample``). Raises :class:`kdkit.DataError`, which
+    names the file and the fault, when it is missing, empty, truncated, damaged, a still image, or no clip at all.
     """
     try:
         with path.open("rb") as file:
             head = file.read(132)
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror or error}", "Name a file that you may read."
-        ) from error
+        reason = error.strerror or error
+        raise DataError(f"{path} cannot be read: {reason}", "Name a file that you may read.") from error
     if not head:
         raise DataError(f"{path} is empty (0 bytes)", "Copy it again from its source.")
+    return apply_times(path, _reader(head)(path), resample)
+
+
+def _reader(head: bytes) -> Callable[[Path], Clip]:
+    """What reads a file that begins with these bytes."""
     if begins_as_dicom(head):
         from .dicom import read_dicom
 
-        return read_dicom(path)
+        return read_dicom
     if head[:4] == b"GIF8":
         from .gif import read_gif
 
-        return read_gif(path)
+        return read_gif
     from .video import read_video
 
-    return read_video(path)
+    return read_video

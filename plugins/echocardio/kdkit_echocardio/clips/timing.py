@@ -17,31 +17,37 @@ _JITTER = 0.6
 _MOST_DRIFT = 1.5
 
 
-def with_times(path: Path, clip: Clip, times: np.ndarray) -> Clip:
-    """The clip at the rate of its frames' time stamps, resampled to an even one where they are uneven.
+def apply_times(path: Path, clip: Clip, resample: bool) -> Clip:
+    """The clip at the rate of its frames' times; where those are uneven, resampled to an even one if ``resample``.
 
-    ``times``: float (T,), seconds, in any order. Where some are equal, or no scanner's clock steps like them, they
-    mean nothing, and the clip keeps its rate. Resampling takes for each moment the nearest frame.
+    Where some are equal, or no scanner's clock steps like them, they mean nothing, and the clip keeps its rate.
+    Resampling takes for each moment the nearest frame.
     Raises :class:`kdkit.DataError` where the resampled clip would be too large.
     """
+    if clip.times is None or len(clip.times) != len(clip.frames):
+        return clip
     # Some containers give times in the order of decoding; frames come in that of showing.
-    times = np.sort(times)
+    times = np.sort(clip.times)
     steps = np.diff(times)
-    if len(times) != len(clip.frames) or not np.isfinite(times).all() or not (steps > 0).all():
+    if not np.isfinite(times).all() or not (steps > 0).all():
         return clip
     mean = float(steps.mean())
     usual = float(np.percentile(steps, _USUAL, method="lower"))
     for step, drift in ((mean, _JITTER), (usual, _MOST_DRIFT)):
-        rate = plausible_rate(1.0 / step)
+        rate = _rate(step)
         even = times[0] + step * np.arange(len(times))
         if rate is not None and np.abs(times - even).max() <= drift * step:
             return replace(clip, fps=rate)
-    if rate is None:
-        return clip
-    step = usual
-    count = round((times[-1] - times[0]) / step) + 1
+    if not resample or rate is None:
+        return replace(clip, fps=_rate(mean) or clip.fps)
+    count = round((times[-1] - times[0]) / usual) + 1
     check_extent(path, count, clip.frames.shape[2], clip.frames.shape[1])
-    moments = times[0] + step * np.arange(count)
+    moments = times[0] + usual * np.arange(count)
     later = np.searchsorted(times, moments).clip(1, len(times) - 1)
     nearest = np.where(moments - times[later - 1] <= times[later] - moments, later - 1, later)
-    return replace(clip, frames=clip.frames[nearest], fps=rate, flags=(*clip.flags, "variable-rate"))
+    return replace(clip, frames=clip.frames[nearest], fps=rate, times=moments, flags=(*clip.flags, "variable-rate"))
+
+
+def _rate(step: float) -> float | None:
+    """Frames per second of an interval; times are no more exact than a millionth."""
+    return plausible_rate(round(1.0 / step, 6))

@@ -8,6 +8,7 @@ the container needs are not there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,6 @@ from kdkit import DataError
 
 from .clip import MOST_PIXELS, Clip, build_clip, check_extent, plausible_rate
 from .container import missing_bytes
-from .timing import with_times
 
 # Others open further files, or addresses, that the file names (playlists), or take text and pictures for videos.
 _CONTAINERS = (
@@ -65,9 +65,8 @@ def decode_video(path: Path, file: IO[bytes]) -> Clip:
         raise
     except Exception as error:  # PyAV raises OSError, ValueError and its own kinds on damaged bytes
         raise DataError(f"{path} is not a video that can be decoded: {_text(error)}", _guess(path)) from error
-    clip = Clip(clip.frames, rate, coloured=clip.coloured)
     stamps = np.array([np.nan if time is None else time for time in times])
-    return with_times(path, clip, stamps)
+    return replace(clip, fps=rate, times=stamps)
 
 
 def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]) -> Iterator[np.ndarray]:
@@ -95,8 +94,10 @@ def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]
             times.append(frame.time)
             yield _upright(frame)
     # The index says where each packet lies; a demuxer that meets damage on the way to one stops without an error.
-    if packet_count < len(stream.index_entries) - _UNREACHED:
-        detail = f"{packet_count} of the {len(stream.index_entries)} packets in its index can be reached"
+    # One without bytes stands for a frame that was dropped on purpose.
+    indexed_count = sum(entry.size > 0 for entry in stream.index_entries)
+    if packet_count < indexed_count - _UNREACHED:
+        detail = f"{packet_count} of the {indexed_count} packets in its index can be reached"
         raise DataError(f"{path} is damaged: {detail}", _COPY)
 
 

@@ -75,7 +75,7 @@ def _recording(
     return Recording(
         row.name,
         path,
-        partial(read_clip, path),
+        partial(read_clip, path, resample=False),
         patient=path.stem,
         split=_fold(row),
         view=view,

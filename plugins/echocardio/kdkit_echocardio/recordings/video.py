@@ -13,5 +13,5 @@ def load_video(path: Path, fps: float | None) -> Clip:
 
     Raises :class:`kdkit.DataError`, which names the file.
     """
-    clip = read_clip(path)
+    clip = read_clip(path, resample=False)  # labels count the frames that are stored
     return clip if fps is None else replace(clip, fps=fps)
