@@ -177,13 +177,16 @@ class LoadedStudent:
         inputs: Sequence[Path | str],
         out: Path | str,
         *,
+        outputs: Mapping[str, Any] | None = None,
         hardware: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> FilesOutcome:
         """Predict files, and those in folders, and write the domain's files for each and ``summary.csv`` to ``out``.
 
-        ``hardware``: options of the recipe's ``trainer`` section. Raises :class:`kdkit.DataError` when there is no
-        file to predict, and other :class:`kdkit.KdkitError` when ``out`` cannot be written.
+        What lies in ``out`` from an earlier call with the same student and outputs is kept. ``outputs``: options of
+        the domain that say what is written ({"overlay": "none"}, say). ``hardware``: options of the recipe's
+        ``trainer`` section. Raises :class:`kdkit.DataError` when there is no file to predict, and other
+        :class:`kdkit.KdkitError` when ``out`` cannot be written.
         """
         from kdkit.engine.predict_files import list_inputs, predict_files
 
@@ -193,7 +196,8 @@ class LoadedStudent:
             kinds = ", ".join(self.domain.input_suffixes)
             raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
-            return predict_files(self.student, paths, Path(out), _one_device(hardware), bar)
+            student = self.student.with_outputs(outputs) if outputs else self.student
+            return predict_files(student, paths, Path(out), _one_device(hardware), bar)
 
 
 def load_student(path: Path | str, domain_file: Path | str | None = None) -> LoadedStudent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,15 +22,28 @@ def predict(
     student: StudentArgument,
     inputs: Annotated[list[Path], typer.Argument(help="Files, or folders of them.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
+    overlay: Annotated[
+        str | None,
+        typer.Option("--overlay", help="Moving pictures of the results: mp4, gif, none.", show_default=False),
+    ] = None,
+    masks: Annotated[
+        str | None, typer.Option("--masks", help="Files of the masks: npz, nifti, none.", show_default=False)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another choice of the domain's output.", show_default=False),
+    ] = None,
     domain_file: DomainFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Apply a trained student to files.
 
     kdkit predict RUN clip.avi --out results
+
+    Stopped and started again it goes on: what was predicted with the same student and options is kept.
     """
     from kdkit.api import load_student
-    from kdkit.engine.predict_files import SUMMARY
+    from kdkit.engine.prediction_log import SUMMARY
     from kdkit.errors import DataError
     from kdkit_cli import console
 
@@ -38,7 +51,13 @@ def predict(
     trained_student = load_student(student, domain_file)
     for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")
-    outcome = trained_student.predict_files(inputs, out, hardware=hardware_options(), progress=console.RichProgress())
+    outcome = trained_student.predict_files(
+        inputs,
+        out,
+        outputs=_outputs(overlay, masks, settings or []),
+        hardware=hardware_options(),
+        progress=console.RichProgress(),
+    )
     for path, reason in outcome.skipped:
         console.note(f"  skipped: {console.escape(str(path))} ({console.escape(reason)})")
     for row in outcome.rows:
@@ -57,7 +76,20 @@ def predict(
             f"  {_count(len(outcome.rows), 'file')} · {_count(outcome.items, trained_student.domain.item)} · "
             f"{time.monotonic() - start:.1f} s      {console.escape(str(out / SUMMARY))}"
             + (f"      {_count(len(outcome.skipped), 'file')} skipped" if outcome.skipped else "")
+            + (f"      {_count(outcome.kept, 'file')} predicted before" if outcome.kept else "")
         )
+
+
+def _outputs(overlay: str | None, masks: str | None, settings: list[str]) -> dict[str, Any]:
+    import yaml
+
+    outputs: dict[str, Any] = {"overlay": overlay, "masks": masks}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"expected KEY=VALUE, found {setting!r}", param_hint="--set")
+        outputs[key.strip()] = yaml.safe_load(value)
+    return {key: value for key, value in outputs.items() if value is not None}
 
 
 def _count(number: int, noun: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class TrainedStudent:
     """A student that was read back, with what it needs to be used.
 
     ``notes``: a sentence on each component that is not the one that the student was trained with.
+    ``domain_file``: the Python file of a single-file domain; None when the domain is installed.
     """
 
     network: torch.nn.Module
@@ -40,6 +42,25 @@ class TrainedStudent:
     card: dict[str, Any]
     folder: Path
     notes: list[str]
+    domain_file: Path | None = None
+
+    def with_outputs(self, options: Mapping[str, Any]) -> TrainedStudent:
+        """The same student, whose domain has these options: they say what is written for a predicted file.
+
+        Raises :class:`UsageError` for options that the domain does not have.
+        """
+        domain_class = type(self.domain)
+        try:
+            domain = domain_class(domain_class.Options.model_validate(dict(options)))
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            name = ".".join(map(str, fault["loc"]))
+            known = ", ".join(domain_class.Options.model_fields) or "none"
+            raise UsageError(
+                f"the domain {self.card['domain']} cannot write {name}={options.get(name)!r}: {fault['msg']}",
+                f"What it lets one choose: {known}.",
+            ) from error
+        return replace(self, domain=domain)
 
 
 def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment, training: dict[str, Any]) -> None:
@@ -104,7 +125,9 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     fit_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     domain: Any = registry.component("domain", card["domain"])()
     notes = [_differences(card, kind, component) for kind, component in (("student", student), ("domain", domain))]
-    return TrainedStudent(network.eval().requires_grad_(False), domain, card, folder, list(filter(None, notes)))
+    network.eval().requires_grad_(False)
+    domain_file = registry.find("domain", card["domain"])[0].file
+    return TrainedStudent(network, domain, card, folder, list(filter(None, notes)), domain_file)
 
 
 def _differences(card: dict[str, Any], kind: str, component: Component) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import traceback
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,9 @@ from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
 from kdkit.runs.run import Run
 from kdkit.stages import disjoint
-from kdkit.stages.workers import map_in_processes
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
+from kdkit.workers import map_in_processes, usable_cores
 
 NAME = "generate"
 
@@ -79,7 +78,7 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
         run.progress.say(NAME, what, summary)
     missing_count = sum(stop - start for start, stop in missing)
     with run.progress.work(NAME, what, samples.count, "samples", samples.count - missing_count) as bar:
-        workers = run.experiment.recipe.trainer.workers or os.cpu_count() or 1
+        workers = run.experiment.recipe.trainer.workers or usable_cores()
         for count in _make_shards(samples, missing, workers):
             bar.advance(count)
     samples.store.refresh()

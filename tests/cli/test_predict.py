@@ -33,7 +33,7 @@ def test_each_file_gets_its_answer_and_its_row(trained, clips, cli, tmp_path):
     assert [(Path(row["file"]).name, row["frames"]) for row in rows(out)] == [("b.npy", "7"), ("a.npy", "4")]
     prediction = np.load(out / "b.npz")["prediction"]
     assert prediction.shape == (7, 20, 12) and 0 <= prediction.min() < prediction.max() <= 1
-    assert sorted(path.name for path in out.iterdir()) == ["a.npz", "b.npz", "summary.csv"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["a.npz", "b.npz", "summary.csv"]
 
 
 def test_a_folder_means_the_files_of_the_domain_in_it(trained, clips, cli, tmp_path):
@@ -69,7 +69,9 @@ def test_what_cannot_be_read_is_skipped_with_its_reason_and_a_count(trained, cli
     assert "No such file" in named["missing.npy"] and "cannot take it" in named["flat.npy"]
     assert all("(" in line for line in skipped)
     assert "3 files" in result.out and "6 files skipped" in result.out
-    assert [Path(row["file"]).stem for row in rows(tmp_path / "out")] == ["a", "b", "c"]
+    table = {Path(row["file"]).stem: row for row in rows(tmp_path / "out")}
+    assert [stem for stem, row in table.items() if not row["problem"]] == ["a", "b", "c"]
+    assert "cannot take it" in table["flat"]["problem"] and table["flat"]["frames"] == ""
     assert "Traceback" not in result.err
 
 
@@ -78,7 +80,7 @@ def test_when_no_file_can_be_read_the_exit_code_is_1(trained, cli, tmp_path):
     result = cli("predict", trained, tmp_path / "x.npy", tmp_path / "y.npy", "--out", tmp_path / "out")
     assert result.code == 1
     assert "none of 2 files could be read" in result.err and result.err.count("skipped:") == 2
-    assert not list((tmp_path / "out").iterdir())
+    assert all(row["problem"] for row in rows(tmp_path / "out"))
 
 
 def test_a_folder_without_inputs_is_named(trained, cli, tmp_path):
@@ -211,7 +213,7 @@ def test_weights_of_another_architecture_name_the_first_keys_that_differ(trained
 def test_options_that_mean_nothing_for_files_are_refused(trained, clips, cli, tmp_path):
     for option in (["--devices", "2"], ["--strategy", "ddp"], ["--set", "seed=1"], ["--fresh"]):
         result = cli("predict", trained, clips, "--out", tmp_path / "out", *option)
-        assert result.code == 2 and option[0] in result.err
+        assert result.code == 2 and ("seed=1" if option[0] == "--set" else option[0]) in result.err
 
 
 def test_a_run_without_files_asks_for_them_and_files_without_a_place_ask_for_it(trained, clips, cli):
@@ -225,3 +227,113 @@ def test_a_machine_without_the_hardware_says_so(trained, clips, cli, tmp_path):
     result = cli("predict", trained, clips, "--out", tmp_path / "out", "--accelerator", "tpu")
     assert result.code == 2
     assert "this machine cannot run with accelerator=tpu" in result.err and "Traceback" not in result.err
+
+
+@pytest.fixture
+def predictions(monkeypatch):
+    """The names of the files that are really predicted, in order."""
+    from kdkit.engine import predict_files
+
+    names = []
+    real = predict_files._predict_sample
+
+    def noting(student, sample, device):
+        names.append("unreadable" if isinstance(sample, str) else sample.info["name"])
+        return real(student, sample, device)
+
+    monkeypatch.setattr(predict_files, "_predict_sample", noting)
+    return names
+
+
+def test_what_was_predicted_is_kept_and_what_changed_is_predicted_again(trained, clips, cli, tmp_path, predictions):
+    out = tmp_path / "out"
+    assert cli("predict", trained, clips, "--out", out).code == 0
+    before = (out / "summary.csv").read_bytes()
+    first = list(predictions)
+    again = cli("predict", trained, clips, "--out", out)
+    assert again.code == 0 and "3 files predicted before" in again.out
+    assert predictions == first and (out / "summary.csv").read_bytes() == before
+    np.save(clips / "b.npy", np.full((7, 20, 12), 9, np.uint8))
+    (out / "c.npz").unlink()
+    assert "1 file predicted before" in cli("predict", trained, clips, "--out", out).out
+    assert predictions[len(first) :] == ["b", "c"]
+    assert (out / "c.npz").is_file()
+
+
+def test_an_interrupted_command_goes_on_with_a_whole_summary(trained, clips, cli, tmp_path, predictions, monkeypatch):
+    from kdkit_toy.domain import Toy
+
+    out, real = tmp_path / "out", Toy.write
+
+    def interrupted(self, path, sample, prediction, stem):
+        if path.stem == "b":
+            raise KeyboardInterrupt
+        return real(self, path, sample, prediction, stem)
+
+    monkeypatch.setattr(Toy, "write", interrupted)
+    assert cli("predict", trained, clips, "--out", out).code == 130
+    assert [Path(row["file"]).stem for row in rows(out)] == ["a"]
+    # As a kill leaves it: the last line cut off.
+    log = out / ".predictions.jsonl"
+    log.write_text(log.read_text() + '{"file": "half')
+    monkeypatch.setattr(Toy, "write", real)
+    assert cli("predict", trained, clips, "--out", out).code == 0
+    assert predictions == ["a", "b", "b", "c"]
+    assert [Path(row["file"]).stem for row in rows(out)] == ["a", "b", "c"]
+
+
+def test_another_students_results_are_not_kept(trained, clips, cli, tmp_path, predictions):
+    from safetensors.numpy import load_file, save_file
+
+    other = shutil.copytree(trained / "student", tmp_path / "other")
+    weights = load_file(other / "weights.safetensors")
+    save_file({name: value * 0.5 for name, value in weights.items()}, other / "weights.safetensors")
+    out = tmp_path / "out"
+    cli("predict", trained, clips, "--out", out)
+    cli("predict", other, clips, "--out", out)
+    assert predictions == ["a", "b", "c"] * 2
+
+
+def test_many_files_are_shared_among_processes(trained, clips, cli, tmp_path, monkeypatch):
+    from kdkit.engine import predict_files
+
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    (clips / "cut.npy").write_bytes((clips / "a.npy").read_bytes()[:-10])
+    assert cli("predict", trained, clips, "--out", alone).code == 0
+    monkeypatch.setattr(predict_files, "FEWEST_FILES_FOR_WORKERS", 2)
+    monkeypatch.setattr(predict_files, "usable_cores", lambda: 2)
+    assert cli("predict", trained, clips, "--out", together).code == 0
+    assert (together / "summary.csv").read_bytes() == (alone / "summary.csv").read_bytes()
+    for name in ("a", "b", "c"):
+        first, second = (np.load(out / f"{name}.npz")["prediction"] for out in (alone, together))
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_a_file_that_kills_its_process_is_skipped_and_no_other(trained, clips, monkeypatch):
+    """The pool breaks while "b" is read; each file under way is then tried in a process of its own."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    from kdkit.api import load_student
+    from kdkit.engine import predict_files
+
+    student = load_student(trained).student
+    paths = [clips / f"{name}.npy" for name in "abc"]
+
+    def pool(call, calls, workers):
+        for arguments in calls:
+            if arguments[-2].stem == "b":
+                raise BrokenProcessPool
+            yield predict_files.FileResult(str(arguments[-2]), "")
+
+    monkeypatch.setattr(predict_files, "map_in_processes", pool)
+    results = list(predict_files._predict_in_processes(student, paths, {path: path for path in paths}, 1))
+    assert {Path(result.file).stem: bool(result.skipped) for result in results} == {"a": False, "b": True, "c": False}
+    assert "killed" in next(result.skipped for result in results if result.skipped)
+
+
+def test_what_a_domain_cannot_write_is_refused_before_anything(trained, clips, cli, tmp_path):
+    refused = cli("predict", trained, clips, "--out", tmp_path / "out", "--overlay", "mp4")
+    assert refused.code == 2
+    assert "the domain toy cannot write overlay='mp4'" in refused.err and "none" in refused.err
+    assert not (tmp_path / "out").exists()
+    assert cli("predict", trained, clips, "--out", tmp_path / "out", "--set", "overlay").code == 2

@@ -6,18 +6,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from kdkit import Case, Domain, Figure, Generator, Inspection, KdkitError, Progress, Sample
+from kdkit import (
+    Case,
+    ComponentOptions,
+    Domain,
+    Field,
+    Figure,
+    Generator,
+    Inspection,
+    KdkitError,
+    Progress,
+    Sample,
+)
 
-from .flags import FLAGS, WITHOUT_BEATS, join
+from .flags import FLAGS, join
 from .published import PUBLISHED
 from .suffixes import CLIP_SUFFIXES
-
-if TYPE_CHECKING:
-    from .beats import Beats
 
 # Shares of the frame that a left ventricle can take, from a small one in a deep view to one that fills the sector.
 _LEAST_FOREGROUND, _MOST_FOREGROUND = 0.005, 0.6
@@ -35,6 +43,17 @@ class Echocardio(Domain):
     and resized.
     """
 
+    class Options(ComponentOptions):
+        """What is written for each predicted file."""
+
+        masks: Literal["npz", "nifti", "none"] = Field(
+            "npz", description="Probabilities of every frame (npz), or masks for medical viewers (nifti)."
+        )
+        overlay: Literal["mp4", "gif", "none"] = Field(
+            "mp4", description="A moving picture of the clip with the mask over it."
+        )
+
+    incidental = frozenset({"masks", "overlay"})
     activation = "sigmoid"
     item = "frame"
     input_suffixes = (*CLIP_SUFFIXES, ".dcm", ".dicom")
@@ -78,10 +97,11 @@ class Echocardio(Domain):
         :class:`kdkit_echocardio.clips.Square`; ``flags``, words of ``Echocardio.flags`` for what is doubtful,
         separated by blanks. Raises :class:`kdkit.DataError` when the file is unreadable, empty, truncated or no clip.
         """
-        from .clips import SIDE, fit, read_clip
+        from .clips import SIDE, fit
         from .clips.plausibility import find_flags
+        from .results import read_once
 
-        clip = read_clip(path)
+        clip = read_once(path)
         frames, square = fit(clip)
         spacing = None if clip.spacing_mm is None else clip.spacing_mm * square.side / SIDE
         info = {
@@ -104,10 +124,11 @@ class Echocardio(Domain):
         return path
 
     def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
-        """Write ``<stem>.npz`` and ``<stem>.mp4`` and return the clip's row.
+        """Write what the options ask for beside ``stem`` and return the clip's row.
 
-        ``.npz``: ``probability`` float16 (T, H, W) at the file's own frame size, 0 outside what the network saw.
-        ``.mp4``: the clip with the ventricle tinted and outlined, and its area curve.
+        ``.npz``: ``probability`` uint8 (T, H, W), 255 for 1, at the file's own frame size, 0 outside what the network
+        saw. ``.nii.gz``: the masks, uint8 0/1 (W, H, 1, T), with pixel size and frame time. ``.mp4``, ``.gif``: the
+        clip with the ventricle tinted and outlined, and its area curve.
         The row: ``frames``; ``fps``; ``ed_frame``, the ED frame with the largest area, and ``es_frame``, the ES frame
         that follows it, or, in a clip that ends before, the last one; ``beats``, the number of such pairs;
         ``area_ef`` and ``discs_ef``, percent, from the mean sizes at all ED and all ES frames. Where no ED or no ES
@@ -116,29 +137,9 @@ class Echocardio(Domain):
         the clip, there are no ejection fractions.
         Raises :class:`kdkit.KdkitError` when the files cannot be written.
         """
-        from .beats import find_beats
-        from .clips import Square, read_clip, restore
-        from .clips.atomic import replacing
-        from .clips.overlay import write_overlay
-        from .events import rate_of
-        from .geometry import area_curve, binarize, clean
+        from .results import write_results
 
-        masks = clean(binarize(prediction))
-        areas, rate = area_curve(masks), rate_of(sample)
-        beats = find_beats(areas, rate)
-        square = Square.from_info(sample.info["square"])
-        probability = np.empty((len(prediction), square.height, square.width), np.float16)
-        for number, frame in enumerate(restore(prediction, square)):
-            probability[number] = frame
-        with replacing(stem.with_name(f"{stem.name}.npz")) as partial:
-            np.savez_compressed(partial, probability=probability)
-        video = stem.with_name(f"{stem.name}.mp4")
-        write_overlay(video, read_clip(path).frames, list(probability), areas, beats, rate)
-        flags = str(sample.info.get("flags", ""))
-        row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(masks, areas, beats)}
-        if WITHOUT_BEATS & set(flags.split()):
-            row |= {"area_ef": None, "discs_ef": None}
-        return row | {"flags": flags}
+        return write_results(path, sample, prediction, stem, self.options.masks, self.options.overlay)
 
     def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
         """The DICE, where there are true masks, and the share of foreground.
@@ -235,24 +236,6 @@ class Echocardio(Domain):
             ejection.add(case)
         yield from walls.figures()
         yield from ejection.figures()
-
-
-def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
-    """The columns of the summary that describe the beats."""
-    from .geometry import area_ejection_fraction, discs_ejection_fraction
-
-    ed, es = beats
-    if len(ed) == 0 or len(es) == 0:
-        return {"ed_frame": None, "es_frame": None, "beats": 0, "area_ef": None, "discs_ef": None}
-    largest = ed[areas[ed].argmax()]
-    following = es[es > largest]
-    return {
-        "ed_frame": int(largest),
-        "es_frame": int(following[0] if len(following) else es[-1]),
-        "beats": min(len(ed), len(es)),
-        "area_ef": round(area_ejection_fraction(masks, ed, es), 1),
-        "discs_ef": round(discs_ejection_fraction(masks, ed, es), 1),
-    }
 
 
 def _dice(sample: Sample, mask: np.ndarray) -> list[float]:

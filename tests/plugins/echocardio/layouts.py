@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from kdkit_echocardio.clips.encode import silence_opencv
+from opencv import silence_opencv
 
 SIZE = 112
 

@@ -12,9 +12,9 @@ import pydicom
 import pytest
 from kdkit_echocardio.beats import Beats
 from kdkit_echocardio.clips import SIDE, Clip, Square, fit, read_clip, restore
-from kdkit_echocardio.clips.encode import silence_opencv
 from kdkit_echocardio.clips.overlay import write_overlay
 from kdkit_echocardio.clips.sector import find_sector
+from opencv import silence_opencv
 from PIL import Image
 from pydicom.data import get_testdata_file
 
@@ -504,15 +504,8 @@ class TestOverlay:
         clip = read_clip(self.write(tmp_path / "overlay.mp4", *size))
         assert len(clip.frames) == 12
         assert clip.fps == pytest.approx(25.0)
-        assert clip.frames[0].size >= 160_000
+        assert clip.frames[0].size >= 110_000
         assert [path.name for path in tmp_path.iterdir()] == ["overlay.mp4"]
-
-    def test_browsers_can_play_it(self, tmp_path):
-        capture = cv2.VideoCapture(str(self.write(tmp_path / "overlay.mp4")))
-        codec = struct.pack("<I", int(capture.get(cv2.CAP_PROP_FOURCC)))
-        if codec in (b"mp4v", b"FMP4"):
-            pytest.skip("this build of OpenCV has no VP9 encoder")
-        assert codec.lower() in (b"vp09", b"vp90")
 
     def test_the_ventricle_is_tinted(self, tmp_path):
         capture = cv2.VideoCapture(str(self.write(tmp_path / "overlay.mp4", 112, 112)))

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from kdkit_echocardio import results
 from kdkit_echocardio.beats import Beats
-from kdkit_echocardio.domain import Echocardio, _functional_measures
+from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.generator import Phantom
 from PIL import Image
 from pydicom.data import get_testdata_file
@@ -76,10 +77,10 @@ class TestReadAndWrite:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["cine.mp4", "cine.npz"]
         with np.load(tmp_path / "cine.npz") as saved:
             probability = saved["probability"]
-        assert (probability.dtype, probability.shape) == (np.float16, (30, 240, 320))
+        assert (probability.dtype, probability.shape) == (np.uint8, (30, 240, 320))
         # As many pixels as in the fitted clip, by the square of the scale.
         scale = sample.info["square"]["side"] / 112
-        assert (probability >= 0.5).sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
+        assert (probability >= 128).sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
         # An ellipse scaled by 1.15 at frames 0 and 26 and by 0.85 at frame 13.
         assert list(row) == ["frames", "fps", "ed_frame", "es_frame", "beats", "area_ef", "discs_ef", "flags"]
         assert row["frames"] == 30
@@ -90,10 +91,56 @@ class TestReadAndWrite:
         assert row["area_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2)
         assert row["discs_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 3), abs=2)
 
+    def test_the_overlay_plays_in_browsers_and_shows_every_frame(self, domain, tmp_path, clip):
+        import av
+
+        domain.write(clip, domain.read(clip), ellipse(12), tmp_path / "out")
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            (stream,) = container.streams.video
+            assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+            pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        assert len(pictures) == 12
+        orange = np.abs(pictures[0].astype(int) - (230, 159, 0)).max(-1) < 60
+        assert orange.any()
+
+    @pytest.mark.parametrize(("masks", "overlay", "suffixes"), [
+        ("none", "none", set()),
+        ("none", "gif", {".gif"}),
+        ("nifti", "none", {".nii.gz"}),
+    ])  # fmt: skip
+    def test_only_what_is_asked_for_is_written(self, tmp_path, clip, masks, overlay, suffixes):
+        domain = Echocardio(Echocardio.Options(masks=masks, overlay=overlay))
+        row = domain.write(clip, domain.read(clip), ellipse(12), tmp_path / "out")
+        assert {path.name.removeprefix("out") for path in tmp_path.glob("out*")} == suffixes
+        assert row["frames"] == 12
+        assert domain.fingerprint() == Echocardio().fingerprint()
+
+    def test_masks_for_medical_viewers_have_the_clips_size_and_spacing(self, tmp_path):
+        import nibabel
+
+        domain = Echocardio(Echocardio.Options(masks="nifti", overlay="none"))
+        sample, prediction = domain.read(REAL_CINE), ellipse(30)
+        domain.write(REAL_CINE, sample, prediction, tmp_path / "cine")
+        image = nibabel.load(tmp_path / "cine.nii.gz")
+        assert image.shape == (320, 240, 1, 30)
+        assert image.header.get_zooms()[3] == pytest.approx(1 / sample.info["fps"])
+        masks = np.asarray(image.dataobj)
+        assert set(np.unique(masks)) == {0, 1}
+        scale = sample.info["square"]["side"] / 112
+        assert masks.sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
+
+    def test_a_gif_has_every_frame(self, tmp_path, clip):
+        from PIL import Image
+
+        domain = Echocardio(Echocardio.Options(masks="none", overlay="gif"))
+        domain.write(clip, domain.read(clip), ellipse(12), tmp_path / "out")
+        with Image.open(tmp_path / "out.gif") as picture:
+            assert picture.n_frames == 12
+
     def test_ejection_fraction_is_of_the_mean_sizes_over_beats(self):
         masks = np.concatenate([ellipse(26), ellipse(26, swing=0.2), ellipse(22)]) >= 0.5
         areas = masks.sum((1, 2))
-        row = _functional_measures(masks, areas, Beats(np.array([0, 26, 52]), np.array([13, 39, 65])))
+        row = results._functional_measures(masks, areas, Beats(np.array([0, 26, 52]), np.array([13, 39, 65])))
         assert row["beats"] == 3
         assert (row["ed_frame"], row["es_frame"]) == (26, 39)
         ed, es = areas[[0, 26, 52]].mean(), areas[[13, 39, 65]].mean()
@@ -111,7 +158,7 @@ class TestReadAndWrite:
     )
     def test_clips_that_show_part_of_a_beat(self, ed, es, expected):
         masks = ellipse(48) >= 0.5
-        row = _functional_measures(masks, masks.sum((1, 2)), Beats(np.array(ed, int), np.array(es, int)))
+        row = results._functional_measures(masks, masks.sum((1, 2)), Beats(np.array(ed, int), np.array(es, int)))
         assert (row["ed_frame"], row["es_frame"], row["beats"]) == expected
         assert row["area_ef"] == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
 
@@ -135,11 +182,11 @@ class TestReadAndWrite:
         assert {path.name for path in tmp_path.iterdir()} == {"clip.v2.npz", "clip.v2.mp4"}
 
     def test_spacing_is_that_of_the_fitted_clip(self, domain, tmp_path, monkeypatch):
-        from kdkit_echocardio import clips
         from kdkit_echocardio.clips import Clip
 
         frames = np.random.default_rng(0).integers(0, 255, (8, 224, 224), np.uint8)
-        monkeypatch.setattr(clips, "read_clip", lambda path: Clip(frames, 30.0, 0.5))
+        monkeypatch.setattr(results, "read_clip", lambda path: Clip(frames, 30.0, 0.5))
+        (tmp_path / "any").touch()
         assert domain.read(tmp_path / "any").info["spacing_mm"] == pytest.approx(1.0)
 
     def test_unreadable_file(self, domain, tmp_path):
@@ -252,12 +299,13 @@ class TestPictures:
 
     def test_all_ejection_fractions_together(self, domain, phantoms):
         cases = self.cases([phantoms[i] for i in (1, 2, 1)])  # those that show an ED and an ES
-        figures = list(domain.overview(iter(cases)))
-        assert [figure.title.rpartition(", ")[2] for figure in figures] == ["teacher"] * 2 + ["student"] * 2
-        assert all("one of 3 clips" in figure.caption for figure in figures[::2])
-        assert {"true ejection fraction (%)", "predicted (%)"} <= words_of(figures[0])
-        assert {"predicted − true (points)"} <= words_of(figures[1])
-        assert list(domain.overview(iter(cases[:2]))) == []
+        walls, ejection = np.split(np.array(list(domain.overview(iter(cases))), object), [2])
+        assert [figure.title.rpartition(", ")[2] for figure in walls] == ["teacher", "student"]
+        assert [figure.title.rpartition(", ")[2] for figure in ejection] == ["teacher"] * 2 + ["student"] * 2
+        assert all("one of 3 clips" in figure.caption for figure in ejection[::2])
+        assert {"true ejection fraction (%)", "predicted (%)"} <= words_of(ejection[0])
+        assert {"predicted − true (points)"} <= words_of(ejection[1])
+        assert all("Border errors" in figure.title for figure in domain.overview(iter(cases[:2])))
 
 
 def test_a_sweep_goes_over_the_sixteen_published_students():

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kdkit_echocardio.clips import Clip, read_clip
-from kdkit_echocardio.clips.encode import silence_opencv
 from kdkit_echocardio.recordings import Study, inspect, open_study
 from kdkit_echocardio.recordings.metaimage import read_metaimage
 from kdkit_echocardio.recordings.nifti import read_nifti
 from layouts import EchoNet, beat, is_cavity
+from opencv import silence_opencv
 from PIL import Image
 from test_clips import region, write_dicom
 

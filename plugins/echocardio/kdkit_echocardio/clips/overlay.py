@@ -1,4 +1,4 @@
-"""The overlay video: a predicted mask over the clip."""
+"""The overlay: a predicted mask over the clip, and its area curve below, as a moving picture."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from ..beats import Beats
-from ..drawing import FAINT, INK, blank, colour_of, enlarged, outline, write, write_parts
-from .encode import write_mp4
+from ..drawing import FAINT, INK, blank, colour_of, enlarged, write, write_parts
+from .encode import write_gif, write_mp4
 
 # Pixels of a picture, about: enough to see a contour, few enough to encode quickly.
-_PIXELS = 400 * 400
+_PIXELS = 336 * 336
+_TINT, _HALF = 0.25, 0.5
 # Of the longer side: the strip needs some width, and codecs have limits.
 _NARROWEST, _LONGEST = 160, 1280
 _STRIP, _MARGIN = 96, 14
@@ -23,12 +24,14 @@ _STRIP, _MARGIN = 96, 14
 def write_overlay(
     path: Path, frames: np.ndarray, probability: Sequence[np.ndarray], areas: np.ndarray, beats: Beats, fps: float
 ) -> None:
-    """Write an MP4 of the clip with the ventricle tinted and outlined, and its area curve with ED and ES below.
+    """Write the clip with the ventricle tinted and outlined, and its area curve with ED and ES below.
 
-    ``frames``: uint8 (T, H, W); ``probability``: T arrays (H, W), 0..1; ``areas``: (T,), any unit; ``beats``: the ED
-    and ES frames; ``fps``: frames per second. Raises :class:`kdkit.KdkitError` when the file cannot be written.
+    ``path``: ends with ``.mp4`` or ``.gif``. ``frames``: uint8 (T, H, W); ``probability``: T arrays (H, W), 0..1;
+    ``areas``: (T,), any unit; ``beats``: the ED and ES frames; ``fps``: frames per second. Raises
+    :class:`kdkit.KdkitError` when the file cannot be written.
     """
-    write_mp4(path, _pictures(frames, probability, areas, beats, fps), fps)
+    write_pictures = write_gif if path.suffix == ".gif" else write_mp4
+    write_pictures(path, _pictures(frames, probability, areas, beats, fps), fps)
 
 
 def _pictures(
@@ -37,14 +40,28 @@ def _pictures(
     height, width = _size(*frames.shape[1:])
     points = _curve(areas, width)
     strip = _strip(points, beats, width)
+    tint = np.full((height, width, 3), colour_of("student"), np.uint8)
     for number, (frame, mask) in enumerate(zip(frames, probability, strict=True)):
         picture = enlarged(frame, width, height)
-        outline(picture, mask, colour_of("student"), fill=0.25)
+        _tint_and_outline(picture, mask, tint)
         event = "ED" if number in beats.ed else "ES" if number in beats.es else ""
         below = strip.copy()
         write_parts(below, 8, 3, [(f"{number / fps:.2f} s   frame {number}   ", INK), (event, colour_of("student"))])
         cv2.circle(below, points[number].tolist(), 4, INK, -1, cv2.LINE_AA)
         yield np.concatenate([picture, below])
+
+
+def _tint_and_outline(picture: np.ndarray, mask: np.ndarray, tint: np.ndarray) -> None:
+    """Draw a mask (h, w), 0..1, of any size, in a ``tint`` as large as the picture, uint8 RGB.
+
+    Quicker than :func:`kdkit_echocardio.drawing.outline`, and half a pixel less exact.
+    """
+    height, width = picture.shape[:2]
+    smooth = cv2.resize(np.asarray(mask, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    inside = (smooth >= _HALF).astype(np.uint8)
+    cv2.copyTo(cv2.addWeighted(picture, 1 - _TINT, tint, _TINT, 0), inside, picture)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.polylines(picture, contours, True, colour_of("student"), 1, cv2.LINE_AA)
 
 
 def _size(height: int, width: int) -> tuple[int, int]:

@@ -11,9 +11,22 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may use: those it is bound to, within its container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _CGROUP_QUOTA.read_text(encoding="ascii").split()[:2]
+        return max(1, min(cores, int(int(quota) / int(period)))) if quota != "max" else cores
+    except (OSError, ValueError):
+        return cores
+
 
 # Seconds until an interruption is noticed while every worker is busy.
 PATIENCE = 0.2

@@ -1,0 +1,115 @@
+"""What ``kdkit predict`` writes for a clip: masks, an overlay, and a row of the summary."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from kdkit import Sample
+
+from .beats import find_beats
+from .clips import Clip, Square, read_clip, restore
+from .clips.atomic import replacing
+from .clips.overlay import write_overlay
+from .events import rate_of
+from .flags import WITHOUT_BEATS
+from .geometry import area_curve, area_ejection_fraction, binarize, clean, discs_ejection_fraction
+
+if TYPE_CHECKING:
+    from .beats import Beats
+
+Overlay = Literal["mp4", "gif", "none"]
+MaskFormat = Literal["npz", "nifti", "none"]
+
+# The quickest level: masks are mostly constant, and stronger compression takes longer than the network.
+_COMPRESSION = 1
+_HIGHEST = 255
+
+
+def write_results(
+    path: Path, sample: Sample, prediction: np.ndarray, stem: Path, masks: MaskFormat, overlay: Overlay
+) -> Mapping[str, Any]:
+    """The files of one clip and its row; see :meth:`kdkit_echocardio.domain.Echocardio.write`."""
+    cavities = clean(binarize(prediction))
+    areas, rate = area_curve(cavities), rate_of(sample)
+    beats = find_beats(areas, rate)
+    if masks != "none" or overlay != "none":
+        clip = read_once(path)
+        probability = _at_clip_size(prediction, Square.from_info(sample.info["square"]))
+        if masks == "npz":
+            _write_npz(stem.with_name(f"{stem.name}.npz"), probability)
+        elif masks == "nifti":
+            _write_nifti(stem.with_name(f"{stem.name}.nii.gz"), probability, clip)
+        if overlay != "none":
+            shown = [frame.astype(np.float32) / _HIGHEST for frame in probability]
+            write_overlay(stem.with_name(f"{stem.name}.{overlay}"), clip.frames, shown, areas, beats, rate)
+    flags = str(sample.info.get("flags", ""))
+    row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(cavities, areas, beats)}
+    if WITHOUT_BEATS & set(flags.split()):
+        row |= {"area_ef": None, "discs_ef": None}
+    return row | {"flags": flags}
+
+
+def read_once(path: Path) -> Clip:
+    """The clip in a file; the one that was read last is kept, as its pictures are wanted again."""
+    status = path.stat()
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, modified: int, size: int) -> Clip:
+    return read_clip(path)
+
+
+def _at_clip_size(prediction: np.ndarray, square: Square) -> np.ndarray:
+    """The probabilities at the clip's own size: uint8 (T, H, W), 255 for 1."""
+    probability = np.empty((len(prediction), square.height, square.width), np.uint8)
+    for number, frame in enumerate(restore(prediction, square)):
+        probability[number] = np.rint(frame * _HIGHEST)
+    return probability
+
+
+def _write_npz(path: Path, probability: np.ndarray) -> None:
+    with (
+        replacing(path) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive,
+        archive.open("probability.npy", "w", force_zip64=True) as member,
+    ):
+        np.lib.format.write_array(member, probability)
+
+
+def _write_nifti(path: Path, probability: np.ndarray, clip: Clip) -> None:
+    """The masks as uint8 (x, y, 1, time) with the clip's pixel size in mm and seconds between frames."""
+    import gzip
+
+    import nibabel
+
+    spacing = clip.spacing_mm or 1.0
+    masks = (probability >= (_HIGHEST + 1) // 2).astype(np.uint8).transpose(2, 1, 0)[:, :, None]
+    # NIfTI's axes point right and up where those of pictures point left and down.
+    image = nibabel.Nifti1Image(masks, np.diag([-spacing, -spacing, spacing, 1.0]))
+    image.header.set_zooms((spacing, spacing, spacing, 1 / clip.fps if clip.fps else 1.0))
+    image.header.set_xyzt_units("mm", "sec")
+    with replacing(path) as partial:
+        partial.write_bytes(gzip.compress(image.to_bytes(), _COMPRESSION))
+
+
+def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
+    """The columns of the summary that describe the beats."""
+    ed, es = beats
+    if len(ed) == 0 or len(es) == 0:
+        return {"ed_frame": None, "es_frame": None, "beats": 0, "area_ef": None, "discs_ef": None}
+    largest = ed[areas[ed].argmax()]
+    following = es[es > largest]
+    return {
+        "ed_frame": int(largest),
+        "es_frame": int(following[0] if len(following) else es[-1]),
+        "beats": min(len(ed), len(es)),
+        "area_ef": round(area_ejection_fraction(masks, ed, es), 1),
+        "discs_ef": round(discs_ejection_fraction(masks, ed, es), 1),
+    }
