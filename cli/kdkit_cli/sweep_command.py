@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdkit_cli.commands import Command
-from kdkit_cli.options import ConfigOption, DomainArgument, SetOption
+from kdkit_cli.options import ConfigOption, DomainArgument, SeedsOption, SetOption, seed_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def sweep(
     control: Annotated[bool, typer.Option("--control", help="Train and measure each point's control, too.")] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
+    seeds: SeedsOption = None,
 ) -> None:
     """Run every combination of some values.
 
@@ -65,7 +66,7 @@ def sweep(
     from kdkit.sweep.results import read_result, write_page, write_table
     from kdkit_cli import console
 
-    sweep_plan = plan(discover(), domain, grid or [], config, settings or [], control)
+    sweep_plan = plan(discover(), domain, grid or [], config, [*(settings or []), *seed_settings(seeds)], control)
     root = home()
     folder = choose_sweep_folder(root, sweep_plan, out)
     count = len(sweep_plan.points)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.estimate import SeedScore
 from kdkit.evaluation.judgement import JudgedDifference
-from kdkit.evaluation.numbers import format_score, with_unit
+from kdkit.evaluation.numbers import format_score, format_significant, with_unit
 from kdkit.evaluation.outcome import Outcome
 from kdkit.runs.folder import CONTROL, STUDENT, TEACHER
 
@@ -89,6 +90,9 @@ def _numbers(outcome: Outcome, student: Score) -> str:
             parts.append(f"{model} {with_unit(format_score(score).line, score.unit)}")
     units = f" of {student.units} units" if student.units != student.n else ""
     text = f"{outcome.metric} on {student.n} sample{'' if student.n == 1 else 's'}{units}: {', '.join(parts)}."
+    if isinstance(student, SeedScore) and student.spread is not None:
+        deviation = with_unit(format_significant(student.spread, 2), student.unit)
+        text += f" The student's is the mean of {len(student.seeds)} training seeds (standard deviation {deviation})."
     teacher = outcome.difference(STUDENT, TEACHER)
     if teacher is None or teacher.value is None:
         return text

@@ -19,6 +19,7 @@ from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.schema import Recipe
 from kdkit.recipe.show import commented_yaml
 from kdkit.runs.folder import CONTROL, HUMANS, STUDENT, TEACHER
+from kdkit.runs.run import training_seed
 
 TEMPLATE = "run.html"
 WORST_SAMPLES = 10
@@ -60,6 +61,7 @@ def page(
         TEMPLATE,
         {"common_format": common_format(_known(outcome.samples, STUDENT)), "format_duration": format_duration},
         recipe=recipe,
+        training_seeds=[training_seed(recipe.seed, number) for number in range(recipe.training.seeds)],
         plays=isinstance(experiment.generator, Adversary),
         name=name,
         models=_models(recipe, outcome),
@@ -84,7 +86,9 @@ def page(
 
 def _models(recipe: Recipe, outcome: Outcome) -> dict[str, str]:
     """Each model's name with the component behind it."""
-    components = {TEACHER: recipe.teacher.name, STUDENT: recipe.student.name, HUMANS: "beside each other"}
+    seeds = recipe.training.seeds
+    student = f"{recipe.student.name}, mean of {seeds} seeds" if seeds > 1 else recipe.student.name
+    components = {TEACHER: recipe.teacher.name, STUDENT: student, HUMANS: "beside each other"}
     if recipe.control:
         components[CONTROL] = f"{recipe.student.name} on {recipe.control.generator.name}"
     return {model: components.get(model, "") for model in outcome.scores}

@@ -78,8 +78,12 @@ class Experiment:
         return components
 
     def identity(self) -> str:
-        """16 hexadecimal digits of what a run computes, whatever it runs on and however it was written: names it."""
+        """16 hexadecimal digits of what a run computes, whatever it runs on and however it was written: names it.
+
+        The number of seeds does not count: more of them are added to the same run.
+        """
         recipe = {key: value for key, value in self.resolved_tree().items() if key != "trainer"}
+        recipe["training"] = {key: value for key, value in recipe["training"].items() if key != "seeds"}
         return fingerprint_of(recipe=recipe, precision=self.recipe.trainer.precision)
 
     def resolved_tree(self) -> dict[str, Any]:

@@ -73,6 +73,12 @@ class Training(Part):
     patience: int | None = Field(
         None, ge=1, description="Stop after so many epochs without a better validation loss; null never does."
     )
+    seeds: int = Field(
+        1,
+        ge=1,
+        description="Students that are trained alike but for their seed; scores are their means, and intervals hold "
+        "the doubt about the seed, too.",
+    )
 
 
 class Evaluation(Part):

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.generator import Generator
@@ -33,17 +35,25 @@ class LabelledSplit:
 
 @dataclass(frozen=True)
 class Arm:
-    """One student to be trained: the real one, or the control.
+    """One network to be trained: a student, or the control.
 
-    ``training``, ``validation``: None where an adversary makes samples up in the training. ``options``: how it is
-    trained.
+    ``model``: which of the two it is in scores. ``number``: from 0, which of the students that differ in their seed
+    alone. ``training``, ``validation``: None where an adversary makes samples up in the training. ``options``: how it
+    is trained. ``seed``: of its initial weights and the order of its batches.
     """
 
-    name: str
+    model: str
+    number: int
     training: LabelledSplit | None
     validation: LabelledSplit | None
     options: Training
+    seed: int
     fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """What its folders are called; number 0 is called as the model is."""
+        return f"{self.model}-seed{self.number}" if self.number else self.model
 
 
 class Run:
@@ -64,8 +74,9 @@ class Run:
 
     @cached_property
     def arms(self) -> list[Arm]:
-        """The student, and the control if there is one."""
-        arms = [self._arm(STUDENT, self.experiment.generator)]
+        """The students, one for each seed, and the control if there is one."""
+        seeds = range(self.experiment.recipe.training.seeds)
+        arms = [self._arm(STUDENT, self.experiment.generator, number) for number in seeds]
         if self.experiment.control_generator:
             arms.append(self._arm(CONTROL, self.experiment.control_generator))
         return arms
@@ -78,6 +89,8 @@ class Run:
         """Every split that the teacher has to label."""
         yield self.evaluation
         for arm in self.arms:
+            if arm.number:
+                continue  # students of other seeds learn from the same targets
             yield from (part for part in (arm.validation, arm.training) if part)
 
     @cached_property
@@ -119,8 +132,9 @@ class Run:
         )
         return LabelledSplit(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
 
-    def _arm(self, name: str, generator: Generator | Adversary) -> Arm:
-        recipe, experiment, options = self.experiment.recipe, self.experiment, self._training_options(name)
+    def _arm(self, model: str, generator: Generator | Adversary, number: int = 0) -> Arm:
+        recipe, experiment, options = self.experiment.recipe, self.experiment, self._training_options(model)
+        seed = training_seed(recipe.seed, number)
         if isinstance(generator, Adversary):
             counts = recipe.samples
             fingerprint = fingerprint_of(
@@ -128,9 +142,9 @@ class Run:
                 teacher=self._teacher_fingerprint,
                 activation=experiment.domain.activation,
                 samples=[counts.validation, counts.train],
-                **self._training_parts(options),
+                **self._training_parts(options, seed),
             )
-            return Arm(name, None, None, options, fingerprint)
+            return Arm(model, number, None, None, options, seed, fingerprint)
         samples = self._samples[generator.fingerprint()]
         first = self._evaluation_count if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
@@ -139,27 +153,32 @@ class Run:
         fingerprint = fingerprint_of(
             targets=training.fingerprint,
             splits=[first, middle, training.split.stop],
-            **self._training_parts(options),
+            **self._training_parts(options, seed),
         )
-        return Arm(name, training, validation, options, fingerprint)
+        return Arm(model, number, training, validation, options, seed, fingerprint)
 
-    def _training_options(self, name: str) -> Training:
+    def _training_options(self, model: str) -> Training:
         """How an arm is trained: the control's epochs may be fewer."""
         recipe = self.experiment.recipe
-        if name == CONTROL and recipe.control and recipe.control.epochs:
+        if model == CONTROL and recipe.control and recipe.control.epochs:
             return recipe.training.model_copy(update={"epochs": recipe.control.epochs})
         return recipe.training
 
-    def _training_parts(self, options: Training) -> dict[str, Any]:
+    def _training_parts(self, options: Training, seed: int) -> dict[str, Any]:
         """What a student depends on beside its samples."""
         recipe, experiment = self.experiment.recipe, self.experiment
         return {
             "student": experiment.student.fingerprint(),
             "objective": _fingerprint_of_terms(experiment.terms),
-            "training": options.model_dump(mode="json"),
-            "seed": recipe.seed,
+            "training": options.model_dump(mode="json", exclude={"seeds"}),
+            "seed": seed,
             "precision": recipe.trainer.precision,
         }
+
+
+def training_seed(seed: int, number: int) -> int:
+    """The training seed, 0 to 2**32 - 1, of student ``number`` under the recipe's ``seed``, which number 0 has."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
 
 
 def _fingerprint_of_terms(terms: Sequence[Term]) -> str:

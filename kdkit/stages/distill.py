@@ -64,7 +64,8 @@ def _distill(run: Run, arm: Arm) -> None:
 
     recipe = run.experiment.recipe
     checkpoints = run.folder.checkpoints(arm.name)
-    what = recipe.student.name if arm.name != CONTROL else f"{recipe.student.name} on {_control_name(run)}"
+    what = recipe.student.name if arm.model != CONTROL else f"{recipe.student.name} on {_control_name(run)}"
+    what += f", seed {arm.number}" if recipe.training.seeds > 1 and arm.model != CONTROL else ""
     start = time.monotonic()
     with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
         outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar)
@@ -74,12 +75,12 @@ def _distill(run: Run, arm: Arm) -> None:
     provenance = {
         "fingerprint": arm.fingerprint,
         "targets": arm.training.fingerprint if arm.training else None,
-        "generator": recipe.generator.name if arm.name != CONTROL else _control_name(run),
+        "generator": recipe.generator.name if arm.model != CONTROL else _control_name(run),
         "teacher": recipe.teacher.name,
         "samples": recipe.samples.train,
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
-        "seed": recipe.seed,
+        "seed": arm.seed,
     }
     write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
     run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds)

@@ -18,7 +18,7 @@ from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 4
+FORMAT = 5
 
 
 def fingerprint(run: Run) -> str:

@@ -56,9 +56,12 @@ class Sweep:
     def common_identity(self) -> str:
         """16 hexadecimal digits of what all points have in common: more values of an axis do not change it."""
         recipes = [set(flatten(point.experiment.resolved_tree()).items()) for point in self.points]
-        swept = tuple(axis.path for axis in self.axes)
+        # More seeds, too, are added to the same runs.
+        swept = (*(axis.path for axis in self.axes), "training.seeds")
         common = {path: value for path, value in set.intersection(*recipes) if not path.startswith(swept)}
-        return fingerprint_of(common={path: common[path] for path in sorted(common)}, swept=sorted(swept))
+        return fingerprint_of(
+            common={path: common[path] for path in sorted(common)}, swept=sorted(axis.path for axis in self.axes)
+        )
 
 
 def plan(

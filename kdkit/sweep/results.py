@@ -9,6 +9,7 @@ from typing import Any
 
 from kdkit.atomic import read_json, write_csv, write_text
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.outcome import read_score
 from kdkit.pages.sweep import SweepPoint, SweepSummary, page
 from kdkit.runs.folder import STUDENT
 from kdkit.sweep.grid import short_names, strip_quotes
@@ -40,7 +41,7 @@ def read_result(folder: Path, point: Point, failure: str | None) -> Result:
     return Result(
         point,
         failure or "",
-        {name: Score(**score) for name, score in scores.items()},
+        {name: read_score(score) for name, score in scores.items()},
         {key: facts.get(key) for key in FACTS},
     )
 

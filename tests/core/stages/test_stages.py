@@ -77,12 +77,17 @@ def test_a_whole_run_leaves_every_artifact(prepare):
     differences = scores.pop("differences")
     assert set(differences) == {"student-teacher", "student-control", "teacher-control"}
     gap = differences["student-teacher"]["overlap"]
-    assert set(gap) == {"value", "ci_low", "ci_high", "n", "units", "margin", "verdict", "more_units"}
+    assert set(gap) == {"value", "ci_low", "ci_high", "n", "units", "margin", "verdict", "more_units"} | {
+        "seeds",
+        "spread",
+        "seed_half_width",
+    }
     assert gap["value"] == pytest.approx(
         scores["student"]["overlap"]["value"] - scores["teacher"]["overlap"]["value"]
     )
-    for by_name in scores.values():
-        assert set(by_name["overlap"]) == {"value", "ci_low", "ci_high", "n", "units", "unit", "higher_is_better"}
+    for model, by_name in scores.items():
+        keys = {"value", "ci_low", "ci_high", "n", "units", "unit", "higher_is_better"}
+        assert set(by_name["overlap"]) == (keys | {"seeds", "spread"} if model == "student" else keys)
         assert by_name["overlap"]["n"] == 3
     assert scores["student"]["overlap"]["value"] > scores["control"]["overlap"]["value"]
     assert run.folder.report_file.is_file() and run.folder.recipe_file.is_file()
