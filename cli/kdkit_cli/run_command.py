@@ -40,7 +40,7 @@ SheetOption = Annotated[
 
 _STAGES = {
     "label": "Have the teacher label every sample.",
-    "distill": "Train student and control on the teacher's targets.",
+    "distill": "Train student and controls on the teacher's targets.",
 }
 
 

@@ -46,7 +46,7 @@ def sweep(
         typer.Option("--out", help="Folder of the sweep.  [default: runs/DOMAIN/sweep-NAME]", show_default=False),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at once, each with one thread if several.")] = 1,
-    control: Annotated[bool, typer.Option("--control", help="Train and measure each point's control, too.")] = False,
+    control: Annotated[bool, typer.Option("--control", help="Train and measure each point's controls, too.")] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
     seeds: SeedsOption = None,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from kdkit.evaluation.paired import CaseRecord, Difference
-from kdkit.runs.folder import CONTROL, STUDENT, TEACHER
+from kdkit.runs.folder import STUDENT, TEACHER
 
 Word = Literal["equivalent or better", "slightly worse", "worse", "cannot tell"]
 
@@ -80,19 +80,18 @@ def _more_units(distance: float, half_width: float, seed_half_width: float, unit
     return max(1, math.ceil(units * (unit_part / within_reach - 1)))
 
 
-# What is set beside what, where both were measured.
-_PAIRS = ((STUDENT, TEACHER), (STUDENT, CONTROL), (TEACHER, CONTROL))
-
-
 def judge_differences(
     record: CaseRecord, models: Collection[str], margin: Callable[[str], float], seed: int = 0
 ) -> dict[str, dict[str, JudgedDifference]]:
     """ "student-teacher" and the like to metric to the judged difference; left out where nothing can be paired.
 
+    The student is set beside its teacher, and both beside every control.
     ``margin``: from a metric's name to the loss that would matter.
     """
     differences: dict[str, dict[str, JudgedDifference]] = {}
-    for model, other in _PAIRS:
+    controls = [model for model in models if model not in (STUDENT, TEACHER)]
+    pairs = [(STUDENT, TEACHER), *((model, control) for control in controls for model in (STUDENT, TEACHER))]
+    for model, other in pairs:
         if not {model, other} <= set(models):
             continue
         for name, metric in record.metrics.items():

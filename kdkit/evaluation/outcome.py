@@ -13,6 +13,7 @@ from kdkit.contracts.metric import Score
 from kdkit.errors import StoreError
 from kdkit.evaluation.estimate import SeedScore
 from kdkit.evaluation.judgement import JudgedDifference
+from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
 from kdkit.runs.run import Run
 
 DIFFERENCES = "differences"
@@ -60,6 +61,11 @@ class Outcome:
     histories: Mapping[str, Epochs]
     samples: list[SampleValues]
     differences: Mapping[str, Mapping[str, JudgedDifference]] = field(default_factory=dict)
+
+    @property
+    def controls(self) -> list[str]:
+        """The controls, in the order of the recipe; the student has to be better than the first."""
+        return [model for model in self.scores if model not in (STUDENT, TEACHER, HUMANS)]
 
     def first(self, model: str) -> Score | None:
         """A model's score on the first metric; None when there is no such model."""

@@ -1,4 +1,4 @@
-"""The predictions that lie in a run: of its teacher, its student and its control."""
+"""The predictions that lie in a run: of its teacher, its student and its controls."""
 
 from __future__ import annotations
 

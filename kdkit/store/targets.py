@@ -31,6 +31,14 @@ def encode_logits(logits: torch.Tensor, activation: Activation) -> np.ndarray:
     return array.astype(np.float16) if activation == "softmax" else array
 
 
+def encode_prediction(prediction: np.ndarray, activation: Activation) -> np.ndarray:
+    """An activated prediction as the logits behind it are kept; "softmax": probabilities of 1e-4 at least."""
+    values = np.asarray(prediction, np.float32)
+    if activation == "sigmoid":
+        return np.asarray(np.rint(values * 255), np.uint8)
+    return np.log(np.maximum(values, 1e-4)).astype(np.float16) if activation == "softmax" else values
+
+
 def decode_targets(encoded: np.ndarray, activation: Activation) -> np.ndarray:
     """What an objective receives, float32: probabilities for "sigmoid", else logits or values."""
     values = encoded.astype(np.float32)

@@ -74,7 +74,7 @@ def plan(
 ) -> Sweep:
     """The sweep of ``domain`` over ``grid`` (``path=v1,v2``), or over the grid that the domain declares.
 
-    ``control``: whether each point trains its control, too. Each point runs on one device unless ``settings`` say
+    ``control``: whether each point trains its controls, too. Each point runs on one device unless ``settings`` say
     otherwise. Raises :class:`RecipeError` with every fault of any point, and :class:`UsageError` when there is no
     grid or the domain is unknown.
     """
@@ -95,7 +95,7 @@ def plan(
     for values in combinations(axes):
         point_settings = ("trainer.devices=1", *settings, *(f"{path}={value}" for path, value in values.items()))
         if not control:
-            point_settings = (*point_settings, "control=null")
+            point_settings = (*point_settings, "controls=[]")
         try:
             experiment = load_experiment(registry, domain, config, point_settings)
         except RecipeError as error:

@@ -215,7 +215,7 @@ def test_a_domain_that_draws_no_sheet_says_so(cli, toy, tmp_path, monkeypatch):
 
 
 def test_hardware_that_is_not_there_is_told(cli, toy):
-    finished = cli("label", "toy", "--accelerator", "tpu", "--set", "control=null")
+    finished = cli("label", "toy", "--accelerator", "tpu", "--set", "controls=[]")
     one_message(finished, 2)
     assert "accelerator=tpu" in finished.err and "trainer" in finished.err
 

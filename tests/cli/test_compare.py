@@ -11,7 +11,7 @@ import pytest
 from kdkit.stages.pipeline import run_stages
 
 TOY = Path(__file__).parents[1] / "toy"
-SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=5", "training.epochs=2", "control=null")
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=5", "training.epochs=2", "controls=[]")
 
 
 @pytest.fixture(scope="module")

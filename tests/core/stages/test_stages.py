@@ -23,7 +23,7 @@ from kdkit.stages import generate
 from kdkit.stages.pipeline import STAGE_NAMES, run_stages
 from kdkit.store.targets import NAME
 
-SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=2", "control=null")
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=2", "controls=[]")
 
 
 TOY = Path(__file__).parents[2] / "toy"
@@ -312,7 +312,7 @@ def test_an_answer_that_is_not_finite_is_never_stored(prepare, monkeypatch):
 
 
 def test_the_control_may_be_trained_for_fewer_epochs(prepare):
-    run = prepare(*SMALL[:4], "control.epochs=1")
+    run = prepare(*SMALL[:4], "controls.0.epochs=1")
     run_stages(run, last="distill")
     epochs = {arm.name: len(run.folder.history(arm.name).read_text().splitlines()) - 1 for arm in run.arms}
     assert epochs == {"student": 2, "control": 1}
@@ -378,7 +378,7 @@ def test_evaluation_samples_are_never_trained_on_wherever_they_come_from(prepare
         (),
         ("evaluation.generator={name: discs}",),
         ("evaluation.generator={name: discs, size: 12}",),
-        ("control.generator={name: discs}",),
+        ("controls.0.generator={name: discs}",),
         ("evaluation.generator={name: noise, shape: [4, 16, 16]}",),
     ):
         run = prepare("samples.train=6", "samples.validation=2", "samples.evaluation=3", *settings)
@@ -480,7 +480,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(prepare):
         run_stages(prepare(*SMALL, "student.gain=1e38"))
 
 
-LONG = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=4", "control=null")
+LONG = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=4", "controls=[]")
 
 
 class CutOffError(Exception):
