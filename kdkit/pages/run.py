@@ -81,7 +81,7 @@ def page(
         score_rows=score_rows(outcome, experiment.metrics),
         fact_rows=facts,
         gains=[f"{row.name} {cell.note}" for row in facts for cell in row.cells if cell.note],
-        training=charts.training_chart(outcome.histories, _objective(experiment)) if outcome.histories else None,
+        training=_training(experiment, outcome),
         retention=retention,
         retention_chart=charts.retention_chart(retention, outcome.metric) if retention else None,
         terms=_terms(experiment, outcome),
@@ -123,6 +123,13 @@ def _describe(control: Control, recipe: Recipe) -> str:
 def _objective(experiment: Experiment) -> str:
     """The loss in words: "kl", or "soft-bce + 0.5 soft-dice"."""
     return " + ".join(term.name if term.weight == 1 else f"{term.weight:g} {term.name}" for term in experiment.terms)
+
+
+def _training(experiment: Experiment, outcome: Outcome) -> Any:
+    """The losses of the student and of the first control; more lines could not be told apart."""
+    models = (STUDENT, *outcome.controls[:1])
+    histories = {model: outcome.histories[model] for model in models if model in outcome.histories}
+    return charts.training_chart(histories, _objective(experiment)) if histories else None
 
 
 def _terms(experiment: Experiment, outcome: Outcome) -> Any:

@@ -39,7 +39,7 @@ class ScoreCell:
     score: Score
     text: FormattedScore
     mark: Mark | None
-    seeds: str
+    seeds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,13 @@ def fact_rows(outcome: Outcome, item: str) -> list[FactRow]:
     ]
 
 
-def format_seeds(score: Score) -> str:
-    """Each seed's score and their standard deviation; "" for a single seed."""
+def format_seeds(score: Score) -> tuple[str, ...]:
+    """Each seed's score, and their standard deviation; nothing for a single seed."""
     if not isinstance(score, SeedScore) or score.spread is None:
-        return ""
+        return ()
     write = common_format(score.seeds)
     values = ", ".join(NOTHING if value is None else write(value) for value in score.seeds)
-    return f"seeds {values}; sd {format_significant(score.spread, 2)}"
+    return f"seeds {values}", f"sd {format_significant(score.spread, 2)}"
 
 
 def _cells(facts: Mapping[str, Mapping[str, Any]], key: str, write: Any, word: str, smaller: bool) -> list[FactCell]:
