@@ -1,8 +1,9 @@
 """How often intervals hold the truth and verdicts are wrong, by simulation: ``python benchmarks/calibration.py``.
 
-Pairs of models whose true difference is known are measured on simulated units (patients). Each row is one kind of
-data and one number of units: the share of intervals that hold the true difference (95 % is right), and how often a
-verdict is wrong in the case that is hardest for it.
+Pairs of models whose true difference is known are measured on simulated units (patients). Each row of the first table
+is one kind of data and one number of units: the share of intervals that hold the true difference (95 % is right), and
+how often a verdict is wrong in the case that is hardest for it. The second table is of students with several training
+seeds, the third of whole comparisons without any difference, in which every claim is false.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from functools import partial
 import numpy as np
 
 from kdkit.contracts.bootstrap import UnitCases, bootstrap_interval
+from kdkit.evaluation.estimate import ALPHA, estimate
+from kdkit.evaluation.holm import Candidate, judge_family
 from kdkit.evaluation.judgement import judge
-from kdkit.evaluation.paired import Difference
+from kdkit.evaluation.paired import Difference, PairedEstimate
 
 MARGIN = 0.02
 UNITS = (12, 30, 112)
@@ -86,11 +89,55 @@ def simulate(draw: Draw, summary: Callable[[np.ndarray], float] | None, units: i
         yield found, judge(found, True, MARGIN).word
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=2000)
-    trials = parser.parse_args().trials
-    print(f"{trials} trials each; the margin is {MARGIN}")
+def seed_coverage(seeds: int, deviation: float, units: int, trials: int) -> tuple[float, float]:
+    """The share of intervals that hold the true difference of student and teacher; without and with other seeds.
+
+    ``deviation``: how far a seed moves the student's score on every unit alike; beside that it moves each unit.
+    The first share is that of the interval of a single student, which speaks of other units only.
+    """
+    held = np.zeros(2)
+    for trial in range(trials):
+        rng = np.random.default_rng([seeds, units, trial])
+        hard, loss = rng.normal(0.85, 0.1, units), rng.normal(-MARGIN, 0.04, units)
+        offsets = rng.normal(0, deviation, (seeds, 1)) + rng.normal(0, 0.02, (seeds, units))
+        teacher = join_units(hard)
+        students = [join_units(row) for row in hard + loss + offsets]
+        for i, group in enumerate((students[:1], students)):
+            low, high = estimate([[teacher], group], (-1, 1), mean_of, True, trial % 4).interval() or (0, 0)
+            held[i] += low <= -MARGIN <= high
+    return tuple(held / trials)
+
+
+def false_claims(draw: Draw, units: int, metrics: int, trials: int) -> tuple[float, float]:
+    """The share of comparisons without any difference that make a claim: each judged alone, and as a family.
+
+    The metrics correlate with 0.5, as half of what each measures is common to all.
+    """
+    alone, together = 0, 0
+    for trial in range(trials):
+        rng = np.random.default_rng([units, trial])
+        common, *own = (draw(rng, units, 0.0) for _ in range(metrics + 1))
+        family = {}
+        for i, models in enumerate(own):
+            loss = sum(m[1].cases[:, 0] - m[0].cases[:, 0] for m in (common, models)) / np.sqrt(2)
+            hard = models[0].cases[:, 0]
+            groups = [[join_units(hard)], [join_units(hard + loss)]]
+            pair = PairedEstimate(units, estimate(groups, (-1, 1), mean_of, True, trial % 4))
+            family[i] = Candidate(pair, True, 0.0)
+        alone += any(c.judge(ALPHA).verdict != "cannot tell" for c in family.values())
+        together += any(d.verdict != "cannot tell" for d in judge_family(family).values())
+    return alone / trials, together / trials
+
+
+def join_units(values: np.ndarray) -> UnitCases:
+    return UnitCases(values[:, None], np.arange(len(values)), len(values))
+
+
+def mean_of(cases: np.ndarray) -> float:
+    return float(cases[:, 0].mean())
+
+
+def print_differences(trials: int) -> None:
     print("| data | units | intervals that hold the truth | worse, wrongly | equivalent or slightly worse, wrongly |")
     print("|---|---|---|---|---|")
     for name, (draw, summary) in DRAWS.items():
@@ -103,6 +150,38 @@ def main() -> None:
             worse = np.mean([word == "worse" for _, word in results])
             fine = np.mean([word in ("equivalent or better", "slightly worse") for _, word in results])
             print(f"| {name} | {units} | {held:.1%} | {worse:.1%} | {fine:.1%} |", flush=True)
+
+
+def print_seeds(trials: int) -> None:
+    print("\n| seeds | seed moves the score by | units | one student's interval holds the truth | seeds' interval |")
+    print("|---|---|---|---|---|")
+    for seeds in (3, 5):
+        for deviation in (0.0, 0.01, 0.03):
+            for units in (30, 112):
+                one, several = seed_coverage(seeds, deviation, units, trials)
+                print(f"| {seeds} | {deviation} | {units} | {one:.1%} | {several:.1%} |", flush=True)
+
+
+def print_families(trials: int) -> None:
+    print("\n| data | units | metrics | a false claim, each judged alone | judged together (Holm) |")
+    print("|---|---|---|---|---|")
+    for name, draw in (("normal", normal), ("skewed", skewed)):
+        for units in UNITS:
+            for metrics in (10,):
+                alone, together = false_claims(draw, units, metrics, trials)
+                print(f"| {name} | {units} | {metrics} | {alone:.1%} | {together:.1%} |", flush=True)
+
+
+def main() -> None:
+    tables = {"differences": print_differences, "seeds": print_seeds, "families": print_families}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--table", choices=tables, help="this one alone")
+    options = parser.parse_args()
+    print(f"{options.trials} trials each; the margin is {MARGIN}")
+    for name, print_table in tables.items():
+        if options.table in (None, name):
+            print_table(options.trials)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
 ROOT = Path("runs/benchmark-digits")
-COMMON = ["control=null", "objective.name=kl", "objective.temperature=1", "training.learning_rate=0.006"]
+COMMON = ["controls=[]", "objective.name=kl", "objective.temperature=1", "training.learning_rate=0.006"]
 FEW = ["samples.train=800", "samples.validation=98", "training.epochs=150", "training.batch_size=128"]
 MANY = ["samples.train=6000", "samples.validation=500", "training.epochs=20", "training.batch_size=128"]
 SOURCES = {

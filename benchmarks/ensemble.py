@@ -67,7 +67,7 @@ def scores(parts: tuple[tuple[int, int], ...], weigh: bool, seed: int) -> tuple[
     settings = [
         f"teacher={ensemble if len(members) > 1 else members[0]}",
         "objective.temperature=1",
-        "control=null",
+        "controls=[]",
         f"seed={seed}",
     ]
     experiment = load_experiment(discover(), "digits", None, settings)

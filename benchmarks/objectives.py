@@ -47,7 +47,7 @@ SETTINGS = {
         "samples.train=6000",
         "samples.validation=500",
         "training.epochs=20",
-        "control=null",
+        "controls=[]",
     ],
     "echocardio": [
         "samples.train=480",
@@ -55,7 +55,7 @@ SETTINGS = {
         "samples.evaluation=32",
         "training.epochs=6",
         "evaluation.metrics=[dice]",
-        "control=null",
+        "controls=[]",
     ],
 }
 

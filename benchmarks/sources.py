@@ -35,7 +35,7 @@ SETTINGS = [
     "samples.evaluation=64",
     "evaluation.metrics=[dice]",
     "trainer.workers=2",
-    "control=null",
+    "controls=[]",
 ]
 
 

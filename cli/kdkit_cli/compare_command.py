@@ -12,6 +12,8 @@ from kdkit_cli.commands import Command
 from kdkit_cli.options import DomainFileOption, JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
 
     from kdkit.evaluation.comparison import Comparison
@@ -34,7 +36,7 @@ def compare(
     """Set runs side by side: kdkit compare RUN RUN
 
     Each score of the students, the difference with its 95 % interval by a paired bootstrap over the samples both were
-    measured on, and what differs in the recipes.
+    measured on, and what differs in the recipes. Verdicts are adjusted for the number of differences (Holm).
     """
     from kdkit import api
     from kdkit.atomic import write_text
@@ -49,6 +51,8 @@ def compare(
         return
     console.out.print(_scores(comparison))
     console.out.print(f"  Differences to {console.escape(comparison.names[0])}, with their 95 % intervals.")
+    for remark in _remarks(comparison):
+        console.out.print(f"  {console.escape(remark)}")
     if comparison.left_out:
         console.out.print(
             f"  Left out, as not every run was measured with them alike: {', '.join(comparison.left_out)}."
@@ -56,6 +60,16 @@ def compare(
     console.out.print(_recipes(comparison) if comparison.recipes else "  Their recipes do not differ.")
     if out is not None:
         console.out.print(f"  {console.escape(str(out))}")
+
+
+def _remarks(comparison: Comparison) -> Iterator[str]:
+    """What the claims hold for."""
+    if comparison.family_size > 1:
+        yield f"Claims are adjusted for {comparison.family_size} differences (Holm): they hold together with 95 %."
+    if comparison.single_seeds:
+        names = ", ".join(comparison.single_seeds)
+        each = " each" if len(comparison.single_seeds) > 1 else ""
+        yield f"One training seed{each}, so intervals do not speak of other seeds: {names}."
 
 
 def _scores(comparison: Comparison) -> Table:

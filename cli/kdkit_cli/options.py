@@ -37,7 +37,18 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", help="Folder of the run.  [default: runs/DOMAIN/NAME]", show_default=False),
 ]
+SeedsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds", min=1, help="Students that differ in their training seed (training.seeds).", show_default=False
+    ),
+]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train and measure again, even if everything is whole.")]
+
+
+def seed_settings(seeds: int | None) -> list[str]:
+    """The recipe's setting behind ``--seeds``."""
+    return [] if seeds is None else [f"training.seeds={seeds}"]
 
 
 def is_inside(path: Path, folder: Path) -> bool:

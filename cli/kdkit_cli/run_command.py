@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdkit_cli.commands import Command, HardwareCommand, hardware_settings
-from kdkit_cli.options import ConfigOption, DomainArgument, FreshOption, JsonOption, OutOption, SetOption
+from kdkit_cli.options import (
+    ConfigOption,
+    DomainArgument,
+    FreshOption,
+    JsonOption,
+    OutOption,
+    SeedsOption,
+    SetOption,
+    seed_settings,
+)
 
 if TYPE_CHECKING:
     from kdkit.api import RunResult
@@ -31,7 +40,7 @@ SheetOption = Annotated[
 
 _STAGES = {
     "label": "Have the teacher label every sample.",
-    "distill": "Train student and control on the teacher's targets.",
+    "distill": "Train student and controls on the teacher's targets.",
 }
 
 
@@ -51,6 +60,7 @@ def run(
     config: ConfigOption = None,
     settings: SetOption = None,
     out: OutOption = None,
+    seeds: SeedsOption = None,
     only: OnlyOption = None,
     from_: FromOption = None,
     until: UntilOption = None,
@@ -68,7 +78,7 @@ def run(
     first = "generate" if fresh and not (from_ or only) else from_
     if only and fresh:
         only, first, until = None, only, only
-    execute(domain, config, settings or [], out, first, until, only, as_json)
+    execute(domain, config, [*(settings or []), *seed_settings(seeds)], out, first, until, only, as_json)
 
 
 def generate(

@@ -19,8 +19,10 @@ def scores_table(
 
     table = Table(title_justify="left", padding=(0, 1))
     table.add_column("")
-    for model in scores:
-        table.add_column(model, justify="right")
+    for model, by_name in scores.items():
+        counts = {len(getattr(score, "seeds", ())) for score in by_name.values()}
+        seeds = f" ({max(counts)} seeds)" if max(counts, default=0) > 1 else ""
+        table.add_column(f"{model}{seeds}", justify="right")
     for metric, first in next(iter(scores.values())).items():
         cells = (score_text(by_name[metric]) for by_name in scores.values())
         table.add_row(f"{metric} [dim]{first.unit}[/]".rstrip(), *cells)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdkit_cli.commands import Command
-from kdkit_cli.options import ConfigOption, DomainArgument, SetOption
+from kdkit_cli.options import ConfigOption, DomainArgument, SeedsOption, SetOption, seed_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +46,10 @@ def sweep(
         typer.Option("--out", help="Folder of the sweep.  [default: runs/DOMAIN/sweep-NAME]", show_default=False),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at once, each with one thread if several.")] = 1,
-    control: Annotated[bool, typer.Option("--control", help="Train and measure each point's control, too.")] = False,
+    control: Annotated[bool, typer.Option("--control", help="Train and measure each point's controls, too.")] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
+    seeds: SeedsOption = None,
 ) -> None:
     """Run every combination of some values.
 
@@ -65,7 +66,7 @@ def sweep(
     from kdkit.sweep.results import read_result, write_page, write_table
     from kdkit_cli import console
 
-    sweep_plan = plan(discover(), domain, grid or [], config, settings or [], control)
+    sweep_plan = plan(discover(), domain, grid or [], config, [*(settings or []), *seed_settings(seeds)], control)
     root = home()
     folder = choose_sweep_folder(root, sweep_plan, out)
     count = len(sweep_plan.points)

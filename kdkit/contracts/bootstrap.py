@@ -38,12 +38,15 @@ def join_cases(cases: Sequence[np.ndarray], labels: Sequence[Hashable]) -> UnitC
     return UnitCases(np.concatenate(list(cases)), unit, len(numbers))
 
 
-def bootstrap_interval(models: Sequence[UnitCases], summary: Summary | None, seed: int = 0) -> Interval | None:
-    """The 95 % interval of a model's summary, or of the second model's minus the first's.
+def bootstrap_interval(
+    models: Sequence[UnitCases], summary: Summary | None, seed: int = 0, weights: Sequence[float] | None = None
+) -> Interval | None:
+    """The 95 % interval of the sum of the models' summaries, each times its weight.
 
-    ``models``: one, or two that were measured on the same units; then every resample takes the same units for both
+    ``models``: one or more that were measured on the same units; every resample takes the same units for all
     (a paired bootstrap, Efron & Tibshirani 1993). ``summary``: from cases to one number; None for the mean of their
-    first column.
+    first column. ``weights``: one for each model; None for the summary of a single model, and for the second's minus
+    the first's of two.
 
     None for fewer than :data:`FEWEST_UNITS` units, and where no resample gives a finite number. Means get a
     studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter 12.5), other
@@ -53,15 +56,16 @@ def bootstrap_interval(models: Sequence[UnitCases], summary: Summary | None, see
     units = models[0].units
     if units < FEWEST_UNITS:
         return None
+    weights = weights or ((1.0,) if len(models) == 1 else (-1.0, 1.0))
     counts = _draw_counts(units, seed)
     if summary is None:
-        interval = _studentised_interval(models, counts)
+        interval = _studentised_interval(models, weights, counts)
         if interval is not None:
             return interval
         estimates = [_resample_means(model, counts) for model in models]
     else:
         estimates = [_resample(model, summary, counts) for model in models]
-    values = estimates[-1] - estimates[0] if len(models) > 1 else estimates[0]
+    values = np.tensordot(weights, estimates, 1)
     values = values[np.isfinite(values)]
     if values.size == 0:
         return None
@@ -70,18 +74,20 @@ def bootstrap_interval(models: Sequence[UnitCases], summary: Summary | None, see
     return float(low), float(high)
 
 
-def _studentised_interval(models: Sequence[UnitCases], counts: np.ndarray) -> Interval | None:
+def _studentised_interval(
+    models: Sequence[UnitCases], weights: Sequence[float], counts: np.ndarray
+) -> Interval | None:
     """None where too many resamples have no spread."""
     units = models[0].units
     sums = np.concatenate([_unit_sums(model) for model in models], axis=1)
     rows, columns = np.triu_indices(sums.shape[1])
     products = sums[:, rows] * sums[:, columns]
-    estimate, error = _mean_and_error(sums.sum(0)[None], products.sum(0)[None], units)
+    estimate, error = _mean_and_error(sums.sum(0)[None], products.sum(0)[None], weights, units)
     if not error[0] > 0:
         return float(estimate[0]), float(estimate[0])
     table = np.concatenate([sums, products], axis=1)
     totals = np.concatenate([counts[i : i + _CHUNK] @ table for i in range(0, len(counts), _CHUNK)])
-    estimates, errors = _mean_and_error(totals[:, : sums.shape[1]], totals[:, sums.shape[1] :], units)
+    estimates, errors = _mean_and_error(totals[:, : sums.shape[1]], totals[:, sums.shape[1] :], weights, units)
     flat = ~(errors > 1e-6 * error[0])
     if flat.mean() > _MOST_FLAT:
         return None
@@ -96,16 +102,18 @@ def _unit_sums(model: UnitCases) -> np.ndarray:
     return np.stack([sums, np.bincount(model.unit, minlength=model.units)], axis=1).astype(np.float64)
 
 
-def _mean_and_error(sums: np.ndarray, products: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean (or the difference of two) and its standard error by linearisation, of each row of totals."""
+def _mean_and_error(
+    sums: np.ndarray, products: np.ndarray, weights: Sequence[float], units: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted sum of the models' means and its standard error by linearisation, of each row of totals."""
     size = sums.shape[1]
     gradient = np.zeros_like(sums)
     estimate = np.zeros(len(sums))
-    for start, sign in ((0, 1.0),) if size == 2 else ((0, -1.0), (2, 1.0)):
+    for start, weight in zip(range(0, size, 2), weights, strict=True):
         total, count = sums[:, start], sums[:, start + 1]
         mean = total / count
-        estimate += sign * mean
-        gradient[:, start], gradient[:, start + 1] = sign / count, -sign * mean / count
+        estimate += weight * mean
+        gradient[:, start], gradient[:, start + 1] = weight / count, -weight * mean / count
     rows, columns = np.triu_indices(size)
     multiplicity = np.where(rows == columns, 1.0, 2.0)
     variance = (multiplicity * gradient[:, rows] * gradient[:, columns] * products).sum(1)

@@ -132,6 +132,13 @@ class Domain(Component):
         """
         return infer([sample.inputs])[0]
 
+    def target_from_truth(self, sample: Sample) -> np.ndarray | None:
+        """What a perfect teacher would answer, by the sample's truth: float32, activated, (output shape).
+
+        For a control whose ``targets`` are "truth". None where the truth of this sample does not hold it.
+        """
+        return None
+
     def strata(self, sample: Sample) -> Mapping[str, Sample]:
         """The groups that scores on a user's data are also given for, each with the sample as it counts in the group.
 

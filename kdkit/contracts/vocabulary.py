@@ -21,7 +21,8 @@ class Case:
 
     ``rank``: "best", "median" or "worst", by the student's first metric, "" for one of all samples; ``score``: that
     metric on this sample, NaN where it could not be measured.
-    ``predictions``: model name ("teacher", "student", "control") to a float32 array, activated.
+    ``predictions``: model name ("teacher", "student", "control") to a float32 array, activated. "control" is the
+    first of the recipe's controls, if there is one, whatever it is called there; the student is that of seed 0.
     """
 
     rank: str

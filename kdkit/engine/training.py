@@ -23,7 +23,6 @@ from kdkit.engine.windows import ShuffledSampler, Windows
 from kdkit.errors import DataError, UsageError
 from kdkit.progress import Bar
 from kdkit.recipe.experiment import Experiment
-from kdkit.recipe.schema import Training
 from kdkit.runs.run import Arm, LabelledSplit
 
 
@@ -43,7 +42,7 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     samples become harder from epoch to epoch, those of the last.
     """
     recipe = experiment.recipe
-    lightning.seed_everything(recipe.seed, verbose=False)
+    lightning.seed_everything(arm.seed, verbose=False)
     module, train, validation = _training_parts(experiment, arm)
     folder = checkpoints / arm.fingerprint
     _drop_others(checkpoints, folder)
@@ -86,7 +85,7 @@ def _training_parts(experiment: Experiment, arm: Arm) -> tuple[Distillation, Dat
         assert isinstance(experiment.generator, Adversary)
         criterion = make_criterion(experiment, network, with_teacher=True)
         adversary, activation = experiment.generator, experiment.domain.activation
-        module = AdversarialDistillation(network, criterion, arm.options, recipe.seed, adversary, activation)
+        module = AdversarialDistillation(network, criterion, arm.options, arm.seed, adversary, activation)
         criterion.add_adapters(network, module.eval().training_batch(1))
         module.train()
         size = arm.options.batch_size
@@ -95,23 +94,21 @@ def _training_parts(experiment: Experiment, arm: Arm) -> tuple[Distillation, Dat
             DataLoader(EpochLength(recipe.samples.train), size),
             DataLoader(EpochLength(recipe.samples.validation), size),
         )
-    train, validation = _loaders(experiment, arm.options, arm.training, arm.validation)
+    train, validation = _loaders(experiment, arm, arm.training, arm.validation)
     criterion = make_criterion(experiment, network)
     criterion.add_adapters(network, train.dataset[0][0].unsqueeze(0))
-    return Distillation(network, criterion, arm.options, recipe.seed), train, validation
+    return Distillation(network, criterion, arm.options, arm.seed), train, validation
 
 
 def _loaders(
-    experiment: Experiment, options: Training, training: LabelledSplit, validation: LabelledSplit
+    experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    recipe, activation = experiment.recipe, experiment.domain.activation
-    train = Windows(training, activation, options.window, recipe.seed)
+    options, activation = arm.options, experiment.domain.activation
+    train = Windows(training, activation, options.window, arm.seed)
     middle_windows = Windows(validation, activation, options.window, None)
     # Windows are cut from memory-mapped files: worker processes would only add their start-up time.
     return (
-        DataLoader(
-            train, options.batch_size, sampler=ShuffledSampler(len(train), recipe.seed), collate_fn=_stack_parts
-        ),
+        DataLoader(train, options.batch_size, sampler=ShuffledSampler(len(train), arm.seed), collate_fn=_stack_parts),
         DataLoader(middle_windows, options.batch_size, collate_fn=_stack_parts),
     )
 

@@ -9,10 +9,12 @@ from typing import Any
 from kdkit.atomic import read_json
 from kdkit.contracts.metric import Metric, Score
 from kdkit.errors import DataError, UsageError
+from kdkit.evaluation.estimate import ALPHA
+from kdkit.evaluation.holm import Candidate, judge_family
 from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.evaluation.metric_update import empty_metric, update_metric
 from kdkit.evaluation.paired import CaseRecord
-from kdkit.evaluation.predictions import model_predictions
+from kdkit.evaluation.predictions import predictions_by_seed
 from kdkit.progress import Progress
 from kdkit.recipe.flatten import flatten
 from kdkit.runs.folder import STUDENT, TEACHER
@@ -23,14 +25,16 @@ from kdkit.runs.run import Run
 class Comparison:
     """Students of several runs, by the runs' names in their order; the first is the one compared with.
 
-    ``scores``: metric to run to score. ``differences``: metric to every other run to its difference,
-    judged by the first run's margins.
+    ``seeds``: how many training seeds each run has. ``scores``: metric to run to score. ``differences``: metric to
+    every other run to its difference, judged by the first run's margins and all together (Holm):
+    :func:`judge_family`.
     ``left_out``: metrics that not every run was measured with. ``recipes``: each path of the recipe that differs, to
     every run's value as JSON, "" where it has none.
     """
 
     names: Sequence[str]
     item: str
+    seeds: Mapping[str, int]
     metrics: Mapping[str, Metric]
     scores: Mapping[str, Mapping[str, Score]]
     differences: Mapping[str, Mapping[str, JudgedDifference]]
@@ -38,12 +42,24 @@ class Comparison:
     left_out: Sequence[str]
     recipes: Mapping[str, Mapping[str, str]]
 
+    @property
+    def family_size(self) -> int:
+        """How many differences could be measured: the claims among them are adjusted for their number."""
+        return sum(difference.n > 0 for by_run in self.differences.values() for difference in by_run.values())
+
+    @property
+    def single_seeds(self) -> Sequence[str]:
+        """The runs whose interval leaves out the doubt about the training seed, as they have one each."""
+        return [name for name in self.names if self.seeds[name] == 1]
+
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
         return {
             "runs": list(self.names),
+            "seeds": dict(self.seeds),
             "scores": {m: {run: asdict(score) for run, score in by.items()} for m, by in self.scores.items()},
             "differences": {m: {run: asdict(d) for run, d in by.items()} for m, by in self.differences.items()},
+            "family": {"differences": self.family_size, "adjustment": "Holm", "level": ALPHA},
             "models": {run: dict(facts) for run, facts in self.facts.items()},
             "left_out": list(self.left_out),
             "recipes": {path: dict(values) for path, values in self.recipes.items()},
@@ -68,24 +84,25 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
     record, scores = _score_students(names, runs, shared_metrics, progress)
     first, *others = names
     experiment = runs[0].experiment
-    differences = {
-        name: {
-            other: JudgedDifference.of(
-                record.difference(name, other, first, experiment.recipe.seed),
+    judged = judge_family(
+        {
+            (name, other): Candidate(
+                record.pair(name, other, first, experiment.recipe.seed),
                 metric.higher_is_better,
                 experiment.margin(name),
             )
+            for name, metric in shared_metrics.items()
             for other in others
         }
-        for name, metric in shared_metrics.items()
-    }
+    )
     all_metrics = dict.fromkeys(name for run in runs for name in run.experiment.metrics)
     return Comparison(
         names=names,
         item=runs[0].experiment.domain.item,
+        seeds={name: run.experiment.recipe.training.seeds for name, run in zip(names, runs, strict=True)},
         metrics=shared_metrics,
         scores=scores,
-        differences=differences,
+        differences={name: {other: judged[name, other] for other in others} for name in shared_metrics},
         facts={name: _facts(run) for name, run in zip(names, runs, strict=True)},
         left_out=[name for name in all_metrics if name not in shared_metrics],
         recipes=_recipes(names, runs),
@@ -97,22 +114,22 @@ def _score_students(
 ) -> tuple[CaseRecord, dict[str, dict[str, Score]]]:
     """The cases of every run's student, and metric to run to its score."""
     split = runs[0].evaluation.split
-    predictions = {name: model_predictions(run) for name, run in zip(names, runs, strict=True)}
-    metrics = {name: {metric: empty_metric(m) for metric, m in shared_metrics.items()} for name in names}
+    predictions = {name: predictions_by_seed(run) for name, run in zip(names, runs, strict=True)}
+    metrics = {name: empty_metric(metric) for name, metric in shared_metrics.items()}
     record = CaseRecord(shared_metrics)
     with progress.work("compare", f"{len(names)} runs", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
             for name, by_model in predictions.items():
-                prediction, teacher = by_model[STUDENT](index), by_model[TEACHER](index)
-                for metric_name, metric in metrics[name].items():
-                    cases = update_metric(metric, STUDENT, prediction, sample, teacher)
-                    record.add(name, metric_name, index, cases, sample.info)
+                teacher = by_model[TEACHER][0](index)
+                for number, read in enumerate(by_model[STUDENT]):
+                    prediction = read(index)
+                    for metric_name, metric in metrics.items():
+                        cases = update_metric(metric, STUDENT, prediction, sample, teacher)
+                        record.add(name, metric_name, index, cases, sample.info, number)
             bar.advance()
     seed = runs[0].experiment.recipe.seed
-    return record, {
-        metric: {name: metrics[name][metric].compute(seed) for name in names} for metric in shared_metrics
-    }
+    return record, {metric: {name: record.score(metric, name, seed) for name in names} for metric in shared_metrics}
 
 
 def _check_samples(names: Sequence[str], runs: Sequence[Run]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from kdkit.evaluation.paired import CaseRecord, Difference
-from kdkit.runs.folder import CONTROL, STUDENT, TEACHER
+from kdkit.runs.folder import STUDENT, TEACHER
 
 Word = Literal["equivalent or better", "slightly worse", "worse", "cannot tell"]
 
@@ -20,7 +20,8 @@ _MOST_TIMES = 100
 class Judgement:
     """``word``: one of four. ``more_units``: where that is "cannot tell", about how many more would settle it.
 
-    None where no number of units is likely to: the difference lies on the margin, or no interval could be given.
+    None where no number of units is likely to: the difference lies on the margin, the doubt about the training seed
+    alone holds the margin, or no interval could be given.
     """
 
     word: Word
@@ -36,9 +37,11 @@ class JudgedDifference(Difference):
     more_units: int | None = None
 
     @staticmethod
-    def of(difference: Difference, higher_is_better: bool | None, margin: float) -> JudgedDifference:
-        """The difference, judged."""
-        judgement = judge(difference, higher_is_better, margin)
+    def of(
+        difference: Difference, higher_is_better: bool | None, margin: float, wider: Difference | None = None
+    ) -> JudgedDifference:
+        """The difference, judged by its interval; ``wider``: by this one's, of a higher level."""
+        judgement = judge(wider or difference, higher_is_better, margin)
         return JudgedDifference(
             **asdict(difference), margin=margin, verdict=judgement.word, more_units=judgement.more_units
         )
@@ -59,18 +62,22 @@ def judge(difference: Difference, higher_is_better: bool | None, margin: float) 
         return Judgement("slightly worse" if high < 0 else "equivalent or better")
     if high < -margin:
         return Judgement("worse")
-    return Judgement("cannot tell", _more_units(gain * difference.value + margin, (high - low) / 2, difference.units))
+    more = _more_units(
+        gain * difference.value + margin, (high - low) / 2, difference.seed_half_width, difference.units
+    )
+    return Judgement("cannot tell", more)
 
 
-def _more_units(distance: float, half_width: float, units: int) -> int | None:
-    """An interval shrinks with the square root of the units, until it leaves the margin out."""
-    if abs(distance) * math.sqrt(_MOST_TIMES) <= half_width:
+def _more_units(distance: float, half_width: float, seed_half_width: float, units: int) -> int | None:
+    """An interval shrinks with the square root of the units, until it leaves the margin out.
+
+    Its part that comes of training seeds stays.
+    """
+    within_reach = distance**2 - seed_half_width**2
+    unit_part = half_width**2 - seed_half_width**2
+    if within_reach * _MOST_TIMES <= unit_part:
         return None
-    return max(1, math.ceil(units * ((half_width / distance) ** 2 - 1)))
-
-
-# What is set beside what, where both were measured.
-_PAIRS = ((STUDENT, TEACHER), (STUDENT, CONTROL), (TEACHER, CONTROL))
+    return max(1, math.ceil(units * (unit_part / within_reach - 1)))
 
 
 def judge_differences(
@@ -78,15 +85,18 @@ def judge_differences(
 ) -> dict[str, dict[str, JudgedDifference]]:
     """ "student-teacher" and the like to metric to the judged difference; left out where nothing can be paired.
 
+    The student is set beside its teacher, and both beside every control.
     ``margin``: from a metric's name to the loss that would matter.
     """
     differences: dict[str, dict[str, JudgedDifference]] = {}
-    for model, other in _PAIRS:
+    controls = [model for model in models if model not in (STUDENT, TEACHER)]
+    pairs = [(STUDENT, TEACHER), *((model, control) for control in controls for model in (STUDENT, TEACHER))]
+    for model, other in pairs:
         if not {model, other} <= set(models):
             continue
         for name, metric in record.metrics.items():
-            difference = record.difference(name, model, other, seed)
-            if difference.n:
-                verdict = JudgedDifference.of(difference, metric.higher_is_better, margin(name))
+            pair = record.pair(name, model, other, seed)
+            if pair.n:
+                verdict = JudgedDifference.of(pair.difference(), metric.higher_is_better, margin(name))
                 differences.setdefault(f"{model}-{other}", {})[name] = verdict
     return differences

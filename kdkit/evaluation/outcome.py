@@ -11,7 +11,9 @@ from typing import Any
 from kdkit.atomic import read_json
 from kdkit.contracts.metric import Score
 from kdkit.errors import StoreError
+from kdkit.evaluation.estimate import SeedScore
 from kdkit.evaluation.judgement import JudgedDifference
+from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
 from kdkit.runs.run import Run
 
 DIFFERENCES = "differences"
@@ -35,7 +37,10 @@ class Epochs:
 
 @dataclass(frozen=True)
 class SampleValues:
-    """An evaluation sample with every model's value of the first metric on it; None where there is none."""
+    """An evaluation sample with every model's value of the first metric on it; None where there is none.
+
+    The student's is that of seed 0.
+    """
 
     name: str
     index: int
@@ -46,6 +51,7 @@ class SampleValues:
 class Outcome:
     """Everything measured in a run. Mappings go from a model's name; ``metric`` is the first one, which ranks.
 
+    ``histories``: the losses of the control, and of the student of seed 0.
     ``differences``: "student-teacher" and the like to metric to the paired difference.
     """
 
@@ -55,6 +61,11 @@ class Outcome:
     histories: Mapping[str, Epochs]
     samples: list[SampleValues]
     differences: Mapping[str, Mapping[str, JudgedDifference]] = field(default_factory=dict)
+
+    @property
+    def controls(self) -> list[str]:
+        """The controls, in the order of the recipe; the student has to be better than the first."""
+        return [model for model in self.scores if model not in (STUDENT, TEACHER, HUMANS)]
 
     def first(self, model: str) -> Score | None:
         """A model's score on the first metric; None when there is no such model."""
@@ -75,11 +86,16 @@ def read_scores(path: Path) -> tuple[Scores, Mapping[str, Mapping[str, JudgedDif
             for pair, by_name in content.pop(DIFFERENCES, {}).items()
         }
         scores = {
-            model: {name: Score(**score) for name, score in by_name.items()} for model, by_name in content.items()
+            model: {name: read_score(score) for name, score in by_name.items()} for model, by_name in content.items()
         }
     except (TypeError, AttributeError) as error:
         raise _damaged_file(path) from error
     return scores, differences
+
+
+def read_score(values: Mapping[str, Any]) -> Score:
+    """A score as ``scores.json`` holds it, a student's with its seeds. Raises TypeError for other keys."""
+    return SeedScore(**values) if "seeds" in values else Score(**values)
 
 
 def read_outcome(run: Run) -> Outcome:
@@ -87,7 +103,9 @@ def read_outcome(run: Run) -> Outcome:
     folder = run.folder
     metric = next(iter(run.experiment.metrics))
     scores, differences = read_scores(folder.scores_file)
-    histories = {arm.name: _history(folder.history(arm.name), arm.training is None) for arm in run.arms}
+    histories = {
+        arm.model: _history(folder.history(arm.name), arm.training is None) for arm in run.arms if arm.number == 0
+    }
     return Outcome(
         metric=metric,
         scores=scores,
@@ -119,6 +137,8 @@ def _samples(path: Path, metric: str) -> list[SampleValues]:
     names: dict[int, str] = {}
     values: dict[int, dict[str, float | None]] = {}
     for row in _rows(path):
+        if row.get("seed") not in (None, "", "0"):
+            continue
         index = int(row["index"])
         names[index] = row["sample"]
         values.setdefault(index, {})[row["model"]] = float(row[metric]) if row[metric] else None

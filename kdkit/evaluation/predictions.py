@@ -1,4 +1,4 @@
-"""The predictions that lie in a run: of its teacher, its student and its control."""
+"""The predictions that lie in a run: of its teacher, its student and its controls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ Predictions = Callable[[int], np.ndarray]
 
 
 def model_predictions(run: Run) -> dict[str, Predictions]:
-    """The predictions of every model of the run, the teacher's first."""
-    activation = run.experiment.domain.activation
-    stores = {TEACHER: run.evaluation.targets} | {arm.name: run.predictions(arm) for arm in run.arms}
-    return {model: partial(read_prediction, store, activation=activation) for model, store in stores.items()}
+    """The predictions of every model of the run, the teacher's first; the student's are those of seed 0."""
+    return {model: by_seed[0] for model, by_seed in predictions_by_seed(run).items()}
+
+
+def predictions_by_seed(run: Run) -> dict[str, list[Predictions]]:
+    """The predictions of every model of the run, the teacher's first: one for each of its training seeds."""
+    read = partial(read_prediction, activation=run.experiment.domain.activation)
+    predictions: dict[str, list[Predictions]] = {TEACHER: [partial(read, run.evaluation.targets)]}
+    for arm in run.arms:
+        predictions.setdefault(arm.model, []).append(partial(read, run.predictions(arm)))
+    return predictions

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.estimate import SeedScore
 from kdkit.evaluation.judgement import JudgedDifference
-from kdkit.evaluation.numbers import format_score, with_unit
+from kdkit.evaluation.numbers import format_score, format_significant, with_unit
 from kdkit.evaluation.outcome import Outcome
-from kdkit.runs.folder import CONTROL, STUDENT, TEACHER
+from kdkit.runs.folder import STUDENT, TEACHER
 
 # With fewer units even a right interval rests on little.
 FEW_UNITS = 20
@@ -28,14 +29,14 @@ class Verdict:
 
 
 def verdict(outcome: Outcome) -> Verdict:
-    """The student against its teacher and its control on the first metric."""
+    """The student against its teacher and its first control on the first metric."""
     student = outcome.first(STUDENT)
     if student is None or student.value is None:
         text = f"No evaluation sample could be measured with {outcome.metric}."
         return Verdict("bad", "The student was not scored.", text, [])
     level, headline = _judgement(outcome, student)
     remarks = []
-    if outcome.difference(STUDENT, CONTROL) is None:
+    if _beside_control(outcome, STUDENT) is None:
         remarks.append("There is no control to compare with, so nothing shows how much of this is easy.")
     if student.units < FEW_UNITS:
         count = f"Only {student.units} independent unit{'s were' if student.units != 1 else ' was'} measured"
@@ -45,7 +46,7 @@ def verdict(outcome: Outcome) -> Verdict:
 
 
 def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
-    control = outcome.difference(STUDENT, CONTROL)
+    control = _beside_control(outcome, STUDENT)
     if control is not None and control.ci_low is None:
         return "mixed", "Cannot tell: there are too few independent units for an interval."
     if control is not None and not _is_better(control, student):
@@ -72,8 +73,13 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
     return "mixed", f"Cannot tell whether the student is worse than its teacher{beyond}{more}."
 
 
+def _beside_control(outcome: Outcome, model: str) -> JudgedDifference | None:
+    """The model minus the first control."""
+    return outcome.difference(model, outcome.controls[0]) if outcome.controls else None
+
+
 def _no_better(outcome: Outcome, control: JudgedDifference, student: Score) -> str:
-    teacher = outcome.difference(TEACHER, CONTROL)
+    teacher = _beside_control(outcome, TEACHER)
     if teacher is not None and not _is_better(teacher, student):
         return "This measures nothing: not even the teacher is certainly better than the control."
     if _gains(control, student)[1] < 0:
@@ -83,12 +89,15 @@ def _no_better(outcome: Outcome, control: JudgedDifference, student: Score) -> s
 
 def _numbers(outcome: Outcome, student: Score) -> str:
     parts = []
-    for model in (STUDENT, TEACHER, CONTROL):
+    for model in (STUDENT, TEACHER, *outcome.controls):
         score = outcome.first(model)
         if score is not None and score.value is not None:
             parts.append(f"{model} {with_unit(format_score(score).line, score.unit)}")
     units = f" of {student.units} units" if student.units != student.n else ""
     text = f"{outcome.metric} on {student.n} sample{'' if student.n == 1 else 's'}{units}: {', '.join(parts)}."
+    if isinstance(student, SeedScore) and student.spread is not None:
+        deviation = with_unit(format_significant(student.spread, 2), student.unit)
+        text += f" The student's is the mean of {len(student.seeds)} training seeds (standard deviation {deviation})."
     teacher = outcome.difference(STUDENT, TEACHER)
     if teacher is None or teacher.value is None:
         return text

@@ -11,7 +11,8 @@ from markupsafe import Markup
 from kdkit.contracts.metric import Score
 from kdkit.evaluation.numbers import format_significant
 from kdkit.evaluation.outcome import Epochs
-from kdkit.pages.svg import COLOURS, canvas, inline
+from kdkit.evaluation.retention import Retention
+from kdkit.pages.svg import COLOURS, canvas, colour_of, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def training_chart(histories: Mapping[str, Epochs], loss: str) -> Markup:
             steps = range(1, len(epochs.train) + 1)
             # A line through a single epoch would not be seen.
             style: dict[str, Any] = {
-                "color": COLOURS.get(arm, COLOURS["ink"]),
+                "color": colour_of(arm),
                 "marker": "o" if len(steps) == 1 else "",
             }
             axes.plot(steps, epochs.train, lw=1.2, ls=(0, (3, 2)), label=f"{arm}, training", **style)
@@ -76,7 +77,7 @@ def distribution_chart(values: Mapping[str, Sequence[float]], scores: Mapping[st
     rng = np.random.default_rng(0)
     with canvas(WIDTH, 0.9 + 0.75 * len(models)) as (figure, axes):
         for row, model in enumerate(models):
-            colour, numbers = COLOURS.get(model, COLOURS["ink"]), values[model]
+            colour, numbers = colour_of(model), values[model]
             _box(numbers, row, colour, axes)
             if len(numbers) <= MOST_POINTS:
                 heights = row + 0.28 + rng.uniform(-0.08, 0.08, len(numbers))
@@ -90,6 +91,25 @@ def distribution_chart(values: Mapping[str, Sequence[float]], scores: Mapping[st
         axes.spines["left"].set_visible(False)
         axes.set_axisbelow(True)
         return inline(figure, "distribution", f"Distribution of {label} over the evaluation samples, for each model")
+
+
+def retention_chart(retention: Retention, metric: str) -> Markup:
+    """Every model's place between floor and ceiling, as a share of the way, with its interval."""
+    models = sorted(retention.shares, key=lambda model: retention.shares[model].value)
+    with canvas(WIDTH, 0.8 + 0.32 * len(models)) as (figure, axes):
+        for row, model in enumerate(models):
+            share, colour = retention.shares[model], colour_of(model)
+            if share.low is not None and share.high is not None:
+                axes.plot([100 * share.low, 100 * share.high], [row, row], color=colour, lw=1.6)
+            axes.plot(100 * share.value, row, "o", color=colour, ms=6)
+        for share_of_way in (0, 100):
+            axes.axvline(share_of_way, color=COLOURS["line"], lw=1)
+        axes.set_yticks(range(len(models)), models)
+        axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"])
+        axes.set_ylim(-0.6, len(models) - 0.4)
+        axes.set_xlabel("% of the way from floor to ceiling", color=COLOURS["soft"])
+        axes.spines["left"].set_visible(False)
+        return inline(figure, "retention", f"{metric} of every model, from floor to ceiling")
 
 
 def _box(numbers: Sequence[float], row: int, colour: str, axes: Axes) -> None:

@@ -11,17 +11,21 @@ from kdkit.contracts.vocabulary import Figure
 from kdkit.evaluation.numbers import common_format, format_duration, with_unit
 from kdkit.evaluation.outcome import Outcome, SampleValues
 from kdkit.evaluation.ranking import best_first
+from kdkit.evaluation.retention import measure_retention
 from kdkit.evaluation.verdict import verdict
 from kdkit.pages import charts
 from kdkit.pages.summary import DIRECTIONS, fact_rows, score_rows
+from kdkit.pages.svg import style_of
 from kdkit.pages.template import render
 from kdkit.recipe.experiment import Experiment
-from kdkit.recipe.schema import Recipe
+from kdkit.recipe.schema import Control, Recipe
 from kdkit.recipe.show import commented_yaml
-from kdkit.runs.folder import CONTROL, HUMANS, STUDENT, TEACHER
+from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
+from kdkit.runs.run import training_seed
 
 TEMPLATE = "run.html"
 WORST_SAMPLES = 10
+_TARGETS = {"untrained-teacher": "answers of an untrained teacher", "truth": "the generator's truth"}
 # A manifest notes things as they happen: what no stage has noted yet is empty.
 _NOT_NOTED: dict[str, Any] = {
     "identity": "",
@@ -56,10 +60,17 @@ def page(
     metric = experiment.metrics[outcome.metric]
     ordered = best_first(outcome.samples, metric.higher_is_better)
     facts = fact_rows(outcome, experiment.domain.item)
+    retention = measure_retention(outcome, _real_controls(experiment))
     return render(
         TEMPLATE,
-        {"common_format": common_format(_known(outcome.samples, STUDENT)), "format_duration": format_duration},
+        {
+            "common_format": common_format(_known(outcome.samples, STUDENT)),
+            "format_duration": format_duration,
+            "style_of": style_of,
+        },
         recipe=recipe,
+        controls={control.name: (_describe(control, recipe), control.epochs) for control in recipe.controls},
+        training_seeds=[training_seed(recipe.seed, number) for number in range(recipe.training.seeds)],
         plays=isinstance(experiment.generator, Adversary),
         name=name,
         models=_models(recipe, outcome),
@@ -70,7 +81,9 @@ def page(
         score_rows=score_rows(outcome, experiment.metrics),
         fact_rows=facts,
         gains=[f"{row.name} {cell.note}" for row in facts for cell in row.cells if cell.note],
-        training=charts.training_chart(outcome.histories, _objective(experiment)) if outcome.histories else None,
+        training=_training(experiment, outcome),
+        retention=retention,
+        retention_chart=charts.retention_chart(retention, outcome.metric) if retention else None,
         terms=_terms(experiment, outcome),
         distribution=_distribution(outcome, with_unit(outcome.metric, metric.unit and f"({metric.unit})")),
         overview=overview,
@@ -84,15 +97,39 @@ def page(
 
 def _models(recipe: Recipe, outcome: Outcome) -> dict[str, str]:
     """Each model's name with the component behind it."""
-    components = {TEACHER: recipe.teacher.name, STUDENT: recipe.student.name, HUMANS: "beside each other"}
-    if recipe.control:
-        components[CONTROL] = f"{recipe.student.name} on {recipe.control.generator.name}"
+    seeds = recipe.training.seeds
+    student = f"{recipe.student.name}, mean of {seeds} seeds" if seeds > 1 else recipe.student.name
+    components = {TEACHER: recipe.teacher.name, STUDENT: student, HUMANS: "beside each other"}
+    for control in recipe.controls:
+        components[control.name] = f"{recipe.student.name} on {_describe(control, recipe)}"
     return {model: components.get(model, "") for model in outcome.scores}
+
+
+def _real_controls(experiment: Experiment) -> list[str]:
+    """The controls that learnt from the teacher on data that nobody made up."""
+    return [
+        control.name
+        for control, source in zip(experiment.recipe.controls, experiment.control_generators, strict=True)
+        if control.targets == "teacher" and source is not None and not source.synthetic
+    ]
+
+
+def _describe(control: Control, recipe: Recipe) -> str:
+    """The samples and targets of a control, in words."""
+    samples = (control.generator or recipe.generator).name
+    return samples if control.targets == "teacher" else f"{samples}, {_TARGETS[control.targets]}"
 
 
 def _objective(experiment: Experiment) -> str:
     """The loss in words: "kl", or "soft-bce + 0.5 soft-dice"."""
     return " + ".join(term.name if term.weight == 1 else f"{term.weight:g} {term.name}" for term in experiment.terms)
+
+
+def _training(experiment: Experiment, outcome: Outcome) -> Any:
+    """The losses of the student and of the first control; more lines could not be told apart."""
+    models = (STUDENT, *outcome.controls[:1])
+    histories = {model: outcome.histories[model] for model in models if model in outcome.histories}
+    return charts.training_chart(histories, _objective(experiment)) if histories else None
 
 
 def _terms(experiment: Experiment, outcome: Outcome) -> Any:

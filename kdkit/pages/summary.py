@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdkit.contracts.metric import Metric, Score
-from kdkit.evaluation.numbers import NOTHING, FormattedScore, format_count, format_score, format_significant
+from kdkit.evaluation.estimate import SeedScore
+from kdkit.evaluation.numbers import (
+    NOTHING,
+    FormattedScore,
+    common_format,
+    format_count,
+    format_score,
+    format_significant,
+)
 from kdkit.evaluation.outcome import Outcome
 from kdkit.runs.folder import STUDENT, TEACHER
 
@@ -25,12 +33,13 @@ class Mark:
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """A model's score on one metric."""
+    """A model's score on one metric; ``seeds``: where it is a mean over training seeds, what each scored."""
 
     model: str
     score: Score
     text: FormattedScore
     mark: Mark | None
+    seeds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ def score_rows(outcome: Outcome, metrics: Mapping[str, Metric]) -> list[ScoreRow
         scores = {model: by_name[name] for model, by_name in outcome.scores.items()}
         marks = _marks(list(scores.values()))
         cells = [
-            ScoreCell(model, score, format_score(score), mark)
+            ScoreCell(model, score, format_score(score), mark, format_seeds(score))
             for (model, score), mark in zip(scores.items(), marks, strict=True)
         ]
         arrow, direction = DIRECTIONS[metric.higher_is_better]
@@ -87,6 +96,15 @@ def fact_rows(outcome: Outcome, item: str) -> list[FactRow]:
         FactRow("size on disk", "MB", _cells(facts, "bytes", _megabytes, "smaller", smaller=True)),
         FactRow("speed", f"{item}s/s", _cells(facts, "items_per_second", _two_digits, "faster", smaller=False)),
     ]
+
+
+def format_seeds(score: Score) -> tuple[str, ...]:
+    """Each seed's score, and their standard deviation; nothing for a single seed."""
+    if not isinstance(score, SeedScore) or score.spread is None:
+        return ()
+    write = common_format(score.seeds)
+    values = ", ".join(NOTHING if value is None else write(value) for value in score.seeds)
+    return f"seeds {values}", f"sd {format_significant(score.spread, 2)}"
 
 
 def _cells(facts: Mapping[str, Mapping[str, Any]], key: str, write: Any, word: str, smaller: bool) -> list[FactCell]:

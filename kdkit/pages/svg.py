@@ -25,7 +25,18 @@ COLOURS = {
     "control": "#010206",
     "humans": "#010207",
 }
+# Whatever is beside these is a control.
+MODELS = ("teacher", "student", "humans")
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "kdkit", "font.sans-serif": ["DejaVu Sans"], "font.size": 10}
+
+
+def style_of(model: str) -> str:
+    """The style, on pages and in charts, of a model: all controls share one."""
+    return model if model in MODELS else "control"
+
+
+def colour_of(model: str) -> str:
+    return COLOURS[style_of(model)]
 
 
 @contextmanager

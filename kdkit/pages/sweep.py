@@ -47,7 +47,7 @@ class SweepSummary:
 
     ``axes``: path to the values that it takes; ``columns``: the names of a point's values; ``metric``: the one that
     ranks the points, None while nothing is measured; ``jobs``: how many processes ran at once, beside which the
-    speeds were measured.
+    speeds were measured; ``seeds``: how many students each point trains.
     """
 
     domain: str
@@ -59,6 +59,7 @@ class SweepSummary:
     metric: Metric | None
     published: Sequence[Published]
     jobs: int
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def page(sweep: SweepSummary) -> str:
         format_count=format_count,
         format_significant=format_significant,
         jobs=sweep.jobs,
+        seeds=sweep.seeds,
     )
 
 

@@ -62,7 +62,7 @@ class Chooser:
 
     def experiment(self, domain_class: type[Domain], recipe: Recipe) -> Experiment:
         """The experiment of a recipe whose shape is right; a component that cannot be made is None in it."""
-        seed, evaluation, control = recipe.seed, recipe.evaluation, recipe.control
+        seed, evaluation = recipe.seed, recipe.evaluation
         experiment = Experiment(
             recipe=recipe,
             domain=domain_class(),
@@ -75,9 +75,12 @@ class Chooser:
             evaluation_generator=self._choice("generator", evaluation.generator, "evaluation.generator", seed=seed)
             if evaluation.generator
             else None,
-            control_generator=self._choice("generator", control.generator, "control.generator", seed=seed)
-            if control
-            else None,
+            control_generators=[
+                self._choice("generator", control.generator, f"controls.{i}.generator", seed=seed)
+                if control.generator
+                else None
+                for i, control in enumerate(recipe.controls)
+            ],
         )
         for component in experiment.components().values():
             if isinstance(component, Generator) and component.needs_gradients and experiment.teacher is not None:
@@ -137,12 +140,15 @@ def _choices(tree: Tree) -> Iterator[tuple[str, str, Any]]:
         yield kind, kind, tree.get(kind)
     for path, choice in _objectives(tree.get("objective")):
         yield path, "objective", choice
-    evaluation, control = (tree[key] if isinstance(tree.get(key), dict) else {} for key in ("evaluation", "control"))
+    evaluation = tree["evaluation"] if isinstance(tree.get("evaluation"), dict) else {}
     metrics = evaluation.get("metrics")
     for i, metric in enumerate(metrics if isinstance(metrics, list) else []):
         yield f"evaluation.metrics.{i}", "metric", {"name": metric} if isinstance(metric, str) else metric
     yield "evaluation.generator", "generator", evaluation.get("generator")
-    yield "control.generator", "generator", control.get("generator")
+    controls = tree.get("controls")
+    for i, control in enumerate(controls if isinstance(controls, list) else []):
+        if isinstance(control, dict):
+            yield f"controls.{i}.generator", "generator", control.get("generator")
 
 
 def _components_among(

@@ -31,6 +31,7 @@ class Term:
 class Experiment:
     """Everything that the stages need to know. Nothing is built yet: no weights are read, torch is not loaded.
 
+    ``control_generators``: for each control of the recipe its own source, None where it takes the recipe's.
     ``domain_file``: the Python file of a single-file domain; None when the domain is installed.
     """
 
@@ -43,7 +44,7 @@ class Experiment:
     terms: Sequence[Term]
     metrics: Mapping[str, Metric]
     evaluation_generator: Generator | None
-    control_generator: Generator | None
+    control_generators: Sequence[Generator | None]
 
     @property
     def evaluation_source(self) -> Generator:
@@ -56,6 +57,11 @@ class Experiment:
     def training_source(self) -> Generator:
         """The source of the training samples; where an adversary makes them up, that of the evaluation samples."""
         return self.generator if isinstance(self.generator, Generator) else self.evaluation_source
+
+    @property
+    def control_generator(self) -> Generator | None:
+        """The source of the first control's samples, where it has one of its own."""
+        return next(iter(self.control_generators), None)
 
     def margin(self, metric: str) -> float:
         """The loss by this metric from which on a student counts as worse; 0 where nobody named one.
@@ -77,13 +83,16 @@ class Experiment:
         components |= {f"evaluation.metrics.{i}": metric for i, metric in enumerate(self.metrics.values())}
         if self.evaluation_generator:
             components["evaluation.generator"] = self.evaluation_generator
-        if self.control_generator:
-            components["control.generator"] = self.control_generator
-        return components
+        own = {f"controls.{i}.generator": source for i, source in enumerate(self.control_generators) if source}
+        return components | own
 
     def identity(self) -> str:
-        """16 hexadecimal digits of what a run computes, whatever it runs on and however it was written: names it."""
+        """16 hexadecimal digits of what a run computes, whatever it runs on and however it was written: names it.
+
+        The number of seeds does not count: more of them are added to the same run.
+        """
         recipe = {key: value for key, value in self.resolved_tree().items() if key != "trainer"}
+        recipe["training"] = {key: value for key, value in recipe["training"].items() if key != "seeds"}
         return fingerprint_of(recipe=recipe, precision=self.recipe.trainer.precision)
 
     def resolved_tree(self) -> dict[str, Any]:
@@ -93,7 +102,7 @@ class Experiment:
             parent, _, last = path.rpartition(".")
             node: Any = tree
             for key in filter(None, parent.split(".")):
-                node = node[key]
+                node = node[int(key) if isinstance(node, list) else key]
             place: Any = int(last) if isinstance(node, list) else last
             choice = {"name": node[place]} if isinstance(node[place], str) else node[place]
             options = component.options.model_dump(mode="json")

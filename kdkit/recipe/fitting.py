@@ -8,6 +8,7 @@ from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.errors import Problem, did_you_mean
+from kdkit.recipe.control_fitting import control_misfits
 from kdkit.recipe.experiment import Experiment
 
 
@@ -20,6 +21,7 @@ def misfits(experiment: Experiment) -> Iterator[Problem]:
     yield from _teacher(experiment)
     yield from _generators(experiment)
     yield from _margins(experiment)
+    yield from control_misfits(experiment)
 
 
 def _margins(experiment: Experiment) -> Iterator[Problem]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 from pydantic.fields import FieldInfo
 
 from kdkit.errors import did_you_mean
@@ -20,6 +21,10 @@ PRECISIONS = (
 )
 # "2" is a number of devices, "0,1" and "0," are devices.
 _DEVICE_LIST = re.compile(r"[1-9]\d*|\d+(,\d+)+|\d+,")
+
+
+# Whose answers a network is trained on.
+Targets = Literal["teacher", "untrained-teacher", "truth"]
 
 
 class Part(BaseModel):
@@ -86,6 +91,12 @@ class Training(Part):
     patience: int | None = Field(
         None, ge=1, description="Stop after so many epochs without a better validation loss; null never does."
     )
+    seeds: int = Field(
+        1,
+        ge=1,
+        description="Students that are trained alike but for their seed; scores are their means, and intervals hold "
+        "the doubt about the seed, too.",
+    )
 
 
 class Evaluation(Part):
@@ -106,15 +117,34 @@ class Evaluation(Part):
 
 
 class Control(Part):
-    """The control: the same student, distilled in the same way on samples that mean nothing."""
+    """The same student, trained in the same way on other samples or other targets: what its score is held against."""
 
-    generator: Choice = Field(description="Source of the control's samples.")
+    name: str = Field(
+        "",
+        pattern=r"^[a-z][a-z0-9-]*$",
+        validate_default=True,
+        description="What it is called in scores; by default what its targets are, or control for the teacher's.",
+    )
+    generator: Choice | None = Field(None, description="Source of its samples; null takes the recipe's own.")
+    targets: Targets = Field(
+        "teacher",
+        description="What it learns: the teacher's answers, those of the teacher with weights drawn anew, or the "
+        "truth that the generator knows of its samples.",
+    )
     epochs: int | None = Field(
         None,
         ge=1,
         description="Passes of the control over its samples, at most; null takes training.epochs. What means nothing "
         "is soon learnt.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_name(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("name") is not None:
+            return values
+        targets = values.get("targets", "teacher")
+        return {**values, "name": "control" if targets == "teacher" else targets}
 
 
 def _check_accelerator(name: str) -> str:
@@ -174,7 +204,11 @@ class Recipe(Part):
     samples: Samples
     training: Training
     evaluation: Evaluation
-    control: Control | None = Field(None, description="A control to be trained beside the student, or null.")
+    controls: list[Control] = Field(
+        default_factory=list,
+        description="Trained beside the student, which has to be better than the first: "
+        "[{name: ..., generator: ..., targets: teacher}, ...].",
+    )
     trainer: Hardware = Field(default_factory=Hardware)
 
 

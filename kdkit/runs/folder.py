@@ -10,7 +10,7 @@ from kdkit.atomic import read_json, write_json
 from kdkit.errors import UsageError
 from kdkit.runs.names import name_of
 
-STUDENT, CONTROL, TEACHER = "student", "control", "teacher"
+STUDENT, TEACHER = "student", "teacher"
 # Stands beside the models in scores: people, measured in a model's place.
 HUMANS = "humans"
 # Raised whenever a manifest of the older kind would be misread.

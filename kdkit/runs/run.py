@@ -8,21 +8,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kdkit.contracts.adversary import Adversary
+import numpy as np
+
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.generator import Generator
 from kdkit.progress import Progress
 from kdkit.recipe.experiment import Experiment, Term
-from kdkit.recipe.schema import Training
-from kdkit.runs.folder import CONTROL, STUDENT, RunFolder
+from kdkit.recipe.schema import Control, Targets, Training
+from kdkit.runs.folder import STUDENT, RunFolder
 from kdkit.store.samples import SampleSet, Split
 from kdkit.store.shards import ShardStore
 
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """A split of samples with the store of the teacher's targets for them."""
+    """A split of samples with the store of their targets; ``source``: whose these are."""
 
+    source: Targets
     split: Split
     targets: ShardStore
     fingerprint: str
@@ -33,17 +35,27 @@ class LabelledSplit:
 
 @dataclass(frozen=True)
 class Arm:
-    """One student to be trained: the real one, or the control.
+    """One network to be trained: a student, or a control.
 
-    ``training``, ``validation``: None where an adversary makes samples up in the training. ``options``: how it is
-    trained.
+    ``model``: what it is called in scores. ``sample_source``: the name of the generator of its samples. ``number``:
+    from 0, which of the students that differ in their seed alone. ``training``, ``validation``: None where an
+    adversary makes samples up in the training. ``options``: how it is trained. ``seed``: of its initial weights and
+    the order of its batches.
     """
 
-    name: str
+    model: str
+    sample_source: str
+    number: int
     training: LabelledSplit | None
     validation: LabelledSplit | None
     options: Training
+    seed: int
     fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """What its folders are called; number 0 is called as the model is."""
+        return f"{self.model}-seed{self.number}" if self.number else self.model
 
 
 class Run:
@@ -64,11 +76,10 @@ class Run:
 
     @cached_property
     def arms(self) -> list[Arm]:
-        """The student, and the control if there is one."""
-        arms = [self._arm(STUDENT, self.experiment.generator)]
-        if self.experiment.control_generator:
-            arms.append(self._arm(CONTROL, self.experiment.control_generator))
-        return arms
+        """The students, one for each seed, then the controls."""
+        seeds = range(self.experiment.recipe.training.seeds)
+        controls = zip(self.experiment.recipe.controls, self.experiment.control_generators, strict=True)
+        return [*(self._student(number) for number in seeds), *(self._control(*control) for control in controls)]
 
     def sample_sets(self) -> Iterator[SampleSet]:
         """Every set that has to be generated, once."""
@@ -78,6 +89,8 @@ class Run:
         """Every split that the teacher has to label."""
         yield self.evaluation
         for arm in self.arms:
+            if arm.number:
+                continue  # students of other seeds learn from the same targets
             yield from (part for part in (arm.validation, arm.training) if part)
 
     @cached_property
@@ -85,7 +98,7 @@ class Run:
         """Every set by its fingerprint: what the same generator makes for several places lies in one set."""
         counts, experiment = self.experiment.recipe.samples, self.experiment
         training_sources = [
-            g for g in (experiment.generator, experiment.control_generator) if isinstance(g, Generator)
+            g for g in (experiment.generator, *experiment.control_generators) if isinstance(g, Generator)
         ]
         evaluation_source = experiment.evaluation_source
         sizes = {g.fingerprint(): [counts.validation, counts.train] for g in training_sources}
@@ -110,56 +123,75 @@ class Run:
     def _teacher_fingerprint(self) -> str:
         return self.experiment.teacher.fingerprint()
 
-    def _labelled_split(self, split: Split) -> LabelledSplit:
+    def _labelled_split(self, split: Split, source: Targets = "teacher") -> LabelledSplit:
+        domain, recipe = self.experiment.domain, self.experiment.recipe
+        labeller: dict[str, Any] = {"teacher": self._teacher_fingerprint}
+        if source == "untrained-teacher":
+            labeller["untrained"] = recipe.seed
+        elif source == "truth":
+            labeller = {"truth": domain.fingerprint()}
         fingerprint = fingerprint_of(
             samples=split.samples.fingerprint,
+            activation=domain.activation,
+            precision=recipe.trainer.precision,
+            **labeller,
+        )
+        return LabelledSplit(source, split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
+
+    def _student(self, number: int) -> Arm:
+        recipe, generator = self.experiment.recipe, self.experiment.generator
+        options, seed, source = recipe.training, training_seed(recipe.seed, number), recipe.generator.name
+        if isinstance(generator, Generator):
+            return self._arm(STUDENT, source, number, generator, "teacher", options)
+        counts = recipe.samples
+        fingerprint = fingerprint_of(
+            adversary=generator.fingerprint(),
             teacher=self._teacher_fingerprint,
             activation=self.experiment.domain.activation,
-            precision=self.experiment.recipe.trainer.precision,
+            samples=[counts.validation, counts.train],
+            **self._training_parts(options, seed),
         )
-        return LabelledSplit(split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
+        return Arm(STUDENT, source, number, None, None, options, seed, fingerprint)
 
-    def _arm(self, name: str, generator: Generator | Adversary) -> Arm:
-        recipe, experiment, options = self.experiment.recipe, self.experiment, self._training_options(name)
-        if isinstance(generator, Adversary):
-            counts = recipe.samples
-            fingerprint = fingerprint_of(
-                adversary=generator.fingerprint(),
-                teacher=self._teacher_fingerprint,
-                activation=experiment.domain.activation,
-                samples=[counts.validation, counts.train],
-                **self._training_parts(options),
-            )
-            return Arm(name, None, None, options, fingerprint)
-        samples = self._samples[generator.fingerprint()]
+    def _control(self, control: Control, own: Generator | None) -> Arm:
+        """Its epochs may be fewer than the student's; it has the first training seed alone."""
+        recipe, generator = self.experiment.recipe, own or self.experiment.generator
+        assert isinstance(generator, Generator)
+        source = (control.generator or recipe.generator).name
+        options = recipe.training.model_copy(update={"epochs": control.epochs or recipe.training.epochs})
+        return self._arm(control.name, source, 0, generator, control.targets, options)
+
+    def _arm(
+        self, model: str, source: str, number: int, generator: Generator, targets: Targets, options: Training
+    ) -> Arm:
+        recipe, samples = self.experiment.recipe, self._samples[generator.fingerprint()]
+        seed = training_seed(recipe.seed, number)
         first = self._evaluation_count if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
-        validation = self._labelled_split(Split(samples, first, middle))
-        training = self._labelled_split(Split(samples, middle, middle + recipe.samples.train))
+        validation = self._labelled_split(Split(samples, first, middle), targets)
+        training = self._labelled_split(Split(samples, middle, middle + recipe.samples.train), targets)
         fingerprint = fingerprint_of(
             targets=training.fingerprint,
             splits=[first, middle, training.split.stop],
-            **self._training_parts(options),
+            **self._training_parts(options, seed),
         )
-        return Arm(name, training, validation, options, fingerprint)
+        return Arm(model, source, number, training, validation, options, seed, fingerprint)
 
-    def _training_options(self, name: str) -> Training:
-        """How an arm is trained: the control's epochs may be fewer."""
-        recipe = self.experiment.recipe
-        if name == CONTROL and recipe.control and recipe.control.epochs:
-            return recipe.training.model_copy(update={"epochs": recipe.control.epochs})
-        return recipe.training
-
-    def _training_parts(self, options: Training) -> dict[str, Any]:
+    def _training_parts(self, options: Training, seed: int) -> dict[str, Any]:
         """What a student depends on beside its samples."""
         recipe, experiment = self.experiment.recipe, self.experiment
         return {
             "student": experiment.student.fingerprint(),
             "objective": _fingerprint_of_terms(experiment.terms),
-            "training": options.model_dump(mode="json"),
-            "seed": recipe.seed,
+            "training": options.model_dump(mode="json", exclude={"seeds"}),
+            "seed": seed,
             "precision": recipe.trainer.precision,
         }
+
+
+def training_seed(seed: int, number: int) -> int:
+    """The training seed, 0 to 2**32 - 1, of student ``number`` under the recipe's ``seed``, which number 0 has."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
 
 
 def _fingerprint_of_terms(terms: Sequence[Term]) -> str:

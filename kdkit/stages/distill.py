@@ -1,4 +1,4 @@
-"""distill: samples and targets → a student, and the control beside it."""
+"""distill: samples and targets → a student, and the controls beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import time
 
 from kdkit.contracts.objective import FeatureObjective
-from kdkit.runs.folder import CONTROL
+from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import CARD, WEIGHTS, write_student
 from kdkit.stages import ranks
@@ -64,7 +64,8 @@ def _distill(run: Run, arm: Arm) -> None:
 
     recipe = run.experiment.recipe
     checkpoints = run.folder.checkpoints(arm.name)
-    what = recipe.student.name if arm.name != CONTROL else f"{recipe.student.name} on {_control_name(run)}"
+    what = recipe.student.name if arm.model == STUDENT else f"{recipe.student.name} as {arm.model}"
+    what += f", seed {arm.number}" if recipe.training.seeds > 1 and arm.model == STUDENT else ""
     start = time.monotonic()
     with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
         outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar)
@@ -74,18 +75,13 @@ def _distill(run: Run, arm: Arm) -> None:
     provenance = {
         "fingerprint": arm.fingerprint,
         "targets": arm.training.fingerprint if arm.training else None,
-        "generator": recipe.generator.name if arm.name != CONTROL else _control_name(run),
+        "generator": arm.sample_source,
         "teacher": recipe.teacher.name,
         "samples": recipe.samples.train,
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
-        "seed": recipe.seed,
+        "seed": arm.seed,
     }
     write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
     run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds)
     shutil.rmtree(checkpoints, ignore_errors=True)
-
-
-def _control_name(run: Run) -> str:
-    control = run.experiment.recipe.control
-    return control.generator.name if control else ""

@@ -11,13 +11,13 @@ from kdkit.evaluation.judgement import judge_differences
 from kdkit.evaluation.metric_update import empty_metric, sample_value, update_metric
 from kdkit.evaluation.outcome import DIFFERENCES
 from kdkit.evaluation.paired import CaseRecord
-from kdkit.evaluation.predictions import model_predictions
-from kdkit.runs.folder import HUMANS, TEACHER
+from kdkit.evaluation.predictions import predictions_by_seed
+from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
 from kdkit.runs.run import Run
 
 NAME = "evaluate"
 # Raise it when more is measured, so that older scores are made anew.
-FORMAT = 3
+FORMAT = 4
 
 
 def fingerprint(run: Run) -> str:
@@ -40,8 +40,9 @@ def is_whole(run: Run) -> bool:
 def execute(run: Run) -> None:
     """Measure every model, and people on real samples, with every metric; write scores and each sample's value."""
     start = time.monotonic()
-    experiment, split = run.experiment, run.evaluation.split
-    readers = model_predictions(run)
+    experiment, split, seed = run.experiment, run.evaluation.split, run.experiment.recipe.seed
+    readers = predictions_by_seed(run)
+    several = len(readers[STUDENT]) > 1
     models = [*readers, *([] if experiment.evaluation_source.synthetic else [HUMANS])]
     metrics = {model: {name: empty_metric(m) for name, m in experiment.metrics.items()} for model in models}
     record = CaseRecord(experiment.metrics)
@@ -49,21 +50,27 @@ def execute(run: Run) -> None:
     with run.progress.work(NAME, f"{len(experiment.metrics)} metrics", len(split), "samples") as bar:
         for index in split.indices:
             sample = split.samples.sample(index)
-            predictions = {model: read(index) for model, read in readers.items()}
+            teacher = readers[TEACHER][0](index)
             for model, by_name in metrics.items():
-                row: dict[str, object] = {
-                    "sample": sample.info.get("name", index),
-                    "index": index,
-                    "model": model,
-                }
-                for name, metric in by_name.items():
-                    cases = update_metric(metric, model, predictions.get(model), sample, predictions[TEACHER])
-                    row[name] = sample_value(metric, cases)
-                    record.add(model, name, index, cases, sample.info)
-                rows.append(row)
+                for number, read in enumerate(readers.get(model, [None])):
+                    row: dict[str, object] = {
+                        "sample": sample.info.get("name", index),
+                        "index": index,
+                        "model": model,
+                    }
+                    if several:
+                        row["seed"] = number if model == STUDENT else ""
+                    for name, metric in by_name.items():
+                        cases = update_metric(metric, model, read and read(index), sample, teacher)
+                        row[name] = sample_value(metric, cases)
+                        record.add(model, name, index, cases, sample.info, number)
+                    rows.append(row)
             bar.advance()
         scores = {
-            model: {name: asdict(metric.compute(experiment.recipe.seed)) for name, metric in by_name.items()}
+            model: {
+                name: asdict(record.score(name, model, seed) if model == STUDENT else metric.compute(seed))
+                for name, metric in by_name.items()
+            }
             for model, by_name in metrics.items()
         }
     if HUMANS in scores and not any(score["n"] for score in scores[HUMANS].values()):
@@ -71,7 +78,7 @@ def execute(run: Run) -> None:
     write_csv(run.folder.cases_file, [row for row in rows if row["model"] in scores])
     differences = {
         pair: {name: asdict(difference) for name, difference in by_name.items()}
-        for pair, by_name in judge_differences(record, readers, experiment.margin, experiment.recipe.seed).items()
+        for pair, by_name in judge_differences(record, readers, experiment.margin, seed).items()
     }
     write_json(run.folder.scores_file, scores | {DIFFERENCES: differences})
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)

@@ -1,35 +1,61 @@
-"""label: samples → the teacher's targets in the store, after the teacher was checked."""
+"""label: samples → the teacher's targets in the store, after the teacher was checked; and the targets of controls."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdkit.errors import DataError, UsageError
 from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher
+from kdkit.progress import Bar
 from kdkit.runs.run import Run
+from kdkit.stages import ranks
 from kdkit.store.shards import Range
+from kdkit.store.targets import encode_prediction, to_record
 
 if TYPE_CHECKING:
+    import torch
+
     from kdkit.runs.run import LabelledSplit
+    from kdkit.sample import Sample
 
 NAME = "label"
 
 
 def is_whole(run: Run) -> bool:
-    """Whether the teacher has labelled every sample."""
+    """Whether every sample is labelled."""
     return all(part.is_whole() for part in run.labelled_splits())
 
 
 def check(run: Run) -> None:
-    """Raises :class:`kdkit.errors.UsageError` when this machine lacks what the recipe's ``trainer`` asks for."""
-    if not is_whole(run):
-        from kdkit.engine.trainer import check_hardware
+    """Raises :class:`kdkit.errors.UsageError` for what the labelling would fail of.
 
-        check_hardware(run.experiment.recipe.trainer, run.folder.path)
+    That is a machine that lacks what the recipe's ``trainer`` asks for, or targets that a control cannot have: truth
+    that its samples do not hold, of which one is looked at, or new weights for a teacher without any.
+    """
+    parts = [part for part in run.labelled_splits() if not part.is_whole()]
+    if not parts:
+        return
+    from kdkit.engine.trainer import check_hardware
+
+    experiment = run.experiment
+    check_hardware(experiment.recipe.trainer, run.folder.path)
+    sources = {part.source for part in parts}
+    if "untrained-teacher" in sources and not list(experiment.teacher.build().parameters()):
+        raise UsageError(
+            f"the teacher {experiment.recipe.teacher.name} has no weights, so none can be drawn anew",
+            "Leave the control with targets: untrained-teacher out.",
+        )
+    for part in parts:
+        if part.source == "truth" and experiment.domain.target_from_truth(_first_sample(part)) is None:
+            raise UsageError(
+                "a control is to learn from the truth, and its samples do not hold it as a target",
+                "Give it another generator, or leave the control with targets: truth out.",
+            )
 
 
 def execute(run: Run) -> None:
-    """Check the teacher on a few samples, then have it label what is missing."""
-    from kdkit.engine.inference import freeze, infer_samples
+    """Check the teacher on a few samples, then label what is missing."""
+    from kdkit.engine.inference import freeze
 
     experiment = run.experiment
     name = experiment.recipe.teacher.name
@@ -43,15 +69,55 @@ def execute(run: Run) -> None:
     missing_count = sum(stop - start for _, ranges in unlabelled for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - missing_count) as bar:
         for part, ranges in unlabelled:
-            infer_samples(
-                network,
-                part.split.samples,
-                ranges,
-                part.targets,
-                experiment.domain.activation,
-                experiment.recipe.trainer,
-                bar,
-            )
+            if part.source == "truth":
+                _label_with_truth(run, part, ranges, bar)
+            else:
+                _label_with_network(run, part, ranges, network, bar)
+
+
+def _label_with_network(
+    run: Run, part: LabelledSplit, ranges: list[Range], teacher: torch.nn.Module, bar: Bar
+) -> None:
+    from kdkit.engine.inference import infer_samples
+    from kdkit.engine.untrained import draw_weights
+
+    experiment = run.experiment
+    network = teacher
+    if part.source == "untrained-teacher":
+        network = draw_weights(experiment.teacher.build(), experiment.recipe.seed)
+    activation, hardware = experiment.domain.activation, experiment.recipe.trainer
+    infer_samples(network, part.split.samples, ranges, part.targets, activation, hardware, bar)
+
+
+def _label_with_truth(run: Run, part: LabelledSplit, ranges: list[Range], bar: Bar) -> None:
+    """Raises :class:`kdkit.DataError` for a sample whose truth is no target."""
+    if ranks.rank() == 0:
+        domain = run.experiment.domain
+        for start, stop in ranges:
+            records = []
+            for index in range(start, stop):
+                target = domain.target_from_truth(part.split.samples.sample(index))
+                if target is None:
+                    raise DataError(f"sample {index} holds no truth to learn from", "Leave the control out.")
+                records.append(to_record(encode_prediction(target, domain.activation)))
+            part.targets.write(start, records)
+            bar.advance(stop - start)
+    else:
+        ranks.wait_until(lambda: _is_whole_after_refresh(part), NAME)
+    part.targets.refresh()
+
+
+def _is_whole_after_refresh(part: LabelledSplit) -> bool:
+    part.targets.refresh()
+    return part.is_whole()
+
+
+def _first_sample(part: LabelledSplit) -> Sample:
+    """A stored sample of the split, or the one that would be drawn."""
+    samples, first = part.split.samples, part.split.start
+    if samples.store.holds(first, first + 1):
+        return samples.sample(first)
+    return next(iter(samples.generator.generate([first])))
 
 
 def _missing_ranges(part: LabelledSplit) -> list[Range]:

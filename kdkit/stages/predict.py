@@ -43,9 +43,10 @@ def execute(run: Run) -> None:
             if ranks.rank() == 0 and run.folder.fingerprint(f"{NAME}.{arm.name}") != run.prediction_fingerprint(arm):
                 _drop_old_predictions(run, arm)
             network = _load_student(run, arm)
-            models[arm.name] = _measure_network(network, run) | {
-                "bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size
-            }
+            if arm.number == 0:  # students of other seeds are as large and as fast
+                models[arm.model] = _measure_network(network, run) | {
+                    "bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size
+                }
             missing = store.missing_ranges(split.start, split.stop)
             bar.advance(len(split) - sum(stop - start for start, stop in missing))
             infer_samples(

@@ -12,13 +12,13 @@ from kdkit.evaluation.outcome import Outcome, SampleValues, read_outcome
 from kdkit.evaluation.predictions import Predictions, model_predictions
 from kdkit.evaluation.ranking import best_first, pick_examples
 from kdkit.pages.run import RankedCase, page
-from kdkit.runs.folder import STUDENT
+from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
 from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 4
+FORMAT = 5
 
 
 def fingerprint(run: Run) -> str:
@@ -46,7 +46,7 @@ def execute(run: Run) -> None:
 def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
     """The best, the median and the worst evaluation sample by the student's first metric, drawn by the domain."""
     direction = run.experiment.metrics[outcome.metric].higher_is_better
-    readers = model_predictions(run)
+    readers = _pictured_predictions(run)
     cases = []
     for rank, row in pick_examples(best_first(outcome.samples, direction)):
         # Drawn case by case: a figure does not say which case it shows.
@@ -56,9 +56,18 @@ def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
 
 def _cases(run: Run, outcome: Outcome) -> Iterator[Case]:
     """Every evaluation sample with all predictions, read when its turn comes."""
-    readers = model_predictions(run)
+    readers = _pictured_predictions(run)
     for row in outcome.samples:
         yield _case(run, readers, row, "")
+
+
+def _pictured_predictions(run: Run) -> dict[str, Predictions]:
+    """The models that the domain draws: more controls than the first would crowd its pictures."""
+    readers = model_predictions(run)
+    pictured = {model: readers[model] for model in (TEACHER, STUDENT)}
+    for control in run.experiment.recipe.controls[:1]:
+        pictured["control"] = readers[control.name]
+    return pictured
 
 
 def _case(run: Run, readers: Mapping[str, Predictions], row: SampleValues, rank: str) -> Case:

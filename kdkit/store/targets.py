@@ -31,6 +31,23 @@ def encode_logits(logits: torch.Tensor, activation: Activation) -> np.ndarray:
     return array.astype(np.float16) if activation == "softmax" else array
 
 
+def encode_prediction(prediction: np.ndarray, activation: Activation) -> np.ndarray:
+    """An activated prediction as the logits behind it are kept; "softmax": probabilities of 1e-4 at least.
+
+    Raises :class:`DataError` when it is not finite, or holds no probabilities where the activation gives such.
+    """
+    values = np.asarray(prediction, np.float32)
+    if not np.isfinite(values).all():
+        raise DataError("a target is not finite")
+    if activation != "identity" and not ((values >= 0) & (values <= 1)).all():
+        raise DataError(f"a target is no probability: it lies between {values.min():g} and {values.max():g}")
+    if activation == "softmax" and not np.allclose(values.sum(axis=-1), 1, atol=1e-3):
+        raise DataError("the probabilities of a target's classes do not sum to 1")
+    if activation == "sigmoid":
+        return np.asarray(np.rint(values * 255), np.uint8)
+    return np.log(np.maximum(values, 1e-4)).astype(np.float16) if activation == "softmax" else values
+
+
 def decode_targets(encoded: np.ndarray, activation: Activation) -> np.ndarray:
     """What an objective receives, float32: probabilities for "sigmoid", else logits or values."""
     values = encoded.astype(np.float32)

@@ -56,9 +56,12 @@ class Sweep:
     def common_identity(self) -> str:
         """16 hexadecimal digits of what all points have in common: more values of an axis do not change it."""
         recipes = [set(flatten(point.experiment.resolved_tree()).items()) for point in self.points]
-        swept = tuple(axis.path for axis in self.axes)
+        # More seeds, too, are added to the same runs.
+        swept = (*(axis.path for axis in self.axes), "training.seeds")
         common = {path: value for path, value in set.intersection(*recipes) if not path.startswith(swept)}
-        return fingerprint_of(common={path: common[path] for path in sorted(common)}, swept=sorted(swept))
+        return fingerprint_of(
+            common={path: common[path] for path in sorted(common)}, swept=sorted(axis.path for axis in self.axes)
+        )
 
 
 def plan(
@@ -71,7 +74,7 @@ def plan(
 ) -> Sweep:
     """The sweep of ``domain`` over ``grid`` (``path=v1,v2``), or over the grid that the domain declares.
 
-    ``control``: whether each point trains its control, too. Each point runs on one device unless ``settings`` say
+    ``control``: whether each point trains its controls, too. Each point runs on one device unless ``settings`` say
     otherwise. Raises :class:`RecipeError` with every fault of any point, and :class:`UsageError` when there is no
     grid or the domain is unknown.
     """
@@ -92,7 +95,7 @@ def plan(
     for values in combinations(axes):
         point_settings = ("trainer.devices=1", *settings, *(f"{path}={value}" for path, value in values.items()))
         if not control:
-            point_settings = (*point_settings, "control=null")
+            point_settings = (*point_settings, "controls=[]")
         try:
             experiment = load_experiment(registry, domain, config, point_settings)
         except RecipeError as error:

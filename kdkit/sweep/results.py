@@ -9,6 +9,8 @@ from typing import Any
 
 from kdkit.atomic import read_json, write_csv, write_text
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.estimate import SeedScore
+from kdkit.evaluation.outcome import read_score
 from kdkit.pages.sweep import SweepPoint, SweepSummary, page
 from kdkit.runs.folder import STUDENT
 from kdkit.sweep.grid import short_names, strip_quotes
@@ -40,13 +42,16 @@ def read_result(folder: Path, point: Point, failure: str | None) -> Result:
     return Result(
         point,
         failure or "",
-        {name: Score(**score) for name, score in scores.items()},
+        {name: read_score(score) for name, score in scores.items()},
         {key: facts.get(key) for key in FACTS},
     )
 
 
 def write_table(folder: Path, sweep: Sweep, results: Sequence[Result]) -> Path:
-    """One row a point: grid values, each metric with its 95 % interval, size and speed, its run, what went wrong."""
+    """One row a point: grid values, each metric with its 95 % interval, size and speed, its run, what went wrong.
+
+    With several training seeds each metric also has their standard deviation.
+    """
     names = list(dict.fromkeys(name for result in results for name in result.scores))
     fact_names = [key for key in FACTS if any(result.facts[key] is not None for result in results)]
     rows = []
@@ -57,6 +62,8 @@ def write_table(folder: Path, sweep: Sweep, results: Sequence[Result]) -> Path:
             row[name] = score.value if score else None
             row[f"{name}_low"] = score.ci_low if score else None
             row[f"{name}_high"] = score.ci_high if score else None
+            if sweep.points[0].experiment.recipe.training.seeds > 1:
+                row[f"{name}_spread"] = score.spread if isinstance(score, SeedScore) else None
         row |= {key: result.facts[key] for key in fact_names}
         rows.append(row | {"run": f"{POINTS}/{result.point.folder_name}", "failure": result.failure})
     write_csv(folder / TABLE, rows)
@@ -97,6 +104,7 @@ def summarize(sweep: Sweep, results: Sequence[Result], jobs: int) -> SweepSummar
         metric=first.metrics.get(name) if name else None,
         published=first.domain.published,
         jobs=jobs,
+        seeds=first.recipe.training.seeds,
     )
 
 

@@ -17,6 +17,7 @@ from kdkit.plugins.registry import Registry, discover
 from kdkit.progress import Silence
 from kdkit.recipe.experiment import Experiment
 from kdkit.sample import Sample
+from kdkit.store.targets import encode_prediction
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.miniature import load_example, run_miniature
 from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, one_line, require
@@ -203,6 +204,23 @@ class DomainContract(ComponentContract):
             figures = attempt(lambda: list(self.component().overview(iter(subset))), "overview() fails", why, remedy)  # noqa: B023
             for figure in figures:
                 require(_is_picture(figure), f"overview() yields {figure!r:.120}", why, remedy)
+
+    def test_truth_becomes_a_target(self) -> None:
+        """What is made of a sample's truth could be the teacher's prediction: of its shape and in its range."""
+        if self.component.target_from_truth is Domain.target_from_truth:
+            does_not_apply("the domain makes no targets of truth")
+        domain = self.component()
+        why = "a control whose targets are truth is trained on it, as the student is on the teacher's predictions"
+        remedy = (
+            "Return float32 values as Domain.activation makes them of logits, or None; see Domain.target_from_truth."
+        )
+        for sample, prediction in zip(self._samples, self._predictions(self._samples), strict=True):
+            target = attempt(lambda: domain.target_from_truth(sample), "target_from_truth() fails", why, remedy)  # noqa: B023
+            if target is None:
+                continue
+            shape = np.shape(target)
+            require(shape == prediction.shape, f"a target has the shape {shape}, not {prediction.shape}", why, remedy)
+            attempt(lambda: encode_prediction(target, domain.activation), "a target cannot be kept", why, remedy)  # noqa: B023
 
     def test_data_is_examined_and_left_alone(self) -> None:
         """A folder of data is examined and read; what is left out is the same for both, and nothing changes there."""

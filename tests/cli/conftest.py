@@ -15,7 +15,7 @@ def template(tmp_path_factory, toy_run):
     """The folder of a run whose student is trained."""
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(str(TOY))
-        settings = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "control=null")
+        settings = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "controls=[]")
         run = toy_run(tmp_path_factory.mktemp("trained"), *settings)
         run_stages(run, last="distill")
         return run.folder.path

@@ -217,7 +217,7 @@ def test_a_domain_that_draws_no_sheet_says_so(cli, toy, tmp_path, monkeypatch):
 
 
 def test_hardware_that_is_not_there_is_told(cli, toy):
-    result = cli("label", "toy", "--accelerator", "tpu", "--set", "control=null")
+    result = cli("label", "toy", "--accelerator", "tpu", "--set", "controls=[]")
     one_message(result, 2)
     assert "accelerator=tpu" in result.err and "trainer" in result.err
 

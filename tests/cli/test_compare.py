@@ -11,7 +11,7 @@ import pytest
 from kdkit.stages.pipeline import run_stages
 
 TOY = Path(__file__).parents[1] / "toy"
-SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=5", "training.epochs=2", "control=null")
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=5", "training.epochs=2", "controls=[]")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,42 @@ def test_scores_stand_side_by_side_with_their_difference(runs, cli, tmp_path):
     assert all(text in page for text in (first, other, "student.gain", "difference"))
     table = cli("compare", runs[0], runs[1]).out
     assert all(text in table for text in (first, other, "student.gain", "overlap", "weights"))
+
+
+def test_runs_of_one_seed_each_are_called_so(runs, cli, tmp_path):
+    finished = cli("compare", runs[0], runs[1], "--json", "--out", tmp_path / "page.html")
+    assert json.loads(finished.out)["seeds"] == {run.name: 1 for run in runs[:2]}
+    assert "One training seed each" in (tmp_path / "page.html").read_text()
+    assert "One training seed each" in cli("compare", runs[0], runs[1]).out
+
+
+def test_several_seeds_widen_the_difference_and_only_the_other_run_is_called_single(runs, cli, tmp_path):
+    alone = json.loads(cli("compare", runs[0], runs[1], "--json").out)
+    assert cli("run", "toy", "--config", runs[1] / "recipe.yaml", "--out", runs[1], "--seeds", 3).code == 0
+    finished = cli("compare", runs[0], runs[1], "--json", "--out", tmp_path / "page.html")
+    found = json.loads(finished.out)
+    first, other = (run.name for run in runs[:2])
+    score = found["scores"]["overlap"][other]
+    assert found["seeds"] == {first: 1, other: 3}
+    assert score == json.loads((runs[1] / "scores.json").read_text())["student"]["overlap"]
+    assert len(score["seeds"]) == 3 and score["spread"] is not None
+    difference = found["differences"]["overlap"][other]
+    assert difference["value"] == pytest.approx(score["value"] - found["scores"]["overlap"][first]["value"])
+    assert difference["seed_half_width"] > 0 == alone["differences"]["overlap"][other]["seed_half_width"]
+    page = (tmp_path / "page.html").read_text()
+    assert "One training seed: " in page and "seeds " in page
+    assert "training.seeds" in found["recipes"]
+
+
+def test_claims_of_many_metrics_are_adjusted_and_called_so(runs, cli, tmp_path):
+    """The same run under other names: the family counts every metric of every other run."""
+    copies = [shutil.copytree(runs[1], tmp_path / f"copy-{i}") for i in range(3)]
+    finished = cli("compare", runs[0], *copies, "--json", "--out", tmp_path / "page.html")
+    found = json.loads(finished.out)
+    assert found["family"] == {"differences": 3, "adjustment": "Holm", "level": 0.05}
+    assert "adjusted for the 3 differences" in " ".join((tmp_path / "page.html").read_text().split())
+    assert "Claims are adjusted for 3 differences (Holm)" in cli("compare", runs[0], *copies).out
+    assert "Holm" not in cli("compare", runs[0], runs[1]).out
 
 
 def test_what_cannot_be_compared_is_told_in_one_message(runs, cli, tmp_path):

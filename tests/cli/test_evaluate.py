@@ -225,7 +225,7 @@ def test_people_have_a_column_in_a_run_on_real_samples_alone(toy, cli, monkeypat
     from kdkit_toy.models import Overlap
 
     monkeypatch.setattr(Overlap, "humans", lambda self, sample: [(0.875,)])
-    small = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "control=null")
+    small = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "controls=[]")
     settings = [part for setting in small for part in ("--set", setting)]
     result = cli("run", "toy", *settings)
     assert result.code == 0, result.err

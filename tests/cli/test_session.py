@@ -12,7 +12,7 @@ SMALL = [
         "samples.validation=1",
         "samples.evaluation=3",
         "training.epochs=1",
-        "control=null",
+        "controls=[]",
         "trainer.workers=1",
     )
     for part in ("--set", setting)

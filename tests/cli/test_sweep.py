@@ -108,3 +108,23 @@ def test_several_points_at_once_give_what_one_after_the_other_gives(toy, cli, tm
     assert cli("sweep", "toy", *grid, "--out", "one").code == 0
     many, one = ([(row["student.gain"], row["overlap"]) for row in rows(tmp_path / name)] for name in ("many", "one"))
     assert many == one
+
+
+def test_more_seeds_are_added_to_the_same_points(toy, cli, tmp_path):
+    command = ("sweep", "toy", *SET, "--grid", "student.gain=1,2")
+    assert cli(*command).code == 0
+    (folder,) = (toy / "toy").glob("sweep-*")
+    before = weight_times(folder)
+    assert "overlap_spread" not in rows(folder)[0]
+    assert "One training seed for each point" in (folder / "sweep.html").read_text()
+    assert cli(*command, "--seeds", "2").code == 0
+    assert [*(toy / "toy").glob("sweep-*")] == [folder]
+    assert weight_times(folder) == before
+    assert len([*folder.glob("points/*/student-seed1/weights.safetensors")]) == 2
+    for row in rows(folder):
+        score = json.loads((folder / row["run"] / "scores.json").read_text())["student"]["overlap"]
+        assert float(row["overlap"]) == score["value"] and len(score["seeds"]) == 2
+        assert float(row["overlap_spread"]) == score["spread"]
+    assert "mean of 2 training seeds" in (folder / "sweep.html").read_text()
+    finished = cli("sweep", "toy", *SET, "--grid", "training.seeds=1,2")
+    assert finished.code == 2 and "is the same run as" in finished.err

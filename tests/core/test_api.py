@@ -14,7 +14,7 @@ SMALL = (
     "samples.validation=1",
     "samples.evaluation=6",
     "training.epochs=1",
-    "control=null",
+    "controls=[]",
     "trainer.workers=1",
 )
 
@@ -40,7 +40,7 @@ def test_a_run_gives_its_scores_and_paths(result, toy):
 
 
 def test_a_recipe_may_be_a_mapping(toy):
-    recipe = {"training": {"epochs": 1}, "samples": {"train": 4, "validation": 1, "evaluation": 6}, "control": None}
+    recipe = {"training": {"epochs": 1}, "samples": {"train": 4, "validation": 1, "evaluation": 6}, "controls": []}
     result = kdkit.run("toy", recipe, ["trainer.workers=1"], last="generate")
     assert result.folder == kdkit.run("toy", settings=SMALL, last="generate").folder
     with pytest.raises(kdkit.KdkitError, match="1 problem in config"):

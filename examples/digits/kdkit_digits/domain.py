@@ -43,6 +43,12 @@ class Digits(Domain):
         digit = int(prediction.argmax())
         return {"digit": digit, "probability": round(float(prediction[digit]), 4)}
 
+    def target_from_truth(self, sample: Sample) -> np.ndarray | None:
+        """All probability on the true digit, float32 (10,); strokes at random have none."""
+        if "label" not in sample.truth:
+            return None
+        return np.eye(CLASSES, dtype=np.float32)[int(sample.truth["label"])]
+
     def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
         """How many of the real digits it classifies correctly; fewer than half is implausible."""
         if any(prediction.shape != (CLASSES,) for prediction in predictions):

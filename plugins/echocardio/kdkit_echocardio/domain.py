@@ -197,6 +197,13 @@ class Echocardio(Domain):
         repeated = [np.repeat(still[None], STILL_FRAMES, axis=0) for still in sample.inputs]
         return np.stack([prediction[-1] for prediction in infer(repeated)])
 
+    def target_from_truth(self, sample: Sample) -> np.ndarray | None:
+        """The true masks, float32 (frames, height, width), where every frame has one, as in a simulated clip."""
+        frames = np.arange(len(sample.inputs))
+        if "mask" not in sample.truth or not np.array_equal(sample.truth["mask_frames"], frames):
+            return None
+        return np.asarray(sample.truth["mask"], np.float32)
+
     def strata(self, sample: Sample) -> Mapping[str, Sample]:
         """End-diastole, end-systole, and the image quality where the source notes one.
 

@@ -28,7 +28,7 @@ SETTINGS = (
     "samples.evaluation=3",
     "training.epochs=3",
     "training.window=null",
-    "control=null",
+    "controls=[]",
 )
 
 
@@ -184,13 +184,13 @@ def test_what_an_adversary_cannot_do_is_told_before_anything_runs(toy, monkeypat
         f"generator={ADVERSARY}",
         "generator.distance=kl",
         "training.patience=3",
-        f"control.generator={ADVERSARY}",
+        f"controls.0.generator={ADVERSARY}",
     )
     assert "is for the activation softmax; the domain toy has sigmoid" in faults["generator"]
     assert "makes no samples to evaluate on" in faults["evaluation.generator"]
     assert "expected null" in faults["training.patience"]
     assert "found 3" in faults["training.window"]
-    assert "is an adversary" in faults["control.generator"]
+    assert "is an adversary" in faults["controls.0.generator"]
 
 
 @pytest.mark.parametrize("generator", [ADVERSARY, "{name: inversion, shape: [3, 16, 16], layout: thw}"])

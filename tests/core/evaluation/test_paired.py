@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdkit import Metric
-from kdkit.evaluation.paired import Difference, paired_difference
+from kdkit.evaluation.paired import Difference, paired_estimate
 
 
 class Mean(Metric):
@@ -26,17 +26,20 @@ def cases(values):
     return {str(i): np.atleast_2d(np.asarray(value, float)) for i, value in enumerate(values)}
 
 
+def difference(metric, first, other, groups, seed=0):
+    """``other`` minus ``first``, of models with one training seed each."""
+    return paired_estimate(metric, [first], [other], groups, seed).difference()
+
+
 def test_what_both_have_in_common_does_not_widen_the_interval():
     rng = np.random.default_rng(0)
     hard, gain = rng.normal(0, 1, 200), rng.normal(0.05, 0.1, 200)
-    difference = paired_difference(Mean(), cases(hard[:, None]), cases((hard + gain)[:, None]), {})
-    assert difference.value == pytest.approx(gain.mean())
+    found = difference(Mean(), cases(hard[:, None]), cases((hard + gain)[:, None]), {})
+    assert found.value == pytest.approx(gain.mean())
     # For a mean the bootstrap's interval is the normal one (Efron 1979).
     half = 1.96 * gain.std() / np.sqrt(200)
-    assert (difference.ci_low, difference.ci_high) == pytest.approx(
-        (gain.mean() - half, gain.mean() + half), abs=half / 5
-    )
-    assert difference.n == 200
+    assert (found.ci_low, found.ci_high) == pytest.approx((gain.mean() - half, gain.mean() + half), abs=half / 5)
+    assert found.n == 200
 
 
 def test_samples_of_a_group_are_drawn_together():
@@ -45,38 +48,38 @@ def test_samples_of_a_group_are_drawn_together():
     repeated = np.repeat(patients, 10)
     zeros = cases(np.zeros((300, 1)))
     groups = {str(i): str(i // 10) for i in range(300)}
-    difference = paired_difference(Mean(), zeros, cases(repeated[:, None]), groups)
-    alone = paired_difference(Mean(), zeros, cases(repeated[:, None]), {})
+    found = difference(Mean(), zeros, cases(repeated[:, None]), groups)
+    alone = difference(Mean(), zeros, cases(repeated[:, None]), {})
     half = 1.96 * patients.std() / np.sqrt(30)
-    assert difference.ci_high - difference.ci_low == pytest.approx(2 * half, rel=0.2)
-    assert alone.ci_high - alone.ci_low < 0.5 * (difference.ci_high - difference.ci_low)
+    assert found.ci_high - found.ci_low == pytest.approx(2 * half, rel=0.2)
+    assert alone.ci_high - alone.ci_low < 0.5 * (found.ci_high - found.ci_low)
 
 
 def test_a_metric_of_all_cases_together_has_its_difference_too():
     rng = np.random.default_rng(2)
     truth = rng.normal(0, 1, 80)
     good, bad = (np.stack([truth + rng.normal(0, noise, 80), truth], 1) for noise in (0.3, 1.5))
-    difference = paired_difference(Correlation(), cases(bad), cases(good), {})
-    assert difference.value == pytest.approx(np.corrcoef(good.T)[0, 1] - np.corrcoef(bad.T)[0, 1])
-    assert 0 < difference.ci_low < difference.value < difference.ci_high
+    found = difference(Correlation(), cases(bad), cases(good), {})
+    assert found.value == pytest.approx(np.corrcoef(good.T)[0, 1] - np.corrcoef(bad.T)[0, 1])
+    assert 0 < found.ci_low < found.value < found.ci_high
 
 
 def test_what_one_could_not_be_measured_on_is_left_out_for_both():
     first, other = cases([[1.0], [2.0], [50.0]]), cases([[1.5], [2.5], [3.5], [90.0]])
     del first["2"]
-    difference = paired_difference(Mean(), first, other, {})
-    assert (difference.value, difference.n, difference.units) == (0.5, 2, 2)
-    assert difference.ci_low is None and difference.ci_high is None  # two units are too few
+    found = difference(Mean(), first, other, {})
+    assert (found.value, found.n, found.units) == (0.5, 2, 2)
+    assert found.ci_low is None and found.ci_high is None  # two units are too few
 
 
 def test_nothing_in_common_is_no_difference():
-    assert paired_difference(Mean(), cases([[1.0]]), {}, {}) == Difference(None, None, None, 0)
+    assert difference(Mean(), cases([[1.0]]), {}, {}) == Difference(None, None, None, 0)
 
 
 def test_equal_models_differ_by_nothing():
     same = cases([[1.0], [2.0], [4.0], [5.0], [9.0]])
-    difference = paired_difference(Mean(), same, same, {})
-    assert (difference.value, difference.ci_low, difference.ci_high) == pytest.approx((0, 0, 0), abs=1e-9)
+    found = difference(Mean(), same, same, {})
+    assert (found.value, found.ci_low, found.ci_high) == pytest.approx((0, 0, 0), abs=1e-9)
 
 
 class Bias(Mean):
@@ -85,5 +88,5 @@ class Bias(Mean):
 
 def test_a_metric_that_is_best_at_zero_is_compared_by_its_distance_from_zero():
     far, near = cases([[-5.0]] * 6), cases([[1.0]] * 6)
-    assert paired_difference(Bias(), far, near, {}).value == -4.0
-    assert paired_difference(Bias(), near, far, {}).value == 4.0
+    assert difference(Bias(), far, near, {}).value == -4.0
+    assert difference(Bias(), near, far, {}).value == 4.0

@@ -19,7 +19,7 @@ from kdkit.recipe.load import load_experiment
 from kdkit.recipe.show import commented_yaml
 from kdkit.stages.pipeline import run_stages
 
-SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=3", "control=null")
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=3", "controls=[]")
 TWO = "objective=[{name: soft-bce}, {name: soft-dice, weight: 0.5}]"
 FEATURES = "objective=[{name: soft-bce}, {name: hint, weight: 0.1, layers: [[layer, features]]}]"
 

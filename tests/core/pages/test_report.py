@@ -155,7 +155,7 @@ def measured_run(tmp_path, metrics=tuple(METRICS), control=True, evaluation=6):
             "samples": {"train": 4, "validation": 2, "evaluation": evaluation},
             "training": {"epochs": 3, "batch_size": 2},
             "evaluation": {"metrics": list(metrics)},
-            "control": {"generator": {"name": "noise"}} if control else None,
+            "controls": [{"generator": {"name": "noise"}}] if control else [],
         }
     )
     experiment = Experiment(
@@ -168,7 +168,7 @@ def measured_run(tmp_path, metrics=tuple(METRICS), control=True, evaluation=6):
         terms=[Term("mse", 1.0, Unused())],
         metrics={name: METRICS[name]() for name in metrics},
         evaluation_generator=None,
-        control_generator=Squares(seed=1) if control else None,
+        control_generators=[Squares(seed=1)] if control else [],
     )
     run = Run(experiment, RunFolder(tmp_path / "runs" / "bold-otter"), tmp_path / "store", Silence())
     generate.execute(run)
@@ -446,7 +446,8 @@ def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=
             difference = Difference(value, low, high, units, units)
             differences[pair] = {"x": JudgedDifference.of(difference, higher, 0.02)}
     interval = (0.8, 1.0) if units >= 5 else (None, None)
-    scores = {model: {"x": Score(0.9, *interval, units, "", higher, units)} for model in ("student", "teacher")}
+    models = ["student", "teacher", *(["control"] if control else [])]
+    scores = {model: {"x": Score(0.9, *interval, units, "", higher, units)} for model in models}
     return verdict(Outcome("x", scores, {}, {}, [], differences))
 
 

@@ -14,7 +14,7 @@ def test_every_fault_is_told_at_once_with_its_place_and_what_would_be_right(load
         samples: {train: 0}
         training: {learning-rate: 1, schedule: fast}
         evaluation: {metrics: [overlapp, {name: 3}], generator: {name: nois}}
-        control: {generatorr: 1}
+        controls: [{generatorr: 1}]
         trainer: {devices: {a: 1}}
         """
     )
@@ -29,7 +29,7 @@ def test_every_fault_is_told_at_once_with_its_place_and_what_would_be_right(load
         "training.schedule": "found 'fast', expected 'one-cycle' or 'constant'",
         "evaluation.metrics.0": "did you mean overlap?",
         "evaluation.generator": "did you mean noise?",
-        "control.generatorr": "did you mean generator?",
+        "controls.0.generatorr": "did you mean generator?",
         "trainer.devices": "found {'a': 1}, expected",
     }
     for place, message in expected.items():

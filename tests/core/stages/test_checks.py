@@ -8,7 +8,7 @@ from kdkit.sample import Sample
 from kdkit.stages import generate
 from kdkit.stages.pipeline import run_stages
 
-SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "control=null")
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "controls=[]")
 
 
 def assert_nothing_is_made(run):
@@ -43,7 +43,7 @@ def test_a_window_longer_than_the_samples_is_refused_before_anything_is_made(pre
 
 
 def test_the_controls_samples_have_to_be_long_enough_too(prepare):
-    run = prepare(*SMALL[:-1], "training.window=3", "control.generator={name: noise, shape: [2, 16, 16]}")
+    run = prepare(*SMALL[:-1], "training.window=3", "controls.0.generator={name: noise, shape: [2, 16, 16]}")
     with pytest.raises(DataError, match=r"the samples of control are 2 long"):
         run_stages(run)
     assert_nothing_is_made(run)

@@ -10,7 +10,7 @@ from kdkit import DataError, Generator, Sample
 from kdkit.runs.run import Run
 from kdkit.stages import generate
 
-SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=4", "control=null")
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=4", "controls=[]")
 
 
 class Recorded(Generator):
@@ -109,7 +109,7 @@ def test_patients_in_two_splits_of_one_kind_of_source_are_refused(prepare, monke
 
 
 def test_too_few_patients_for_whole_splits_say_so(prepare):
-    run = recorded(prepare("samples.train=6", "samples.validation=3", "samples.evaluation=3", "control=null"))
+    run = recorded(prepare("samples.train=6", "samples.validation=3", "samples.evaluation=3", "controls=[]"))
     with pytest.raises(DataError, match=r"asks for 12 samples .* but it has 10 \(12 in all; no patient"):
         generate.execute(run)
 

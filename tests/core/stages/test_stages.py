@@ -23,7 +23,7 @@ from kdkit.stages import generate
 from kdkit.stages.pipeline import STAGE_NAMES, run_stages
 from kdkit.store.targets import NAME
 
-SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=2", "control=null")
+SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=2", "controls=[]")
 
 
 TOY = Path(__file__).parents[2] / "toy"
@@ -77,12 +77,17 @@ def test_a_whole_run_leaves_every_artifact(prepare):
     differences = scores.pop("differences")
     assert set(differences) == {"student-teacher", "student-control", "teacher-control"}
     gap = differences["student-teacher"]["overlap"]
-    assert set(gap) == {"value", "ci_low", "ci_high", "n", "units", "margin", "verdict", "more_units"}
+    assert set(gap) == {"value", "ci_low", "ci_high", "n", "units", "margin", "verdict", "more_units"} | {
+        "seeds",
+        "spread",
+        "seed_half_width",
+    }
     assert gap["value"] == pytest.approx(
         scores["student"]["overlap"]["value"] - scores["teacher"]["overlap"]["value"]
     )
-    for by_name in scores.values():
-        assert set(by_name["overlap"]) == {"value", "ci_low", "ci_high", "n", "units", "unit", "higher_is_better"}
+    for model, by_name in scores.items():
+        keys = {"value", "ci_low", "ci_high", "n", "units", "unit", "higher_is_better"}
+        assert set(by_name["overlap"]) == (keys | {"seeds", "spread"} if model == "student" else keys)
         assert by_name["overlap"]["n"] == 3
     assert scores["student"]["overlap"]["value"] > scores["control"]["overlap"]["value"]
     assert run.folder.report_file.is_file() and run.folder.recipe_file.is_file()
@@ -307,7 +312,7 @@ def test_an_answer_that_is_not_finite_is_never_stored(prepare, monkeypatch):
 
 
 def test_the_control_may_be_trained_for_fewer_epochs(prepare):
-    run = prepare(*SMALL[:4], "control.epochs=1")
+    run = prepare(*SMALL[:4], "controls.0.epochs=1")
     run_stages(run, last="distill")
     epochs = {arm.name: len(run.folder.history(arm.name).read_text().splitlines()) - 1 for arm in run.arms}
     assert epochs == {"student": 2, "control": 1}
@@ -373,7 +378,7 @@ def test_evaluation_samples_are_never_trained_on_wherever_they_come_from(prepare
         (),
         ("evaluation.generator={name: discs}",),
         ("evaluation.generator={name: discs, size: 12}",),
-        ("control.generator={name: discs}",),
+        ("controls.0.generator={name: discs}",),
         ("evaluation.generator={name: noise, shape: [4, 16, 16]}",),
     ):
         run = prepare("samples.train=6", "samples.validation=2", "samples.evaluation=3", *settings)
@@ -475,7 +480,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(prepare):
         run_stages(prepare(*SMALL, "student.gain=1e38"))
 
 
-LONG = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=4", "control=null")
+LONG = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=4", "controls=[]")
 
 
 class CutOffError(Exception):
@@ -633,3 +638,58 @@ def test_patience_ends_a_training_that_does_not_get_better(prepare):
     run_stages(run, last="distill")
     card = json.loads((run.folder.model("student") / "card.json").read_text())
     assert card["provenance"]["epochs"] == 3
+
+
+def students(run):
+    """When the weights of each student were written."""
+    return {p.parent.name: p.stat().st_mtime_ns for p in run.folder.path.glob("student*/weights.safetensors")}
+
+
+def test_more_seeds_train_only_the_new_ones_and_fewer_train_none(finished, prepare):
+    first = students(finished)
+    more = prepare(*SMALL, "training.seeds=3")
+    assert more.folder.path == finished.folder.path
+    labels = times(more.root)
+    assert run_stages(more) == ["distill", "predict", "evaluate", "report"]
+    assert times(more.root) == labels
+    three = students(more)
+    assert three.items() >= first.items()
+    assert set(three) == {"student", "student-seed1", "student-seed2"}
+    assert len({tuple(weights(more, arm)["layer.weight"].ravel().tolist()) for arm in three}) == 3
+    seeds = [
+        json.loads((more.folder.model(arm) / "card.json").read_text())["provenance"]["seed"] for arm in sorted(three)
+    ]
+    assert seeds[0] == 0 and len(set(seeds)) == 3
+    fewer = prepare(*SMALL)
+    assert run_stages(fewer) == ["evaluate", "report"]
+    assert run_stages(prepare(*SMALL, "training.seeds=3")) == ["evaluate", "report"]
+    assert students(more) == three
+
+
+def test_the_score_of_several_seeds_is_their_mean(finished, prepare):
+    alone = json.loads(finished.folder.scores_file.read_text())
+    assert "One training seed" in finished.folder.report_file.read_text()
+    run = prepare(*SMALL, "training.seeds=3")
+    run_stages(run)
+    scores = json.loads(run.folder.scores_file.read_text())
+    score, gap = scores["student"]["overlap"], scores["differences"]["student-teacher"]["overlap"]
+    assert score["seeds"][0] == alone["student"]["overlap"]["value"]
+    assert score["value"] == pytest.approx(np.mean(score["seeds"]))
+    assert score["spread"] == pytest.approx(np.std(score["seeds"], ddof=1))
+    assert scores["teacher"] == alone["teacher"]
+    assert gap["value"] == pytest.approx(score["value"] - scores["teacher"]["overlap"]["value"])
+    with run.folder.cases_file.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows if row["model"] == "student" and row["index"] == "0"] == ["0", "1", "2"]
+    assert {row["seed"] for row in rows if row["model"] == "teacher"} == {""}
+    by_seed = [[float(r["overlap"]) for r in rows if r["seed"] == str(number)] for number in range(3)]
+    assert np.mean(by_seed, axis=1) == pytest.approx(score["seeds"], abs=1e-6)
+    assert set(json.loads(run.folder.models_file.read_text())) == {"teacher", "student"}
+    page = run.folder.report_file.read_text()
+    assert "mean of 3 seeds" in page and "One training seed" not in page
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5"])
+def test_a_number_of_seeds_that_is_none_is_refused(prepare, wrong):
+    with pytest.raises(KdkitError, match=r"training\.seeds"):
+        prepare(*SMALL, f"training.seeds={wrong}")

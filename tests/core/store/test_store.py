@@ -19,6 +19,7 @@ from kdkit.store.targets import (
     decode_targets,
     decode_weight,
     encode_logits,
+    encode_prediction,
     encode_weight,
     read_prediction,
     to_record,
@@ -148,6 +149,33 @@ def test_class_logits_are_kept_so_that_any_temperature_can_follow():
     np.testing.assert_allclose(decode_prediction(kept, "softmax"), torch.softmax(logits, -1).numpy(), atol=2e-3)
     huge = decode_prediction(np.array([[60000.0, -60000.0]], np.float16), "softmax")
     np.testing.assert_array_equal(huge, [[1.0, 0.0]])
+
+
+def test_a_prediction_is_kept_as_the_logits_behind_it_are():
+    mask = np.array([[0.0, 1.0], [0.25, 1.0]], np.float32)
+    assert encode_prediction(mask, "sigmoid").tolist() == [[0, 255], [64, 255]]
+    one_hot = np.eye(10, dtype=np.float32)[[3, 7]]
+    kept = encode_prediction(one_hot, "softmax")
+    assert kept.dtype == np.float16
+    np.testing.assert_allclose(decode_prediction(kept, "softmax"), one_hot, atol=1.1e-3)
+    values = np.array([-3.5, 1e6], np.float32)
+    np.testing.assert_array_equal(decode_prediction(encode_prediction(values, "identity"), "identity"), values)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "activation", "message"),
+    [
+        ([0.0, 255.0], "sigmoid", "no probability"),
+        ([-0.1, 1.0], "sigmoid", "no probability"),
+        ([0.5, 0.9], "softmax", "do not sum to 1"),
+        ([0.0, 0.0], "softmax", "do not sum to 1"),
+        ([0.0, np.nan], "sigmoid", "not finite"),
+        ([np.inf], "identity", "not finite"),
+    ],
+)
+def test_a_prediction_that_no_logits_give_is_refused(prediction, activation, message):
+    with pytest.raises(DataError, match=message):
+        encode_prediction(np.array(prediction), activation)
 
 
 def test_values_are_kept_exactly(tmp_path):

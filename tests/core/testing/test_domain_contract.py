@@ -230,6 +230,20 @@ class ControlAssumed(Lines):
             yield from super().figures([case])
 
 
+class ShortTarget(Lines):
+    """Its targets of truth have another shape than the teacher's predictions."""
+
+    def target_from_truth(self, sample):
+        return np.ones(3, np.float32)
+
+
+class LargeTarget(Lines):
+    """Its targets of truth are no probabilities."""
+
+    def target_from_truth(self, sample):
+        return np.full(8, 255.0, np.float32)
+
+
 class TextFigure(Lines):
     """Its figures are text."""
 
@@ -302,6 +316,8 @@ BROKEN = [
     (GreySheet, "test_samples_are_shown"),
     (ControlAssumed, "test_cases_are_shown"),
     (TextFigure, "test_cases_are_shown"),
+    (ShortTarget, "test_truth_becomes_a_target"),
+    (LargeTarget, "test_truth_becomes_a_target"),
     (ManyAssumed, "test_all_cases_are_shown_together"),
     (Miscounting, "test_data_is_examined_and_left_alone"),
     (Scribbling, "test_data_is_examined_and_left_alone"),

@@ -54,7 +54,7 @@ def test_the_teachers_agreement_is_the_one_by_hand(tmp_path):
         f"evaluation.metrics=[{metric}, accuracy]",
         f"samples={{train: 40, validation: 10, evaluation: {COUNT}}}",
         "training.epochs=1",
-        "control=null",
+        "controls=[]",
     )
     experiment = load_experiment(discover({}), "digits", settings=settings)
     run = Run(experiment, RunFolder(tmp_path / "run"), tmp_path / "store", Silence())

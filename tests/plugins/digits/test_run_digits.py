@@ -46,3 +46,14 @@ def test_only_public_names_are_used():
     ]
     assert imported
     assert [use for use in imported if use[1] != "kdkit" or use[2] not in kdkit.__all__] == []
+
+
+def test_a_label_becomes_a_target_and_strokes_have_none():
+    from kdkit_digits.domain import Digits
+    from kdkit_digits.real import HeldOut
+    from kdkit_digits.strokes import Strokes
+
+    (digit,), (stroke,) = HeldOut().generate([5]), Strokes().generate([0])
+    target = Digits().target_from_truth(digit)
+    assert target.tolist() == [float(i == int(digit.truth["label"])) for i in range(10)]
+    assert Digits().target_from_truth(stroke) is None

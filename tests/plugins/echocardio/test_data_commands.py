@@ -108,7 +108,7 @@ def test_a_run_leaves_out_what_the_check_has_said(cli, tmp_path):
     settings = [
         "generator={name: recordings, path: " + str(data) + "}",
         "evaluation.generator=null",
-        "control=null",
+        "controls=[]",
         "samples={train: 1, validation: 1, evaluation: 1}",
     ]
     finished = cli("generate", "echocardio", *(part for setting in settings for part in ("--set", setting)))

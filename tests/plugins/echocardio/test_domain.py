@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -62,6 +63,16 @@ def test_checking_a_recipe_loads_nothing_heavy(module):
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_clip_whose_every_frame_has_a_mask_gives_a_target(domain):
+    (sample,) = Phantom(Phantom.Options(frames=4)).generate([0])
+    target = domain.target_from_truth(sample)
+    assert (target.dtype, target.shape) == (np.float32, sample.inputs.shape)
+    np.testing.assert_array_equal(target, sample.truth["mask"])
+    traced = {"mask": sample.truth["mask"][[0, 2]], "mask_frames": np.array([0, 2])}
+    assert domain.target_from_truth(replace(sample, truth=traced)) is None
+    assert domain.target_from_truth(replace(sample, truth={})) is None
 
 
 class TestReadAndWrite:

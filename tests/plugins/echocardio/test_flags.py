@@ -192,7 +192,7 @@ def test_a_run_says_what_is_doubtful(cli, clinic):
     settings = [
         "generator={name: recordings, path: " + str(clinic) + "}",
         "evaluation.generator=null",
-        "control=null",
+        "controls=[]",
         "samples={train: 2, validation: 1, evaluation: 1}",
     ]
     finished = cli("generate", "echocardio", *(part for setting in settings for part in ("--set", setting)))

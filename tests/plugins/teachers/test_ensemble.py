@@ -205,7 +205,7 @@ def test_the_activation_of_another_domain_is_refused(toy):
 
 
 def test_weights_travel_from_the_ensemble_into_training(toy, toy_run):
-    small = ("samples.train=4", "samples.validation=2", "samples.evaluation=2", "training.epochs=1", "control=null")
+    small = ("samples.train=4", "samples.validation=2", "samples.evaluation=2", "training.epochs=1", "controls=[]")
     run = toy_run(toy, *small, *in_recipe(member(0.3), {"name": "brightness", "threshold": 0.7}))
     run_stages(run, last="distill")
     (training,) = [arm.training for arm in run.arms]

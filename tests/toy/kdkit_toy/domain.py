@@ -85,6 +85,9 @@ class Toy(Domain):
         # Frame by frame: a prediction that differs from that for the clip only in how it is made.
         return np.concatenate(infer([frame[None] for frame in sample.inputs]))
 
+    def target_from_truth(self, sample):
+        return sample.truth["mask"].astype(np.float32) if "mask" in sample.truth else None
+
     def strata(self, sample):
         return {"long" if len(sample.inputs) > 4 else "short": sample}
 

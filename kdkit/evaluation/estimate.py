@@ -1,0 +1,103 @@
+"""A measured number with its two doubts: which units it was measured on, and which seeds the students had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdkit.contracts.bootstrap import Interval, Summary, UnitCases, bootstrap_interval
+from kdkit.contracts.metric import Score
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The sum of the mean summaries of groups of models; the models of one group differ in their training seed alone.
+
+    ``value``: None where a summary is not finite. ``by_seed``: for each group its models' summaries times the
+    group's sign. ``units``: how many independent units were measured. ``unit_interval``: the 95 % interval over
+    units with these very models; None for too few units.
+    """
+
+    value: float | None
+    by_seed: Sequence[Sequence[float]]
+    units: int
+    unit_interval: Interval | None
+
+    def interval(self, alpha: float = ALPHA) -> Interval | None:
+        """The interval that leaves the truth out with probability ``alpha``, over units and over seeds.
+
+        The doubts are independent, so their distances from the value are added in squares (MOVER: Zou & Donner 2008,
+        Statistics in Medicine 27:1693). Other levels than 95 % stretch the interval over units as Student's quantile
+        with units - 1 degrees of freedom does.
+        """
+        if self.value is None or self.unit_interval is None:
+            return None
+        stretch = _student_quantile(alpha, self.units - 1) / _student_quantile(ALPHA, self.units - 1)
+        seeds = self.seed_half_width(alpha)
+        below, above = (math.hypot(stretch * (self.value - end), seeds) for end in self.unit_interval)
+        return self.value - below, self.value + above
+
+    def seed_half_width(self, alpha: float = ALPHA) -> float:
+        """Half the width of the interval over seeds, had every unit been measured; 0 with one seed each."""
+        return math.hypot(*(_half_width(values, alpha) for values in self.by_seed))
+
+
+def estimate(
+    groups: Sequence[Sequence[UnitCases]], signs: Sequence[float], summarize: Summary, mean: bool, seed: int
+) -> Estimate:
+    """Each group's models' mean summary times the group's sign, added up.
+
+    ``groups``: all models measured on the same samples. ``mean``: whether ``summarize`` is the mean of the first
+    column, whose interval is studentised. ``seed``: of the bootstrap.
+    """
+    by_seed = [[sign * summarize(m.cases) for m in models] for models, sign in zip(groups, signs, strict=True)]
+    units = groups[0][0].units
+    value = sum(float(np.mean(values)) for values in by_seed)
+    if not math.isfinite(value):
+        return Estimate(None, by_seed, units, None)
+    models = [model for group in groups for model in group]
+    weights = [sign / len(group) for group, sign in zip(groups, signs, strict=True) for _ in group]
+    return Estimate(value, by_seed, units, bootstrap_interval(models, None if mean else summarize, seed, weights))
+
+
+@dataclass(frozen=True)
+class SeedScore(Score):
+    """A student's score, the mean over its training seeds.
+
+    ``seeds``: the score of each seed; ``spread``: their standard deviation (N - 1), None for one. ``n`` counts the
+    samples that every seed could be measured on, and the interval holds both doubts.
+    """
+
+    seeds: Sequence[float | None] = ()
+    spread: float | None = None
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """The standard deviation (N - 1) over seeds; None for fewer than two, and where one is not finite."""
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return deviation if math.isfinite(deviation) else None
+
+
+def finite_values(values: Sequence[float]) -> list[float | None]:
+    """The values as JSON can hold them."""
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def _half_width(values: Sequence[float], alpha: float) -> float:
+    """Half the width of Student's interval of a mean over seeds."""
+    deviation = spread(values)
+    if deviation is None:
+        return 0.0
+    return _student_quantile(alpha, len(values) - 1) * deviation / math.sqrt(len(values))
+
+
+def _student_quantile(alpha: float, freedom: int) -> float:
+    """Beyond this, on either side, Student's t lies with probability ``alpha``."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 1 - alpha / 2))
