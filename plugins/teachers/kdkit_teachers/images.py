@@ -11,6 +11,7 @@ from kdkit import ComponentOptions, Field
 if TYPE_CHECKING:
     from typing import Self
 
+ModelActivation = Literal["none", "softmax", "sigmoid"]
 Layout = Literal["color", "gray", "gray-to-color", "raw"]
 
 
@@ -40,7 +41,13 @@ class ImageOptions(ComponentOptions):
         "taken to exclude each other. null: all of them, on the last axis.",
     )
     output: str | int | None = Field(
-        None, description="Name or number of the output, of a model with several; null takes 'out', or the first."
+        None,
+        description="Name or number of the output, of a model with several; null takes 'out', 'logits', or the first.",
+    )
+    activation: ModelActivation = Field(
+        "none",
+        description="What the model has already applied to its output. none: it gives logits; softmax: probabilities "
+        "of classes that exclude each other; sigmoid: of each channel by itself. Logits are made of them, clipped.",
     )
 
     @model_validator(mode="after")

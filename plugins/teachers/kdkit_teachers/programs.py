@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from kdkit import DataError, WeightsError
+from kdkit import WeightsError
 from kdkit_teachers.archive import check_archive
 
 
@@ -25,14 +25,7 @@ class Program(torch.nn.Module):
         return self
 
     def forward(self, inputs: torch.Tensor) -> Any:
-        try:
-            return self.module(inputs)
-        except (AssertionError, RuntimeError) as error:  # a guard of the program, or an operator
-            found = f"{inputs.dtype} {tuple(inputs.shape)}".removeprefix("torch.")
-            raise DataError(
-                f"the exported program cannot take inputs {found}: {str(error).strip().splitlines()[0]}",
-                "Export it for such shapes (dynamic_shapes in torch.export.export), or set teacher.layout.",
-            ) from error
+        return self.module(inputs)
 
 
 def load_program(path: Path) -> tuple[torch.nn.Module, int | None]:
@@ -80,7 +73,7 @@ def _scripted(path: Path) -> torch.nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that TorchScript is deprecated is for those who write such files
             module: torch.nn.Module = torch.jit.load(path, map_location="cpu")
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # as above
         raise WeightsError(f"{path} is not a whole TorchScript file: {_first_line(error)}") from error
     return module
 
