@@ -42,7 +42,7 @@ class ImageOptions(ComponentOptions):
     )
     output: str | int | None = Field(
         None,
-        description="Name or number of the output, of a model with several; null takes 'out', 'logits', or the first.",
+        description="Name or number of the output, of a model with several; null: 'out', 'logits', or the first.",
     )
     activation: ModelActivation = Field(
         "none",

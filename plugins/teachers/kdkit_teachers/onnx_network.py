@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 from google.protobuf.message import DecodeError
 
-from kdkit import WeightsError
+from kdkit import WeightsError, check_weights_file
 
 _TYPES = {
     "tensor(float)": np.float32,
@@ -71,6 +71,7 @@ def load_network(path: Path) -> OnnxNetwork:
 
 def _check_alone(path: Path) -> None:
     """A file that takes weights from another one is refused: what is in that one would not be known by this one's."""
+    check_weights_file(path)
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError as error:

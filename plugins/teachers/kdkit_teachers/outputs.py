@@ -72,8 +72,8 @@ def to_logits(outputs: torch.Tensor, activation: str, axis: int) -> torch.Tensor
     low, high = float(values.min()), float(values.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise DataError(
-            f"the model gives values from {low:.4g} to {high:.4g}, which are no probabilities, but teacher.activation "
-            f"is {activation}",
+            f"the model gives values from {low:.4g} to {high:.4g}, which are no probabilities, but "
+            f"teacher.activation is {activation}",
             "Set teacher.activation=none where they are logits.",
         )
     if activation == "sigmoid":

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from kdkit import WeightsError
+from kdkit import WeightsError, check_weights_file
 from kdkit_teachers.archive import check_archive
 
 
@@ -33,10 +33,13 @@ def load_program(path: Path) -> tuple[torch.nn.Module, int | None]:
 
     Raises :class:`kdkit.WeightsError` when the file is damaged, of another kind, or could execute code.
     """
+    head = check_weights_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = {name.partition("/")[2] for name in archive.namelist()}
     except (zipfile.BadZipFile, OSError) as error:
+        if head.startswith(b"PK"):
+            raise WeightsError(f"{path} is not whole: its end is missing", "Copy or download it again.") from error
         raise _refused(path) from error
     if "archive_format" in members:
         return _exported(path)

@@ -13,7 +13,7 @@ from kdkit_teachers.onnx import Onnx
 from kdkit_teachers.outputs import to_logits
 from onnx import TensorProto, helper, numpy_helper
 
-from kdkit import DataError
+from kdkit import DataError, WeightsError
 
 INPUTS = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (5, 2, 2, 3), dtype=np.uint8))
 WEIGHTS = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
@@ -170,3 +170,19 @@ def test_a_function_may_return_probabilities():
     )
     with pytest.raises(DataError, match="are no probabilities"):
         FromCallable(options).build()(INPUTS)
+
+
+@pytest.mark.parametrize("teacher", [Exported, Onnx])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"<!DOCTYPE html>", "web page"),
+        (b"", "is empty"),
+        (b"PK\x03\x04" + bytes(99), r"m\.bin"),
+    ],
+)
+def test_files_that_are_no_models_are_called_what_they_are(teacher, content, message, tmp_path):
+    (tmp_path / "m.bin").write_bytes(content)
+    with pytest.raises(WeightsError, match=message):
+        teacher(teacher.Options(file=tmp_path / "m.bin")).build()
