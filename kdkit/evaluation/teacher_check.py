@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
+from kdkit.contracts.student import Student
+from kdkit.contracts.teacher import Teacher
+from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import DataError, KdkitError
+from kdkit.evaluation.alternatives import doubts_beside_truth
+from kdkit.evaluation.output_doubts import LARGEST_HALF, doubts_about, find_activation
+from kdkit.recipe.experiment import Experiment
 from kdkit.sample import Sample
 from kdkit.store.targets import activate
 
@@ -19,39 +26,141 @@ if TYPE_CHECKING:
 CHECKED_SAMPLES = 8
 SAME = 1e-6
 _REMEDY = "Check its weights and its preprocessing; nothing was labelled."
+_SHAPE_REMEDY = "Set the teacher's options (channel, layout, frames, output, classes) so that it fits the student."
 
 
-def check_teacher(
-    domain: Domain, name: str, network: torch.nn.Module, samples: Sequence[Sample]
-) -> tuple[str, list[np.ndarray]]:
-    """One line on the frozen network's answers to the samples, and the answers, activated.
+@dataclass(frozen=True)
+class Examination:
+    """What came of a check: ``verdict``, one line; ``predictions``, activated, one for each sample.
 
-    Raises :class:`KdkitError` when answers are not finite, do not depend on the input, or the domain calls them
-    implausible.
+    ``doubts``: sentences on what is probably, but not certainly, wrong.
     """
+
+    verdict: str
+    predictions: list[np.ndarray]
+    doubts: list[str]
+
+
+@dataclass
+class _Asked:
+    """``inputs``: every raw input that a network was given, with its ``logits``; ``predictions``: of each sample."""
+
+    inputs: list[np.ndarray]
+    logits: list[torch.Tensor]
+    predictions: list[np.ndarray]
+
+
+def check_teacher(experiment: Experiment, network: torch.nn.Module, samples: Sequence[Sample]) -> Examination:
+    """Examine the frozen network of the experiment's teacher on these samples, at least one.
+
+    Raises :class:`KdkitError` when its outputs are no logits, not finite, do not depend on the input, are
+    probabilities already, or of another shape than the student's, and when the domain calls them implausible.
+    """
+    domain, teacher = experiment.domain, experiment.teacher
+    name = f"the teacher {experiment.recipe.teacher.name}"
+    asked = _ask(domain, network, samples, name)
+    _check_values(asked, name, domain.activation)
+    _check_activation(teacher, network, asked, name, domain.activation)
+    _check_shape(experiment.student, asked, name)
+    verdict = domain.check_teacher(samples, asked.predictions)
+    doubts = list(doubts_about(asked.inputs, asked.logits, domain.activation))
+    doubts += doubts_beside_truth(
+        teacher,
+        domain.activation,
+        experiment.metrics,
+        samples,
+        asked.predictions,
+        lambda other, few: _ask(domain, other, few, name).predictions,
+    )
+    return Examination(verdict or f"finite and not constant on {len(samples)} samples", asked.predictions, doubts)
+
+
+def _ask(domain: Domain, network: torch.nn.Module, samples: Sequence[Sample], name: str) -> _Asked:
     import torch
 
+    from kdkit.engine.guard import summarize
     from kdkit.engine.inference import infer_logits
 
-    asked: list[np.ndarray] = []
-    logits: list[torch.Tensor] = []
+    asked = _Asked([], [], [])
 
     def infer(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         new = infer_logits(network, inputs, torch.device("cpu"))
         if not all(bool(answer.isfinite().all()) for answer in new):
-            raise KdkitError(f"the teacher {name} answers with numbers that are not finite", _REMEDY)
-        asked.extend(inputs)
-        logits.extend(new)
+            raise KdkitError(f"{name} answers with numbers that are not finite", _REMEDY)
+        asked.inputs.extend(inputs)
+        asked.logits.extend(new)
         return [activate(answer, domain.activation) for answer in new]
 
-    answers = [domain.predict(sample, infer) for sample in samples]
+    try:
+        asked.predictions = [domain.predict(sample, infer) for sample in samples]
+    except (IndexError, ValueError, TypeError) as error:  # a domain need not expect every shape
+        shape = tuple(asked.logits[-1].shape) if asked.logits else ()
+        raise DataError(
+            f"the domain cannot use what {name} gives, logits {shape} for a sample of {samples[0].inputs.shape}: "
+            f"{summarize(error)}",
+            _SHAPE_REMEDY,
+        ) from error
+    return asked
+
+
+def _check_values(asked: _Asked, name: str, activation: Activation) -> None:
+    import torch
+
+    logits = asked.logits
     values = torch.cat([answer.flatten() for answer in logits])
     if float(values.max() - values.min()) < SAME:
-        raise KdkitError(f"the teacher {name} gives the same answer everywhere", _REMEDY)
-    if len(logits) > 1 and all(_same(answer, logits[0]) for answer in logits) and _differ(asked):
-        raise KdkitError(f"the teacher {name} gives the same answer to every sample", _REMEDY)
-    verdict = domain.check_teacher(samples, answers)
-    return verdict or f"finite and not constant on {len(samples)} samples", answers
+        raise KdkitError(f"{name} gives the same answer everywhere", _REMEDY)
+    if len(logits) > 1 and all(_same(answer, logits[0]) for answer in logits) and _differ(asked.inputs):
+        raise KdkitError(f"{name} gives the same answer to every sample", _REMEDY)
+    largest = float(values.abs().max())
+    if activation == "softmax" and largest > LARGEST_HALF:
+        raise KdkitError(
+            f"{name} gives logits up to {largest:.3g}, more than the half precision of targets can hold", _REMEDY
+        )
+
+
+def _check_activation(
+    teacher: Teacher, network: torch.nn.Module, asked: _Asked, name: str, activation: Activation
+) -> None:
+    """Refuse probabilities that are read as logits, wherever in the teacher."""
+    import torch
+
+    applied = {"teacher": find_activation(_join(asked.logits, activation), -1, activation)}
+    first = [array for array in asked.inputs if array.shape == asked.inputs[0].shape]
+    with torch.inference_mode():
+        outputs = teacher.model_outputs(network, torch.from_numpy(np.stack(first)))
+    applied |= {where: find_activation(values, axis, activation) for where, (values, axis) in outputs.items()}
+    for where, found in applied.items():
+        if found:
+            sums = " and add up to 1 over the classes" if found == "softmax" else ""
+            raise KdkitError(
+                f"{name} gives probabilities instead of logits: all values of {where} lie in 0..1{sums}",
+                f"Set {where}.activation={found} if the model ends in a {found}, or have it return logits. "
+                "Nothing was labelled.",
+            )
+
+
+def _join(logits: Sequence[torch.Tensor], activation: Activation) -> torch.Tensor:
+    """All logits: (distributions, classes) where the last axis holds classes, else (values,)."""
+    import torch
+
+    classes = logits[0].shape[-1] if activation == "softmax" and logits[0].ndim else 0
+    return torch.cat([answer.reshape(-1, classes) if classes else answer.flatten() for answer in logits])
+
+
+def _check_shape(student: Student, asked: _Asked, name: str) -> None:
+    """Teacher and student are compared value by value."""
+    import torch
+
+    from kdkit.engine.inference import freeze, infer_logits
+
+    (logits,) = infer_logits(freeze(student.build()), asked.inputs[:1], torch.device("cpu"))
+    own, other = tuple(asked.logits[0].shape), tuple(logits.shape)
+    if own != other:
+        raise DataError(
+            f"{name} gives logits {own} for a sample of {asked.inputs[0].shape}, the student {other}",
+            _SHAPE_REMEDY,
+        )
 
 
 def first_samples(source: Generator, count: int, labelled: bool) -> list[Sample]:
@@ -59,7 +168,7 @@ def first_samples(source: Generator, count: int, labelled: bool) -> list[Sample]
 
     What cannot be read is passed over.
     """
-    found: list[Sample] = []
+    chosen: list[Sample] = []
     spare: list[Sample] = []
     available = source.count()
     for index in range(count if available is None else available):
@@ -70,10 +179,10 @@ def first_samples(source: Generator, count: int, labelled: bool) -> list[Sample]
         if labelled and not sample.truth:
             spare = [*spare, sample][:count]
             continue
-        found.append(sample)
-        if len(found) == count:
+        chosen.append(sample)
+        if len(chosen) == count:
             break
-    return found or spare
+    return chosen or spare
 
 
 def _same(answer: torch.Tensor, other: torch.Tensor) -> bool:

@@ -37,8 +37,10 @@ def execute(run: Run) -> None:
     network = freeze(experiment.teacher.build())
     checked = run.evaluation.split
     samples = [checked.samples.sample(i) for i in checked.indices[:CHECKED_SAMPLES]]
-    verdict, _ = check_teacher(experiment.domain, name, network, samples)
-    run.progress.say("check", name, verdict)
+    examination = check_teacher(experiment, network, samples)
+    run.progress.say("check", name, examination.verdict)
+    for doubt in examination.doubts:
+        run.progress.say("check", name, f"doubtful: {doubt}")
     total = sum(len(part.split) for part in run.labelled_splits())
     left = sum(stop - start for _, ranges in todo for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - left) as bar:

@@ -37,7 +37,7 @@ def match_keys(state: State, own: State, ignored: str = "") -> list[Match]:
 
     Prefixes of averaged weights come last. ``ignored``: keys that are passed over after a prefix is stripped.
     """
-    matches = []
+    matches: list[Match] = []
     for names in ((), _wrappers(state, own)):
         inner = {_without(key, names): value for key, value in state.items()}
         # Two keys that would become one are weights of two networks, which only their prefixes tell apart.

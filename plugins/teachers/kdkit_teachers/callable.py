@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from pydantic import field_validator
@@ -98,6 +98,14 @@ class FromCallable(Teacher):
         if self.options.weights:
             load_weights(network, self.options.weights)
         return self._with_activation(network)
+
+    def alternatives(self) -> Mapping[str, Teacher]:
+        """The other activations."""
+        return {
+            f"teacher.activation={name}": type(self)(self.options.model_copy(update={"activation": name}))
+            for name in get_args(ModelActivation)
+            if name != self.options.activation
+        }
 
     def _with_activation(self, network: torch.nn.Module) -> torch.nn.Module:
         if self.options.activation == "none":

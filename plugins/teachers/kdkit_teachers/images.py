@@ -34,6 +34,7 @@ class ImageOptions(ComponentOptions):
     std: tuple[float, ...] = Field(
         (1.0,), min_length=1, description="Deviation of each channel, or one for all; divided by at last."
     )
+    bgr: bool = Field(False, description="The model takes blue, green, red, as OpenCV reads images; samples are RGB.")
     channel: int | None = Field(
         None,
         ge=0,
@@ -54,15 +55,18 @@ class ImageOptions(ComponentOptions):
     def _fit_together(self) -> Self:
         if any(value == 0 for value in self.std):
             raise ValueError("std holds 0, by which values would be divided")
-        untouched = (self.divisor, self.mean, self.std, self.channel, self.frames) == (
+        untouched = (self.divisor, self.mean, self.std, self.channel, self.frames, self.bgr) == (
             255.0,
             (0.0,),
             (1.0,),
             None,
             False,
+            False,
         )
         if self.layout == "raw" and not untouched:
             raise ValueError("with the layout raw nothing is scaled or rearranged: leave the other options out")
+        if self.bgr and self.layout != "color":
+            raise ValueError("bgr is for the layout color: other samples have no colours")
         channels = 1 if self.layout == "gray" else 3
         for name in ("mean", "std"):
             given = len(getattr(self, name))

@@ -38,6 +38,12 @@ class Adapted(torch.nn.Module):
             raise DataError(f"samples of shape {tuple(inputs.shape[1:])} are no clips", "Set teacher.frames=false.")
         return self._infer(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
 
+    def sample_outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The chosen output for raw samples, as the model gives it: (images, channels, ...)."""
+        images = inputs.flatten(0, 1) if self.options.frames else inputs
+        parts = images.split(self.batch or CHUNK)
+        return torch.cat([self.outputs(self.prepare(part)) for part in parts])
+
     def _infer(self, images: torch.Tensor) -> torch.Tensor:
         parts = images.split(self.batch or CHUNK)
         return torch.cat([self._arrange(self.outputs(self.prepare(part))) for part in parts])
@@ -54,6 +60,7 @@ class Adapted(torch.nn.Module):
                 f"the layout {layout} takes images {wanted}, not {tuple(images.shape[1:])}",
                 "Set teacher.layout, or teacher.frames for clips.",
             )
+        images = images.flip(-1) if self.options.bgr else images
         channels = images.movedim(-1, 1) if layout == "color" else images[:, None]
         scaled = channels.to(self.mean.dtype) / self.options.divisor
         return (scaled.expand(-1, 3, -1, -1) if layout == "gray-to-color" else scaled).sub(self.mean).div(self.std)
