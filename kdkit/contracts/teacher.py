@@ -73,12 +73,15 @@ class Teacher(Component, ABC):
         """
         return None
 
-    def model_outputs(self, network: torch.nn.Module, inputs: torch.Tensor) -> Mapping[str, tuple[torch.Tensor, int]]:
+    def model_outputs(
+        self, network: torch.nn.Module, inputs: torch.Tensor
+    ) -> Mapping[str, tuple[torch.Tensor, int | None]]:
         """What a foreign model inside the built network itself gives, before logits are made of it.
 
         By the path of the options that say how it is read ("teacher"): the outputs, floating, (images, ...), and the
-        axis of its classes. The check of the teacher looks at them, and tells probabilities that are read as logits.
-        The default gives nothing: the logits of ``forward`` are looked at alone.
+        axis of its classes, None where they are laid out as the logits of ``forward`` are. The check of the teacher
+        looks at them, and tells probabilities that are read as logits. The default gives nothing: the logits of
+        ``forward`` are looked at alone.
         """
         return {}
 

@@ -125,18 +125,21 @@ def _check_activation(
     """Refuse probabilities that are read as logits, wherever in the teacher."""
     import torch
 
-    applied = {"teacher": find_activation(_join(asked.logits, activation), -1, activation)}
     first = [array for array in asked.inputs if array.shape == asked.inputs[0].shape]
     with torch.inference_mode():
         outputs = teacher.model_outputs(network, torch.from_numpy(np.stack(first)))
-    applied |= {where: find_activation(values, axis, activation) for where, (values, axis) in outputs.items()}
-    for where, found in applied.items():
-        if found:
-            sums = " and add up to 1 over the classes" if found == "softmax" else ""
+    seen = [("teacher", asked.logits, None), *((where, [values], axis) for where, (values, axis) in outputs.items())]
+    for where, values, axis in seen:
+        joined = values[0] if axis is not None else _join(values, activation)
+        applied = find_activation(joined, -1 if axis is None else axis, activation)
+        if applied:
+            sums = " and add up to 1 over the classes" if applied == "softmax" else ""
+            # Other teachers may have an option of that name with another meaning.
+            settable = where != "teacher" or getattr(teacher.options, "activation", "") == "none"
+            remedy = f"Set {where}.activation={applied} if the model ends in a {applied}" if settable else ""
             raise KdkitError(
                 f"{name} gives probabilities instead of logits: all values of {where} lie in 0..1{sums}",
-                f"Set {where}.activation={found} if the model ends in a {found}, or have it return logits. "
-                "Nothing was labelled.",
+                f"{remedy}{', or have' if remedy else 'Have'} it return logits. Nothing was labelled.",
             )
 
 

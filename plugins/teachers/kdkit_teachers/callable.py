@@ -99,6 +99,12 @@ class FromCallable(Teacher):
             load_weights(network, self.options.weights)
         return self._with_activation(network)
 
+    def model_outputs(
+        self, network: torch.nn.Module, inputs: torch.Tensor
+    ) -> Mapping[str, tuple[torch.Tensor, int | None]]:
+        """What your code returns, where it is read as logits: as a member of an ensemble it is not seen otherwise."""
+        return {"teacher": (network(inputs), None)} if self.options.activation == "none" else {}
+
     def alternatives(self) -> Mapping[str, Teacher]:
         """The other activations."""
         return {

@@ -91,7 +91,9 @@ class Ensemble(Teacher):
     def files(self) -> Sequence[Path]:
         return [Path(file) for member in self.members for file in member.files()]
 
-    def model_outputs(self, network: torch.nn.Module, inputs: torch.Tensor) -> Mapping[str, tuple[torch.Tensor, int]]:
+    def model_outputs(
+        self, network: torch.nn.Module, inputs: torch.Tensor
+    ) -> Mapping[str, tuple[torch.Tensor, int | None]]:
         """Those of each member, by its path in the options."""
         parts: Any = network
         return {

@@ -26,12 +26,14 @@ TRIED_CHANNELS = 4
 class ImageTeacher(Teacher):
     """A model behind :class:`kdkit_teachers.images.ImageOptions`; ``build`` gives a :class:`.networks.Adapted`."""
 
-    def model_outputs(self, network: torch.nn.Module, inputs: torch.Tensor) -> Mapping[str, tuple[torch.Tensor, int]]:
+    def model_outputs(
+        self, network: torch.nn.Module, inputs: torch.Tensor
+    ) -> Mapping[str, tuple[torch.Tensor, int | None]]:
         """The chosen output of the model, where it is read as logits."""
         if self.options.activation != "none":
             return {}
         raw: Any = network
-        return {"teacher": (raw.sample_outputs(inputs), -1 if self.options.layout == "raw" else 1)}
+        return {"teacher": (raw.sample_outputs(inputs), None if self.options.layout == "raw" else 1)}
 
     def alternatives(self) -> Mapping[str, Teacher]:
         """Other activations, channels, orders of colours, and the normalisations that are most used."""
