@@ -27,7 +27,8 @@ OTHERS = (
     (b"\x1f\x8b", "a gzip archive: unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
     (b"Rar!", "a RAR archive: unpack it first"),
-    (b"{", "a JSON text"),
+    (b'{"', "a JSON text"),
+    (b"{\n", "a JSON text"),
 )
 
 
@@ -48,8 +49,9 @@ def read_weights_file(path: Path) -> WeightsFile:
     Raises :class:`WeightsError` when it is missing, damaged, something else, or would have to execute code.
     """
     head = check_weights_file(path)
-    if path.suffix == ".safetensors" or _is_safetensors(head, path.stat().st_size):
-        if head.startswith((b"PK", b"\x80")):
+    safe = _is_safetensors(head, path.stat().st_size)
+    if path.suffix == ".safetensors" or safe:
+        if not safe and head.startswith((b"PK\x03\x04", b"\x80\x02")):
             return _read_torch(path, ["a torch file, though it is named .safetensors"])
         notes = [] if path.suffix == ".safetensors" else [f"a safetensors file, though it is named {path.suffix}"]
         return WeightsFile({"": _read_safetensors(path)}, notes)
@@ -72,6 +74,9 @@ def check_weights_file(path: Path) -> bytes:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
     if not head:
         raise WeightsError(f"{path} is empty", "Copy or download it again.")
+    # Its length, of any bytes, comes first: those may be the same as another format's.
+    if _is_safetensors(head, path.stat().st_size):
+        return head
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"version https://git-lfs"):
         raise WeightsError(
@@ -119,7 +124,7 @@ def _read_torch(path: Path, notes: list[str]) -> WeightsFile:
 def _check_zip(path: Path) -> None:
     """Raise :class:`WeightsError` for a zip archive that torch.save has not written, or not to its end."""
     with path.open("rb") as file:
-        if file.read(2) != b"PK":
+        if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
             return
     try:
         with zipfile.ZipFile(path) as archive:

@@ -124,6 +124,18 @@ def test_safetensors_are_read_whatever_they_are_named(state, tmp_path, caplog):
     assert_loads(tmp_path / "w.safetensors", state)
 
 
+@pytest.mark.parametrize("first", [b"\x80\x02", b"{\x00", b"{\n", b"PK", b"\x1f\x8b", b"<h"])
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_the_length_of_a_safetensors_header_is_no_sign_of_another_format(first, name, state, tmp_path):
+    save_file(state, tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    padded = int.from_bytes(first, "little") + (0 if int.from_bytes(first, "little") >= length else 1 << 16)
+    header = whole[8 : 8 + length].ljust(padded)
+    (tmp_path / name).write_bytes(padded.to_bytes(8, "little") + header + whole[8 + length :])
+    assert_loads(tmp_path / name, state)
+
+
 def test_harmless_things_beside_weights_are_read(state, tmp_path):
     beside = {
         "scalar": np.float64(0.5),
