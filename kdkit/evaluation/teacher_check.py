@@ -60,8 +60,8 @@ def check_teacher(experiment: Experiment, network: torch.nn.Module, samples: Seq
     name = f"the teacher {experiment.recipe.teacher.name}"
     asked = _ask(domain, network, samples, name)
     _check_values(asked, name, domain.activation)
-    _check_activation(teacher, network, asked, name, domain.activation)
     _check_shape(experiment.student, asked, name)
+    _check_activation(teacher, network, asked, name, domain.activation)
     verdict = domain.check_teacher(samples, asked.predictions)
     doubts = list(doubts_about(asked.inputs, asked.logits, domain.activation))
     doubts += doubts_beside_truth(
@@ -155,10 +155,13 @@ def _check_shape(student: Student, asked: _Asked, name: str) -> None:
     """Teacher and student are compared value by value."""
     import torch
 
-    from kdkit.engine.inference import freeze, infer_logits
+    from kdkit.engine.guard import read_logits, run_network
+    from kdkit.engine.inference import freeze
 
-    (logits,) = infer_logits(freeze(student.build()), asked.inputs[:1], torch.device("cpu"))
-    own, other = tuple(asked.logits[0].shape), tuple(logits.shape)
+    with torch.inference_mode():
+        output = run_network(freeze(student.build()), torch.from_numpy(asked.inputs[0][None]), "the student")
+    logits, _ = read_logits(output, 1, "the student")
+    own, other = tuple(asked.logits[0].shape), tuple(logits.shape[1:])
     if own != other:
         raise DataError(
             f"{name} gives logits {own} for a sample of {asked.inputs[0].shape}, the student {other}",
