@@ -82,14 +82,16 @@ def doubts_beside_truth(
     base = measure_agreement(metrics, few, firsts)
     if base is None:
         return
-    better = []
+    better: list[tuple[float, str]] = []
     for reading, remedy, others in _readings(teacher, activation, few, firsts, predict):
         found = measure_agreement(metrics, few, others)
         if found is not None and is_clearly_better(found, base):
-            better.append((found.value, f"with {reading} (on {len(few)} samples): {remedy}"))
+            better.append((found.value, f"{reading} ({remedy})"))
     if better:
-        value, text = max(better)
-        yield f"{base.name} is {base.value:.2f}, but {value:.2f} {text}"
+        best = max(value for value, _ in better)
+        # Few samples do not tell near ones apart: which of them is meant, the model's author knows.
+        named = [reading for value, reading in better if value > best - WIN]
+        yield f"on {len(few)} samples {base.name} is {base.value:.2f}, but {best:.2f} with {', or with '.join(named)}"
 
 
 def is_clearly_better(other: Agreement, own: Agreement) -> bool:

@@ -18,8 +18,10 @@ ROUNDING = 5e-3
 NEAR_END = 0.05
 # The spread between samples as a share of the whole spread, under which outputs hardly depend on the input.
 LEAST_SPREAD = 0.02
-# Logits this far apart are certain beyond what targets keep; nearly all of them are so in a saturated teacher.
+# Nearly all logits of a saturated teacher are beyond these. Masks are kept as probabilities in 8 bits; classes as
+# logits, of which a temperature still makes use, and good classifiers on easy samples are 20 apart.
 CERTAIN_LOGIT = 20.0
+CERTAIN_GAP = 100.0
 NEARLY_ALL = 0.999
 FEWEST_ALIKE = 4
 LARGEST_HALF = 65504.0
@@ -85,7 +87,7 @@ def _share_of_certain(logits: Sequence[torch.Tensor], values: torch.Tensor, acti
         return float((values.abs() > CERTAIN_LOGIT).float().mean())
     if logits[0].shape[-1] < 2:
         return 0.0
-    gaps = [float((-answer.topk(2, -1).values.diff(dim=-1) > CERTAIN_LOGIT).float().mean()) for answer in logits]
+    gaps = [float((-answer.topk(2, -1).values.diff(dim=-1) > CERTAIN_GAP).float().mean()) for answer in logits]
     return float(np.mean(gaps))
 
 

@@ -62,7 +62,7 @@ def check_teacher(experiment: Experiment, network: torch.nn.Module, samples: Seq
     _check_values(asked, name, domain.activation)
     _check_shape(experiment.student, asked, name)
     _check_activation(teacher, network, asked, name, domain.activation)
-    verdict = domain.check_teacher(samples, asked.predictions)
+    verdict, refusal = _ask_domain(domain, samples, asked)
     doubts = list(doubts_about(asked.inputs, asked.logits, domain.activation))
     doubts += doubts_beside_truth(
         teacher,
@@ -72,6 +72,8 @@ def check_teacher(experiment: Experiment, network: torch.nn.Module, samples: Seq
         asked.predictions,
         lambda other, few: _ask(domain, other, few, name).predictions,
     )
+    if refusal:
+        raise KdkitError(refusal.message, "\n  ".join(filter(None, [refusal.remedy, *doubts]))) from refusal
     return Examination(verdict or f"finite and not constant on {len(samples)} samples", asked.predictions, doubts)
 
 
@@ -101,6 +103,14 @@ def _ask(domain: Domain, network: torch.nn.Module, samples: Sequence[Sample], na
             _SHAPE_REMEDY,
         ) from error
     return asked
+
+
+def _ask_domain(domain: Domain, samples: Sequence[Sample], asked: _Asked) -> tuple[str, KdkitError | None]:
+    """The domain's verdict, or its refusal, of which the doubts may tell the reason."""
+    try:
+        return domain.check_teacher(samples, asked.predictions), None
+    except KdkitError as error:
+        return "", error
 
 
 def _check_values(asked: _Asked, name: str, activation: Activation) -> None:

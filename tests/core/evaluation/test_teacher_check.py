@@ -126,8 +126,21 @@ def test_another_shape_than_the_students_is_refused(function, prepare):
 
 def test_a_mask_of_the_background_is_told_with_both_figures(prepare):
     (doubt,) = check(prepare, lambda x: 20 * (0.5 - x)).doubts
-    assert doubt.startswith("overlap is 0.0")
-    assert "but 1.00 with foreground and background exchanged (on 4 samples)" in doubt
+    assert doubt.startswith("on 4 samples overlap is 0.0")
+    assert "but 1.00 with foreground and background exchanged" in doubt
+
+
+def test_a_refusal_of_the_domain_comes_with_its_reason(prepare, monkeypatch):
+    domain = type(prepare("control=null").experiment.domain)
+
+    def refuse(self, samples, predictions):
+        raise KdkitError("the teacher is wrong", "Look at it.")
+
+    monkeypatch.setattr(domain, "check_teacher", refuse)
+    with pytest.raises(KdkitError, match="the teacher is wrong") as caught:
+        check(prepare, lambda x: 20 * (0.5 - x))
+    assert "Look at it." in caught.value.remedy
+    assert "but 1.00 with foreground and background exchanged" in caught.value.remedy
 
 
 class Accuracy(Metric):

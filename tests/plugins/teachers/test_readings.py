@@ -66,7 +66,7 @@ def test_probabilities_are_refused_and_read_where_the_option_says_so(end, channe
 
 def test_another_normalisation_that_fits_clearly_better_is_named(check):
     *_, doubt = check(Model(echonet))
-    assert doubt.startswith("overlap is 0.0")
+    assert doubt.startswith("on 4 samples overlap is 0.0")
     assert "but 1.00 with teacher.divisor=1.0 teacher.mean=[32.085175] teacher.std=[50.129288]" in doubt
 
 
