@@ -53,6 +53,7 @@ class ImageTeacher(Teacher):
         if self.options.channel is not None:
             for channel in range(TRIED_CHANNELS):
                 yield {"channel": channel}
+        yield {"channels_last": not self.options.channels_last}
         if self.options.layout == "color":
             yield {"bgr": not self.options.bgr}
         gray = self.options.layout == "gray"

@@ -35,6 +35,9 @@ class ImageOptions(ComponentOptions):
         (1.0,), min_length=1, description="Deviation of each channel, or one for all; divided by at last."
     )
     bgr: bool = Field(False, description="The model takes blue, green, red, as OpenCV reads images; samples are RGB.")
+    channels_last: bool = Field(
+        False, description="The model takes and gives channels on the last axis, as those of TensorFlow do."
+    )
     channel: int | None = Field(
         None,
         ge=0,
@@ -55,14 +58,8 @@ class ImageOptions(ComponentOptions):
     def _fit_together(self) -> Self:
         if any(value == 0 for value in self.std):
             raise ValueError("std holds 0, by which values would be divided")
-        untouched = (self.divisor, self.mean, self.std, self.channel, self.frames, self.bgr) == (
-            255.0,
-            (0.0,),
-            (1.0,),
-            None,
-            False,
-            False,
-        )
+        names = ("divisor", "mean", "std", "channel", "frames", "bgr", "channels_last")
+        untouched = all(getattr(self, name) == ImageOptions.model_fields[name].default for name in names)
         if self.layout == "raw" and not untouched:
             raise ValueError("with the layout raw nothing is scaled or rearranged: leave the other options out")
         if self.bgr and self.layout != "color":

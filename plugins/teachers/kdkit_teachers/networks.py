@@ -63,7 +63,9 @@ class Adapted(torch.nn.Module):
         images = images.flip(-1) if self.options.bgr else images
         channels = images.movedim(-1, 1) if layout == "color" else images[:, None]
         scaled = channels.to(self.mean.dtype) / self.options.divisor
-        return (scaled.expand(-1, 3, -1, -1) if layout == "gray-to-color" else scaled).sub(self.mean).div(self.std)
+        coloured = scaled.expand(-1, 3, -1, -1) if layout == "gray-to-color" else scaled
+        normalised = coloured.sub(self.mean).div(self.std)
+        return normalised.movedim(1, -1) if self.options.channels_last else normalised
 
     def outputs(self, images: torch.Tensor) -> torch.Tensor:
         """The chosen output for prepared images, as the model gives it: (images, channels, ...).
@@ -73,11 +75,12 @@ class Adapted(torch.nn.Module):
         missing = (self.batch or len(images)) - len(images)
         full = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])]) if missing else images
         remedy = (
-            f"teacher.layout is {self.options.layout}: set layout, frames and channels as the model was trained, or "
-            "export the model for inputs of such a shape."
+            f"teacher.layout is {self.options.layout}: set layout, frames and channels_last as the model was "
+            "trained, or export the model for inputs of such a shape."
         )
         given = run_network(self.network, full, "the model", remedy)
-        return choose_output(given, self.options.output, len(full))[: len(images)]
+        output = choose_output(given, self.options.output, len(full))[: len(images)]
+        return output.movedim(-1, 1) if self.options.channels_last and output.ndim > 2 else output
 
     def _arrange(self, outputs: torch.Tensor) -> torch.Tensor:
         """(images, channels, ...) to logits (images, ..., channels), or to those of one channel, (images, ...)."""

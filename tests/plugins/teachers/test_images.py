@@ -68,6 +68,20 @@ def test_gray_images_may_be_given_three_times():
     torch.testing.assert_close(means, (GRAY.float() / 255).mean((1, 2))[:, None].expand(3, 3))
 
 
+def test_a_model_may_take_and_give_channels_last():
+    class Last(torch.nn.Module):
+        def forward(self, images):
+            assert images.shape[-1] == 3
+            return images * torch.tensor([1.0, 2.0, 3.0])
+
+    expected = COLOR.float() / 255 * torch.tensor([1.0, 2.0, 3.0])
+    torch.testing.assert_close(adapted(Last(), channels_last=True)(COLOR), expected)
+    means = adapted(Dtypes(), layout="gray", channels_last=True, channel=0)(GRAY)
+    torch.testing.assert_close(means, GRAY.float() / 255)
+    with pytest.raises(ValidationError, match="nothing is scaled or rearranged"):
+        ImageOptions(layout="raw", channels_last=True)
+
+
 def test_frames_go_through_one_by_one_and_come_back_as_clips():
     network = adapted(layout="gray", frames=True, channel=0)
     torch.testing.assert_close(network(CLIPS), CLIPS.float() / 255)
