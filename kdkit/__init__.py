@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from kdkit.recipe.paths import InputFolder as InputFolder
     from kdkit.recipe.paths import InputPath as InputPath
     from kdkit.sample import Sample as Sample
+    from kdkit.store.file_kind import check_weights_file as check_weights_file
     from kdkit.store.weights import load_weights as load_weights
-    from kdkit.store.weights_file import check_weights_file as check_weights_file
 
 __version__ = "0.1.0"
 
@@ -111,7 +111,7 @@ _HOMES = {
     "one_thread": "kdkit.engine.threads",
     "VisionLanguage": "kdkit.metrics.open_clip",
     "load_weights": "kdkit.store.weights",
-    "check_weights_file": "kdkit.store.weights_file",
+    "check_weights_file": "kdkit.store.file_kind",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 
