@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from kdkit.contracts.vocabulary import Inspection as Inspection
     from kdkit.contracts.vocabulary import Published as Published
     from kdkit.contracts.vocabulary import Table as Table
+    from kdkit.engine.guard import check_logits as check_logits
+    from kdkit.engine.guard import describe_value as describe_value
+    from kdkit.engine.guard import run_network as run_network
     from kdkit.engine.threads import one_thread as one_thread
     from kdkit.entry import Entry as Entry
     from kdkit.errors import DataError as DataError
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from kdkit.recipe.paths import InputFolder as InputFolder
     from kdkit.recipe.paths import InputPath as InputPath
     from kdkit.sample import Sample as Sample
+    from kdkit.store.file_kind import check_weights_file as check_weights_file
     from kdkit.store.weights import load_weights as load_weights
 
 __version__ = "0.1.0"
@@ -103,9 +107,13 @@ _HOMES = {
     "InputFolder": "kdkit.recipe.paths",
     "InputPath": "kdkit.recipe.paths",
     "Sample": "kdkit.sample",
+    "check_logits": "kdkit.engine.guard",
+    "describe_value": "kdkit.engine.guard",
+    "run_network": "kdkit.engine.guard",
     "one_thread": "kdkit.engine.threads",
     "VisionLanguage": "kdkit.metrics.open_clip",
     "load_weights": "kdkit.store.weights",
+    "check_weights_file": "kdkit.store.file_kind",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 

@@ -107,20 +107,30 @@ def _check_teacher(
     samples = first_samples(source, CHECKED_SAMPLES, prefer_labelled=data is not None)
     if not samples:
         raise DataError(f"{data or source} holds no sample for the teacher to predict")
-    verdict, predictions = check_teacher(examiner, recipe.teacher.name, freeze(experiment.teacher.build()), samples)
-    cases = [Case("median", 0.0, s, {"teacher": p}) for s, p in zip(samples, predictions, strict=True)]
+    examination = check_teacher(experiment, freeze(experiment.teacher.build()), samples)
+    predictions = zip(samples, examination.predictions, strict=True)
+    cases = [Case("median", 0.0, sample, {"teacher": prediction}) for sample, prediction in predictions]
     sheet = contact_sheet(figure for case in cases for figure in examiner.figures([case]))
     picture = (out or home() / recipe.domain / "check") / "teacher.png" if sheet else None
     if sheet and picture:
         write_bytes(picture, sheet)
     if as_json:
-        content = {"teacher": recipe.teacher.name, "samples": len(samples), "verdict": verdict}
+        content: dict[str, Any] = {
+            "teacher": recipe.teacher.name,
+            "samples": len(samples),
+            "verdict": examination.verdict,
+            "doubts": examination.doubts,
+        }
         typer.echo(json.dumps(content | {"picture": str(picture) if picture else None}, indent=2))
-        return
-    console.out.print(f"  [bold]{console.escape(recipe.teacher.name)}[/]   {console.escape(verdict)}")
+        raise typer.Exit(1 if examination.doubts else 0)
+    console.out.print(f"  [bold]{console.escape(recipe.teacher.name)}[/]   {console.escape(examination.verdict)}")
+    for doubt in examination.doubts:
+        console.out.print(f"  doubtful: {console.escape(doubt)}")
     console.out.print(
         f"  checked on {len(samples)} samples" + (f"      {console.escape(str(picture))}" * bool(picture))
     )
+    if examination.doubts:
+        raise typer.Exit(1)
 
 
 def _domain(domain: str) -> tuple[Domain, str]:

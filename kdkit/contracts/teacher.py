@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kdkit.contracts.component import Component
@@ -70,6 +71,30 @@ class Teacher(Component, ABC):
 
         Needed by ``kdkit plugins verify`` only where no domain's default recipe says what the network is fed with.
         """
+        return None
+
+    def model_outputs(
+        self, network: torch.nn.Module, inputs: torch.Tensor
+    ) -> Mapping[str, tuple[torch.Tensor, int | None]]:
+        """What a foreign model inside the built network itself gives, before logits are made of it.
+
+        By the path of the options that say how it is read ("teacher"): the outputs, floating, (images, ...), and the
+        axis of its classes, None where they are laid out as the logits of ``forward`` are. The check of the teacher
+        looks at them, and tells probabilities that are read as logits. The default gives nothing: the logits of
+        ``forward`` are looked at alone.
+        """
+        return {}
+
+    def alternatives(self) -> Mapping[str, Teacher]:
+        """Other readings of the same model by the settings that make them ("teacher.channel=1").
+
+        Where samples carry a truth and the teacher agrees badly with it, the check of the teacher tries them, and
+        names one that agrees clearly better.
+        """
+        return {}
+
+    def promise(self, metric: str) -> float | None:
+        """The figure by this metric that the card of the weights promises; None where it says nothing."""
         return None
 
 

@@ -9,10 +9,10 @@ import torch
 from torch.utils.data import Dataset
 
 from kdkit.contracts.adversary import Adversary
-from kdkit.contracts.teacher import logits_and_weight
 from kdkit.contracts.vocabulary import Activation
 from kdkit.engine.criterion import Criterion
 from kdkit.engine.distillation import TRAIN, VALIDATION, Distillation
+from kdkit.engine.guard import read_logits, run_network
 from kdkit.errors import KdkitError
 from kdkit.recipe.schema import Training
 
@@ -104,7 +104,8 @@ class AdversarialDistillation(Distillation):
     def _label_batch(self, inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The inputs with the teacher's targets for them, as objectives receive them from the store."""
         with torch.no_grad():
-            logits, weight = logits_and_weight(self.criterion.teacher(inputs))  # type: ignore[misc]
+            output = run_network(self.criterion.teacher, inputs, "the teacher")  # type: ignore[arg-type]
+            logits, weight = read_logits(output, len(inputs), "the teacher")
         targets = logits.float().sigmoid() if self.activation == "sigmoid" else logits.float()
         return (inputs, targets) if weight is None else (inputs, targets, weight.float())
 
@@ -117,4 +118,4 @@ class _Logits(torch.nn.Module):
         self.teacher = teacher
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return logits_and_weight(self.teacher(inputs))[0]
+        return read_logits(run_network(self.teacher, inputs, "the teacher"), len(inputs), "the teacher")[0]

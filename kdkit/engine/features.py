@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from kdkit.engine.guard import run_network
 from kdkit.errors import DataError, UsageError, did_you_mean
 
 
@@ -34,7 +35,7 @@ def logits_and_features(
         for path in outputs
     ]
     try:
-        logits = network(inputs)
+        logits = run_network(network, inputs)
     finally:
         for hook in hooks:
             hook.remove()

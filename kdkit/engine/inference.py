@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from kdkit.contracts.teacher import logits_and_weight
 from kdkit.contracts.vocabulary import Activation
+from kdkit.engine.guard import read_logits, run_network
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.errors import KdkitError
 from kdkit.progress import Bar
@@ -43,7 +43,7 @@ def infer_weighted_logits(
     for batch in _batches(inputs):
         raw = torch.from_numpy(np.stack(batch)).to(device)
         with torch.inference_mode():
-            logits, weight = logits_and_weight(network(raw))
+            logits, weight = read_logits(run_network(network, raw), len(batch))
         outputs.extend(zip(logits.float(), weight if weight is not None else [None] * len(batch), strict=True))
     return outputs
 

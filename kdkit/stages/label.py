@@ -63,8 +63,10 @@ def execute(run: Run) -> None:
     network = freeze(experiment.teacher.build())
     split = run.evaluation.split
     samples = [split.samples.sample(i) for i in split.indices[:CHECKED_SAMPLES]]
-    verdict, _ = check_teacher(experiment.domain, name, network, samples)
-    run.progress.say("check", name, verdict)
+    examination = check_teacher(experiment, network, samples)
+    run.progress.say("check", name, examination.verdict)
+    for doubt in examination.doubts:
+        run.progress.say("check", name, f"doubtful: {doubt}")
     total = sum(len(part.split) for part in run.labelled_splits())
     missing_count = sum(stop - start for _, ranges in unlabelled for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - missing_count) as bar:
@@ -117,7 +119,7 @@ def _first_sample(part: LabelledSplit) -> Sample:
     samples, first = part.split.samples, part.split.start
     if samples.store.holds(first, first + 1):
         return samples.sample(first)
-    return next(iter(samples.generator.generate([first])))
+    return next(iter(samples.generator.generate(samples.source_indices((first, first + 1)))))
 
 
 def _missing_ranges(part: LabelledSplit) -> list[Range]:

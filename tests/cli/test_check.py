@@ -83,6 +83,20 @@ def test_a_good_teacher_is_shown(cli, toy, tmp_path):
     assert content["picture"].endswith("teacher.png") and str(toy) in content["picture"]
 
 
+def test_doubts_are_told_by_check_and_by_a_run(cli, toy):
+    doubtful = ["--set", "teacher.threshold=1.0"]
+    finished = cli("check", "toy", "--teacher", *doubtful)
+    assert finished.code == 1
+    assert "doubtful: it calls everything background" in finished.out
+    assert (
+        "calls everything background"
+        in json.loads(cli("check", "toy", "--teacher", "--json", *doubtful).out)["doubts"][0]
+    )
+    run = cli("run", "toy", *doubtful, "--until", "label")
+    assert run.code == 0
+    assert "doubtful: it calls everything background" in run.out + run.err
+
+
 def test_a_teacher_is_asked_about_labelled_clips_of_the_data(cli, data):
     result = cli("check", "toy", "--teacher", "--data", data)
     assert result.code == 0, result.err

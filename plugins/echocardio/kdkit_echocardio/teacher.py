@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from pydantic import field_validator, model_validator
@@ -24,6 +25,17 @@ EMBEDDED = Path(__file__).parent / "weights" / "deeplabv3_compact.safetensors"
 # Of EchoNet-Dynamic's training frames, RGB 0..255 (Ouyang et al., Nature 2020;580:252-256).
 MEAN = (32.085175, 32.591923, 33.37932)
 DEVIATION = (50.129288, 50.487717, 51.34619)
+
+# The usual ones, of 0..255: EchoNet-Dynamic's, ImageNet's, to 0..1, to -1..1, and none.
+NORMALISATIONS: tuple[tuple[Colour, Colour], ...] = (
+    (MEAN, DEVIATION),
+    ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
+    ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
+    ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+)
+# Channels that are tried in place of the chosen one.
+TRIED_CHANNELS = 4
 
 # Frames that go through the network at once: bounds the memory, whatever the length of a clip.
 CHUNK = 32
@@ -90,6 +102,32 @@ class DeepLabV3(Teacher):
         """The weights file, also when it is the embedded one."""
         return [self.options.weights or EMBEDDED]
 
+    def promise(self, metric: str) -> float | None:
+        """The DICE on simulated hearts in the card of the embedded weights."""
+        if self.options.weights is not None or metric != "dice":
+            return None
+        card = json.loads(EMBEDDED.with_suffix(".json").read_text(encoding="utf-8"))
+        return float(card["held_out_phantoms"]["dice_mean"])
+
+    def alternatives(self) -> Mapping[str, Teacher]:
+        """Other channels, another meaning of theirs, and the normalisations that are most used."""
+        options = self.options
+        changes: list[dict[str, Any]] = [
+            {"mean": mean, "deviation": deviation}
+            for mean, deviation in NORMALISATIONS
+            if (mean, deviation) != (options.mean, options.deviation)
+        ]
+        others = [channel for channel in range(options.channels) if channel != options.foreground]
+        changes += [{"foreground": channel} for channel in others[:TRIED_CHANNELS]]
+        if options.channels > 1:
+            changes.append({"activation": "sigmoid" if options.activation == "softmax" else "softmax"})
+        return {
+            " ".join(f"teacher.{name}={_show(value)}" for name, value in change.items()): type(self)(
+                options.model_copy(update=change)
+            )
+            for change in changes
+        }
+
     def build(self) -> torch.nn.Module:
         """The network: raw grey clips (B, T, H, W), 0..255, to logits float (B, T, H, W).
 
@@ -105,3 +143,7 @@ class DeepLabV3(Teacher):
         options = self.options
         exclusive = options.activation == "softmax"
         return Framewise(network, options.mean, options.deviation, options.foreground, CHUNK, exclusive)
+
+
+def _show(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from pydantic import field_validator
 
 from kdkit import ComponentOptions, Field, InputFile, KdkitError, Teacher, load_weights
+from kdkit_teachers.images import ModelActivation
 
 if TYPE_CHECKING:
     import torch
@@ -23,8 +24,9 @@ class FromCallable(Teacher):
 
     A class is made with ``arguments`` and its weights are read from ``weights``; a function is called with each batch
     and ``arguments``. Either takes a tensor of raw samples, (batch, \\*sample shape), as they are stored, and returns
-    logits (batch, \\*answer shape), float. The path is resolved by importing, never evaluated, and Python's own
-    modules are refused; still, importing a module runs it, so look at this option in recipes of others.
+    logits (batch, \\*answer shape), float, or with ``activation`` probabilities. The path is resolved by importing,
+    never evaluated, and Python's own modules are refused; still, importing a module runs it, so look at this option
+    in recipes of others.
 
     The answers are kept under the content of the module's own file; when code behind it changes, raise ``revision``.
     """
@@ -37,6 +39,11 @@ class FromCallable(Teacher):
         )
         gives_gradients: bool = Field(
             True, description="Whether gradients reach the inputs, as floats in the raw range, through your code."
+        )
+        activation: ModelActivation = Field(
+            "none",
+            description="What your code has already applied to what it returns. none: nothing, it returns logits; "
+            "softmax: probabilities on the last axis; sigmoid: a probability for each value.",
         )
         revision: int = Field(1, ge=1, description="Raise it when code behind the module begins to answer otherwise.")
 
@@ -81,14 +88,37 @@ class FromCallable(Teacher):
                 raise KdkitError(f"{self.options.path} is no class of a torch module, so it takes no weights")
             from kdkit_teachers.function import FunctionNetwork
 
-            return FunctionNetwork(found, self.options.arguments)
+            return self._with_activation(FunctionNetwork(found, self.options.arguments))
         try:
             network = found(**self.options.arguments)
-        except TypeError as error:
-            raise KdkitError(f"{self.options.path} cannot be made: {error}", "Check teacher.arguments.") from error
+        except Exception as error:  # a user's class may fail in any way
+            raise KdkitError(
+                f"{self.options.path} cannot be made: {type(error).__name__}: {error}", "Check teacher.arguments."
+            ) from error
         if self.options.weights:
             load_weights(network, self.options.weights)
-        return network
+        return self._with_activation(network)
+
+    def model_outputs(
+        self, network: torch.nn.Module, inputs: torch.Tensor
+    ) -> Mapping[str, tuple[torch.Tensor, int | None]]:
+        """What your code returns, where it is read as logits: as a member of an ensemble it is not seen otherwise."""
+        return {"teacher": (network(inputs), None)} if self.options.activation == "none" else {}
+
+    def alternatives(self) -> Mapping[str, Teacher]:
+        """The other activations."""
+        return {
+            f"teacher.activation={name}": type(self)(self.options.model_copy(update={"activation": name}))
+            for name in get_args(ModelActivation)
+            if name != self.options.activation
+        }
+
+    def _with_activation(self, network: torch.nn.Module) -> torch.nn.Module:
+        if self.options.activation == "none":
+            return network
+        from kdkit_teachers.function import FromProbabilities
+
+        return FromProbabilities(network, self.options.activation)
 
     def _found(self) -> Callable[..., Any]:
         module, _, name = self.options.path.partition(":")

@@ -91,6 +91,17 @@ class Ensemble(Teacher):
     def files(self) -> Sequence[Path]:
         return [Path(file) for member in self.members for file in member.files()]
 
+    def model_outputs(
+        self, network: torch.nn.Module, inputs: torch.Tensor
+    ) -> Mapping[str, tuple[torch.Tensor, int | None]]:
+        """Those of each member, by its path in the options."""
+        parts: Any = network
+        return {
+            where.replace("teacher", f"teacher.members.{number}", 1): outputs
+            for number, member in enumerate(self.members)
+            for where, outputs in member.model_outputs(parts.members[number], inputs).items()
+        }
+
     def build(self) -> torch.nn.Module:
         from kdkit_teachers.ensemble_network import EnsembleNetwork
 

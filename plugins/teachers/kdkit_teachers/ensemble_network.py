@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from kdkit import DataError
+from kdkit import DataError, check_logits, run_network
 from kdkit_teachers import combining
 
 
@@ -28,16 +28,19 @@ class EnsembleNetwork(torch.nn.Module):
         self.register_buffer("shares", shares / shares.sum(), persistent=False)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
-        answers = self._stacked([self._answer(member, inputs) for member in self.members])
+        answers = self._stacked([self._answer(number, inputs) for number in range(len(self.members))])
         activation = self.options.activation
         combined = getattr(combining, self.options.combine)(answers, activation, self.shares)
         if not self.options.weigh or activation == "identity":
             return combined
         return {"logits": combined, "weight": combining.agreement(answers, activation, self.shares)}
 
-    def _answer(self, member: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        output = member(inputs)
-        return (output["logits"] if isinstance(output, dict) else output).float()
+    def _answer(self, number: int, inputs: torch.Tensor) -> torch.Tensor:
+        what = f"member {number + 1} of the ensemble"
+        output = run_network(self.members[number], inputs, what, f"Check the options of teacher.members.{number}.")
+        logits = output["logits"] if isinstance(output, dict) and "logits" in output else output
+        check_logits(logits, len(inputs), what, f"Check the options of teacher.members.{number}.")
+        return logits.float()
 
     def _stacked(self, answers: list[torch.Tensor]) -> torch.Tensor:
         shapes = {tuple(answer.shape[1:]) for answer in answers}

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdkit import Field, InputFile, Teacher
+from kdkit import Field, InputFile
+from kdkit_teachers.image_teacher import ImageTeacher
 from kdkit_teachers.images import ImageOptions
 
 if TYPE_CHECKING:
     import torch
 
 
-class Exported(Teacher):
+class Exported(ImageTeacher):
     """A network and its weights from one local file: a torch.export program (.pt2) or TorchScript (.pt, .ts).
 
     Inputs and answers as the options say; by default RGB images (batch, height, width, 3), 0..255, scaled to 0..1,

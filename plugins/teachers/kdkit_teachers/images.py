@@ -11,6 +11,7 @@ from kdkit import ComponentOptions, Field
 if TYPE_CHECKING:
     from typing import Self
 
+ModelActivation = Literal["none", "softmax", "sigmoid"]
 Layout = Literal["color", "gray", "gray-to-color", "raw"]
 
 
@@ -33,6 +34,10 @@ class ImageOptions(ComponentOptions):
     std: tuple[float, ...] = Field(
         (1.0,), min_length=1, description="Deviation of each channel, or one for all; divided by at last."
     )
+    bgr: bool = Field(False, description="The model takes blue, green, red, as OpenCV reads images; samples are RGB.")
+    channels_last: bool = Field(
+        False, description="The model takes and gives channels on the last axis, as those of TensorFlow do."
+    )
     channel: int | None = Field(
         None,
         ge=0,
@@ -40,22 +45,25 @@ class ImageOptions(ComponentOptions):
         "taken to exclude each other. null: all of them, on the last axis.",
     )
     output: str | int | None = Field(
-        None, description="Name or number of the output, of a model with several; null takes 'out', or the first."
+        None,
+        description="Name or number of the output, of a model with several; null: 'out', 'logits', or the first.",
+    )
+    activation: ModelActivation = Field(
+        "none",
+        description="What the model has already applied to its output. none: it gives logits; softmax: probabilities "
+        "of classes that exclude each other; sigmoid: of each channel by itself. Logits are made of them, clipped.",
     )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if any(value == 0 for value in self.std):
             raise ValueError("std holds 0, by which values would be divided")
-        untouched = (self.divisor, self.mean, self.std, self.channel, self.frames) == (
-            255.0,
-            (0.0,),
-            (1.0,),
-            None,
-            False,
-        )
+        names = ("divisor", "mean", "std", "channel", "frames", "bgr", "channels_last")
+        untouched = all(getattr(self, name) == ImageOptions.model_fields[name].default for name in names)
         if self.layout == "raw" and not untouched:
             raise ValueError("with the layout raw nothing is scaled or rearranged: leave the other options out")
+        if self.bgr and self.layout != "color":
+            raise ValueError("bgr is for the layout color: other samples have no colours")
         channels = 1 if self.layout == "gray" else 3
         for name in ("mean", "std"):
             given = len(getattr(self, name))

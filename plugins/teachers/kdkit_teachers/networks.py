@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
-from kdkit import DataError
+from kdkit import DataError, describe_value, run_network
 from kdkit_teachers.images import ImageOptions
+from kdkit_teachers.outputs import choose_output, to_logits
 
 # Images that go through the model at once: bounds the memory, whatever the length of a clip.
 CHUNK = 32
@@ -35,16 +33,23 @@ class Adapted(torch.nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         if not self.options.frames:
-            return self._answers(inputs)
+            return self._infer(inputs)
         if inputs.ndim < 3:
             raise DataError(f"samples of shape {tuple(inputs.shape[1:])} are no clips", "Set teacher.frames=false.")
-        return self._answers(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        return self._infer(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
 
-    def _answers(self, images: torch.Tensor) -> torch.Tensor:
+    def sample_outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The chosen output for raw samples, as the model gives it: (images, channels, ...)."""
+        images = inputs.flatten(0, 1) if self.options.frames else inputs
         parts = images.split(self.batch or CHUNK)
-        return torch.cat([self._arranged(self._asked(self._prepared(part))) for part in parts])
+        return torch.cat([self.outputs(self.prepare(part)) for part in parts])
 
-    def _prepared(self, images: torch.Tensor) -> torch.Tensor:
+    def _infer(self, images: torch.Tensor) -> torch.Tensor:
+        parts = images.split(self.batch or CHUNK)
+        return torch.cat([self._arrange(self.outputs(self.prepare(part))) for part in parts])
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """What the model takes, from raw images."""
         layout = self.options.layout
         if layout == "raw":
             return images
@@ -55,43 +60,44 @@ class Adapted(torch.nn.Module):
                 f"the layout {layout} takes images {wanted}, not {tuple(images.shape[1:])}",
                 "Set teacher.layout, or teacher.frames for clips.",
             )
+        images = images.flip(-1) if self.options.bgr else images
         channels = images.movedim(-1, 1) if layout == "color" else images[:, None]
         scaled = channels.to(self.mean.dtype) / self.options.divisor
-        return (scaled.expand(-1, 3, -1, -1) if layout == "gray-to-color" else scaled).sub(self.mean).div(self.std)
+        coloured = scaled.expand(-1, 3, -1, -1) if layout == "gray-to-color" else scaled
+        normalised = coloured.sub(self.mean).div(self.std)
+        return normalised.movedim(1, -1) if self.options.channels_last else normalised
 
-    def _asked(self, images: torch.Tensor) -> torch.Tensor:
-        """The chosen output for these images, the batch filled up where its size is fixed."""
+    def outputs(self, images: torch.Tensor) -> torch.Tensor:
+        """The chosen output for prepared images, as the model gives it: (images, channels, ...).
+
+        The batch is filled up where its size is fixed.
+        """
         missing = (self.batch or len(images)) - len(images)
         full = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])]) if missing else images
-        return chosen_output(self.network(full), self.options.output)[: len(images)]
-
-    def _arranged(self, outputs: torch.Tensor) -> torch.Tensor:
-        """(images, channels, ...) to (images, ..., channels), or to the log-odds of one channel, (images, ...)."""
-        wanted = self.options.channel
-        if self.options.layout == "raw":
-            return outputs
-        if wanted is None:
-            return outputs.movedim(1, -1)
-        if wanted >= outputs.shape[1]:
-            raise DataError(f"there is no output channel {wanted} of {outputs.shape[1]}", "Set teacher.channel.")
-        if outputs.shape[1] == 1:
-            return outputs[:, 0]
-        others = torch.cat([outputs[:, :wanted], outputs[:, wanted + 1 :]], 1)
-        return outputs[:, wanted] - others.logsumexp(1)
-
-
-def chosen_output(outputs: Any, wanted: str | int | None) -> torch.Tensor:
-    """The tensor among a model's outputs; raises :class:`kdkit.DataError` when there is none by that name."""
-    found = outputs
-    if not isinstance(outputs, torch.Tensor):
-        named = isinstance(outputs, Mapping)
-        keys = list(outputs) if named else list(range(len(outputs)))
-        key = wanted if wanted is not None else "out" if "out" in keys else keys[0]
-        if key not in keys:
-            raise DataError(f"the model has no output {key!r}; it has {', '.join(map(str, keys))}")
-        found = outputs[key]
-    if not isinstance(found, torch.Tensor):
-        raise DataError(
-            f"the model's output is {type(found).__name__}, not a tensor", "Choose one with teacher.output."
+        remedy = (
+            f"teacher.layout is {self.options.layout}: set layout, frames and channels_last as the model was "
+            "trained, or export the model for inputs of such a shape."
         )
-    return found
+        given = run_network(self.network, full, "the model", remedy)
+        output = choose_output(given, self.options.output, len(full))[: len(images)]
+        return output.movedim(-1, 1) if self.options.channels_last and output.ndim > 2 else output
+
+    def _arrange(self, outputs: torch.Tensor) -> torch.Tensor:
+        """(images, channels, ...) to logits (images, ..., channels), or to those of one channel, (images, ...)."""
+        wanted, activation = self.options.channel, self.options.activation
+        if self.options.layout == "raw":
+            return to_logits(outputs, activation, -1)
+        if outputs.ndim < 2:
+            raise DataError(
+                f"the model gives {describe_value(outputs)}: one value for each image, without an axis of channels",
+                "Export the layer before, with one channel for each class.",
+            )
+        logits = to_logits(outputs, activation, 1)
+        if wanted is None:
+            return logits.movedim(1, -1)
+        if wanted >= logits.shape[1]:
+            raise DataError(f"there is no output channel {wanted} of {logits.shape[1]}", "Set teacher.channel.")
+        if logits.shape[1] == 1 or activation == "sigmoid":
+            return logits[:, wanted]
+        others = torch.cat([logits[:, :wanted], logits[:, wanted + 1 :]], 1)
+        return logits[:, wanted] - others.logsumexp(1)

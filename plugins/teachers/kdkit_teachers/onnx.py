@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdkit import Field, InputFile, Teacher
+from kdkit import Field, InputFile
 from kdkit_teachers.extras import needed
+from kdkit_teachers.image_teacher import ImageTeacher
 from kdkit_teachers.images import ImageOptions
 
 if TYPE_CHECKING:
     import torch
 
 
-class Onnx(Teacher):
+class Onnx(ImageTeacher):
     """A model from a local ONNX file, run by onnxruntime on the processor: it gives no gradients.
 
     Inputs and answers as the options say; by default RGB images (batch, height, width, 3), 0..255, scaled to 0..1,

@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 from google.protobuf.message import DecodeError
 
-from kdkit import DataError, WeightsError
+from kdkit import WeightsError, check_weights_file
 
 _TYPES = {
     "tensor(float)": np.float32,
@@ -37,21 +37,17 @@ class OnnxNetwork(torch.nn.Module):
         first = self.input.shape[0] if self.input.shape else None
         self.batch = first if isinstance(first, int) else None
 
-    def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, inputs: torch.Tensor) -> dict[str, Any]:
         array = inputs.detach().cpu().numpy().astype(_TYPES[self.input.type])
-        try:
-            outputs = self.session.run(None, {self.input.name: array})
-        except Exception as error:  # onnxruntime's exceptions have no common base of their own
-            raise DataError(
-                f"the ONNX model cannot take inputs {array.dtype} {array.shape}; it takes {self.input.type} "
-                f"{tuple(self.input.shape)}: {_first_line(error)}",
-                "Set teacher.layout, or export it for such shapes.",
-            ) from error
+        outputs = self.session.run(None, {self.input.name: array})
         names = [output.name for output in self.session.get_outputs()]
-        return {
-            name: torch.from_numpy(np.asarray(value)).to(inputs.device)
-            for name, value in zip(names, outputs, strict=True)
-        }
+        return {name: _to_tensor(value, inputs.device) for name, value in zip(names, outputs, strict=True)}
+
+
+def _to_tensor(value: Any, device: torch.device) -> Any:
+    """An array of numbers as a tensor; what else an operator may give (texts, lists of mappings) as it is."""
+    numeric = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+    return torch.from_numpy(value).to(device) if numeric else value
 
 
 def load_network(path: Path) -> OnnxNetwork:
@@ -75,6 +71,7 @@ def load_network(path: Path) -> OnnxNetwork:
 
 def _check_alone(path: Path) -> None:
     """A file that takes weights from another one is refused: what is in that one would not be known by this one's."""
+    check_weights_file(path)
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError as error:

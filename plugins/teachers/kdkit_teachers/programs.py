@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from kdkit import DataError, WeightsError
+from kdkit import WeightsError, check_weights_file
 from kdkit_teachers.archive import check_archive
 
 
@@ -25,14 +25,7 @@ class Program(torch.nn.Module):
         return self
 
     def forward(self, inputs: torch.Tensor) -> Any:
-        try:
-            return self.module(inputs)
-        except (AssertionError, RuntimeError) as error:  # a guard of the program, or an operator
-            found = f"{inputs.dtype} {tuple(inputs.shape)}".removeprefix("torch.")
-            raise DataError(
-                f"the exported program cannot take inputs {found}: {str(error).strip().splitlines()[0]}",
-                "Export it for such shapes (dynamic_shapes in torch.export.export), or set teacher.layout.",
-            ) from error
+        return self.module(inputs)
 
 
 def load_program(path: Path) -> tuple[torch.nn.Module, int | None]:
@@ -40,10 +33,13 @@ def load_program(path: Path) -> tuple[torch.nn.Module, int | None]:
 
     Raises :class:`kdkit.WeightsError` when the file is damaged, of another kind, or could execute code.
     """
+    head = check_weights_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = {name.partition("/")[2] for name in archive.namelist()}
     except (zipfile.BadZipFile, OSError) as error:
+        if head.startswith(b"PK"):
+            raise WeightsError(f"{path} is not whole: its end is missing", "Copy or download it again.") from error
         raise _refused(path) from error
     if "archive_format" in members:
         return _exported(path)
@@ -80,7 +76,7 @@ def _scripted(path: Path) -> torch.nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that TorchScript is deprecated is for those who write such files
             module: torch.nn.Module = torch.jit.load(path, map_location="cpu")
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # as above
         raise WeightsError(f"{path} is not a whole TorchScript file: {_first_line(error)}") from error
     return module
 

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kdkit import Field, InputFile, KdkitError, Teacher, load_weights
+from kdkit import Field, InputFile, KdkitError, load_weights
+from kdkit_teachers.image_teacher import IMAGENET_MEAN, IMAGENET_STD, ImageTeacher
 from kdkit_teachers.images import ImageOptions
 
 if TYPE_CHECKING:
     import torch
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
-
-class Torchvision(Teacher):
+class Torchvision(ImageTeacher):
     """A torchvision classification or segmentation model, by its builder's name, with weights from a local file.
 
     Inputs: RGB images (batch, height, width, 3), 0..255. Scaled to 0..1, then (x - mean) / std with the constants

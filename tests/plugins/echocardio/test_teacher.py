@@ -273,3 +273,37 @@ def test_the_auxiliary_head_of_the_training_is_passed_over(compact, tmp_path):
     inputs = clips()
     expected = Framewise(compact, MEAN, DEVIATION, 0, 8)(inputs)
     assert torch.allclose(ask(DeepLabV3(options(weights=path, backbone="compact")), inputs), expected, atol=1e-5)
+
+
+def test_alternatives_are_other_options_that_can_be_written(compact_file):
+    chosen = options(weights=compact_file, backbone="compact", channels=3, foreground=1)
+    alternatives = DeepLabV3(chosen).alternatives()
+    assert {"teacher.foreground=0", "teacher.foreground=2", "teacher.activation=sigmoid"} <= set(alternatives)
+    assert any(setting.startswith("teacher.mean=[123.675, ") for setting in alternatives)
+    for other in alternatives.values():
+        assert other.options != chosen
+        assert DeepLabV3.Options.model_validate(other.options.model_dump()) == other.options
+
+
+def test_the_card_promises_something_for_the_embedded_weights_alone(compact_file):
+    assert 0.8 < DeepLabV3().promise("dice") < 1
+    assert DeepLabV3().promise("iou") is None
+    assert DeepLabV3(options(weights=compact_file, backbone="compact")).promise("dice") is None
+
+
+def test_constants_of_imagenet_on_a_network_of_echonets_are_told_with_both_figures():
+    from dataclasses import replace
+
+    from kdkit.engine.inference import freeze
+    from kdkit.evaluation.teacher_check import check_teacher, first_samples
+    from kdkit.plugins.registry import discover
+    from kdkit.recipe.load import load_experiment
+
+    experiment = load_experiment(discover(), "echocardio", None, ["evaluation.generator.frames=4"])
+    wrong = DeepLabV3(options(mean=(123.675, 116.28, 103.53), deviation=(58.395, 57.12, 57.375)))
+    samples = first_samples(experiment.evaluation_source, 4, labelled=True)
+    doubts = check_teacher(replace(experiment, teacher=wrong), freeze(wrong.build()), samples).doubts
+    assert any("teacher.mean=[32.085175, 32.591923, 33.37932]" in doubt for doubt in doubts)
+    assert any("the card of its weights promises 0.87" in doubt for doubt in doubts)
+    right = DeepLabV3()
+    assert check_teacher(replace(experiment, teacher=right), freeze(right.build()), samples).doubts == []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from kdkit_teachers.images import ImageOptions
-from kdkit_teachers.networks import Adapted, chosen_output
+from kdkit_teachers.networks import Adapted
+from kdkit_teachers.outputs import choose_output
 from pydantic import ValidationError
 
 from kdkit import DataError
@@ -25,6 +26,18 @@ class Same(torch.nn.Module):
     def forward(self, images):
         self.batches.append(len(images))
         return images
+
+
+class Dtypes(torch.nn.Module):
+    """Gives back what it takes, and notes its dtype."""
+
+    def __init__(self):
+        super().__init__()
+        self.dtypes = []
+
+    def forward(self, images):
+        self.dtypes.append(images.dtype)
+        return images.float()
 
 
 class Means(torch.nn.Module):
@@ -55,6 +68,20 @@ def test_gray_images_may_be_given_three_times():
     torch.testing.assert_close(means, (GRAY.float() / 255).mean((1, 2))[:, None].expand(3, 3))
 
 
+def test_a_model_may_take_and_give_channels_last():
+    class Last(torch.nn.Module):
+        def forward(self, images):
+            assert images.shape[-1] == 3
+            return images * torch.tensor([1.0, 2.0, 3.0])
+
+    expected = COLOR.float() / 255 * torch.tensor([1.0, 2.0, 3.0])
+    torch.testing.assert_close(adapted(Last(), channels_last=True)(COLOR), expected)
+    means = adapted(Dtypes(), layout="gray", channels_last=True, channel=0)(GRAY)
+    torch.testing.assert_close(means, GRAY.float() / 255)
+    with pytest.raises(ValidationError, match="nothing is scaled or rearranged"):
+        ImageOptions(layout="raw", channels_last=True)
+
+
 def test_frames_go_through_one_by_one_and_come_back_as_clips():
     network = adapted(layout="gray", frames=True, channel=0)
     torch.testing.assert_close(network(CLIPS), CLIPS.float() / 255)
@@ -74,17 +101,27 @@ def test_one_of_several_channels_is_answered_as_log_odds():
 
 
 def test_raw_samples_reach_the_model_untouched():
-    assert adapted(layout="raw")(COLOR).dtype == torch.uint8
+    network = Dtypes()
+    torch.testing.assert_close(adapted(network, layout="raw")(COLOR), COLOR.float())
+    assert network.dtypes == [torch.uint8]
 
 
 @pytest.mark.parametrize(
     ("outputs", "wanted"),
-    [({"aux": 1, "out": 2}, None), ({"b": 2, "c": 3}, "b"), ((2, 3), None), ((1, 2), 1), ([2], None)],
+    [
+        ({"aux": 1, "out": 2}, None),
+        ({"b": 2, "c": 3}, "b"),
+        ({"a": 1, "logits": 2}, None),
+        ({"a": 1, "b": 2}, 1),
+        ((2, 3), None),
+        ((1, 2), 1),
+        ([2], None),
+    ],
 )
 def test_the_output_is_chosen(outputs, wanted):
-    tensors = {k: torch.tensor(v) for k, v in outputs.items()} if isinstance(outputs, dict) else None
-    tensors = tensors or type(outputs)(torch.tensor(v) for v in outputs)
-    assert chosen_output(tensors, wanted).item() == 2
+    tensors = {k: torch.tensor([float(v)]) for k, v in outputs.items()} if isinstance(outputs, dict) else None
+    tensors = tensors or type(outputs)(torch.tensor([float(v)]) for v in outputs)
+    assert choose_output(tensors, wanted, samples=1).item() == 2
 
 
 @pytest.mark.parametrize(
@@ -102,11 +139,11 @@ def test_what_does_not_fit_is_told(options, inputs, told):
 
 
 @pytest.mark.parametrize(
-    ("outputs", "told"), [({"a": 1.0}, "is float, not a tensor"), ((torch.ones(1),), "no output 'b'")]
+    ("outputs", "told"), [({"a": 1.0}, "'a' gives float, not a tensor"), ((torch.ones(1),), "no output 'b'")]
 )
 def test_an_output_that_is_not_there_is_told(outputs, told):
     with pytest.raises(DataError, match=told):
-        chosen_output(outputs, "b" if isinstance(outputs, tuple) else None)
+        choose_output(outputs, "b" if isinstance(outputs, tuple) else None, samples=1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""Running a network that somebody else wrote: whatever it does wrong becomes one message.
+
+Every call into a user's network, exported program, function or server goes through :func:`run_network`, and what it
+gives back through :func:`read_logits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from kdkit.contracts.teacher import logits_and_weight
+from kdkit.errors import DataError, KdkitError
+
+LONGEST_REASON = 240
+SHOWN_PARTS = 4
+_REMEDY = "Its inputs are raw samples, (batch, *sample shape), as the generator made them; see --traceback."
+
+
+def run_network(
+    network: Callable[[torch.Tensor], Any], inputs: torch.Tensor, what: str = "the network", remedy: str = _REMEDY
+) -> Any:
+    """``network(inputs)``, whatever that is.
+
+    ``what``: how the network is called in a message; ``remedy``: what to do when it fails. Raises
+    :class:`kdkit.DataError`, with the inputs and the reason, for any exception that is not kdkit's own.
+    """
+    try:
+        return network(inputs)
+    except KdkitError:
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise DataError(
+            f"{what} ran out of memory with inputs {describe_value(inputs)} on {inputs.device}",
+            "Use smaller samples, or a device with more memory.",
+        ) from error
+    except (Exception, SystemExit) as error:  # a user's code may fail in any way
+        raise DataError(f"{what} cannot take inputs {describe_value(inputs)}: {summarize(error)}", remedy) from error
+
+
+def read_logits(output: Any, samples: int, what: str = "the network") -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The logits, floating (samples, ...), in what a network has returned, and their weight where there is one.
+
+    Raises :class:`kdkit.DataError` when they are missing, whole numbers, or not one for each sample.
+    """
+    logits, weight = logits_and_weight(output)
+    check_logits(logits, samples, what, "Return the logits of each sample, without argmax or threshold.")
+    if weight is not None and (weight.ndim == 0 or len(weight) != samples):
+        raise DataError(
+            f"{what} gives {samples} samples the weight {describe_value(weight)}", "Give one for each sample."
+        )
+    return logits, weight
+
+
+def check_logits(output: Any, samples: int, what: str, remedy: str) -> None:
+    """Raise :class:`kdkit.DataError` unless the output is a floating tensor (samples, ...)."""
+    if not isinstance(output, torch.Tensor):
+        raise DataError(f"{what} gives {describe_value(output)}, not a tensor of logits", remedy)
+    if not output.is_floating_point():
+        raise DataError(f"{what} gives {describe_value(output)}: class numbers or a mask, not logits", remedy)
+    if output.ndim == 0 or len(output) != samples:
+        raise DataError(
+            f"{what} gives {describe_value(output)} for {samples} samples: the first axis is not the samples", remedy
+        )
+    if output.numel() == 0:
+        raise DataError(f"{what} gives {describe_value(output)}, which holds nothing", remedy)
+
+
+def describe_value(value: Any, depth: int = 2) -> str:
+    """What a value is, in a few words: dtype and shape of a tensor, the parts of a container."""
+    if value is None:
+        return "nothing (None)"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        kind = "" if isinstance(value, torch.Tensor) else f"{type(value).__module__.partition('.')[0]} array "
+        return f"{kind}{value.dtype} {tuple(value.shape)}".replace("torch.", "")
+    if isinstance(value, Mapping | list | tuple):
+        return _describe_parts(value, depth)
+    return f"{type(value).__name__}"
+
+
+def _describe_parts(value: Any, depth: int) -> str:
+    named = isinstance(value, Mapping)
+    kind = "mapping" if named else type(value).__name__
+    if depth == 0 or not value:
+        return f"a {kind} of {len(value)}"
+    items = list(value.items() if named else enumerate(value))
+    parts = [f"{f'{key!r}: ' * named}{describe_value(part, depth - 1)}" for key, part in items[:SHOWN_PARTS]]
+    more = f", {len(items) - SHOWN_PARTS} more" if len(items) > SHOWN_PARTS else ""
+    return f"a {kind} ({', '.join(parts)}{more})"
+
+
+def summarize(error: BaseException) -> str:
+    """The kind of an error and the one line of its message that says most."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # TorchScript begins with its own traceback, and the reason comes last.
+    line = lines[-1] if "TorchScript" in lines[0] else lines[0]
+    kind = type(error).__name__
+    text = line if line.startswith(kind) else f"{kind}: {line}"
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
