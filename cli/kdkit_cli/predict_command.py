@@ -33,6 +33,15 @@ def predict(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another choice of the domain's output.", show_default=False),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes that share the files.  [default: one for each core]",
+            show_default=False,
+        ),
+    ] = None,
     domain_file: DomainFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,7 +64,7 @@ def predict(
         inputs,
         out,
         outputs=_outputs(overlay, masks, settings or []),
-        hardware=hardware_options(),
+        hardware={**hardware_options(), **({"workers": workers} if workers else {})},
         progress=console.RichProgress(),
     )
     for path, reason in outcome.skipped:

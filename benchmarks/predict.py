@@ -1,0 +1,85 @@
+"""How many frames a second ``kdkit predict`` makes, end to end: ``python benchmarks/predict.py --student RUN``.
+
+Simulated clips of 112 x 112 pixels and 200 frames are written as Motion JPEG, as EchoNet-Dynamic's are, and predicted
+with and without overlay. The time that processes need to start is told apart: it does not grow with the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+FRAMES = 200
+
+
+def main() -> None:
+    """One JSON line for each case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--student", type=Path, required=True, help="folder of a run or of a student")
+    parser.add_argument("--files", type=int, default=200)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        few, many = (write_clips(Path(scratch) / str(count), count) for count in (12, options.files))
+        for overlay in ("mp4", "none"):
+            start = predict(options.student, few, Path(scratch) / "few", overlay)
+            seconds = predict(options.student, many, Path(scratch) / "many", overlay)
+            frames = FRAMES * (options.files - 12)
+            case = {
+                "name": f"predict, overlay {overlay}",
+                "files": options.files,
+                "seconds": round(seconds, 1),
+                "frames_per_second": round(FRAMES * options.files / seconds),
+                "frames_per_second_without_start": round(frames / (seconds - start)),
+                "largest_process_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+                "machine": platform.processor() or platform.machine(),
+            }
+            print(json.dumps(case), flush=True)
+
+
+def write_clips(folder: Path, count: int) -> Path:
+    """So many clips of ten different hearts."""
+    import cv2
+    import numpy as np
+    from kdkit_echocardio.phantom import simulate
+
+    folder.mkdir(parents=True)
+    for number in range(count):
+        path = folder / f"{number:05d}.avi"
+        if number >= 10:
+            shutil.copy(folder / f"{number % 10:05d}.avi", path)
+            continue
+        clip = simulate(np.random.default_rng(number), frames=FRAMES)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), clip.fps, (112, 112))
+        for frame in clip.frames:
+            writer.write(np.repeat(frame[..., None], 3, axis=-1))
+        writer.release()
+    return folder
+
+
+def predict(student: Path, clips: Path, out: Path, overlay: str) -> float:
+    """The seconds that the command takes."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [
+        str(Path(sys.executable).with_name("kdkit")),
+        "predict",
+        str(student),
+        str(clips),
+        "--out",
+        str(out),
+        "--quiet",
+    ]
+    start = time.monotonic()
+    subprocess.run([*command, "--overlay", overlay], check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+if __name__ == "__main__":
+    main()
