@@ -201,7 +201,10 @@ def _recipe_rows(model: type[BaseModel], path: str) -> Iterator[str]:
         here = f"{path}{name}"
         part = part_of(field)
         meaning = field.description or ""
-        if part is not None and part is not Choice:
+        entries = get_origin(field.annotation) is list
+        if part is not None and part is not Choice and entries:
+            kind, default = "list of sections", "`[]`"
+        elif part is not None and part is not Choice:
             kind, default = "section", "" if field.is_required() else _default(field)
             meaning = meaning or first_line(part)
         else:
@@ -211,7 +214,7 @@ def _recipe_rows(model: type[BaseModel], path: str) -> Iterator[str]:
             kind = "component" if field.is_required() else "component or null"
         yield f"| `{here}` | {_cell(kind)} | {_cell(default)} | {_cell(meaning)} |"
         if part is not None and part is not Choice:
-            yield from _recipe_rows(part, f"{here}.")
+            yield from _recipe_rows(part, f"{here}.N." if entries else f"{here}.")
 
 
 def _default(field: Any) -> str:

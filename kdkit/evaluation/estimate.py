@@ -31,16 +31,19 @@ class Estimate:
     def interval(self, alpha: float = ALPHA) -> Interval | None:
         """The interval that leaves the truth out with probability ``alpha``, over units and over seeds.
 
-        The doubts are independent, so their distances from the value are added in squares (MOVER: Zou & Donner 2008,
-        Statistics in Medicine 27:1693). Other levels than 95 % stretch the interval over units as Student's quantile
-        with units - 1 degrees of freedom does.
+        ``alpha``: 0.05 or less. The doubts are independent, so their distances from the value are added in squares
+        (MOVER: Zou & Donner 2008, Statistics in Medicine 27:1693). For a wider level than 95 % the longer half of the
+        interval over units is taken to both sides, and stretched as Student's quantile with units - 1 degrees of
+        freedom is: few units do not tell how skewed the far ends are.
         """
         if self.value is None or self.unit_interval is None:
             return None
-        stretch = _student_quantile(alpha, self.units - 1) / _student_quantile(ALPHA, self.units - 1)
+        below, above = self.value - self.unit_interval[0], self.unit_interval[1] - self.value
+        if alpha < ALPHA:
+            stretch = _student_quantile(alpha, self.units - 1) / _student_quantile(ALPHA, self.units - 1)
+            below = above = stretch * max(below, above)
         seeds = self.seed_half_width(alpha)
-        below, above = (math.hypot(stretch * (self.value - end), seeds) for end in self.unit_interval)
-        return self.value - below, self.value + above
+        return self.value - math.hypot(below, seeds), self.value + math.hypot(above, seeds)
 
     def seed_half_width(self, alpha: float = ALPHA) -> float:
         """Half the width of the interval over seeds, had every unit been measured; 0 with one seed each."""

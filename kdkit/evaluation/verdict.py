@@ -70,6 +70,8 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
             return "mixed", f"The student is worse than its teacher{beyond}."
     units = f"{teacher.more_units} more unit{'' if teacher.more_units == 1 else 's'}"
     more = f"; about {units} would tell" if teacher.more_units else ""
+    if not teacher.more_units and teacher.seed_half_width:
+        more = "; more training seeds may tell"
     return "mixed", f"Cannot tell whether the student is worse than its teacher{beyond}{more}."
 
 

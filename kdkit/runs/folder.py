@@ -13,8 +13,8 @@ from kdkit.runs.names import name_of
 STUDENT, TEACHER = "student", "teacher"
 # Stands beside the models in scores: people, measured in a model's place.
 HUMANS = "humans"
-# Raised whenever a manifest of the older kind would be misread.
-FORMAT = 2
+# Raised whenever a manifest or recipe of the older kind would be misread.
+FORMAT = 3
 
 
 def home() -> Path:

@@ -87,10 +87,10 @@ def test_a_seed_without_a_number_leaves_none():
     assert (score.value, score.ci_low, score.seeds, score.spread) == (None, None, [1.0, None], None)
 
 
-def test_a_higher_level_is_wider_as_student_is():
+def test_a_higher_level_is_the_longer_half_wider_as_student_is():
     estimate = Estimate(0.0, [[0.0]], 12, (-1.0, 2.0))
     stretch = stats.t.ppf(0.995, 11) / stats.t.ppf(0.975, 11)
-    assert estimate.interval(0.01) == pytest.approx((-stretch, 2 * stretch))
+    assert estimate.interval(0.01) == pytest.approx((-2 * stretch, 2 * stretch))
     assert estimate.interval() == (-1.0, 2.0)
 
 

@@ -507,6 +507,14 @@ def test_the_verdict_knows_errors_and_biases():
     assert judged((-0.01, 0.0, 0.01), (-0.8, -0.7, -0.6), higher=None).level == "good"
 
 
+def test_the_verdict_asks_for_seeds_where_units_would_not_help():
+    doubtful = Difference(-0.01, -0.06, 0.04, 50, 50, [-0.04, -0.01, 0.02], 0.03, 0.045)
+    scores = {model: {"x": Score(0.9, 0.8, 1.0, 50, "", True, 50)} for model in ("student", "teacher")}
+    differences = {"student-teacher": {"x": JudgedDifference.of(doubtful, True, 0.02)}}
+    headline = verdict(Outcome("x", scores, {}, {}, [], differences)).headline
+    assert headline.startswith("Cannot tell") and "more training seeds may tell" in headline
+
+
 def test_the_verdict_warns_of_few_units():
     assert any("Only 6 independent units" in remark for remark in judged(CLEAR, CLEAR, units=6).remarks)
     assert judged(CLEAR, CLEAR).remarks == []

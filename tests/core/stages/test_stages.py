@@ -101,7 +101,7 @@ def test_a_whole_run_leaves_every_artifact(prepare):
 
 def test_the_manifest_says_of_every_component_what_it_is(whole_run):
     manifest, experiment = whole_run.folder.manifest(), whole_run.experiment
-    assert manifest["format"] == 2
+    assert manifest["format"] == 3
     assert set(manifest["components"]) == {"domain", *experiment.components()}
     assert manifest["components"]["teacher"] == {
         "kind": "teacher",
