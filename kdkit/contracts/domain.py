@@ -35,6 +35,8 @@ class Domain(Component):
     a recipe may say otherwise (``evaluation.margin``). Without one, any certain loss counts.
     ``sweep``: the grid of ``kdkit sweep`` by default: paths of the recipe, each with its values.
     ``published``: results to be shown beside those of a sweep.
+    ``reproduces``: what the default recipe repeats ("EchoDFKD (Petit et al., WACV 2025)"): a run's report then shows
+    the published results beside its own, what its recipe changed, and these ``deviations``, a sentence each.
 
     ``recipe``: the default recipe as YAML text; without it, the file ``recipe.yaml`` beside the module that defines
     the class.
@@ -56,6 +58,8 @@ class Domain(Component):
     margins: ClassVar[Mapping[str, float]] = MappingProxyType({})
     sweep: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
     published: ClassVar[Sequence[Published]] = ()
+    reproduces: ClassVar[str] = ""
+    deviations: ClassVar[Sequence[str]] = ()
     recipe: ClassVar[str] = ""
 
     @classmethod

@@ -93,6 +93,10 @@ class Generator(Component, ABC):
         """What keeps items of a source out of the samples, or is doubtful about them; runs report how many."""
         return []
 
+    def remark(self) -> str:
+        """What a report should say of the samples beside the generator's name, as a clause; by default nothing."""
+        return ""
+
     def rng(self, index: int) -> np.random.Generator:
         """The random generator of sample ``index``: independent of every other sample's."""
         name = hashlib.sha256(self._stream_name().encode()).digest()[:4]

@@ -14,6 +14,7 @@ from kdkit.evaluation.ranking import best_first
 from kdkit.evaluation.retention import measure_retention
 from kdkit.evaluation.verdict import verdict
 from kdkit.pages import charts
+from kdkit.pages.published import published_results
 from kdkit.pages.summary import DIRECTIONS, fact_rows, score_rows
 from kdkit.pages.svg import style_of
 from kdkit.pages.template import render
@@ -85,6 +86,8 @@ def page(
         retention=retention,
         retention_chart=charts.retention_chart(retention, outcome.metric) if retention else None,
         terms=_terms(experiment, outcome),
+        published=published_results(experiment, outcome),
+        remark=experiment.evaluation_source.remark(),
         distribution=_distribution(outcome, with_unit(outcome.metric, metric.unit and f"({metric.unit})")),
         overview=overview,
         cases=cases,

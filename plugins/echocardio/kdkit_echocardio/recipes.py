@@ -17,6 +17,15 @@ class Paper(Echocardio):
     ``$ECHONET_WEIGHTS``.
     """
 
+    reproduces = "EchoDFKD (Petit et al., WACV 2025)"
+    deviations = (
+        "Students are trained on every pixel of 112 x 112; the original trains on every second one.",
+        "Targets keep the teacher's probabilities in steps of 1/255; the original cuts logits down to whole numbers.",
+        "Validation windows are fixed; the original draws them anew in every epoch, and seeds nothing.",
+        "Scores are at the probability 0.5, over every annotator; the original cuts at 80/255 and takes the first.",
+        "The published figures were read off a plot, so their third digit is uncertain.",
+    )
+
     @classmethod
     def recipe_file(cls) -> Path:
         """``recipe-paper.yaml``."""

@@ -19,6 +19,9 @@ _FRAMES = (
 )
 
 
+_OUTLINED_LAYOUTS = ("echonet-dynamic", "echonet-pediatric")
+
+
 class Recordings(Generator):
     """Recordings of a folder, fitted to the network's square: uint8 (T, 112, 112), grey, 0..255.
 
@@ -103,6 +106,18 @@ class Recordings(Generator):
     def fingerprint(self) -> str:
         """As inherited, and the state of the folder's files."""
         return hashlib.sha256(f"{super().fingerprint()} {self._folder_state()}".encode()).hexdigest()[:16]
+
+    def remark(self) -> str:
+        """How outlines became masks, where the folder has outlines."""
+        from .recordings import open_study
+
+        try:
+            layout = open_study(self.options.path, self.layout()).layout
+        except DataError:  # the folder need not be there any more
+            return ""
+        if layout not in _OUTLINED_LAYOUTS:
+            return ""
+        return "with exact masks" if self.tracings() == "exact" else "with masks drawn as EchoNet's own code does"
 
     def layout(self) -> str:
         """The layout of the folder."""

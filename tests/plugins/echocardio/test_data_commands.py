@@ -293,3 +293,26 @@ class TestPaper(DomainContract):
 @pytest.mark.slow
 class TestReal(DomainContract):
     component = Real
+
+
+def test_a_run_of_the_papers_recipe_stands_beside_the_paper(tmp_path):
+    """The published rows, what this recipe changed, and how the masks were drawn."""
+    from kdkit.contracts.metric import Score
+    from kdkit.evaluation.outcome import Outcome
+    from kdkit.pages.published import published_results
+    from kdkit.recipe.experiment import Experiment
+
+    experiment: Experiment = load_example(discover({}), "echocardio-paper", tmp_path)
+    score = Score(0.9012, 0.89, 0.91, 4, "", True, 4)
+    outcome = Outcome("dice", {"student": {"dice": score}}, {"student": {"weights": 39577}}, {}, [])
+    results = published_results(experiment, outcome)
+    own = [row for row in results.rows if row.own]
+    assert [(row.name, row.metric) for row in own] == [("student, this run", "dice")] and "0.901" in own[0].score
+    rows = {(row.name, row.metric): row.score for row in results.rows}
+    assert rows["EchoDFKD 3 x 3", "dice"] == "0.908"
+    assert rows["EchoNet-Dynamic (the teacher)", "dice-pooled"] == "0.920"
+    changes = {path: (default, value) for path, default, value in results.changes}
+    assert changes["student.blocks"] == ("4", "1") and changes["training.window"] == ("25", "8")
+    assert not {"training.batch_size", "generator.path", "student.layers"} & set(changes)
+    assert "EchoNet's own code" in experiment.evaluation_source.remark()
+    assert published_results(load_example(discover({}), "echocardio", tmp_path), outcome) is None
