@@ -16,6 +16,18 @@ _CHUNK = 200
 _MOST_FLAT = 0.005
 
 Summary = Callable[[np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class AdditiveSummary:
+    """A summary that depends on nothing of its cases but the sum of each column: resampling then adds up sums."""
+
+    summarize: Summary
+
+    def __call__(self, cases: np.ndarray) -> float:
+        return self.summarize(cases)
+
+
 Interval = tuple[float, float]
 
 
@@ -127,6 +139,11 @@ def _resample_means(model: UnitCases, counts: np.ndarray) -> np.ndarray:
 
 
 def _resample(model: UnitCases, summary: Summary, counts: np.ndarray) -> np.ndarray:
+    if isinstance(summary, AdditiveSummary):
+        columns = [np.bincount(model.unit, column, model.units) for column in model.cases.T]
+        table = np.stack(columns, axis=1)
+        totals = [counts[start : start + _CHUNK] @ table for start in range(0, len(counts), _CHUNK)]
+        return np.array([summary(total[None]) for total in np.concatenate(totals)])
     return np.array([summary(np.repeat(model.cases, count[model.unit], axis=0)) for count in counts])
 
 

@@ -88,7 +88,8 @@ def seed_score(metric: Metric, by_seed: Sequence[SampleCases], units: Mapping[st
     count, models = _join_shared([by_seed], units)
     if not count:
         return SeedScore(None, None, None, 0, metric.unit, metric.higher_is_better)
-    score = estimate(models, (1.0,), metric.summarize, metric.summary() is None, seed)
+    summary = metric.summary()
+    score = estimate(models, (1.0,), summary or metric.summarize, summary is None, seed)
     low, high = score.interval() or (None, None)
     (values,) = score.by_seed
     return SeedScore(

@@ -38,6 +38,20 @@ def kdkit_objectives() -> list[Entry]:
     ]
 
 
+# Agreement with the teacher, which needs no label.
+_AGREEMENT = (
+    ("accuracy", "Share of positions given the teacher's class", "Accuracy"),
+    ("f1", "F1 score of the teacher's classes (macro), or of the positive one", "F1"),
+    ("kappa", "Cohen's kappa with the teacher's classes", "Kappa"),
+    ("auc", "Area under the ROC curve of the teacher's decisions", "AreaUnderCurve"),
+    ("top-k", "Share of positions whose class by the teacher is among the k most probable", "TopK"),
+    ("kl", "Kullback-Leibler divergence from the teacher's distribution", "Divergence"),
+    ("ece", "Expected calibration error against the teacher's decisions", "Calibration"),
+    ("rmse", "Root mean square difference from the teacher's values", "RootMeanSquareError"),
+    ("r2", "Coefficient of determination of the teacher's values", "Determination"),
+)
+
+
 @hookimpl
 def kdkit_metrics() -> list[Entry]:
     return [
@@ -51,4 +65,5 @@ def kdkit_metrics() -> list[Entry]:
             "Share of samples given the class that a vision-language model sees",
             "kdkit.metrics.vision_language:ClipAgreement",
         ),
+        *(Entry(f"teacher-{name}", summary, f"kdkit.metrics.agreement:{cls}") for name, summary, cls in _AGREEMENT),
     ]

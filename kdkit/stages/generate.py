@@ -62,11 +62,14 @@ def count_rejected(run: Run) -> dict[str, dict[str, int]]:
 
 
 def _name(run: Run, samples: SampleSet) -> str:
-    return {
-        run.experiment.generator: run.experiment.recipe.generator.name,
-        run.experiment.evaluation_generator: "evaluation",
-        run.experiment.control_generator: "control",
-    }.get(samples.generator, "")
+    experiment = run.experiment
+    controls = zip(experiment.recipe.controls, experiment.control_generators, strict=True)
+    names: dict[object, str] = {
+        **{generator: control.name for control, generator in controls},
+        experiment.evaluation_generator: "evaluation",
+        experiment.generator: experiment.recipe.generator.name,
+    }
+    return names.get(samples.generator, "")
 
 
 def _make_samples(run: Run, samples: SampleSet, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any
@@ -40,12 +41,28 @@ class MetricContract(ComponentContract):
     def example_cases(self) -> list[Case]:
         """The cases that the metric measures."""
         cases = list(self.make().example_cases() if self.cases is None else self.cases)
+        if not cases and self.component.reads_teacher:
+            cases = self._cases_beside_a_teacher()
         if len(cases) < 3:
             raise MissingExampleError(
                 f"needs three example cases; give them as {self.component.__name__}.example_cases, "
                 "or name the metric in a domain's default recipe"
             )
         return cases
+
+    def _cases_beside_a_teacher(self) -> list[Case]:
+        """Predictions beside a made-up teacher's, of the first shape that the metric measures."""
+        rng = np.random.default_rng(0)
+        for shape in ((10,), (4, 8, 8), (8, 8), (16, 10), (1,), (4, 3, 8, 8)):
+            cases = []
+            for _ in range(4):
+                logits = 3 * rng.normal(size=shape)
+                teacher, prediction = (_probabilities(values) for values in (logits, logits + rng.normal(size=shape)))
+                cases.append((prediction, Sample(np.zeros(shape, np.uint8), {"teacher": teacher})))
+            with suppress(Exception):  # a metric need not expect every shape
+                if all(self.make().measure(prediction, sample) for prediction, sample in cases):
+                    return cases
+        return []
 
     def check_examples(self) -> None:
         """As in the base, and there are cases."""
@@ -212,6 +229,14 @@ class MetricContract(ComponentContract):
             (np.array(prediction), Sample(sample.inputs, _copied(sample.truth), sample.info))
             for prediction, sample in self.example_cases
         ]
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    """Of classes for a single axis, else each value's own: float32."""
+    if logits.ndim == 1 and len(logits) > 1:
+        exponentials = np.exp(logits - logits.max())
+        return np.asarray(exponentials / exponentials.sum(), np.float32)
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 def _copied(arrays: Any) -> dict[str, np.ndarray]:
