@@ -85,7 +85,7 @@ class Generator(Component, ABC):
         """The unit of each of the :meth:`count` samples, in their order: a patient, a speaker, a digest of the file.
 
         Samples of one unit never lie in two of the splits of a recipe. None (the default): each sample is a unit.
-        Asked only of sources that are not :attr:`synthetic` and end.
+        Asked only of sources that end and are not synthetic.
         """
         return None
 

@@ -471,7 +471,7 @@ def test_a_student_that_answers_in_another_shape_is_refused(prepare, monkeypatch
 
     run = prepare(*SMALL)
     monkeypatch.setattr(type(run.experiment.student), "build", lambda self: Flat())
-    with pytest.raises(DataError, match=r"logits \(4, 16, 16\) for a sample of \(4, 16, 16\), the student \(1,\)"):
+    with pytest.raises(DataError, match=r"logits \(1, 16, 16\) for a sample of \(1, 16, 16\), the student \(1,\)"):
         run_stages(run)
 
 
@@ -645,10 +645,10 @@ def students(run):
     return {p.parent.name: p.stat().st_mtime_ns for p in run.folder.path.glob("student*/weights.safetensors")}
 
 
-def test_more_seeds_train_only_the_new_ones_and_fewer_train_none(finished, prepare):
-    first = students(finished)
+def test_more_seeds_train_only_the_new_ones_and_fewer_train_none(whole_run, prepare):
+    first = students(whole_run)
     more = prepare(*SMALL, "training.seeds=3")
-    assert more.folder.path == finished.folder.path
+    assert more.folder.path == whole_run.folder.path
     labels = times(more.root)
     assert run_stages(more) == ["distill", "predict", "evaluate", "report"]
     assert times(more.root) == labels
@@ -666,9 +666,9 @@ def test_more_seeds_train_only_the_new_ones_and_fewer_train_none(finished, prepa
     assert students(more) == three
 
 
-def test_the_score_of_several_seeds_is_their_mean(finished, prepare):
-    alone = json.loads(finished.folder.scores_file.read_text())
-    assert "One training seed" in finished.folder.report_file.read_text()
+def test_the_score_of_several_seeds_is_their_mean(whole_run, prepare):
+    alone = json.loads(whole_run.folder.scores_file.read_text())
+    assert "One training seed" in whole_run.folder.report_file.read_text()
     run = prepare(*SMALL, "training.seeds=3")
     run_stages(run)
     scores = json.loads(run.folder.scores_file.read_text())

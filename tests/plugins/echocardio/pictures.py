@@ -2,16 +2,17 @@
 
 import nibabel
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 HEIGHT, WIDTH = 60, 48
 
 
-def speckled(seed=0, height=HEIGHT, width=WIDTH):
-    """A still of an ultrasound's statistics, uint8 (H, W), black outside of a sector."""
+def speckled(seed=0, height=HEIGHT, width=WIDTH, blur=1.0):
+    """A still of an ultrasound's statistics, uint8 (H, W), black outside of a sector; neighbours resemble each other."""
     rows, columns = np.mgrid[:height, :width]
     inside = np.abs(columns - width / 2) < 4 + 0.6 * rows
     speckle = np.random.default_rng(seed).rayleigh(40, (height, width))
-    return np.where(inside, speckle, 0).clip(0, 255).astype(np.uint8)
+    return np.where(inside, 2 * gaussian_filter(speckle, blur) if blur else speckle, 0).clip(0, 255).astype(np.uint8)
 
 
 def labels(radius=12, values=(1, 2), height=HEIGHT, width=WIDTH):

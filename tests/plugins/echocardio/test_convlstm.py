@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from pathlib import Path
 
@@ -107,10 +108,15 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
     path = tmp_path / "last.ckpt"
-    torch.save({"state_dict": golden(1)[0], "callbacks": tmp_path}, path)
-    with pytest.raises(WeightsError):
+    torch.save({"state_dict": golden(1)[0], "callbacks": Attack()}, path)
+    with pytest.raises(WeightsError, match="mkdir"):
         build(variant="paper", blocks=1, layers=1, weights=path)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_the_weights_file_is_part_of_the_fingerprint(tmp_path: Path) -> None:

@@ -602,7 +602,7 @@ def test_intervals_are_drawn_over_patients(metric: type[Metric]) -> None:
     by_clip, by_patient = metric(), metric()
     for prediction, known in metric().example_cases():
         by_clip.update(prediction, known)
-        by_patient.update(prediction, Sample(known.inputs, known.truth, {**known.info, "patient": "one"}))
+        by_patient.update(prediction, Sample(known.inputs, known.truth, {**known.info, "unit": "one"}))
     one, all_of_one = by_clip.compute(), by_patient.compute()
     assert all_of_one.value == one.value and all_of_one.n == one.n == 4
     assert all_of_one.units == 1 and all_of_one.ci_low is None, "one patient has no interval"

@@ -44,8 +44,8 @@ def check(prepare, tmp_path):
         program = torch.export.export(model.eval(), (torch.rand(2, 1, 16, 16),), dynamic_shapes=({0: batch},))
         torch.export.save(program, tmp_path / "model.pt2")
         teacher = Exported(Exported.Options(file=tmp_path / "model.pt2", **(GRAY | options)))
-        experiment = replace(prepare("control=null").experiment, teacher=teacher)
-        samples = first_samples(experiment.evaluation_source, 4, labelled=True)
+        experiment = replace(prepare("controls=[]").experiment, teacher=teacher)
+        samples = first_samples(experiment.evaluation_source, 4, prefer_labelled=True)
         return check_teacher(experiment, teacher.build().eval(), samples).doubts
 
     return examine
@@ -89,8 +89,8 @@ def test_probabilities_of_a_member_are_refused_by_its_path(prepare, tmp_path):
     teacher = Ensemble(Ensemble.Options(members=members, activation="sigmoid"))
     network = teacher.build().eval()
     assert isinstance(network, EnsembleNetwork)
-    experiment = replace(prepare("control=null").experiment, teacher=teacher)
-    samples = first_samples(experiment.evaluation_source, 4, labelled=True)
+    experiment = replace(prepare("controls=[]").experiment, teacher=teacher)
+    samples = first_samples(experiment.evaluation_source, 4, prefer_labelled=True)
     with pytest.raises(KdkitError, match=r"all values of teacher\.members\.1 lie in 0\.\.1"):
         check_teacher(experiment, network, samples)
 

@@ -178,7 +178,7 @@ def test_a_rate_limit_is_waited_out(pauses, monkeypatch):
 
         def minute_passes(seconds):
             pauses.append(seconds)
-            server.rate._at -= 60
+            server.rate._updated_at -= 60
 
         monkeypatch.setattr(connection, "sleep", minute_passes)
         network(INPUTS)

@@ -102,7 +102,9 @@ def _expected(
     """The probability of foreground for each pattern of marks, bool (K, P): float64 (P,)."""
     if share in (0.0, 1.0):
         return np.full(patterns.shape[1], share)
-    hit, right = (np.clip(rate, 1 - _SUREST, _SUREST)[:, None] for rate in (sensitivity, specificity))
+    # Where nothing is left of one label, nothing is known of who marks it rightly: as in the beginning.
+    rates = (np.nan_to_num(rate, nan=_START) for rate in (sensitivity, specificity))
+    hit, right = (np.clip(rate, 1 - _SUREST, _SUREST)[:, None] for rate in rates)
     foreground = np.log(share) + np.where(patterns, np.log(hit), np.log1p(-hit)).sum(0)
     background = np.log1p(-share) + np.where(patterns, np.log1p(-right), np.log(right)).sum(0)
     return np.asarray(np.exp(foreground - np.logaddexp(foreground, background)))

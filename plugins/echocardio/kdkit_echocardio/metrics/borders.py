@@ -22,7 +22,7 @@ _PARTS = {
 class BorderBias(MaskMetric):
     """Mean signed distance of the predicted border from the true one at a wall, in pixels; positive: too far out.
 
-    One case per clip; see :func:`kdkit_echocardio.geometry.border_errors`. 0 is best. Of an empty prediction the
+    One case per clip; see ``kdkit_echocardio.geometry.border_errors``. 0 is best. Of an empty prediction the
     borders have shrunk to the cavity's centre.
     """
 

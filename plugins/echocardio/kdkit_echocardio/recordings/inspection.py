@@ -61,6 +61,7 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
     values = label_values(clip.frames)
     if values is not None:
         yield Defect("label-map", name, f"its only values are {in_words(values)}, in areas, as of labels", True)
+        return
     for flag in find_flags(clip):
         yield Defect(flag, name, FLAGS[flag], flag in UNUSABLE)
 
