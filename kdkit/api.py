@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kdkit.evaluation.judgement import JudgedDifference
     from kdkit.evaluation.models import LoadedTeacher
     from kdkit.evaluation.scoring import ScoringResult
+    from kdkit.export.write import ExportResult
     from kdkit.plugins.registry import Registry
     from kdkit.recipe.schema import Hardware
     from kdkit.runs.run import Run
@@ -203,6 +204,30 @@ def load_student(path: Path | str, domain_file: Path | str | None = None) -> Loa
     Raises :class:`kdkit.KdkitError` when there is none, and :class:`kdkit.WeightsError` for damaged files.
     """
     return _load_student(_registry(domain_file), Path(path))
+
+
+def export_student(
+    path: Path | str,
+    form: str,
+    out: Path | str,
+    *,
+    domain_file: Path | str | None = None,
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Write a student for use without kdkit, and compare what was written with it on real inputs.
+
+    ``path``: the folder of a run or of a student. ``form``: "onnx". ``out``: a folder, new or empty. Raises
+    :class:`kdkit.KdkitError` when the student cannot be written so, or the file differs from it by more than 1e-4;
+    nothing is left behind then.
+    """
+    from kdkit.export.write import export
+
+    registry = _registry(domain_file)
+    loaded = _load_student(registry, Path(path))
+    with (progress or Silence()).work("export", str(loaded.card["component"]), 1, "student") as bar:
+        result = export(registry, loaded.student, form, Path(out))
+        bar.advance()
+    return result
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kdkit.contracts.component import Component
     from kdkit.contracts.domain import Domain
+    from kdkit.contracts.student import Student
     from kdkit.plugins.registry import Registry
     from kdkit.recipe.experiment import Experiment
 
@@ -35,6 +36,7 @@ class TrainedStudent:
     ``notes``: a sentence on each component that is not the one that the student was trained with.
     """
 
+    component: Student
     network: torch.nn.Module
     domain: Domain
     card: dict[str, Any]
@@ -104,7 +106,9 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     fit_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     domain: Any = registry.component("domain", card["domain"])()
     notes = [_differences(card, kind, component) for kind, component in (("student", student), ("domain", domain))]
-    return TrainedStudent(network.eval().requires_grad_(False), domain, card, folder, list(filter(None, notes)))
+    return TrainedStudent(
+        student, network.eval().requires_grad_(False), domain, card, folder, list(filter(None, notes))
+    )
 
 
 def _differences(card: dict[str, Any], kind: str, component: Component) -> str:
