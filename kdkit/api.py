@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kdkit.contracts.domain import Domain
     from kdkit.contracts.metric import Metric, Score
     from kdkit.engine.predict_files import FilesOutcome
+    from kdkit.engine.stream import Stream, StreamState
     from kdkit.evaluation.comparison import Comparison
     from kdkit.evaluation.judgement import JudgedDifference
     from kdkit.evaluation.models import LoadedTeacher
@@ -172,6 +173,16 @@ class LoadedStudent:
                 f"It takes {self.card.get('inputs', 'what its card says')}.",
             ) from error
         return np.stack([activate(sample_logits, self.domain.activation) for sample_logits in logits])
+
+    def stream(self, state: StreamState | None = None) -> Stream:
+        """A clip that is fed frame by frame: each ``step(frame)`` gives the prediction for one.
+
+        ``state``: to go on where another stream of this student's stopped. Raises :class:`kdkit.KdkitError` when the
+        student cannot be fed so, or the state is another student's.
+        """
+        from kdkit.engine.stream import Stream
+
+        return Stream(self.student, state)
 
     def predict_files(
         self,

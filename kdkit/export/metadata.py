@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import kdkit
-from kdkit.runs.student import TrainedStudent
+from kdkit.contracts.component import file_digest
+from kdkit.runs.student import WEIGHTS, TrainedStudent
 
 # What the values of a prediction are, by the domain's activation.
 UNITS = {
@@ -25,6 +26,7 @@ def describe_export(student: TrainedStudent, dtype: str) -> dict[str, str]:
     components = {
         kind: {key: part.get(key, "") for key in ("name", "distribution", "version", "fingerprint")}
         for kind, part in card["components"].items()
+        if kind in ("domain", "student", "teacher", "generator")
     }
     facts: dict[str, Any] = {
         "kdkit": kdkit.__version__,
@@ -36,6 +38,7 @@ def describe_export(student: TrainedStudent, dtype: str) -> dict[str, str]:
         "unit": UNITS[student.domain.activation],
         "options": card["options"],
         "components": components,
+        "weights_sha256": file_digest(student.folder / WEIGHTS),
         "provenance": card.get("provenance", {}),
         "licence": card.get("licence", "not stated on the student's card"),
     }

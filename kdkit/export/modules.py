@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 
@@ -29,15 +28,3 @@ class InitialState(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
         return tuple(self.network.initial_state(frames))
-
-
-def is_streaming(network: nn.Module) -> bool:
-    """Whether a network can be stepped through a stream (see :meth:`kdkit.Student.build`)."""
-    return all(callable(getattr(network, name, None)) for name in ("step", "initial_state"))
-
-
-def activate_exactly(logits: Tensor, activation: str) -> Tensor:
-    """Predictions of full precision: those in the store are rounded to 8 bits, or half precision."""
-    if activation == "sigmoid":
-        return logits.sigmoid()
-    return logits.softmax(-1) if activation == "softmax" else torch.clone(logits)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from kdkit.atomic import write_bytes
+from kdkit.engine.stream import is_streaming
 from kdkit.export.check import Agreement, Infer, compare_file
 from kdkit.export.graphs import FRAME, INPUT, LOGITS, add_prediction, join_step, scan_step, trace_network, trace_step
 from kdkit.export.job import Job, require_packages
-from kdkit.export.modules import is_streaming
 
 WHOLE, STEP = "model.onnx", "step.onnx"
 
@@ -28,7 +28,7 @@ def write_onnx(job: Job, folder: Path) -> dict[str, Agreement]:
         models = {WHOLE: add_prediction(trace_network(network, inputs, axes), activation)}
     else:
         frame_axes = {axis - (axis > 1): name for axis, name in axes.items() if axis != 1}
-        step, zeros = trace_step(network, inputs[:, 0], frame_axes)
+        step, zeros = trace_step(network, inputs[:, 0].contiguous(), frame_axes)
         models = {WHOLE: scan_step(step, zeros, activation), STEP: join_step(step, zeros, activation)}
     return {name: _write_model(job, folder / name, model) for name, model in models.items()}
 
