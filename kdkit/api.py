@@ -227,7 +227,8 @@ def export_student(
 ) -> ExportResult:
     """Write a student for use without kdkit, and compare what was written with it on real inputs.
 
-    ``path``: the folder of a run or of a student. ``form``: "onnx". ``out``: a folder, new or empty. Raises
+    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export" or "safetensors".
+    ``out``: a folder, new or empty. Raises
     :class:`kdkit.KdkitError` when the student cannot be written so, or the file differs from it by more than 1e-4;
     nothing is left behind then.
     """

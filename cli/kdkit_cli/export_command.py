@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     student: StudentArgument,
-    form: Annotated[str, typer.Option("--format", help="onnx.")],
+    form: Annotated[str, typer.Option("--format", help="onnx, torch-export or safetensors.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the files, new or empty.", show_default=False)],
     domain_file: DomainFileOption = None,
     as_json: JsonOption = False,

@@ -5,16 +5,14 @@ The whole clip is an ONNX Scan over the very graph of the step, so both forms co
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import KdkitError
+from kdkit.export.job import quiet, reason
 from kdkit.export.parts import activation_node, copy_node, label_axes, make_model, prefixed, shape_of, value
+from kdkit.export.torch_export import dynamic_shapes
 
 if TYPE_CHECKING:
     import torch
@@ -109,48 +107,21 @@ def _with_time(template: Any) -> list[int | str]:
 def _trace(module: Any, inputs: Sequence[Any], names: Names, outputs: Names, axes: Sequence[Axes]) -> Any:
     import torch
 
-    # Step and InitialState take their states as one sequence.
-    first, *others = [dict.fromkeys(one, torch.export.Dim.AUTO) for one in axes]
-    shapes = (first, tuple(others)) if others else (first,)
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 module.eval(),
                 tuple(inputs),
                 dynamo=True,
-                dynamic_shapes=shapes,
+                dynamic_shapes=dynamic_shapes(list(axes)),
                 input_names=list(names),
                 output_names=list(outputs),
                 opset_version=OPSET,
                 verbose=False,
             )
     except Exception as error:  # a network fails in many ways to be a graph
-        raise KdkitError(f"the network cannot be written as an ONNX graph: {_reason(error)}", "") from error
+        raise KdkitError(f"the network cannot be written as an ONNX graph: {reason(error)}") from error
     assert program is not None
     model = program.model_proto
     label_axes(model, axes[0])
     return model
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of the innermost cause: the exporter wraps it in advice on debugging."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's talk on standard output, its log and its warnings."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.ERROR)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)

@@ -27,8 +27,7 @@ def write_onnx(job: Job, folder: Path) -> dict[str, Agreement]:
     if not is_streaming(network):
         models = {WHOLE: add_prediction(trace_network(network, inputs, axes), activation)}
     else:
-        frame_axes = {axis - (axis > 1): name for axis, name in axes.items() if axis != 1}
-        step, zeros = trace_step(network, inputs[:, 0].contiguous(), frame_axes)
+        step, zeros = trace_step(network, inputs[:, 0].contiguous(), job.frame_axes)
         models = {WHOLE: scan_step(step, zeros, activation), STEP: join_step(step, zeros, activation)}
     return {name: _write_model(job, folder / name, model) for name, model in models.items()}
 

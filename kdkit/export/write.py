@@ -14,11 +14,17 @@ from kdkit.export.check import Agreement
 from kdkit.export.job import Job
 from kdkit.export.metadata import describe_export
 from kdkit.export.onnx import write_onnx
+from kdkit.export.torch_export import write_torch_export
+from kdkit.export.weights import write_weights
 from kdkit.export.windows import read_windows
 from kdkit.plugins.registry import Registry
 from kdkit.runs.student import TrainedStudent
 
-FORMS: dict[str, Callable[[Job, Path], dict[str, Agreement]]] = {"onnx": write_onnx}
+FORMS: dict[str, Callable[[Job, Path], dict[str, Agreement]]] = {
+    "onnx": write_onnx,
+    "torch-export": write_torch_export,
+    "safetensors": write_weights,
+}
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,18 @@ def test_onnx_agrees_with_the_student_and_describes_itself(trained, pixelwise, c
     assert json.loads(facts["kdkit.provenance"])["fingerprint"] == student.card["provenance"]["fingerprint"]
 
 
+@pytest.mark.parametrize(
+    ("form", "files"), [("torch-export", ["model.pt2"]), ("safetensors", ["card.json", "weights.safetensors"])]
+)
+def test_the_other_forms_agree_too(trained, cli, tmp_path, form, files):
+    (tmp_path / "out").mkdir()
+    result = cli("export", trained / "student", "--format", form, "--out", tmp_path / "out", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert told["files"] == files
+    assert all(agreement["largest_difference"] <= 1e-4 for agreement in told["agreement"].values())
+
+
 def test_a_folder_that_is_not_empty_is_left_alone(trained, cli, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("keep")

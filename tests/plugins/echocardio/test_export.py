@@ -69,3 +69,27 @@ def test_both_files_say_what_they_are(student, onnx_folder):
         assert facts["kdkit.student"] == "convlstm" and "uint8" in facts["kdkit.inputs"]
         assert json.loads(facts["kdkit.components"])["student"]["fingerprint"]
         assert facts["kdkit.weights_sha256"] == kdkit.file_digest(student / "weights.safetensors")
+
+
+def test_torch_export_steps_without_kdkit(student, tmp_path):
+    result = export_student(student, "torch-export", tmp_path / "out")
+    assert [path.name for path in result.files] == ["initial_state.pt2", "step.pt2"]
+    step, start = (torch.export.load(tmp_path / "out" / f"{name}.pt2").module() for name in ("step", "initial_state"))
+    inputs = torch.from_numpy(clips(3, 5, 112, 112))
+    state, frames = start(inputs[:, 0].contiguous()), []
+    for time in range(5):
+        logits, *state = step(inputs[:, time].contiguous(), *state)
+        frames.append(logits)
+    expected = kdkit.load_student(student).network(inputs)
+    torch.testing.assert_close(torch.stack(frames, 1), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_safetensors_carry_what_they_are(student, tmp_path):
+    from safetensors import safe_open
+
+    export_student(student, "safetensors", tmp_path / "out")
+    with safe_open(tmp_path / "out" / "weights.safetensors", "np") as file:
+        assert file.metadata()["kdkit.student"] == "convlstm"
+    inputs = clips(1, 3, 20, 20)
+    again = kdkit.load_student(tmp_path / "out").predict(inputs)
+    np.testing.assert_array_equal(again, kdkit.load_student(student).predict(inputs))
