@@ -35,6 +35,8 @@ class Domain(Component):
     a recipe may say otherwise (``evaluation.margin``). Without one, any certain loss counts.
     ``sweep``: the grid of ``kdkit sweep`` by default: paths of the recipe, each with its values.
     ``published``: results to be shown beside those of a sweep.
+    ``intended_use``, ``failure_modes``, ``untested``: for the page that goes along with a student: what students of
+    this field are for, a sentence on each way in which they are known to fail, and what none was ever tested on.
 
     ``recipe``: the default recipe as YAML text; without it, the file ``recipe.yaml`` beside the module that defines
     the class.
@@ -56,6 +58,9 @@ class Domain(Component):
     margins: ClassVar[Mapping[str, float]] = MappingProxyType({})
     sweep: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
     published: ClassVar[Sequence[Published]] = ()
+    intended_use: ClassVar[str] = ""
+    failure_modes: ClassVar[Sequence[str]] = ()
+    untested: ClassVar[Sequence[str]] = ()
     recipe: ClassVar[str] = ""
 
     @classmethod
