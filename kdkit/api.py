@@ -207,6 +207,26 @@ class LoadedStudent:
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
             return predict_files(self.student, paths, Path(out), _one_device(hardware), bar)
 
+    def predict_stream(
+        self,
+        source: Path | str,
+        out: Path | str,
+        shape: Sequence[int],
+        *,
+        dtype: str = "uint8",
+        patience: float = 2.0,
+    ) -> int:
+        """Predict raw frames as they arrive, in a file that grows or, for "-", on standard input; their number.
+
+        ``shape``, ``dtype``: of each frame; nothing lies between two of them. ``patience``: seconds after which a
+        file that no longer grows has ended. ``out`` receives ``NAME.f32``, float32 predictions that grow along, and in
+        the end ``NAME.json``, their shape and number. Raises :class:`kdkit.DataError` when the stream ends within a
+        frame; what was predicted before is kept.
+        """
+        from kdkit.engine.stream_files import FrameLayout, predict_stream
+
+        return predict_stream(self.stream(), str(source), FrameLayout(tuple(shape), dtype, patience), Path(out))
+
 
 def load_student(path: Path | str, domain_file: Path | str | None = None) -> LoadedStudent:
     """The student in a run's folder or in a student's own.

@@ -22,22 +22,43 @@ def predict(
     student: StudentArgument,
     inputs: Annotated[list[Path], typer.Argument(help="Files, or folders of them.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
+    is_stream: Annotated[
+        bool, typer.Option("--stream", help="The one input is a growing file of raw frames, or - for standard input.")
+    ] = False,
+    frame: Annotated[str, typer.Option("--frame", help="With --stream: a frame's size, HEIGHTxWIDTH.")] = "112x112",
+    frame_type: Annotated[str, typer.Option("--frame-type", help="With --stream: uint8, float32, ...")] = "uint8",
+    patience: Annotated[
+        float, typer.Option("--patience", min=0, help="With --stream: seconds after which a file has ended.")
+    ] = 2.0,
     domain_file: DomainFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Apply a trained student to files.
 
     kdkit predict RUN clip.avi --out results
+
+    ffmpeg ... -f rawvideo -pix_fmt gray - | kdkit predict RUN - --stream --frame 112x112 --out results
     """
     from kdkit.api import load_student
     from kdkit.engine.predict_files import SUMMARY
-    from kdkit.errors import DataError
+    from kdkit.errors import DataError, UsageError
     from kdkit_cli import console
 
     start = time.monotonic()
     trained_student = load_student(student, domain_file)
     for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")
+    if is_stream:
+        if len(inputs) != 1:
+            raise UsageError(
+                f"--stream takes one input, not {len(inputs)}", "Name one file, or - for standard input."
+            )
+        count = trained_student.predict_stream(inputs[0], out, _shape(frame), dtype=frame_type, patience=patience)
+        if as_json:
+            typer.echo(json.dumps({"frames": count, "folder": str(out)}))
+        else:
+            console.out.print(f"  {_count(count, trained_student.domain.item)}      {console.escape(str(out))}")
+        return
     outcome = trained_student.predict_files(inputs, out, hardware=hardware_options(), progress=console.RichProgress())
     for path, reason in outcome.skipped:
         console.note(f"  skipped: {console.escape(str(path))} ({console.escape(reason)})")
@@ -58,6 +79,15 @@ def predict(
             f"{time.monotonic() - start:.1f} s      {console.escape(str(out / SUMMARY))}"
             + (f"      {_count(len(outcome.skipped), 'file')} skipped" if outcome.skipped else "")
         )
+
+
+def _shape(text: str) -> list[int]:
+    from kdkit.errors import UsageError
+
+    try:
+        return [int(part) for part in text.lower().split("x")]
+    except ValueError as error:
+        raise UsageError(f"{text} is no size of a frame", "HEIGHTxWIDTH: 112x112, for example.") from error
 
 
 def _count(number: int, noun: str) -> str:

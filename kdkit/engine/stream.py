@@ -64,7 +64,7 @@ class Stream:
             )
         network, activation = self.student.network, self.student.domain.activation
         try:
-            frames = torch.from_numpy(np.ascontiguousarray(frame)[None]).to(self.device)
+            frames = torch.from_numpy(np.array(frame, order="C")[None]).to(self.device)
             with torch.inference_mode():
                 before = self.state.tensors if self.state else network.initial_state(frames)  # type: ignore[operator]
                 logits, after = network.step(frames, before)  # type: ignore[operator]
