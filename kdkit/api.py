@@ -219,9 +219,9 @@ class LoadedStudent:
         """Predict raw frames as they arrive, in a file that grows or, for "-", on standard input; their number.
 
         ``shape``, ``dtype``: of each frame; nothing lies between two of them. ``patience``: seconds after which a
-        file that no longer grows has ended. ``out`` receives ``NAME.f32``, float32 predictions that grow along, and in
-        the end ``NAME.json``, their shape and number. Raises :class:`kdkit.DataError` when the stream ends within a
-        frame; what was predicted before is kept.
+        file that no longer grows has ended. ``out`` receives ``NAME.f32``, float32 predictions that grow along, and
+        in the end ``NAME.json``, their shape and number. Raises :class:`kdkit.DataError` when the stream ends within
+        a frame; what was predicted before is kept.
         """
         from kdkit.engine.stream_files import FrameLayout, predict_stream
 

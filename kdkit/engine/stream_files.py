@@ -49,7 +49,7 @@ def read_frames(source: str, layout: FrameLayout) -> Iterator[np.ndarray]:
 
     Raises :class:`DataError` when there is no such file, or the stream ends within a frame.
     """
-    size, number = layout.size, 0
+    size, number, data = layout.size, 0, b""
     try:
         with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as file:
             while len(data := _read(file, size, 0 if source == STDIN else layout.patience)) == size:
@@ -76,6 +76,9 @@ def predict_stream(stream: Stream, source: str, layout: FrameLayout, out: Path) 
     frames, path = read_frames(source, layout), out / f"{name}.f32"
     if source != STDIN and path.resolve() == Path(source).resolve():
         raise UsageError(f"the predictions would replace {source}", "Choose another folder with --out.")
+    if source != STDIN and not Path(source).exists():
+        raise DataError(f"{source} does not exist")
+    _ = layout.size  # says what is wrong with it before anything is written
     try:
         out.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
@@ -88,9 +91,7 @@ def predict_stream(stream: Stream, source: str, layout: FrameLayout, out: Path) 
             finally:
                 write_json(out / f"{name}.json", {"shape": list(shape), "dtype": "float32", "frames": number})
     except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}", "Choose another folder with --out."
-        ) from error
+        raise StoreError(f"cannot write {path}: {error.strerror or error}", "Choose another --out.") from error
     return number
 
 
