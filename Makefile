@@ -24,6 +24,7 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/echocardio.py
+	$(BIN)/python benchmarks/realtime.py
 
 # The site, into site/; a warning, a link that leads nowhere say, is an error.
 docs: $(INSTALLED)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kdkit.api import RunResult as RunResult
     from kdkit.api import compare as compare
     from kdkit.api import evaluate as evaluate
+    from kdkit.api import export_student as export_student
     from kdkit.api import load_student as load_student
     from kdkit.api import run as run
     from kdkit.contracts.adversary import Adversary as Adversary
@@ -44,11 +45,14 @@ if TYPE_CHECKING:
     from kdkit.engine.guard import check_logits as check_logits
     from kdkit.engine.guard import describe_value as describe_value
     from kdkit.engine.guard import run_network as run_network
+    from kdkit.engine.stream import Stream as Stream
+    from kdkit.engine.stream import StreamState as StreamState
     from kdkit.engine.threads import one_thread as one_thread
     from kdkit.entry import Entry as Entry
     from kdkit.errors import DataError as DataError
     from kdkit.errors import KdkitError as KdkitError
     from kdkit.errors import WeightsError as WeightsError
+    from kdkit.export.write import ExportResult as ExportResult
     from kdkit.hookspecs import hookimpl as hookimpl
     from kdkit.metrics.open_clip import VisionLanguage as VisionLanguage
     from kdkit.plugins.choice import GeneratorChoice as GeneratorChoice
@@ -71,6 +75,7 @@ _HOMES = {
     "RunResult": "kdkit.api",
     "compare": "kdkit.api",
     "evaluate": "kdkit.api",
+    "export_student": "kdkit.api",
     "load_student": "kdkit.api",
     "run": "kdkit.api",
     "GeneratorChoice": "kdkit.plugins.choice",
@@ -97,6 +102,9 @@ _HOMES = {
     "TrainableGenerator": "kdkit.contracts.trainable",
     "TrainingSession": "kdkit.contracts.trainable",
     "Entry": "kdkit.entry",
+    "Stream": "kdkit.engine.stream",
+    "StreamState": "kdkit.engine.stream",
+    "ExportResult": "kdkit.export.write",
     "DataError": "kdkit.errors",
     "KdkitError": "kdkit.errors",
     "WeightsError": "kdkit.errors",

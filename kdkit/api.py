@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from kdkit.contracts.domain import Domain
     from kdkit.contracts.metric import Metric, Score
     from kdkit.engine.predict_files import FilesOutcome
+    from kdkit.engine.stream import Stream, StreamState
     from kdkit.evaluation.comparison import Comparison
     from kdkit.evaluation.judgement import JudgedDifference
     from kdkit.evaluation.models import LoadedTeacher
     from kdkit.evaluation.scoring import ScoringResult
+    from kdkit.export.write import ExportResult
     from kdkit.plugins.registry import Registry
     from kdkit.recipe.schema import Hardware
     from kdkit.runs.run import Run
@@ -172,6 +174,16 @@ class LoadedStudent:
             ) from error
         return np.stack([activate(sample_logits, self.domain.activation) for sample_logits in logits])
 
+    def stream(self, state: StreamState | None = None) -> Stream:
+        """A clip that is fed frame by frame: each ``step(frame)`` gives the prediction for one.
+
+        ``state``: to go on where another stream of this student's stopped. Raises :class:`kdkit.KdkitError` when the
+        student cannot be fed so, or the state is another student's.
+        """
+        from kdkit.engine.stream import Stream
+
+        return Stream(self.student, state)
+
     def predict_files(
         self,
         inputs: Sequence[Path | str],
@@ -199,6 +211,26 @@ class LoadedStudent:
             student = self.student.with_outputs(outputs) if outputs else self.student
             return predict_files(student, paths, Path(out), _one_device(hardware), bar)
 
+    def predict_stream(
+        self,
+        source: Path | str,
+        out: Path | str,
+        shape: Sequence[int],
+        *,
+        dtype: str = "uint8",
+        patience: float = 2.0,
+    ) -> int:
+        """Predict raw frames as they arrive, in a file that grows or, for "-", on standard input; their number.
+
+        ``shape``, ``dtype``: of each frame; nothing lies between two of them. ``patience``: seconds after which a
+        file that no longer grows has ended. ``out`` receives ``NAME.f32``, float32 predictions that grow along, and
+        in the end ``NAME.json``, their shape and number. Raises :class:`kdkit.DataError` when the stream ends within
+        a frame; what was predicted before is kept.
+        """
+        from kdkit.engine.stream_files import FrameLayout, predict_stream
+
+        return predict_stream(self.stream(), str(source), FrameLayout(tuple(shape), dtype, patience), Path(out))
+
 
 def load_student(path: Path | str, domain_file: Path | str | None = None) -> LoadedStudent:
     """The student in a run's folder or in a student's own.
@@ -207,6 +239,31 @@ def load_student(path: Path | str, domain_file: Path | str | None = None) -> Loa
     Raises :class:`kdkit.KdkitError` when there is none, and :class:`kdkit.WeightsError` for damaged files.
     """
     return _load_student(_registry(domain_file), Path(path))
+
+
+def export_student(
+    path: Path | str,
+    form: str,
+    out: Path | str,
+    *,
+    domain_file: Path | str | None = None,
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Write a student for use without kdkit, and compare what was written with it on real inputs.
+
+    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export" or "safetensors".
+    ``out``: a folder, new or empty. Raises
+    :class:`kdkit.KdkitError` when the student cannot be written so, or the file differs from it by more than 1e-4;
+    nothing is left behind then.
+    """
+    from kdkit.export.write import export
+
+    registry = _registry(domain_file)
+    loaded = _load_student(registry, Path(path))
+    with (progress or Silence()).work("export", str(loaded.card["component"]), 1, "student") as bar:
+        result = export(registry, loaded.student, form, Path(out))
+        bar.advance()
+    return result
 
 
 @dataclass(frozen=True)

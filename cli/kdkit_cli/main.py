@@ -14,6 +14,7 @@ from kdkit_cli import (
     compare_command,
     config_command,
     evaluate_command,
+    export_command,
     plugins_command,
     predict_command,
     report_command,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 run_command.register(app)
 predict_command.register(app)
+export_command.register(app)
 evaluate_command.register(app)
 report_command.register(app)
 check_command.register(app)

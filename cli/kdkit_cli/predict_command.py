@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kdkit_cli.commands import OneDeviceCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+
+if TYPE_CHECKING:
+    from kdkit.api import LoadedStudent
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +45,14 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    is_stream: Annotated[
+        bool, typer.Option("--stream", help="The one input is a growing file of raw frames, or - for standard input.")
+    ] = False,
+    frame: Annotated[str, typer.Option("--frame", help="With --stream: a frame's size, HEIGHTxWIDTH.")] = "112x112",
+    frame_type: Annotated[str, typer.Option("--frame-type", help="With --stream: uint8, float32, ...")] = "uint8",
+    patience: Annotated[
+        float, typer.Option("--patience", min=0, help="With --stream: seconds after which a file has ended.")
+    ] = 2.0,
     domain_file: DomainFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,6 +61,8 @@ def predict(
     kdkit predict RUN clip.avi --out results
 
     Stopped and started again it goes on: what was predicted with the same student and options is kept.
+
+    ffmpeg ... -f rawvideo -pix_fmt gray - | kdkit predict RUN - --stream --frame 112x112 --out results
     """
     from kdkit.api import load_student
     from kdkit.engine.prediction_log import SUMMARY
@@ -60,6 +73,9 @@ def predict(
     trained_student = load_student(student, domain_file)
     for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")
+    if is_stream:
+        _predict_stream(trained_student, inputs, out, _shape(frame), frame_type, patience, as_json)
+        return
     outcome = trained_student.predict_files(
         inputs,
         out,
@@ -89,6 +105,27 @@ def predict(
         )
 
 
+def _predict_stream(
+    student: LoadedStudent,
+    inputs: list[Path],
+    out: Path,
+    shape: list[int],
+    dtype: str,
+    patience: float,
+    as_json: bool,
+) -> None:
+    from kdkit.errors import UsageError
+    from kdkit_cli import console
+
+    if len(inputs) != 1:
+        raise UsageError(f"--stream takes one input, not {len(inputs)}", "Name one file, or - for standard input.")
+    count = student.predict_stream(inputs[0], out, shape, dtype=dtype, patience=patience)
+    if as_json:
+        typer.echo(json.dumps({"frames": count, "folder": str(out)}))
+    else:
+        console.out.print(f"  {_count(count, student.domain.item)}      {console.escape(str(out))}")
+
+
 def _outputs(overlay: str | None, masks: str | None, settings: list[str]) -> dict[str, Any]:
     import yaml
 
@@ -99,6 +136,15 @@ def _outputs(overlay: str | None, masks: str | None, settings: list[str]) -> dic
             raise typer.BadParameter(f"expected KEY=VALUE, found {setting!r}", param_hint="--set")
         outputs[key.strip()] = yaml.safe_load(value)
     return {key: value for key, value in outputs.items() if value is not None}
+
+
+def _shape(text: str) -> list[int]:
+    from kdkit.errors import UsageError
+
+    try:
+        return [int(part) for part in text.lower().split("x")]
+    except ValueError as error:
+        raise UsageError(f"{text} is no size of a frame", "HEIGHTxWIDTH: 112x112, for example.") from error
 
 
 def _count(number: int, noun: str) -> str:

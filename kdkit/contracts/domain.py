@@ -37,6 +37,8 @@ class Domain(Component):
     ``published``: results to be shown beside those of a sweep.
     ``reproduces``: what the default recipe repeats ("EchoDFKD (Petit et al., WACV 2025)"): a run's report then shows
     the published results beside its own, what its recipe changed, and these ``deviations``, a sentence each.
+    ``intended_use``, ``failure_modes``, ``untested``: for the page that goes along with a student: what students of
+    this field are for, a sentence on each way in which they are known to fail, and what none was ever tested on.
 
     ``recipe``: the default recipe as YAML text; without it, the file ``recipe.yaml`` beside the module that defines
     the class.
@@ -60,6 +62,9 @@ class Domain(Component):
     published: ClassVar[Sequence[Published]] = ()
     reproduces: ClassVar[str] = ""
     deviations: ClassVar[Sequence[str]] = ()
+    intended_use: ClassVar[str] = ""
+    failure_modes: ClassVar[Sequence[str]] = ()
+    untested: ClassVar[Sequence[str]] = ()
     recipe: ClassVar[str] = ""
 
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from kdkit.contracts.component import Component
@@ -17,6 +19,8 @@ class Student(Component, ABC):
 
     ``inputs`` says in one line what the network takes: shape, dtype, range and meaning. It goes into the card that
     lies beside the weights.
+    ``dynamic_axes``: the axes of the network's input that may have any length, by number, with a name each; axis 0 is
+    the batch. An exported student takes every length of these, and of the other axes the one that it was trained on.
 
     Example::
 
@@ -41,6 +45,7 @@ class Student(Component, ABC):
 
     kind: ClassVar[str] = "student"
     inputs: ClassVar[str]
+    dynamic_axes: ClassVar[Mapping[int, str]] = MappingProxyType({0: "batch"})
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
@@ -48,7 +53,20 @@ class Student(Component, ABC):
 
         Its ``forward`` takes a batch of raw inputs, (batch, \\*sample shape), normalises them itself, and returns
         logits in the teacher's shape, (batch, \\*output shape), float.
+
+        A network whose axis 1 is time, and that looks at no later frame, may have two more methods, which let it
+        segment a stream frame by frame. ``initial_state(frames)`` gives, for frames (batch, \\*frame shape) as they
+        are in the input, a sequence of float tensors of zeros, (batch, ...). ``step(frames, state)`` gives the
+        frames' logits, (batch, \\*output shape without time), and the next state, in the shapes of the one before;
+        step by step they are the logits of ``forward`` on the whole clip, in evaluation mode.
         """
+
+    def export_obstacle(self, form: str) -> str:
+        """Why the network cannot be exported in a form ("onnx", "torch-export", ...); "" where it can be tried.
+
+        For what an author knows beforehand: every exported file is compared with the network anyway.
+        """
+        return ""
 
     def example_inputs(self) -> np.ndarray | None:
         """Two or more raw inputs, (batch, \\*sample shape), to try the network out with.

@@ -14,7 +14,9 @@ from kdkit.atomic import write_bytes, write_json
 from kdkit.contracts.component import is_path_field
 from kdkit.errors import UsageError, WeightsError
 from kdkit.runs import environment
+from kdkit.runs.card import FORMAT, Card
 from kdkit.runs.folder import STUDENT
+from kdkit.runs.licences import licence_of
 from kdkit.store.weights import fit_state, read_state
 
 if TYPE_CHECKING:
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
 
     from kdkit.contracts.component import Component
     from kdkit.contracts.domain import Domain
+    from kdkit.contracts.student import Student
     from kdkit.plugins.registry import Registry
     from kdkit.recipe.experiment import Experiment
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
-FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class TrainedStudent:
     ``domain_file``: the Python file of a single-file domain; None when the domain is installed.
     """
 
+    component: Student
     network: torch.nn.Module
     domain: Domain
     card: dict[str, Any]
@@ -85,6 +88,7 @@ def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment
         "weights": sum(parameter.numel() for parameter in network.parameters()),
         "components": environment.components(experiment),
         "provenance": training,
+        "licence": {"student": licence_of(student), "teacher": licence_of(experiment.teacher)},
     }
     if experiment.domain_file:
         # Kept for whoever wants to use the student when the file has changed; it is never loaded from here unasked.
@@ -105,7 +109,7 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
             f"{path} holds no student" if path.exists() else f"{path} does not exist",
             f"Expected the folder of a finished run, or one with {WEIGHTS} and {CARD}.",
         )
-    card = _read_card(folder / CARD)
+    card = read_card(folder)
     _check_domain_file(registry, card, folder)
     student_class = registry.component("student", card["component"])
     # What the weights were started from is not needed to use them, and may not be here.
@@ -127,7 +131,7 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     notes = [_differences(card, kind, component) for kind, component in (("student", student), ("domain", domain))]
     network.eval().requires_grad_(False)
     domain_file = registry.find("domain", card["domain"])[0].file
-    return TrainedStudent(network, domain, card, folder, list(filter(None, notes)), domain_file)
+    return TrainedStudent(student, network, domain, card, folder, list(filter(None, notes)), domain_file)
 
 
 def _differences(card: dict[str, Any], kind: str, component: Component) -> str:
@@ -158,10 +162,9 @@ def _check_domain_file(registry: Registry, card: dict[str, Any], folder: Path) -
         )
 
 
-_CARD_TYPES = {"component": str, "options": dict, "domain": str, "components": dict}
-
-
-def _read_card(path: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of the student in a folder. Raises :class:`WeightsError` when it is damaged or of another kdkit."""
+    path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         if card["format"] > FORMAT:
@@ -171,11 +174,11 @@ def _read_card(path: Path) -> dict[str, Any]:
                 f"{path} was written by an older kdkit, whose students this one cannot read",
                 "Train the student again with kdkit run and another --out, or use it with that older kdkit.",
             )
-        if not all(isinstance(card[key], kind) for key, kind in _CARD_TYPES.items()):
-            raise TypeError
-        for kind in ("student", "domain"):
-            if not {"distribution", "version", "digest"} <= set(card["components"][kind]):
-                raise TypeError
+        Card.model_validate(card)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise WeightsError(f"{path} is not a student's card: {place}: {fault['msg']}") from error
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path} is not a student's card") from error
     return card

@@ -11,9 +11,11 @@ from kdkit.contracts.vocabulary import Case
 from kdkit.evaluation.outcome import Outcome, SampleValues, read_outcome
 from kdkit.evaluation.predictions import Predictions, model_predictions
 from kdkit.evaluation.ranking import best_first, pick_examples
+from kdkit.export.model_card import model_card
 from kdkit.pages.run import RankedCase, page
 from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
+from kdkit.runs.student import read_card
 from kdkit.stages import evaluate, generate
 
 NAME = "report"
@@ -40,6 +42,9 @@ def execute(run: Run) -> None:
     folder, cases = run.folder, _ranked_cases(run, outcome)
     name = folder.path.resolve().name
     write_text(folder.report_file, page(run.experiment, name, folder.manifest(), outcome, cases, overview))
+    write_text(
+        folder.model(STUDENT) / "README.md", model_card(run.experiment, read_card(folder.model(STUDENT)), outcome)
+    )
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -108,6 +108,29 @@ class StudentContract(NetworkContract):
             f"the loss is {float(first):.6g}, and after one step {', '.join(f'{loss:.6g}' for loss in losses)}",
             "what does not go downhill on one batch will not be trained by many",
             "Check what forward does to its result: gradients must be those of the logits that it returns.",
+        )
+
+    def test_a_stream_gives_the_logits_of_the_clip(self) -> None:
+        """A network with ``step`` gives, frame by frame, the logits of ``forward`` on the whole clip."""
+        import torch
+
+        from kdkit.engine.stream import is_streaming
+
+        network: Any = self.frozen()
+        if not is_streaming(network):
+            return
+        inputs = torch.from_numpy(np.array(self.batch))
+        with torch.no_grad():
+            state, steps = network.initial_state(inputs[:, 0]), []
+            for time in range(inputs.shape[1]):
+                logits, state = network.step(inputs[:, time], state)
+                steps.append(logits.float())
+        whole, stepped = self.infer(network), torch.stack(steps, 1)
+        require(
+            close(whole, stepped),
+            f"step by step it predicts otherwise than on the whole clip (by {distance(whole, stepped)})",
+            "a scanner's stream would be segmented by another network than the one that was measured",
+            "Start from initial_state, carry every state along, and look at no later frame.",
         )
 
     def _loss(self, network: torch.nn.Module) -> torch.Tensor:

@@ -26,7 +26,7 @@ LAYERS = [
     {"runs"},
     {"engine"},
     {"evaluation"},
-    {"pages"},
+    {"pages", "export"},
     {"stages"},
     {"sweep", "serving", "testing", "objectives", "metrics"},
     {"api"},

@@ -77,6 +77,21 @@ class Echocardio(Domain):
             "afd": 1.0,
         }
     )
+    intended_use = (
+        "Research on the left ventricle in apical four-chamber ultrasound clips of adults: its outline in every "
+        "frame, beats, and ejection fractions as a rough measure."
+    )
+    failure_modes = (
+        "Apex at end-systole: where the trabeculae close, the mask may reach too far towards the probe.",
+        "Open mitral valve: bright leaflet tips may be taken for the annulus, and the mask then ends on them.",
+        "Dark or off-axis views: masks are a guess, and a second patch may appear in the right ventricle.",
+        "Ejection fractions from masks of single frames scatter widely; they do not replace a measurement.",
+    )
+    untested = (
+        "Other views than the apical four-chamber one, children, transplanted or congenitally malformed hearts.",
+        "Contrast agents, transoesophageal and three-dimensional ultrasound.",
+        "Use beside a patient, and any decision about one.",
+    )
     data_metrics = ("dice", "iou", "hd95-mm", "area-error", "area-bias", "ef-area-r", "ef-area-mae", "afd")
 
     def items(self, sample: Sample) -> int:

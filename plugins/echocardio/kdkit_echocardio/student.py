@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -25,6 +25,7 @@ class ConvLSTM(Student):
 
     version = "2"
     inputs = "(batch, time, H, W) uint8, 0..255, grayscale ultrasound clips; any length and frame size"
+    dynamic_axes: ClassVar[Mapping[int, str]] = {0: "batch", 1: "time", 2: "height", 3: "width"}
 
     class Options(ComponentOptions):
         """Which network, and how large."""

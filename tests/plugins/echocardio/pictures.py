@@ -8,7 +8,7 @@ HEIGHT, WIDTH = 60, 48
 
 
 def speckled(seed=0, height=HEIGHT, width=WIDTH, blur=1.0):
-    """A still of an ultrasound's statistics, uint8 (H, W), black outside of a sector; neighbours resemble each other."""
+    """A still of an ultrasound's statistics, uint8 (H, W), black outside of a sector; neighbours are alike."""
     rows, columns = np.mgrid[:height, :width]
     inside = np.abs(columns - width / 2) < 4 + 0.6 * rows
     speckle = np.random.default_rng(seed).rayleigh(40, (height, width))

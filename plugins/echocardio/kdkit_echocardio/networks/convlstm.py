@@ -7,6 +7,8 @@ forward in time, so in evaluation mode the logits of a frame depends on no later
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,15 +45,28 @@ class ConvLSTMCell(nn.Module):
         return leave * memory.tanh(), memory
 
 
+class Memory:
+    """The states of a network's ConvLSTM layers, two a layer, in the order in which the layers are called.
+
+    ``before``: hidden state and memory after the frame before. ``after``: those that the layers leave behind.
+    """
+
+    def __init__(self, before: Sequence[Tensor]) -> None:
+        self.before = list(before)
+        self.after: list[Tensor] = []
+
+
 class ConvLSTMLayer(nn.Module):
-    """A ConvLSTM layer over time-major frames; states start at zero."""
+    """A ConvLSTM layer over time-major frames; states start at zero, or as a :class:`Memory` has them."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.cell = ConvLSTMCell(inputs, hidden)
 
-    def forward(self, frames: Tensor, steps: int) -> Tensor:
+    def forward(self, frames: Tensor, steps: int, states: Memory | None = None) -> Tensor:
         """(steps * batch, inputs, H, W) to (steps * batch, hidden, H, W)."""
+        if states is not None:
+            return self._step(frames, states)
         hidden: Tensor | None = None
         memory: Tensor | None = None
         outputs = []
@@ -64,6 +79,14 @@ class ConvLSTMLayer(nn.Module):
                 outputs.append(hidden)
         return torch.cat(outputs)
 
+    def _step(self, frames: Tensor, states: Memory) -> Tensor:
+        """One frame of each clip; without loops over tensors, so that exporters see one graph for any size."""
+        hidden, memory = states.before.pop(0), states.before.pop(0)
+        gates = self.cell.from_inputs(frames) + self.cell.from_hidden(hidden)
+        hidden, memory = self.cell.step(gates, memory)
+        states.after += [hidden, memory]
+        return hidden
+
 
 class PerFrame(nn.Module):
     """A layer without memory, called like the recurrent ones."""
@@ -72,7 +95,7 @@ class PerFrame(nn.Module):
         super().__init__()
         self.layer = layer
 
-    def forward(self, frames: Tensor, steps: int) -> Tensor:
+    def forward(self, frames: Tensor, steps: int, states: Memory | None = None) -> Tensor:
         return self.layer(frames)
 
 
@@ -83,15 +106,26 @@ class Layers(nn.Module):
         super().__init__()
         self.conv_lstm_layers = nn.ModuleList(layers)
 
-    def forward(self, frames: Tensor, steps: int) -> Tensor:
+    def forward(self, frames: Tensor, steps: int, states: Memory | None = None) -> Tensor:
         for layer in self.conv_lstm_layers:
-            frames = layer(frames, steps)
+            frames = layer(frames, steps, states)
         return frames
 
 
 def frames_of(clips: Tensor) -> Tensor:
     """(batch, time, H, W) of any type to time-major frames (time * batch, 1, H, W), float32."""
     return clips.transpose(0, 1).flatten(0, 1).unsqueeze(1).float()
+
+
+def initial_states(frames: Tensor, channels: int, stride: int, shrinkage: int) -> list[Tensor]:
+    """Hidden state and memory, zeros, of a layer before the first of the frames (batch, H, W).
+
+    ``stride``: the multiple that frames are padded to; ``shrinkage``: how many times smaller the layer sees them.
+    """
+    batch, height, width = frames.shape
+    scale = stride // shrinkage
+    shape = batch, channels, (height + stride - 1) // stride * scale, (width + stride - 1) // stride * scale
+    return [torch.zeros(shape, device=frames.device) for _ in range(2)]
 
 
 def clips_of(frames: Tensor, clips: Tensor) -> Tensor:

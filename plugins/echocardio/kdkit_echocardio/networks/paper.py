@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from .convlstm import ConvLSTMLayer, Layers, PerFrame, clips_of, features_of, frames_of, pad_to_multiple
+from .convlstm import (
+    ConvLSTMLayer,
+    Layers,
+    Memory,
+    PerFrame,
+    clips_of,
+    features_of,
+    frames_of,
+    initial_states,
+    pad_to_multiple,
+)
 
 
 class _PaperUShape(nn.Module):
@@ -32,9 +44,9 @@ class _PaperUShape(nn.Module):
         )
         self.output_layer = PerFrame(nn.Conv2d(width, 1, 1))
 
-    def forward(self, frames: Tensor, steps: int) -> Tensor:
+    def forward(self, frames: Tensor, steps: int, states: Memory | None = None) -> Tensor:
         for block in (*self.conv_lstm_blocks, *self.conv_lstm_upsampling, self.output_layer):
-            frames = block(frames, steps)
+            frames = block(frames, steps, states)
         return frames
 
 
@@ -53,9 +65,34 @@ class PaperConvLSTM(nn.Module):
         self.model = _PaperUShape(blocks, layers, width)
 
     def forward(self, clips: Tensor) -> Tensor:
-        steps = clips.shape[1]
+        return self._segment(clips)
+
+    def initial_state(self, frames: Tensor) -> list[Tensor]:
+        """Zeros in the shapes of the states, for frames (batch, H, W)."""
+        layers = [
+            (layer, 2**level)
+            for level, block in enumerate(self.model.conv_lstm_blocks)
+            for layer in block.modules()
+            if isinstance(layer, ConvLSTMLayer)
+        ]
+        return [
+            zero
+            for layer, shrinkage in layers
+            for zero in initial_states(frames, layer.cell.hidden, self.stride, shrinkage)
+        ]
+
+    def step(self, frames: Tensor, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """As :meth:`forward` in evaluation mode, one frame of each clip at a time.
+
+        Frames (batch, H, W) to logits (batch, H, W). ``state``: what the step before returned, at first
+        :meth:`initial_state`.
+        """
+        memory = Memory(state)
+        return self._segment(frames.unsqueeze(1), memory).squeeze(1), memory.after
+
+    def _segment(self, clips: Tensor, states: Memory | None = None) -> Tensor:
         frames = pad_to_multiple(frames_of(clips), self.stride)
-        return clips_of(self.model(frames, steps), clips)
+        return clips_of(self.model(frames, clips.shape[1], states), clips)
 
     def gather_features(self, outputs: list[Tensor], clips: Tensor) -> Tensor:
         """For objectives on features: see :func:`features_of`."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .convlstm import ConvLSTMLayer, Layers, PerFrame, clips_of, features_of, frames_of, pad_to_multiple
+from .convlstm import (
+    ConvLSTMLayer,
+    Layers,
+    Memory,
+    PerFrame,
+    clips_of,
+    features_of,
+    frames_of,
+    initial_states,
+    pad_to_multiple,
+)
 from .views import RandomView
 
 # EchoNet-Dynamic's grey mean and deviation (Ouyang et al. 2020), rounded: ultrasound clips of any source come near.
@@ -63,18 +75,34 @@ class ConvLSTMUNet(nn.Module):
         view = RandomView(clips)
         return view.undo(self._segment(view.apply(clips)))
 
+    def initial_state(self, frames: Tensor) -> list[Tensor]:
+        """Zeros in the shapes of the states, for frames (batch, H, W)."""
+        layers = [layer for layer in self.encoder[-1].modules() if isinstance(layer, ConvLSTMLayer)]
+        return [
+            zero for layer in layers for zero in initial_states(frames, layer.cell.hidden, self.stride, self.stride)
+        ]
+
+    def step(self, frames: Tensor, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """As :meth:`forward` in evaluation mode, one frame of each clip at a time.
+
+        Frames (batch, H, W) to logits (batch, H, W). ``state``: what the step before returned, at first
+        :meth:`initial_state`.
+        """
+        memory = Memory(state)
+        return self._segment(frames.unsqueeze(1), memory).squeeze(1), memory.after
+
     def gather_features(self, outputs: list[Tensor], clips: Tensor) -> Tensor:
         """For objectives on features: see :func:`features_of`. With ``views`` they are those of the clips as seen."""
         return features_of(outputs, clips)
 
-    def _segment(self, clips: Tensor) -> Tensor:
+    def _segment(self, clips: Tensor, states: Memory | None = None) -> Tensor:
         steps = clips.shape[1]
         frames = (pad_to_multiple(frames_of(clips), self.stride) - MEAN) / DEVIATION
         frames = frames.contiguous(memory_format=torch.channels_last)
         padded = frames.shape[2:]
         levels = []
         for block in self.encoder:
-            frames = block(frames, steps)
+            frames = block(frames, steps, states)
             levels.append(frames)
         for convolution, skip in zip(self.decoder, levels[-2::-1], strict=False):
             frames = F.interpolate(frames, size=skip.shape[2:], mode="nearest")

@@ -1,0 +1,121 @@
+"""``kdkit export``: files that agree with the student, or one message and nothing left behind."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import kdkit
+
+
+@pytest.fixture
+def pixelwise(trained):
+    """The class of the trained student."""
+    from kdkit_toy.models import Pixelwise
+
+    return Pixelwise
+
+
+def nothing_left(folder):
+    return [path.name for path in Path(folder).iterdir() if "export" in path.name or "out" in path.name]
+
+
+def test_onnx_agrees_with_the_student_and_describes_itself(trained, pixelwise, cli, tmp_path):
+    result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert told["files"] == ["model.onnx"] and told["agreement"]["model.onnx"]["largest_difference"] <= 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
+    student, inputs = kdkit.load_student(trained), np.random.default_rng(3).integers(0, 256, (5, 4, 16, 16), np.uint8)
+    logits, prediction = session.run(["logits", "prediction"], {"inputs": inputs})
+    np.testing.assert_allclose(prediction, student.predict(inputs), atol=0.51 / 255)
+    np.testing.assert_allclose(prediction, 1 / (1 + np.exp(-logits)), atol=1e-6)
+    facts = session.get_modelmeta().custom_metadata_map
+    assert facts["kdkit.student"] == "pixelwise" and facts["kdkit.dtype"] == "uint8"
+    assert facts["kdkit.inputs"] == pixelwise.inputs and "probability" in facts["kdkit.unit"]
+    assert json.loads(facts["kdkit.provenance"])["fingerprint"] == student.card["provenance"]["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("form", "files"), [("torch-export", ["model.pt2"]), ("safetensors", ["card.json", "weights.safetensors"])]
+)
+def test_the_other_forms_agree_too(trained, cli, tmp_path, form, files):
+    (tmp_path / "out").mkdir()
+    result = cli("export", trained / "student", "--format", form, "--out", tmp_path / "out", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert told["files"] == files
+    assert all(agreement["largest_difference"] <= 1e-4 for agreement in told["agreement"].values())
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(trained, cli, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out")
+    assert result.code == 2 and "not an empty folder" in result.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_an_unknown_form_names_the_nearest(trained, cli, tmp_path):
+    result = cli("export", trained, "--format", "onxn", "--out", tmp_path / "out")
+    assert result.code == 2 and "did you mean onnx?" in result.err and not nothing_left(tmp_path)
+
+
+def test_what_the_author_rules_out_is_refused_with_the_reason(trained, pixelwise, cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(pixelwise, "export_obstacle", lambda self, form: f"{form} has no such operator")
+    result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out")
+    assert result.code == 2 and "cannot be exported as onnx: onnx has no such operator" in result.err
+    assert not nothing_left(tmp_path)
+
+
+def test_another_version_of_the_plugin_is_refused(trained, pixelwise, cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(pixelwise, "version", "7")
+    result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out")
+    assert result.code == 2 and "trained with version 1 of pixelwise, and version 7 is installed" in result.err
+    assert not nothing_left(tmp_path)
+
+
+def test_a_network_that_changes_with_the_batch_size_is_found_out(trained, pixelwise, cli, tmp_path, monkeypatch):
+    build = pixelwise.build
+
+    def batch_dependent(self):
+        import torch
+
+        class Dependent(type(build(self))):
+            def forward(self, inputs):
+                logits = super().forward(inputs)
+                # The sign is decided while the graph is traced.
+                return logits if torch.onnx.is_in_onnx_export() else logits + 0.1 * len(inputs)
+
+        return Dependent()
+
+    monkeypatch.setattr(pixelwise, "build", batch_dependent)
+    result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out")
+    assert result.code == 1 and "differs from the student by" in result.err, result.err
+    assert not nothing_left(tmp_path)
+
+
+def test_a_network_that_is_no_graph_is_refused(trained, pixelwise, cli, tmp_path, monkeypatch):
+    build = pixelwise.build
+
+    def undecided(self):
+        class Undecided(type(build(self))):
+            def forward(self, inputs):
+                return super().forward(inputs) * (2 if inputs.sum().item() % 7 > 3 else 1)
+
+        return Undecided()
+
+    monkeypatch.setattr(pixelwise, "build", undecided)
+    result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out")
+    assert result.code == 1 and "cannot be written as an ONNX graph" in result.err, result.err
+    assert "Traceback" not in result.err and not nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_without_the_extra_the_command_says_what_to_install(trained, cli, tmp_path, monkeypatch, package):
+    monkeypatch.setattr("kdkit.export.job.find_spec", lambda name: None if name == package else object())
+    result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out")
+    assert result.code == 2 and f"needs {package}," in result.err and "kdkit[export]" in result.err
+    assert not nothing_left(tmp_path)

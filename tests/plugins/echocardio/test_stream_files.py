@@ -1,0 +1,104 @@
+"""``kdkit predict --stream``: raw frames from a file that grows, or from standard input."""
+
+import io
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import kdkit
+from kdkit.plugins.registry import discover
+from kdkit.recipe.load import load_experiment
+from kdkit.runs.student import write_student
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (7, 20, 24), dtype=np.uint8)
+SIZE = ("--stream", "--frame", "20x24", "--patience", "0.3")
+
+
+@pytest.fixture
+def student(home, tmp_path):
+    experiment = load_experiment(discover(), "echocardio", None, ["student.blocks=2", "student.width=4"])
+    write_student(tmp_path / "student", experiment.student.build(), experiment, {})
+    return tmp_path / "student"
+
+
+def read(out, name):
+    facts = json.loads((out / f"{name}.json").read_text())
+    return np.fromfile(out / f"{name}.f32", facts["dtype"]).reshape(facts["frames"], *facts["shape"])
+
+
+def expected(student, frames):
+    return kdkit.load_student(student).network(torch.from_numpy(frames[None]))[0].sigmoid().numpy()
+
+
+def test_standard_input_until_it_ends(student, cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(FRAMES.tobytes())))
+    result = cli("predict", student, "-", *SIZE, "--out", tmp_path / "out")
+    assert result.code == 0 and "7 frames" in result.out, result.err
+    np.testing.assert_allclose(read(tmp_path / "out", "stdin"), expected(student, FRAMES), rtol=0, atol=1e-5)
+
+
+def test_a_file_that_grows_byte_by_byte_is_followed(student, tmp_path):
+    source, data = tmp_path / "scanner.raw", FRAMES.tobytes()
+    source.write_bytes(data[:100])
+
+    def grow():
+        with source.open("ab") as file:
+            for start in range(100, len(data), 431):
+                time.sleep(0.02)
+                file.write(data[start : start + 431])
+                file.flush()
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    count = kdkit.load_student(student).predict_stream(source, tmp_path / "out", (20, 24), patience=5)
+    thread.join()
+    assert count == len(FRAMES)
+    np.testing.assert_allclose(read(tmp_path / "out", "scanner"), expected(student, FRAMES), rtol=0, atol=1e-5)
+
+
+def test_a_stream_that_ends_within_a_frame_says_so_and_keeps_what_came_before(student, cli, tmp_path):
+    (tmp_path / "cut.raw").write_bytes(FRAMES.tobytes()[:-11])
+    result = cli("predict", student, tmp_path / "cut.raw", *SIZE, "--out", tmp_path / "out")
+    assert result.code == 1 and "ends within frame 6: 469 of 480 bytes" in result.err
+    np.testing.assert_allclose(read(tmp_path / "out", "cut"), expected(student, FRAMES[:6]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--frame", "20by24"], "20by24 is no size of a frame"),
+        (["--frame", "0x24"], "a frame cannot be uint8 (0, 24)"),
+        (["--frame", "20x24", "--frame-type", "picture"], "picture is no type of numbers"),
+        (["--frame", "20x24", "--frame-type", "object"], "a frame cannot be object"),
+        (["--frame", "480"], "cannot take a frame uint8 (480,)"),
+    ],
+)
+def test_what_a_frame_cannot_be_is_one_message(student, cli, tmp_path, arguments, message):
+    (tmp_path / "a.raw").write_bytes(FRAMES.tobytes())
+    arguments = ["--stream", "--patience", 0, *arguments, "--out", tmp_path / "out"]
+    result = cli("predict", student, tmp_path / "a.raw", *arguments)
+    assert result.code != 0 and message in result.err and "Traceback" not in result.err
+
+
+def test_more_or_no_inputs_and_missing_files_are_refused(student, cli, tmp_path):
+    assert "takes one input, not 2" in cli("predict", student, "a", "b", *SIZE, "--out", tmp_path / "out").err
+    result = cli("predict", student, tmp_path / "none.raw", *SIZE, "--out", tmp_path / "out")
+    assert result.code == 1 and "none.raw does not exist" in result.err and not (tmp_path / "out").exists()
+
+
+def test_the_frames_themselves_are_never_replaced(student, cli, tmp_path):
+    (tmp_path / "a.f32").write_bytes(FRAMES.tobytes())
+    result = cli("predict", student, tmp_path / "a.f32", *SIZE, "--out", tmp_path)
+    assert result.code == 2 and "would replace" in result.err
+    assert (tmp_path / "a.f32").read_bytes() == FRAMES.tobytes()
+
+
+def test_a_student_without_steps_is_refused(home, cli, tmp_path):
+    experiment = load_experiment(discover(), "digits", None, [])
+    write_student(tmp_path / "digits", experiment.student.build(), experiment, {})
+    result = cli("predict", tmp_path / "digits", "-", *SIZE, "--out", tmp_path / "out")
+    assert result.code == 2 and "cannot be fed frame by frame" in result.err
