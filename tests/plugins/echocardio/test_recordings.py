@@ -1,5 +1,6 @@
 """Every layout: what is read of it, what is left out of a run, and why."""
 
+import errno
 import gzip
 import os
 import shutil
@@ -80,6 +81,23 @@ class TestOpening:
         monkeypatch.setattr("kdkit_echocardio.recordings.video.read_clip", None)
         assert names(open_study(folder)) == ["0XA"]
         assert sorted(tmp_path.rglob("*")) == before
+
+    def test_folders_that_may_not_be_read_are_named(self, tmp_path, monkeypatch):
+        write_avi(tmp_path / "one.avi", beat())
+        (tmp_path / "deep" / "locked").mkdir(parents=True)
+        real = os.scandir
+
+        def scandir(path="."):
+            if Path(path).name in ("locked", "all"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        study = open_study(tmp_path)
+        assert [(d.kind, d.name, d.dropped) for d in study.defects] == [("unreadable-folder", "deep/locked", True)]
+        (tmp_path / "all").mkdir()
+        with pytest.raises(DataError, match="all cannot be read: Permission denied"):
+            open_study(tmp_path / "all")
 
     def test_pipes_are_left_alone(self, tmp_path):
         os.mkfifo(tmp_path / "pipe.avi")
