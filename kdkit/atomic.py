@@ -31,8 +31,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """:func:`write_bytes` for text, as UTF-8."""
-    write_bytes(path, text.encode())
+    """:func:`write_bytes` for text, as UTF-8.
+
+    A file name that is no UTF-8 (of an old archive, say) is text that cannot be encoded: such bytes are written as
+    escapes, and everything else stays readable.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -37,7 +37,7 @@ def map_in_processes(call: Callable[..., Result], arguments: Iterable[Any], work
 
     Only a few arguments wait in the pool at any time. Raises whatever a call raises,
     :class:`concurrent.futures.process.BrokenProcessPool` when a worker was killed, and :class:`KeyboardInterrupt`,
-    each after the calls under way have ended.
+    each after the calls under way have ended. After an interruption their results still come: what was made is kept.
     """
     remaining = iter(arguments)
     with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check), _pool(workers) as pool:
@@ -50,7 +50,12 @@ def map_in_processes(call: Callable[..., Result], arguments: Iterable[Any], work
                 futures = submit(workers)
             futures |= submit(workers)
             while futures:
-                check()
+                try:
+                    check()
+                except KeyboardInterrupt:
+                    pool.shutdown(cancel_futures=True)
+                    yield from (future.result() for future in futures if _has_result(future))
+                    raise
                 done, futures = wait(futures, PATIENCE, return_when=FIRST_COMPLETED)
                 futures |= submit(len(done))
                 for future in done:
@@ -58,6 +63,10 @@ def map_in_processes(call: Callable[..., Result], arguments: Iterable[Any], work
             check()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _has_result(future: Future[Any]) -> bool:
+    return not future.cancelled() and future.exception() is None
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

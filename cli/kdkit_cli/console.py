@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape as escape
-from rich.markup import render
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kdkit.progress import Bar
@@ -22,11 +21,17 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def note(markup: str) -> None:
-    """A remark beside the results, on standard error and in the log file; ``markup`` is rich's."""
-    current.log(render(markup).plain)
+def escape(text: str) -> str:
+    """Text as it is shown: nothing in it is markup, and what nobody can see (in a file's name, say) is an escape."""
+    visible = (c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in str(text))
+    return markup.escape("".join(visible))
+
+
+def note(text: str) -> None:
+    """A remark beside the results, on standard error and in the log file, in rich's markup."""
+    current.log(markup.render(text).plain)
     if not current.quiet:
-        err.print(markup)
+        err.print(text)
 
 
 def print_error(message: str, remedy: str = "") -> None:

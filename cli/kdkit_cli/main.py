@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -70,6 +71,7 @@ def _root(
 def main() -> None:
     """The console script."""
     reset()
+    _print_whatever_can_be_printed()
     try:
         app()
     except KdkitError as error:
@@ -88,6 +90,13 @@ def main() -> None:
         _exit_with_error(
             error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1
         )
+
+
+def _print_whatever_can_be_printed() -> None:
+    """A terminal or file of another encoding than UTF-8 lacks dashes and lines: a question mark ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _exit_with_error(error: BaseException, message: str, remedy: str, code: int) -> NoReturn:

@@ -27,7 +27,7 @@ class Session:
         if self.log_file is None:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        with self.log_file.open("a", encoding="utf-8") as file:
+        with self.log_file.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{stamp} {line}\n" for line in text.splitlines())
 
 

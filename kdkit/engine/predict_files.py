@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from kdkit.workers import map_in_processes, usable_cores
 
 # A process needs some seconds to load torch; fewer files are predicted sooner without.
 FEWEST_FILES_FOR_WORKERS = 12
+# Bytes of a result's name before its end. Disks allow 255 in all; while a file is written its name is longer.
+LONGEST_STEM = 200
 
 
 @dataclass
@@ -47,20 +50,34 @@ class FilesOutcome:
 
 
 def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named that the domain recognises, in order."""
+    """The files named, and those in the folders named that the domain recognises, in order.
+
+    A folder that may not be read is among them: reading it fails, and it is named as what was skipped.
+    """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = (file for file in sorted(path.rglob("*")) if not _is_hidden(file.relative_to(path)))
-            files.extend(file for file in inside if file.is_file() and domain.recognises(file))
+        if _is_folder(path):
+            files.extend(sorted(_inputs_in(domain, path)))
         else:
             files.append(path)
     return list(dict.fromkeys(files))
 
 
-def _is_hidden(path: Path) -> bool:
-    """Whether nobody means this file: macOS leaves ._clip.avi beside clip.avi."""
-    return any(part.startswith(".") for part in path.parts)
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it lies in a folder that may not be read, which is said when it is read itself
+        return False
+
+
+def _inputs_in(domain: Domain, folder: Path) -> Iterator[Path]:
+    unreadable: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
+        # Nobody means hidden ones: macOS leaves ._clip.avi beside clip.avi.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = (Path(parent, name) for name in names if not name.startswith("."))
+        yield from (file for file in files if file.is_file() and domain.recognises(file))
+    yield from unreadable
 
 
 def predict_files(
@@ -244,12 +261,23 @@ class _ResultWriter(Callback):
 
 
 def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Where each file's results go; files of the same name in different folders are numbered."""
+    """Where each file's results go; files of the same name in different folders are numbered.
+
+    So are names that differ in upper and lower case only, as not every disk tells them apart. A name that leaves no
+    room for the end of a result's name is cut.
+    """
     stems: dict[Path, Path] = {}
     used_names = set()
     for path in paths:
-        names = (path.stem if number == 1 else f"{path.stem}-{number}" for number in itertools.count(1))
-        stem = next(name for name in names if name not in used_names)
-        used_names.add(stem)
+        base = _shortened(path.stem)
+        names = (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))
+        stem = next(name for name in names if name.casefold() not in used_names)
+        used_names.add(stem.casefold())
         stems[path] = out / stem
     return stems
+
+
+def _shortened(name: str) -> str:
+    while len(os.fsencode(name)) > LONGEST_STEM:
+        name = name[:-1]
+    return name

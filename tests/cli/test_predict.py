@@ -1,7 +1,9 @@
 """``kdkit predict`` on files: each answered or skipped with its reason, and never a half result."""
 
 import csv
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -98,6 +100,60 @@ def test_files_of_one_name_do_not_overwrite_each_other(trained, clips, cli, tmp_
     result = cli("predict", trained, tmp_path / "one", tmp_path / "two", "--out", out)
     assert result.code == 0
     assert len(list(out.glob("*.npz"))) == len(rows(out)) == 3
+
+
+NAMES = [
+    b"lat\xe9n",
+    b"two\nlines",
+    b"\x1b[31mred",
+    "😀 with space".encode(),
+    b"[bold]",
+    b"-dash",
+    b"A",
+    ("é" * 125).encode(),
+    ("é" * 124 + "e").encode(),
+    b"x" * 251,
+]
+
+
+def test_whatever_a_file_is_called_it_is_predicted_once(trained, clips, cli, tmp_path, predictions):
+    data = (clips / "a.npy").read_bytes()
+    paths = [clips / f"{os.fsdecode(name)}.npy" for name in NAMES]
+    for path in paths:
+        path.write_bytes(data)
+    (clips / f"{os.fsdecode(NAMES[0])} empty.npy").touch()
+    out = tmp_path / "out"
+    log = tmp_path / "log"
+    result = cli("predict", trained, clips, "--out", out, "--log-file", log)
+    assert result.code == 0, result.err
+    assert "lat\\udce9n empty.npy (" in result.err and "\x1b" not in result.err + log.read_text()
+    assert len({file.name.casefold() for file in out.glob("*.npz")}) == len(NAMES) + 3
+    assert len(rows(out)) == len(NAMES) + 4
+    first = len(predictions)
+    assert f"{len(NAMES) + 3} files predicted before" in cli("predict", trained, clips, "--out", out).out
+    assert len(predictions) == first + 1  # the empty one is tried again
+
+
+def test_what_may_not_be_read_is_named(trained, clips, cli, tmp_path, monkeypatch):
+    real_scandir, real_stat = os.scandir, Path.stat
+    (clips / "locked").mkdir()
+
+    def scandir(path="."):
+        if "locked" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real_scandir(path)
+
+    def stat(path, **options):
+        if "locked/" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real_stat(path, **options)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(Path, "stat", stat)
+    result = cli("predict", trained, clips, clips / "locked" / "x.npy", "--out", tmp_path / "out")
+    assert result.code == 0 and "3 files ·" in result.out and "2 files skipped" in result.out
+    skipped = [line.split()[1] for line in result.err.splitlines() if line.strip().startswith("skipped:")]
+    assert skipped == [str(clips / "locked"), str(clips / "locked" / "x.npy")]
 
 
 def test_results_are_not_written_beside_the_inputs_that_they_could_replace(trained, clips, cli):

@@ -55,6 +55,16 @@ def test_a_log_file_that_cannot_be_written_is_refused(toy, cli, tmp_path):
     assert not toy.exists()
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_a_terminal_of_any_encoding_is_enough(toy, process, monkeypatch, encoding):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    for arguments in (("plugins", "list"), ("config", "show", "toy"), ("run", "t☃y")):
+        command = process(*arguments)
+        out, err = command.communicate(timeout=60)
+        assert "UnicodeEncodeError" not in out + err and "Traceback" not in out + err
+        assert command.returncode == (2 if arguments[0] == "run" else 0)
+
+
 def test_a_traceback_is_shown_on_request_only(toy, cli):
     wrong = ("run", "toy", "--set", "teacher.name=nobody")
     assert "Traceback" not in cli(*wrong).err

@@ -1,5 +1,6 @@
 """Every layout: what is read of it, what is left out of a run, and why."""
 
+import errno
 import gzip
 import os
 import shutil
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from kdkit_echocardio.recordings import LAYOUTS, echonet_dynamic, inspect, open_study
+from kdkit_echocardio.recordings.formats import read_labels
 from kdkit_echocardio.recordings.labels import disagreement, ed_and_es
 from kdkit_echocardio.recordings.metaimage import read_metaimage
 from kdkit_echocardio.recordings.nifti import read_nifti
@@ -79,6 +81,23 @@ class TestOpening:
         monkeypatch.setattr("kdkit_echocardio.recordings.video.read_clip", None)
         assert names(open_study(folder)) == ["0XA"]
         assert sorted(tmp_path.rglob("*")) == before
+
+    def test_folders_that_may_not_be_read_are_named(self, tmp_path, monkeypatch):
+        write_avi(tmp_path / "one.avi", beat())
+        (tmp_path / "deep" / "locked").mkdir(parents=True)
+        real = os.scandir
+
+        def scandir(path="."):
+            if Path(path).name in ("locked", "all"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        study = open_study(tmp_path)
+        assert [(d.kind, d.name, d.dropped) for d in study.defects] == [("unreadable-folder", "deep/locked", True)]
+        (tmp_path / "all").mkdir()
+        with pytest.raises(DataError, match="all cannot be read: Permission denied"):
+            open_study(tmp_path / "all")
 
     def test_pipes_are_left_alone(self, tmp_path):
         os.mkfifo(tmp_path / "pipe.avi")
@@ -423,6 +442,47 @@ class TestPictures:
             found = read_nifti(tmp_path / name)
             assert np.array_equal(found.frames, np.asarray(nibabel.load(tmp_path / name).dataobj).transpose(2, 1, 0))
             assert found.steps == (0.5, 0.25)
+
+    @pytest.mark.parametrize("maps", [(0, 1, 2, 3), (0, 1), (0, 5, 7), range(13)])
+    def test_labels_that_were_saved_as_fractions_are_whole(self, tmp_path, maps):
+        pixels = np.random.default_rng(0).choice(maps, (9, 7)).astype(np.float64)
+        image = nibabel.Nifti1Image(pixels, np.eye(4))
+        image.set_data_dtype(np.uint8)  # as tools do that keep the header of a file of bytes
+        nibabel.save(image, tmp_path / "a.nii")
+        stored = nibabel.load(tmp_path / "a.nii").get_fdata()
+        assert len(maps) == 2 or (stored != np.rint(stored)).any()
+        found, values = read_labels(tmp_path / "a.nii")
+        assert np.array_equal(found.frames[0], pixels.T) and values == list(maps)
+
+    def test_values_between_labels_are_none(self, tmp_path):
+        nifti(tmp_path / "a.nii", np.array([[0, 0.9882], [2.0235, 3.0]], np.float32))
+        with pytest.raises(DataError, match=r"a\.nii is no label map: its values are not whole, 0, 0\.9882, 2\.0235"):
+            read_labels(tmp_path / "a.nii")
+        pixels = np.array([[[10, 20, 30, 41]]], np.int16)
+        image = nibabel.Nifti1Image(pixels, np.eye(4))
+        image.header.set_slope_inter(0.1, 0)
+        nibabel.save(image, tmp_path / "b.nii")
+        assert read_nifti(tmp_path / "b.nii").frames.max() == pytest.approx(4.1)
+
+    @pytest.mark.parametrize("shape", [(7, 9, 1, 5), (7, 9, 5), (7, 9, 1, 1, 5), (7, 9, 5, 1)])
+    def test_a_volume_of_one_slice_over_time_is_a_clip(self, tmp_path, shape):
+        pixels = np.random.default_rng(0).integers(0, 255, (5, 9, 7)).astype(np.uint8)
+        image = nibabel.Nifti1Image(np.asfortranarray(pixels.T).reshape(shape, order="F"), np.eye(4))
+        nibabel.save(image, tmp_path / "a.nii.gz")
+        assert np.array_equal(read_nifti(tmp_path / "a.nii.gz").frames, pixels)
+
+    def test_several_slices_over_time_are_no_clip(self, tmp_path):
+        nibabel.save(nibabel.Nifti1Image(np.zeros((7, 9, 2, 5), np.uint8), np.eye(4)), tmp_path / "a.nii")
+        with pytest.raises(DataError, match=r"claims a picture of 7x9x2x5 pixels"):
+            read_nifti(tmp_path / "a.nii")
+
+    @pytest.mark.parametrize("channels", ["RGB", "RGBA"])
+    def test_colour_becomes_grey(self, tmp_path, channels):
+        grey = np.random.default_rng(0).integers(0, 255, (7, 9)).astype(np.uint8)
+        colour = np.repeat(grey[..., None], len(channels), 2)
+        pixels = colour.view([(name, "u1") for name in channels])[..., 0]
+        nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), tmp_path / "a.nii.gz")
+        assert np.array_equal(read_nifti(tmp_path / "a.nii.gz").frames, grey.T[None])
 
     def test_grey_levels(self):
         for pixels, expected in [

@@ -62,8 +62,11 @@ def read_labels(path: Path) -> tuple[Picture, list[int]]:
     """
     picture = read_values(path)
     values = np.unique(picture.frames)
-    if len(values) > MOST_LABELS or not np.isfinite(values).all() or (values != np.rint(values)).any():
+    if len(values) > MOST_LABELS:
         raise DataError(f"{path} is no label map: it holds {len(values)} values, {values[0]:g} to {values[-1]:g}")
+    if not np.isfinite(values).all() or (values != np.rint(values)).any():
+        remedy = "Write it again as whole numbers, resampled by nearest neighbour."
+        raise DataError(f"{path} is no label map: its values are not whole, {in_words(values.tolist())}", remedy)
     return picture, [int(value) for value in values]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kdkit import DataError
 
+from ..clips.colour import to_grey
 from .picture import Picture, claimed_shape, plausible_steps
 
 _CHUNK = 1 << 20
@@ -20,12 +21,16 @@ _LEAST_OFFSET = 352
 # A header's extensions lie before the pixels; CAMUS has none.
 _MOST_OFFSET = 1 << 20
 
+# Slope and intercept are single precision numbers; this leaves some room. A slope above the other is no step between
+# whole numbers: nearly any value would be near to one.
+_SLOPE_ERROR, _COARSEST_STEP = 1e-6, 0.1
+
 # Units of length of the NIfTI-1 standard, in millimetres; without a unit millimetres are meant.
 _MILLIMETRES = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 0.001}
 
 
 def read_nifti(path: Path) -> Picture:
-    """The picture in a NIfTI-1 file, stored x first: 2D, or 3D with frames last; compressed or not.
+    """The picture in a NIfTI-1 file, stored x first: 2D, or 3D with frames last; compressed or not; RGB as grey.
 
     No more is unpacked than the header claims, and that is checked first. Raises :class:`kdkit.DataError`, which
     names the file, when it is missing, truncated, damaged, or no such picture.
@@ -50,10 +55,28 @@ def _read(path: Path, stream: BinaryIO) -> Picture:
         detail = f"{len(data)} of {size} bytes of pixels are there"
         raise DataError(f"{path} is truncated: {detail}", "Copy it again from its source.")
     stream.read(_CHUNK)  # the end of a compressed stream holds its checksum, which is verified on reading it
+    if dtype.names:
+        colours = np.frombuffer(data, np.uint8).reshape(count, height, width, dtype.itemsize)[..., :3]
+        return Picture(np.stack([to_grey(picture) for picture in colours]), steps)
     frames = np.frombuffer(data, dtype).reshape(count, height, width)
     if (slope, intercept) != (1.0, 0.0):
-        frames = frames * slope + intercept
+        frames = _scaled(frames, slope, intercept)
     return Picture(frames, steps)
+
+
+def _scaled(frames: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    """The values that the stored ones mean, float64.
+
+    A tool that keeps the header of a file of bytes, but has labels as fractions, spreads 0 to 3 over 0 to 255. Read
+    back they are off by up to half a step. Where all values lie so near to whole numbers, those are meant.
+    """
+    values = np.asarray(frames * slope + intercept, np.float64)
+    if frames.dtype.kind == "f":
+        return values
+    whole = np.rint(values)
+    half_step = abs(slope) / 2 if abs(slope) < _COARSEST_STEP else 0.0
+    tolerance = half_step + _SLOPE_ERROR * float(np.abs(values).max(initial=0.0))
+    return whole if np.abs(values - whole).max(initial=0.0) <= tolerance else values
 
 
 def _header(
@@ -81,8 +104,9 @@ def _header(
         raise DataError(f"{path} has a damaged NIfTI header: {error}") from error
     if offset > _MOST_OFFSET:
         raise DataError(f"{path} has a damaged NIfTI header: its pixels begin at byte {offset}")
-    if dtype.kind not in "uif" or dtype.itemsize > 8:
-        raise DataError(f"{path} holds pixels of type {dtype}; grey numbers are read")
+    is_colour = dtype.names is not None and dtype.names[:3] == ("R", "G", "B")
+    if not is_colour and (dtype.kind not in "uif" or dtype.itemsize > 8):
+        raise DataError(f"{path} holds pixels of type {dtype}; grey numbers and RGB are read")
     # The standard: a slope of 0 means none.
     if not np.isfinite([slope, intercept]).all() or slope == 0:
         slope, intercept = 1.0, 0.0

@@ -35,12 +35,14 @@ class Picture:
 
 
 def claimed_shape(path: Path, sizes: list[int], itemsize: int) -> tuple[int, int, int]:
-    """Width, height and frames from a header's sizes, x first; trailing ones are no dimension.
+    """Width, height and frames from a header's sizes, x first.
+
+    Sizes of 1 after width and height are no dimension, wherever they stand: a clip is often stored as a volume of one
+    slice over time (x, y, 1, t).
 
     Raises :class:`kdkit.DataError` when they cannot be meant; nothing of that size has been allocated yet.
     """
-    while len(sizes) > 2 and sizes[-1] == 1:
-        sizes = sizes[:-1]
+    sizes = [*sizes[:2], *(size for size in sizes[2:] if size != 1)]
     size_text = "x".join(map(str, sizes))
     if len(sizes) not in (2, 3) or min(sizes) < 1:
         raise DataError(
@@ -92,7 +94,7 @@ def label_values(frames: np.ndarray) -> list[int] | None:
     return [int(value) for value in values] if differing <= _MOST_BORDER * inside else None
 
 
-def in_words(values: Sequence[int]) -> str:
+def in_words(values: Sequence[float]) -> str:
     """ "0, 1 and 2"; the first few where there are many."""
     texts = [f"{value:g}" for value in values]
     if len(texts) > MOST_LABELS:

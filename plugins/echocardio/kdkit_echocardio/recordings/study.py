@@ -13,7 +13,7 @@ from .cases import is_dataset_part
 from .formats import ending_of, refuse_label_maps
 from .recording import Study
 from .views import refuse_parasternal, with_views
-from .walk import walk
+from .walk import unreadable_folders, walk
 
 # Layouts are tried in this order: EchoNet-Dynamic's columns are also EchoNet-Synthetic's, and the last two
 # take any folder with a file of theirs.
@@ -38,14 +38,16 @@ def open_study(path: Path, layout: str = "auto") -> Study:
         raise DataError(f"{path} {fault}", "Name the folder that holds the recordings and their index.")
     if layout != "auto" and layout not in LAYOUTS:
         raise DataError(f"{layout} is no layout of data", f"Known are auto, {', '.join(LAYOUTS)}.")
+    unreadable = list(unreadable_folders(path))
     module = _recognise_layout(path) if layout == "auto" else LAYOUTS[layout]
     if not module.recognises(path):
         raise DataError(f"{path} has not the layout {layout}", f"Looked for {module.LOOKS_FOR}.")
-    if module not in _ANY_FOLDER:
-        return module.read(path)
-    refuse_parasternal(path)
+    if module in _ANY_FOLDER:
+        refuse_parasternal(path)
     study: Study = module.read(path)
-    return replace(study, recordings=with_views(path, study.recordings))
+    if module in _ANY_FOLDER:
+        study = replace(study, recordings=with_views(path, study.recordings))
+    return replace(study, defects=[*study.defects, *unreadable])
 
 
 def _recognise_layout(path: Path) -> ModuleType:

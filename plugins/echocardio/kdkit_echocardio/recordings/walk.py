@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from kdkit import DataError, Defect
+
 from .table import hidden
 
 
@@ -19,6 +21,23 @@ def walk(path: Path) -> Iterator[Path]:
             # Only what can be read to an end: opening a pipe would wait for ever.
             if not hidden(name) and file.is_file():
                 yield file
+
+
+def unreadable_folders(path: Path) -> Iterator[Defect]:
+    """A defect for each folder below ``path`` that may not be read.
+
+    Raises :class:`kdkit.DataError` when ``path`` itself is one.
+    """
+    errors: list[OSError] = []
+    for _, folders, _ in os.walk(path, onerror=errors.append):
+        folders[:] = [name for name in folders if not hidden(name)]
+    for error in errors:
+        folder = Path(error.filename)
+        if folder == path:
+            raise DataError(
+                f"{path} cannot be read: {error.strerror}", "Ask whoever owns it for the right to read it."
+            )
+        yield Defect("unreadable-folder", folder.relative_to(path).as_posix(), str(error.strerror), True)
 
 
 def flat_names(path: Path, files: Sequence[Path]) -> Iterator[tuple[str, Path]]:
