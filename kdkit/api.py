@@ -403,6 +403,7 @@ def write_report(path: Path | str, domain_file: Path | str | None = None, progre
     Raises as :func:`compare` does.
     """
     from kdkit.runs.folder import RunFolder
+    from kdkit.runs.lock import hold
     from kdkit.runs.open_run import open_run
     from kdkit.stages import report
     from kdkit.stages.pipeline import check_whole
@@ -411,8 +412,9 @@ def write_report(path: Path | str, domain_file: Path | str | None = None, progre
     if not RunFolder(Path(path)).manifest():
         raise _no_run(Path(path), registry)
     finished_run = open_run(registry, Path(path), progress or Silence())
-    check_whole(finished_run, "evaluate")
-    report.execute(finished_run)
+    with hold(finished_run.folder.path):
+        check_whole(finished_run, "evaluate")
+        report.execute(finished_run)
     return finished_run.folder.report_file
 
 

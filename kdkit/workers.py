@@ -28,6 +28,29 @@ def usable_cores() -> int:
         return cores
 
 
+def process_start(process: int) -> float | None:
+    """When the process with this number began, in seconds of the epoch; None if there is none.
+
+    With the number it names a process: numbers are used again.
+    """
+    import psutil  # a hundredth of a second that most commands can do without
+
+    try:
+        candidate = psutil.Process(process)
+        return None if candidate.status() == psutil.STATUS_ZOMBIE else float(candidate.create_time())
+    except psutil.AccessDenied:  # another user's, and there
+        return 0.0
+    except psutil.Error:
+        return None
+
+
+def is_running(process: int, start: float) -> bool:
+    """Whether the process with this number is there and is the one that began at ``start``."""
+    current = process_start(process)
+    # The system's clock may have been set right in between; numbers do not come round within seconds.
+    return current is not None and (current == 0.0 or abs(current - start) < 2.0)
+
+
 # Seconds until an interruption is noticed while every worker is busy.
 PATIENCE = 0.2
 

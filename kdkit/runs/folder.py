@@ -8,6 +8,7 @@ from typing import Any
 
 from kdkit.atomic import read_json, write_json
 from kdkit.errors import UsageError
+from kdkit.runs.lock import LOCK
 from kdkit.runs.names import name_of
 
 STUDENT, TEACHER = "student", "teacher"
@@ -49,8 +50,22 @@ class RunFolder:
         return self.path / "predictions" / arm
 
     def manifest(self) -> dict[str, Any]:
+        """Empty where there is none or it is damaged: then no stage counts as done."""
         content = read_json(self.manifest_file)
-        return content if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            return {}
+        for part in ("stages", "seconds"):
+            if not isinstance(content.get(part, {}), dict):
+                del content[part]
+        return content
+
+    def is_recorded(self) -> bool:
+        """Whether what the run is made with was written down."""
+        return "identity" in self.manifest() and bool(_text(self.recipe_file).strip())
+
+    def is_empty(self) -> bool:
+        """Whether nothing lies in the folder but what a start that was cut off leaves."""
+        return all(path.name.startswith((LOCK, ".")) for path in self.path.iterdir())
 
     def has_other_format(self) -> bool:
         """Whether the folder holds a run that an older or a newer kdkit wrote down in its own way."""
@@ -70,7 +85,8 @@ class RunFolder:
 
     def fingerprint(self, stage: str) -> str | None:
         """The fingerprint under which a stage was last done, None if it never was."""
-        return self.manifest().get("stages", {}).get(stage, {}).get("fingerprint")
+        entry = self.manifest().get("stages", {}).get(stage)
+        return entry.get("fingerprint") if isinstance(entry, dict) else None
 
     def mark_done(self, stage: str, fingerprint: str, seconds: float) -> None:
         stages = self.manifest().get("stages", {})
@@ -95,7 +111,9 @@ def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> R
         owner = folder.manifest().get("identity")
         if owner not in (None, identity):
             raise UsageError(f"{out} holds the run of another recipe", "Choose another folder with --out.")
-        if owner is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        # A manifest that is damaged belonged to a run, of which nothing counts as done.
+        is_run = owner is not None or folder.manifest_file.is_file()
+        if not is_run and out.exists() and (not out.is_dir() or not folder.is_empty()):
             raise UsageError(f"{out} exists and is not a run's folder", "Choose another folder with --out.")
         return folder
     name, tries = name_of(identity), 1
@@ -104,3 +122,10 @@ def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> R
         if folder.manifest().get("identity", identity) == identity and not folder.has_other_format():
             return folder
         tries += 1
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

@@ -50,42 +50,49 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
 
     ``last``: stop after this stage. ``first``: begin with this stage and make it and what follows anew; what comes
     before must be whole. Whole samples and targets are kept even then: they are pure functions of their inputs.
-    Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole.
+    Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole, and
+    :class:`kdkit.errors.StoreError` when another process works on the run.
     """
     start = _position(first) if first else 0
     stop = _position(last) if last else len(STAGES) - 1
     if start > stop:
         raise UsageError(f"--from {first} comes after --until {last}")
-    _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
-    for stage in STAGES[start : stop + 1]:
-        stage.check(run)
-    if first and ranks.rank() == 0:
-        run.folder.forget(_keys(STAGES[start:], run))
-        for stage in STAGES[start:]:
-            stage.discard(run)
-    _record_run(run)
-    names: list[str] = []
-    for stage in STAGES[start : stop + 1]:
-        if not stage.is_whole(run):
-            _perform(stage, run)
-            names.append(stage.name)
-    return names
+    with ranks.take_part(run):
+        _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
+        for stage in STAGES[start : stop + 1]:
+            stage.check(run)
+        if first and ranks.rank() == 0:
+            run.folder.forget(_keys(STAGES[start:], run))
+            for stage in STAGES[start:]:
+                stage.discard(run)
+        return _bring_up_to_date(STAGES[start : stop + 1], run)
 
 
 def run_stage(run: Run, name: str) -> list[str]:
-    """Run this stage alone if it is not whole; its name in a list, or nothing.
-
-    Raises :class:`UsageError` for an unknown stage or when an earlier one is not whole.
-    """
+    """Run this stage alone if it is not whole; its name in a list, or nothing. Raises as :func:`run_stages` does."""
     position = _position(name)
-    _require_whole(run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first.")
-    stage = STAGES[position]
-    if stage.is_whole(run):
-        return []
-    stage.check(run)
-    _record_run(run)
-    _perform(stage, run)
-    return [name]
+    with ranks.take_part(run):
+        _require_whole(
+            run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first."
+        )
+        stage = STAGES[position]
+        if stage.is_whole(run):
+            return []
+        stage.check(run)
+        return _bring_up_to_date([stage], run)
+
+
+def _bring_up_to_date(stages: list[Stage], run: Run) -> list[str]:
+    names: list[str] = []
+    for stage in stages:
+        if not stage.is_whole(run):
+            if not names:
+                _record_run(run)
+            _perform(stage, run)
+            names.append(stage.name)
+    if not names and not run.folder.is_recorded():
+        _record_run(run)
+    return names
 
 
 def _require_whole(run: Run, position: int, consequence: str, remedy: str) -> None:
@@ -126,7 +133,7 @@ def _is_whole_after_refresh(run: Run, stage: Stage) -> bool:
 
 
 def _record_run(run: Run) -> None:
-    """Write down what is run, with what, before it runs."""
+    """Write down what is run, with what, before it runs; a run that is whole keeps what it was made with."""
     if ranks.rank() != 0:
         return
     experiment = run.experiment

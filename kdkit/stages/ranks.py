@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from kdkit.errors import StoreError
 from kdkit.launch import rank as rank
+from kdkit.runs.lock import hold
+from kdkit.runs.run import Run
 
 POLL_SECONDS = 0.2
+
+
+@contextmanager
+def take_part(run: Run) -> Iterator[None]:
+    """Work on a run: rank 0 holds its lock meanwhile, for every rank."""
+    if rank() != 0:
+        yield
+        return
+    with hold(run.folder.path):
+        yield
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float = 24 * 3600) -> None:
