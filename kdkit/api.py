@@ -246,13 +246,15 @@ def export_student(
     form: str,
     out: Path | str,
     *,
+    int8: bool = False,
     domain_file: Path | str | None = None,
     progress: Progress | None = None,
 ) -> ExportResult:
     """Write a student for use without kdkit, and compare what was written with it on real inputs.
 
     ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export" or "safetensors".
-    ``out``: a folder, new or empty. Raises
+    ``out``: a folder, new or empty. ``int8``: convolutions in 8 bits, calibrated on samples of the student's run; the
+    result's ``loss`` says what that costs by each of the run's metrics. Raises
     :class:`kdkit.KdkitError` when the student cannot be written so, or the file differs from it by more than 1e-4;
     nothing is left behind then.
     """
@@ -261,7 +263,7 @@ def export_student(
     registry = _registry(domain_file)
     loaded = _load_student(registry, Path(path))
     with (progress or Silence()).work("export", str(loaded.card["component"]), 1, "student") as bar:
-        result = export(registry, loaded.student, form, Path(out))
+        result = export(registry, loaded.student, form, Path(out), int8)
         bar.advance()
     return result
 

