@@ -116,7 +116,7 @@ def measure_loss(run: Run, network: torch.nn.Module, infer: Infer) -> dict[str, 
     seed = experiment.recipe.seed
     losses = {}
     for name, metric in experiment.metrics.items():
-        difference = record.difference(name, INT8, STUDENT, seed)
+        difference = record.pair(name, INT8, STUDENT, seed).difference()
         judged = JudgedDifference.of(difference, metric.higher_is_better, experiment.margin(name))
         student, small = (measured[model][name].compute(seed) for model in models)
         losses[name] = Loss(student, small, judged)

@@ -57,8 +57,8 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     stop = _position(last) if last else len(STAGES) - 1
     if start > stop:
         raise UsageError(f"--from {first} comes after --until {last}")
+    _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
     with ranks.take_part(run):
-        _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
         for stage in STAGES[start : stop + 1]:
             stage.check(run)
         if first and ranks.rank() == 0:
@@ -71,10 +71,8 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
 def run_stage(run: Run, name: str) -> list[str]:
     """Run this stage alone if it is not whole; its name in a list, or nothing. Raises as :func:`run_stages` does."""
     position = _position(name)
+    _require_whole(run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first.")
     with ranks.take_part(run):
-        _require_whole(
-            run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first."
-        )
         stage = STAGES[position]
         if stage.is_whole(run):
             return []

@@ -42,9 +42,8 @@ def execute(run: Run) -> None:
     folder, cases = run.folder, _ranked_cases(run, outcome)
     name = folder.path.resolve().name
     write_text(folder.report_file, page(run.experiment, name, folder.manifest(), outcome, cases, overview))
-    write_text(
-        folder.model(STUDENT) / "README.md", model_card(run.experiment, read_card(folder.model(STUDENT)), outcome)
-    )
+    student = folder.model(STUDENT)
+    write_text(student / "README.md", model_card(run.experiment, read_card(student), outcome))
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
 
 

@@ -135,7 +135,8 @@ def test_the_report_of_a_run_is_written_anew_and_nothing_else(runs, cli):
     now = {
         path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != "manifest.json"
     }
-    assert now == kept | {page: page.stat().st_mtime_ns}
+    card = run / "student" / "README.md"
+    assert now == kept | {path: path.stat().st_mtime_ns for path in (page, card)}
 
 
 def test_a_report_that_cannot_be_made_is_told_in_one_message(runs, cli):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from kdkit.contracts.metric import Score
+from kdkit.evaluation.estimate import SeedScore
 from kdkit.errors import WeightsError
 from kdkit.evaluation.numbers import format_score
 from kdkit.evaluation.outcome import read_outcome
@@ -44,7 +44,7 @@ def test_the_page_and_the_card_say_what_the_student_is(run):
     (row,) = (line for line in text.splitlines() if line.startswith("| overlap"))
     assert row.rstrip(" |").endswith(difference["verdict"])
     for model in ("student", "teacher", "control"):
-        assert format_score(Score(**scores[model]["overlap"])).line in row
+        assert format_score(SeedScore(**scores[model]["overlap"])).line in row
     for part in ("not a medical device", "6 samples of", "`brightness`", "Never tested on", card["inputs"]):
         assert part in text
     lowest = min(row.values["student"] for row in read_outcome(run).samples)

@@ -134,7 +134,11 @@ def student(tmp_path):
         "domain": "echocardio",
         "component": "convlstm",
         "options": options.model_dump(mode="json"),
+        "inputs": "(batch, time, 112, 112) uint8",
+        "activation": "sigmoid",
+        "weights": 1,
         "components": {"student": origin, "domain": origin},
+        "provenance": {},
     }
     (folder / "card.json").write_text(json.dumps(card))
     return folder
