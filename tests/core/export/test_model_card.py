@@ -8,8 +8,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from kdkit.evaluation.estimate import SeedScore
 from kdkit.errors import WeightsError
+from kdkit.evaluation.estimate import SeedScore
 from kdkit.evaluation.numbers import format_score
 from kdkit.evaluation.outcome import read_outcome
 from kdkit.runs.card import Card, card_schema
