@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdkit.errors import DataError, UsageError, did_you_mean
+from kdkit.errors import DataError, StoreError, UsageError, did_you_mean
 from kdkit.progress import Progress, Silence
 
 if TYPE_CHECKING:
@@ -112,7 +112,10 @@ def finish_run(run: Run, first: str | None = None, last: str | None = None, only
 
     stages = run_stage(run, only) if only else run_stages(run, first, last)
     folder = run.folder
-    scores, differences = read_scores(folder.scores_file) if folder.scores_file.is_file() else ({}, {})
+    try:
+        scores, differences = read_scores(folder.scores_file)
+    except StoreError:  # none yet, or damaged: the stage evaluate makes them
+        scores, differences = {}, {}
     return RunResult(
         folder=folder.path,
         stages=stages,

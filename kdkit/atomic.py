@@ -13,14 +13,24 @@ from typing import Any
 
 from kdkit.errors import StoreError
 
+# After the number of the process that writes it.
+PARTIAL = ".partial"
+
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step. Raises :class:`StoreError` when the disk is full or read-only."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Replace ``path`` by ``data`` in one step, on the disk when this returns.
+
+    Raises :class:`StoreError` when the disk is full or read-only.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -59,3 +69,13 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a new name outlast a power cut. Some systems and file systems cannot sync a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

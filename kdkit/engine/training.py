@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from kdkit.atomic import write_csv
 from kdkit.contracts.adversary import Adversary
 from kdkit.engine.adversarial import AdversarialDistillation, EpochLength
+from kdkit.engine.checkpoints import RecordDevices, drop_checkpoints, find_resume_point
 from kdkit.engine.criterion import make_criterion
 from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
 from kdkit.engine.trainer import interruptible, make_trainer
@@ -35,8 +36,10 @@ class Outcome:
     validation_loss: float
 
 
-def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, bar: Bar) -> Outcome:
-    """Train an arm's student; goes on from the newest whole checkpoint of the same arm.
+def distill(
+    experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, bar: Bar, say: Callable[[str], None]
+) -> Outcome:
+    """Train an arm's student; goes on from the newest whole checkpoint of the same arm, or ``say`` why it cannot.
 
     The network returned has the weights of the epoch with the lowest validation loss; against an adversary, whose
     samples become harder from epoch to epoch, those of the last.
@@ -45,31 +48,35 @@ def distill(experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, 
     lightning.seed_everything(arm.seed, verbose=False)
     module, train, validation = _training_parts(experiment, arm)
     folder = checkpoints / arm.fingerprint
-    _drop_others(checkpoints, folder)
     newest = ModelCheckpoint(
         folder, filename="epoch-{epoch}", save_top_k=1, monitor=None, auto_insert_metric_name=False
     )
     best = ModelCheckpoint(
         folder, filename="best-{epoch}", save_top_k=1, monitor=VALIDATION_LOSS, save_weights_only=True
     )
-    recorder = _History(history, bar)
+    recorder, devices = _History(history, bar), RecordDevices()
     # The newest checkpoint keeps the state of the other callbacks, so it comes last.
     callbacks: list[Callback] = (
-        [recorder, newest] if isinstance(module, AdversarialDistillation) else [recorder, best, newest]
+        [recorder, devices, newest]
+        if isinstance(module, AdversarialDistillation)
+        else [recorder, devices, best, newest]
     )
     if arm.options.patience is not None:
         callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=arm.options.patience))
-    resume = _newest_checkpoint(folder)
-    if resume is not None:
-        bar.advance(resume[1])
     trainer = make_trainer(recipe.trainer, folder, callbacks, max_epochs=arm.options.epochs, num_sanity_val_steps=0)
     if isinstance(module, AdversarialDistillation) and trainer.world_size > 1:
         raise UsageError(
             f"an adversary is trained on one device, not on {trainer.world_size}",
             "Set trainer.devices=1 and num_nodes=1.",
         )
+    resume = find_resume_point(folder, trainer.world_size)
+    if resume.reason:
+        say(f"begins anew: {resume.reason}")
+    if trainer.is_global_zero:
+        drop_checkpoints(checkpoints, folder, resume)
+    bar.advance(resume.epochs)
     with interruptible(trainer):
-        trainer.fit(module, train, validation, ckpt_path=resume and str(resume[0]), weights_only=True)
+        trainer.fit(module, train, validation, ckpt_path=resume.path and str(resume.path), weights_only=True)
     if isinstance(module, AdversarialDistillation):
         return Outcome(module.cpu().network, trainer.current_epoch, recorder.rows[-1][VALIDATION_LOSS])
     _load_best(module, Path(best.best_model_path))
@@ -128,25 +135,6 @@ def _load_best(module: Distillation, path: Path) -> None:
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     module.cpu()
-
-
-def _newest_checkpoint(folder: Path) -> tuple[Path, int] | None:
-    """The newest checkpoint that can be read, with the number of epochs behind it."""
-    for path in sorted(folder.glob("epoch-*.ckpt"), key=lambda p: int(p.stem.partition("-")[2]), reverse=True):
-        try:
-            torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # cut off while it was written: torch raises many kinds of errors for that
-            path.unlink()
-            continue
-        return path, int(path.stem.partition("-")[2]) + 1
-    return None
-
-
-def _drop_others(checkpoints: Path, keep: Path) -> None:
-    """Checkpoints of a training whose inputs have changed since."""
-    for folder in checkpoints.glob("*"):
-        if folder != keep:
-            shutil.rmtree(folder)
 
 
 class _History(Callback):

@@ -116,6 +116,16 @@ def read_outcome(run: Run) -> Outcome:
     )
 
 
+def has_whole_scores(run: Run) -> bool:
+    """Whether the scores and the values of every evaluation sample can be read."""
+    try:
+        read_scores(run.folder.scores_file)
+        values = _samples(run.folder.cases_file, next(iter(run.experiment.metrics)))
+    except (StoreError, KeyError, TypeError, ValueError):
+        return False
+    return len(values) == len(run.evaluation.split)
+
+
 def _json(path: Path) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict):
@@ -125,7 +135,10 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _history(path: Path, keeps_last: bool) -> Epochs:
     rows = _rows(path) if path.is_file() else []
-    columns = {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    try:
+        columns = {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    except (TypeError, ValueError):  # damaged: its curve is left out, which is no reason to train again
+        rows, columns = [], {}
     prefix = "validation_"
     terms = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
     validation = terms.pop("loss", [])
@@ -149,7 +162,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _damaged_file(path) from error
 
 

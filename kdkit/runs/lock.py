@@ -10,6 +10,7 @@ import getpass
 import json
 import os
 import platform
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -161,9 +162,17 @@ def hold(folder: Path) -> Iterator[RunLock]:
     """Hold the lock of a run's folder. Raises :class:`StoreError` at once if another process does."""
     lock = RunLock(folder)
     lock.acquire()
+    released = threading.Event()
+
+    def beat() -> None:
+        while not released.wait(BEAT_SECONDS):
+            lock.beat()
+
+    threading.Thread(target=beat, daemon=True).start()
     try:
         yield lock
     finally:
+        released.set()
         lock.release()
 
 

@@ -97,6 +97,18 @@ def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment
     write_json(folder / CARD, card)
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether weights and card are there and can be read; no torch is loaded."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        _read_card(folder / CARD)
+        with safe_open(folder / WEIGHTS, framework="numpy"):
+            return True
+    except (WeightsError, SafetensorError, OSError):
+        return False
+
+
 def read_student(registry: Registry, path: Path) -> TrainedStudent:
     """The student in a run's folder or in a student's own.
 

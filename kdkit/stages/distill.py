@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
+from functools import partial
 
 from kdkit.contracts.objective import FeatureObjective
+from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
-from kdkit.runs.student import CARD, WEIGHTS, write_student
+from kdkit.runs.student import write_student
 from kdkit.stages import ranks
 
 NAME = "distill"
@@ -54,9 +56,8 @@ def discard(run: Run) -> None:
 
 
 def _arm_is_whole(run: Run, arm: Arm) -> bool:
-    folder = run.folder.model(arm.name)
-    files = all((folder / name).is_file() for name in (WEIGHTS, CARD))
-    return files and run.folder.fingerprint(stage_key(arm)) == arm.fingerprint
+    is_current = run.folder.fingerprint(stage_key(arm)) == arm.fingerprint
+    return is_current and student.is_whole(run.folder.model(arm.name))
 
 
 def _distill(run: Run, arm: Arm) -> None:
@@ -68,7 +69,8 @@ def _distill(run: Run, arm: Arm) -> None:
     what += f", seed {arm.number}" if recipe.training.seeds > 1 and arm.model == STUDENT else ""
     start = time.monotonic()
     with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
-        outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar)
+        say = partial(run.progress.say, NAME, what)
+        outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar, say)
     if ranks.rank() != 0:
         return
     seconds = time.monotonic() - start

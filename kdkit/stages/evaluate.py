@@ -9,7 +9,7 @@ from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.component import fingerprint_of
 from kdkit.evaluation.judgement import judge_differences
 from kdkit.evaluation.metric_update import empty_metric, sample_value, update_metric
-from kdkit.evaluation.outcome import DIFFERENCES
+from kdkit.evaluation.outcome import DIFFERENCES, has_whole_scores
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import predictions_by_seed
 from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
@@ -34,7 +34,7 @@ def fingerprint(run: Run) -> str:
 
 def is_whole(run: Run) -> bool:
     """Whether the scores of these very predictions are there."""
-    return run.folder.scores_file.is_file() and run.folder.fingerprint(NAME) == fingerprint(run)
+    return run.folder.fingerprint(NAME) == fingerprint(run) and has_whole_scores(run)
 
 
 def execute(run: Run) -> None:

@@ -28,7 +28,7 @@ def is_whole(run: Run) -> bool:
         and run.folder.fingerprint(f"{NAME}.{arm.name}") == run.prediction_fingerprint(arm)
         for arm in run.arms
     )
-    return has_predictions and read_json(run.folder.models_file) is not None
+    return has_predictions and isinstance(read_json(run.folder.models_file), dict)
 
 
 def execute(run: Run) -> None:

@@ -133,6 +133,14 @@ def test_a_named_folder_whose_manifest_is_damaged_is_made_anew(tmp_path):
     assert choose_folder(tmp_path, "toy", "00ab", tmp_path / "run").manifest() == {}
 
 
+def test_the_holder_shows_that_it_lives(tmp_path, monkeypatch):
+    monkeypatch.setattr("kdkit.runs.lock.BEAT_SECONDS", 0.02)
+    with hold(tmp_path / "run") as lock:
+        os.utime(lock.file, (1, 1))
+        time.sleep(0.3)
+        assert time.time() - lock.file.stat().st_mtime < 10
+
+
 def test_a_process_is_known_by_its_number_and_its_start():
     start = process_start(os.getpid())
     assert is_running(os.getpid(), start) and not is_running(os.getpid(), start - 60)

@@ -437,11 +437,30 @@ def test_stages_that_cannot_be_are_refused(prepare):
     assert not run.folder.path.exists()
 
 
-def test_a_damaged_weights_file_of_a_run_is_named(whole_run, prepare):
-    path = whole_run.folder.model("student") / "weights.safetensors"
-    path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(KdkitError, match=r"weights\.safetensors is not a whole safetensors file"):
-        run_stages(prepare(*SMALL), first="predict")
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("student/weights.safetensors", "distill"),
+        ("student/card.json", "distill"),
+        ("models.json", "predict"),
+        ("scores.json", "evaluate"),
+        ("cases.csv", "evaluate"),
+        ("report.html", "report"),
+        ("manifest.json", "distill"),
+    ],
+)
+@pytest.mark.parametrize("keep", [0, 20])
+def test_a_file_that_is_empty_or_cut_is_made_again(whole_run, prepare, file, stage, keep):
+    path = whole_run.folder.path / file
+    path.write_bytes(path.read_bytes()[:keep])
+    assert stage in run_stages(prepare(*SMALL))
+    assert run_stages(prepare(*SMALL)) == []
+
+
+def test_other_hardware_does_not_rewrite_the_recipe_of_a_whole_run(whole_run, prepare):
+    before = whole_run.folder.recipe_file.read_bytes(), whole_run.folder.manifest_file.read_bytes()
+    assert run_stages(prepare(*SMALL, "trainer.devices=2", "trainer.accelerator=cpu")) == []
+    assert before == (whole_run.folder.recipe_file.read_bytes(), whole_run.folder.manifest_file.read_bytes())
 
 
 def test_samples_of_several_lengths_say_what_to_do(prepare, monkeypatch):
@@ -579,6 +598,24 @@ def test_a_checkpoint_that_was_cut_off_is_dropped(whole_weights, prepare, monkey
     begun = epochs_begun(monkeypatch)
     assert_resumes_to(whole_weights, prepare(*LONG))
     assert begun == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("stray", ["epoch-1-v1.ckpt", "epoch-0-v1.ckpt", "epoch-x.ckpt"])
+def test_a_stray_checkpoint_stops_nothing(whole_weights, prepare, monkeypatch, stray):
+    checkpoint = cut_off_in_epoch(2, prepare, monkeypatch)
+    shutil.copy(checkpoint, checkpoint.with_name(stray))
+    assert_resumes_to(whole_weights, prepare(*LONG))
+
+
+def test_a_training_cut_off_on_two_devices_begins_anew_on_one(whole_weights, prepare, monkeypatch):
+    checkpoint = cut_off_in_epoch(2, prepare, monkeypatch)
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save(content | {"kdkit_devices": 2}, checkpoint)
+    begun, words, run = epochs_begun(monkeypatch), [], prepare(*LONG)
+    monkeypatch.setattr(type(run.progress), "say", lambda self, *text: words.append(" ".join(text)))
+    assert_resumes_to(whole_weights, run)
+    assert begun == [0, 1, 2, 3]
+    assert any("begins anew: it was cut off on 2 devices, this is 1" in text for text in words)
 
 
 def test_a_checkpoint_that_would_execute_code_is_not_executed(whole_weights, prepare, monkeypatch, tmp_path):

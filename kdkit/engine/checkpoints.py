@@ -1,0 +1,89 @@
+"""The checkpoints of a training that was cut off: which of them it can go on from."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+# Lightning numbers a file whose name is taken, as after a kill between writing one and removing the last.
+_NAME = re.compile(r"epoch-(\d+)(?:-v(\d+))?\.ckpt")
+_DEVICES = "kdkit_devices"
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a training begins.
+
+    ``path``: the checkpoint, None to begin anew. ``epochs``: those behind it. ``reason``: why checkpoints that are
+    there cannot be used, "" when nothing is lost.
+    """
+
+    path: Path | None = None
+    epochs: int = 0
+    reason: str = ""
+
+
+def find_resume_point(folder: Path, devices: int) -> ResumePoint:
+    """The newest checkpoint in ``folder`` that can be read; nothing is changed there.
+
+    One made on another number of ``devices`` is not used: an epoch had another number of optimiser steps, so the
+    learning rate's schedule would end too early or too late.
+    """
+    checkpoints = sorted(_numbered(folder), reverse=True)
+    for (epoch, _), path in checkpoints:
+        content = _read(path)
+        if content is None or not _has_readable_best(content, folder):
+            continue
+        if content.get(_DEVICES) != devices:
+            reason = f"it was cut off on {content.get(_DEVICES, 'an unknown number of')} devices, this is {devices}"
+            return ResumePoint(reason=reason)
+        return ResumePoint(path, epoch + 1)
+    return ResumePoint(reason="its checkpoints are damaged" if checkpoints else "")
+
+
+def drop_checkpoints(checkpoints: Path, folder: Path, resume: ResumePoint) -> None:
+    """Remove what the training does not go on from: of other inputs, and of its own in ``folder``."""
+    for other in checkpoints.glob("*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    if resume.path is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    for _, path in _numbered(folder):
+        if path != resume.path:
+            path.unlink(missing_ok=True)
+
+
+class RecordDevices(Callback):
+    """Writes into each checkpoint on how many devices it was made."""
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint[_DEVICES] = trainer.world_size
+
+
+def _numbered(folder: Path) -> list[tuple[tuple[int, int], Path]]:
+    """((epoch, number among files of that epoch), path) of every checkpoint of an epoch."""
+    matches = [(_NAME.fullmatch(path.name), path) for path in folder.glob("*.ckpt")]
+    return [((int(match[1]), int(match[2] or 0)), path) for match, path in matches if match]
+
+
+def _has_readable_best(content: dict[str, Any], folder: Path) -> bool:
+    """Whether the weights of the best epoch, which a checkpoint refers to, are in ``folder`` still."""
+    states = content.get("callbacks", {}).values()
+    paths = [Path(state["best_model_path"]) for state in states if state.get("best_model_path")]
+    best = [path for path in paths if path.name.startswith("best-")]
+    return all(path.resolve().parent == folder.resolve() and _read(path) is not None for path in best)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None for one that was cut off while it was written: torch raises many kinds of errors for that."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:
+        return None
+    return content if isinstance(content, dict) and "state_dict" in content else None
