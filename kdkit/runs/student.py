@@ -102,10 +102,10 @@ def is_whole(folder: Path) -> bool:
     from safetensors import SafetensorError, safe_open
 
     try:
-        _read_card(folder / CARD)
+        read_card(folder)
         with safe_open(folder / WEIGHTS, framework="numpy"):
             return True
-    except (WeightsError, SafetensorError, OSError):
+    except (WeightsError, UsageError, SafetensorError, OSError):
         return False
 
 

@@ -180,6 +180,19 @@ def measured_run(tmp_path, metrics=tuple(METRICS), control=True, evaluation=6):
         losses = [{"epoch": e, "train_loss": 1 / (e + 1), "validation_loss": 1.5 / (e + 1)} for e in range(3)]
         write_csv(run.folder.history(arm.name), losses)
     write_json(run.folder.models_file, models)
+    origin = {"distribution": "", "version": "1", "digest": ""}
+    card = {
+        "format": 2,
+        "domain": "squares",
+        "component": "unbuilt",
+        "options": {},
+        "inputs": "(batch, 8, 8) uint8",
+        "activation": "sigmoid",
+        "weights": 1,
+        "components": {"student": origin, "domain": origin},
+        "provenance": {},
+    }
+    write_json(run.folder.model("student") / "card.json", card)
     evaluate.execute(run)
     run.folder.update_manifest(
         versions={"python": "3.11.7"},
