@@ -37,7 +37,18 @@ def run_network(
             "Use smaller samples, or a device with more memory.",
         ) from error
     except (Exception, SystemExit) as error:  # a user's code may fail in any way
+        if _wants_cuda(error, inputs):
+            raise DataError(
+                f"{what} asks for a CUDA device, and its inputs are on {inputs.device}: {summarize(error)}",
+                "Export it on the processor, without .cuda() or a device inside, or run this where that is.",
+            ) from error
         raise DataError(f"{what} cannot take inputs {describe_value(inputs)}: {summarize(error)}", remedy) from error
+
+
+def _wants_cuda(error: BaseException, inputs: torch.Tensor) -> bool:
+    """Whether an exported model moves tensors to the device that it was exported on, which is not this one."""
+    words = ("NVIDIA driver", "not compiled with CUDA", "No CUDA GPUs", "cuda:")
+    return not inputs.is_cuda and any(word in str(error) for word in words)
 
 
 def read_logits(output: Any, samples: int, what: str = "the network") -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -71,6 +71,20 @@ def test_what_kdkit_itself_says_passes_through():
         run_network(Answer(WeightsError("as it was")), GOOD)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Found no NVIDIA driver on your system.",
+        "Torch not compiled with CUDA enabled",
+        "Expected all tensors to be on the same device, but found at least two devices, cpu and cuda:0!",
+    ],
+)
+def test_a_model_that_names_a_device_of_its_own_is_told_so(text):
+    with pytest.raises(DataError, match="asks for a CUDA device, and its inputs are on cpu") as caught:
+        run_network(Answer(RuntimeError(text)), torch.zeros(1, 2))
+    assert "Export it on the processor" in caught.value.remedy
+
+
 def test_an_interruption_is_no_fault_of_the_network():
     with pytest.raises(KeyboardInterrupt):
         run_network(Answer(KeyboardInterrupt()), GOOD)

@@ -75,6 +75,15 @@ class TestOpening:
         with pytest.raises(DataError, match="is not a folder"):
             open_study(tmp_path / "notes.txt")
 
+    @pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabulators")])
+    def test_a_table_with_other_separators_is_named(self, tmp_path, separator, word):
+        folder = EchoNet(tmp_path).add("0XA").write()
+        index = folder / "FileList.csv"
+        index.write_text(index.read_text().replace(",", separator))
+        with pytest.raises(DataError, match=rf"FileList\.csv is separated by {word}, not by commas") as caught:
+            open_study(folder)
+        assert "with commas" in caught.value.remedy
+
     def test_nothing_is_decoded_or_written(self, tmp_path, monkeypatch):
         folder = EchoNet(tmp_path).add("0XA").write()
         before = sorted(tmp_path.rglob("*"))
@@ -242,8 +251,8 @@ class TestEchoNetDynamic:
         (folder / "FileList.csv").write_bytes(b"FileName,EF,Split\n0X\xff\xfe,1,TEST\n")
         with pytest.raises(DataError, match=r"FileList\.csv is not a table in UTF-8"):
             open_study(folder)
-        (folder / "FileList.csv").write_text("FileName;EF;Split\n")
-        with pytest.raises(DataError, match="no layout that is known"):
+        (folder / "FileList.csv").write_text("Name,Value\n")
+        with pytest.raises(DataError, match=r"FileList\.csv lacks the columns FileName"):
             open_study(folder)
         with pytest.raises(DataError, match=r"FileList\.csv lacks the columns FileName, EF, Split"):
             echonet_dynamic.read(folder)

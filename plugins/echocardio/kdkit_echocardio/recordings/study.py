@@ -12,6 +12,7 @@ from . import camus, clips, dicom, echonet_dynamic, echonet_pediatric, echonet_s
 from .cases import is_dataset_part
 from .formats import ending_of, refuse_label_maps
 from .recording import Study
+from .table import read_table
 from .views import refuse_parasternal, with_views
 from .walk import unreadable_folders, walk
 
@@ -55,6 +56,9 @@ def _recognise_layout(path: Path) -> ModuleType:
         # Next to an index that is not understood, clips would be read without any of their labels, in silence.
         if module.recognises(path) and not (module in _ANY_FOLDER and (path / "FileList.csv").exists()):
             return module
+    index = path / "FileList.csv"
+    if index.is_file():
+        read_table(index, ("FileName",))  # raises where that is what keeps the folder from being recognised
     refuse_parasternal(path)
     refuse_label_maps(path, [file for file in walk(path) if ending_of(file)])
     if is_dataset_part(path.resolve()):

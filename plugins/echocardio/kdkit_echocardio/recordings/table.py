@@ -12,6 +12,8 @@ import pandas as pd
 
 from kdkit import DataError, Defect
 
+# Spreadsheets of other languages and their export of text write these.
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabulators"}
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov")
 
 
@@ -34,6 +36,12 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         raise DataError(f"{path} is not a table: {' '.join(str(error).split())}") from error
     table = table.fillna("").rename(columns=lambda name: str(name).strip())
     lacking = [name for name in columns if name not in table.columns]
+    separator = next((s for s in _OTHER_SEPARATORS if len(table.columns) == 1 and s in table.columns[0]), None)
+    if lacking and separator:
+        raise DataError(
+            f"{path} is separated by {_OTHER_SEPARATORS[separator]}, not by commas",
+            "Save it again as CSV with commas, and decimal points in its numbers.",
+        )
     if lacking:
         columns = ", ".join(map(str, table.columns[:12])) or "none"
         raise DataError(f"{path} lacks the columns {', '.join(lacking)}", f"It has {columns}.")
