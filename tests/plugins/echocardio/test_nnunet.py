@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK
@@ -242,6 +243,17 @@ class TestContent:
         fine = speckled(blur=0)
         for picture in (speckled(), fine // 32 * 32, fine > 60, np.zeros((9, 9)), labels() / 3):
             assert label_values(np.asarray(picture)[None]) is None
+
+    def test_labels_that_are_mirrored_by_their_header_are_doubtful(self, tmp_path):
+        dataset(tmp_path)
+        assert "mirrored-labels" not in {kind for kind, _ in kinds(inspect(open_study(tmp_path)))}
+        for path in tmp_path.rglob("labels*/*.nii.gz"):
+            image = nibabel.load(path)
+            mirrored = image.affine @ np.diag([-1, 1, 1, 1])
+            nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), mirrored), path)
+        study = inspect(open_study(tmp_path))
+        doubtful = [defect for defect in study.defects if defect.kind == "mirrored-labels"]
+        assert doubtful and not any(defect.dropped for defect in doubtful)
 
     @pytest.mark.parametrize("ending", [".nii.gz", ".mhd", ".mha"])
     def test_predictions_alone_are_refused(self, tmp_path, ending):

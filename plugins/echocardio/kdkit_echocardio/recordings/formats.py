@@ -52,7 +52,7 @@ def read_picture(path: Path) -> Picture:
     labels = label_values(picture.frames)
     if labels is not None:
         raise LabelMapError(f"{path} is a label map, no picture: its only values are {in_words(labels)}")
-    return Picture(as_grey(path, picture.frames), picture.steps)
+    return Picture(as_grey(path, picture.frames), picture.steps, picture.directions)
 
 
 def read_labels(path: Path) -> tuple[Picture, list[int]]:

@@ -58,6 +58,10 @@ def defects_of(recording: Recording) -> Iterator[Defect]:
         yield Defect("wrong-size", name, f"{width}x{height} pixels, but masks of {mask_sizes}", True)
     if any(contour.mask is not None and not contour.mask.any() for contour in contours):
         yield Defect("empty-mask", name, "a mask shows no left ventricle", False)
+    labelled = {contour.directions for contour in contours if contour.directions is not None}
+    if clip.directions is not None and labelled - {clip.directions}:
+        detail = "by their headers picture and labels are mirrored to each other; both are read as they are stored"
+        yield Defect("mirrored-labels", name, detail, False)
     values = label_values(clip.frames)
     if values is not None:
         yield Defect("label-map", name, f"its only values are {in_words(values)}, in areas, as of labels", True)

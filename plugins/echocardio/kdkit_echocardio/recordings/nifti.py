@@ -47,7 +47,8 @@ def read_nifti(path: Path) -> Picture:
 
 
 def _read(path: Path, stream: BinaryIO) -> Picture:
-    (width, height, count), dtype, offset, steps, slope, intercept = _header(path, stream.read(_HEADER))
+    head = stream.read(_HEADER)
+    (width, height, count), dtype, offset, steps, slope, intercept = _header(path, head)
     stream.read(offset - _HEADER)
     size = width * height * count * dtype.itemsize
     data = _up_to(stream, size)
@@ -57,11 +58,25 @@ def _read(path: Path, stream: BinaryIO) -> Picture:
     stream.read(_CHUNK)  # the end of a compressed stream holds its checksum, which is verified on reading it
     if dtype.names:
         colours = np.frombuffer(data, np.uint8).reshape(count, height, width, dtype.itemsize)[..., :3]
-        return Picture(np.stack([to_grey(picture) for picture in colours]), steps)
+        return Picture(np.stack([to_grey(picture) for picture in colours]), steps, _directions(head))
     frames = np.frombuffer(data, dtype).reshape(count, height, width)
     if (slope, intercept) != (1.0, 0.0):
         frames = _scaled(frames, slope, intercept)
-    return Picture(frames, steps)
+    return Picture(frames, steps, _directions(head))
+
+
+def _directions(head: bytes) -> tuple[int, int] | None:
+    """Which way columns and rows run; None where the header has no orientation, or turns the picture."""
+    from nibabel.nifti1 import Nifti1Header
+
+    header = Nifti1Header.from_fileobj(io.BytesIO(head), check=False)
+    if not (int(header["qform_code"]) or int(header["sform_code"])):
+        return None
+    affine = header.get_best_affine()[:2, :2]
+    along = np.diag(affine)
+    if not np.isfinite(affine).all() or (np.abs(along) <= np.abs(affine[::-1].diagonal())).any():
+        return None
+    return int(np.sign(along[0])), int(np.sign(along[1]))
 
 
 def _scaled(frames: np.ndarray, slope: float, intercept: float) -> np.ndarray:

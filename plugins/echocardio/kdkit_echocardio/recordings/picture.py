@@ -28,10 +28,15 @@ class LabelMapError(DataError):
 
 @dataclass(frozen=True)
 class Picture:
-    """Frames as a file holds them: real (T, H, W); ``steps``: width and height of a pixel in millimetres, or None."""
+    """Frames as a file holds them: real (T, H, W).
+
+    ``steps``: width and height of a pixel in millimetres, or None. ``directions``: which way columns and rows run in
+    the world by the header, 1 or -1 each; None where it does not say.
+    """
 
     frames: np.ndarray
     steps: tuple[float, float] | None = None
+    directions: tuple[int, int] | None = None
 
 
 def claimed_shape(path: Path, sizes: list[int], itemsize: int) -> tuple[int, int, int]:

@@ -21,7 +21,8 @@ class Contour:
     ``points``: float64 (N, 2), x and y in the recording's own pixels, closed from the last point to the first; points
     may lie outside the frame. ``mask``: bool (H, W) where the source draws pixels instead of points; exactly one of
     the two is given. ``axis``: float64 (2, 2), the two ends of the annotated long axis, where it is known.
-    ``chords``: float64 (N, 2, 2), both ends of each annotated disc, where they are known.
+    ``chords``: float64 (N, 2, 2), both ends of each annotated disc, where they are known. ``directions``: which way
+    the mask's columns and rows run in the world by its header, 1 or -1 each; None where it does not say.
     """
 
     frame: int
@@ -29,6 +30,7 @@ class Contour:
     mask: np.ndarray | None = None
     axis: np.ndarray | None = None
     chords: np.ndarray | None = None
+    directions: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

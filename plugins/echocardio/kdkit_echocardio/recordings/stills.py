@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -40,7 +40,7 @@ CAMUS_LABELS = LabelScheme((1,), range(4), "CAMUS")
 def load_sequence(path: Path, fps: float | None) -> Clip:
     """The clip in a picture of several frames; raises :class:`kdkit.DataError`."""
     picture = read_picture(path)
-    return _clip(path, picture.frames, picture.steps, fps)
+    return replace(_clip(path, picture.frames, picture.steps, fps), directions=picture.directions)
 
 
 def load_stills(paths: Sequence[Path]) -> Clip:
@@ -55,7 +55,8 @@ def load_stills(paths: Sequence[Path]) -> Clip:
         names = " and ".join([str(paths[0]), *(path.name for path in paths[1:])])
         raise DataError(f"{names} are no stills that belong together: {sizes_text} pixels")
     frames = np.concatenate([picture.frames for picture in pictures])
-    return _clip(paths[0], np.repeat(frames, 2, axis=0) if len(frames) == 1 else frames, pictures[0].steps, None)
+    clip = _clip(paths[0], np.repeat(frames, 2, axis=0) if len(frames) == 1 else frames, pictures[0].steps, None)
+    return replace(clip, directions=pictures[0].directions)
 
 
 def load_contours(mask_files: Mapping[int | None, Path], scheme: LabelScheme) -> list[Contour]:
@@ -74,7 +75,10 @@ def load_contours(mask_files: Mapping[int | None, Path], scheme: LabelScheme) ->
         masks = _squared(inside, picture.steps) >= 0.5
         if frame is not None and len(masks) != 1:
             raise DataError(f"{file} holds {len(masks)} frames of labels; one was expected")
-        contours += [Contour(number if frame is None else frame, mask=mask) for number, mask in enumerate(masks)]
+        contours += [
+            Contour(number if frame is None else frame, mask=mask, directions=picture.directions)
+            for number, mask in enumerate(masks)
+        ]
     return contours
 
 
