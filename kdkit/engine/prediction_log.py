@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdkit.atomic import write_csv
+from kdkit.atomic import write_csv, write_text
 from kdkit.contracts.component import file_digest
 from kdkit.errors import StoreError
 
@@ -47,16 +47,13 @@ class PredictionLog:
         self._results: dict[str, FileResult] = {}
         self._summary_time = 0.0
         earlier = _read(out / LOG, key)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            with (out / LOG).open("w", encoding="utf-8") as file:
-                file.write(json.dumps({"key": key}) + "\n")
-        except OSError as error:
-            raise _unwritable(out / LOG, error) from error
         for path in paths:
             result = earlier.get(str(path))
             if result is not None and self._still_holds(result, path):
-                self.add(result)
+                self._results[result.file] = result
+        # In one step, when every file has been looked at: stopped before, the next command finds the earlier log.
+        lines = [{"key": key}, *map(asdict, self._results.values())]
+        write_text(out / LOG, "".join(json.dumps(line) + "\n" for line in lines))
 
     def has(self, path: Path) -> bool:
         """Whether the file has been predicted already."""

@@ -61,11 +61,12 @@ def check(run: Run) -> None:
 
 
 def _training_splits(run: Run) -> list[Split]:
-    """The splits of the student's training that may hold what is evaluated on."""
-    student = run.arms[0]
-    parts = [part.split for part in (student.validation, student.training) if part]
-    evaluation = run.evaluation.split.samples
-    return [split for split in parts if _holds_recordings(split.samples) and _holds_recordings(evaluation)]
+    """The splits of any training, the controls' too, that may hold what is evaluated on; each once."""
+    if not _holds_recordings(run.evaluation.split.samples):
+        return []
+    parts = [part.split for arm in run.arms for part in (arm.validation, arm.training) if part]
+    splits = {(split.samples.fingerprint, split.start, split.stop): split for split in parts}
+    return [split for split in splits.values() if _holds_recordings(split.samples)]
 
 
 def _holds_recordings(samples: SampleSet) -> bool:

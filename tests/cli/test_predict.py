@@ -338,6 +338,26 @@ def test_an_interrupted_command_goes_on_with_a_whole_summary(trained, clips, cli
     assert [Path(row["file"]).stem for row in rows(out)] == ["a", "b", "c"]
 
 
+def test_a_command_that_is_stopped_while_it_looks_at_what_is_there_loses_nothing(
+    trained, clips, cli, tmp_path, predictions, monkeypatch
+):
+    from kdkit.engine import prediction_log
+
+    out, real = tmp_path / "out", prediction_log.file_digest
+    assert cli("predict", trained, clips, "--out", out).code == 0
+
+    def interrupted(path):
+        if path.name == "b.npy":
+            raise KeyboardInterrupt
+        return real(path)
+
+    monkeypatch.setattr(prediction_log, "file_digest", interrupted)
+    assert cli("predict", trained, clips, "--out", out).code == 130
+    monkeypatch.setattr(prediction_log, "file_digest", real)
+    assert "3 files predicted before" in cli("predict", trained, clips, "--out", out).out
+    assert predictions == ["a", "b", "c"]
+
+
 def test_another_students_results_are_not_kept(trained, clips, cli, tmp_path, predictions):
     from safetensors.numpy import load_file, save_file
 

@@ -100,6 +100,14 @@ def test_a_recording_in_two_splits_is_refused_by_name(prepare, training, evaluat
     assert not generate.is_whole(run)
 
 
+def test_a_control_is_not_trained_on_what_is_evaluated_on_either(prepare):
+    run = prepare(*SMALL[:3], "controls=[{generator: {name: noise, shape: [4, 16, 16]}}]")
+    copies, other = CopiesElsewhere(CopiesElsewhere.Options()), Recorded(Recorded.Options())
+    experiment = replace(run.experiment, control_generators=[copies], evaluation_generator=other)
+    with pytest.raises(DataError, match=r"export-clip\d+ is clip\d+"):
+        generate.execute(Run(experiment, run.folder, run.root, run.progress))
+
+
 def test_patients_in_two_splits_of_one_kind_of_source_are_refused(prepare, monkeypatch):
     run = recorded(prepare(*SMALL), evaluation=Recorded)
     run.experiment.evaluation_generator.content = list(range(100, 112))

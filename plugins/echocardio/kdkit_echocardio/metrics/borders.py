@@ -10,6 +10,7 @@ from kdkit import ComponentOptions, Field, Sample
 
 from ..geometry import WALLS, border_errors
 from .mask_metric import MaskMetric, Pairs
+from .truth import millimetres
 
 _PARTS = {
     "all": WALLS,
@@ -74,8 +75,7 @@ class BorderBiasMillimetres(BorderBias):
     unit = "mm"
 
     def pixel(self, sample: Sample) -> float | None:
-        spacing = sample.info.get("spacing_mm")
-        return None if spacing is None else float(spacing)
+        return millimetres(sample)
 
 
 class BorderSpread(BorderBias):

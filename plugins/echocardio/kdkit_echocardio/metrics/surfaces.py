@@ -10,6 +10,7 @@ from kdkit import Sample
 
 from ..geometry import hausdorff95, mean_surface_distance
 from .mask_metric import MaskMetric, Pairs
+from .truth import millimetres
 
 
 class SurfaceDistance(MaskMetric):
@@ -46,8 +47,7 @@ class InMillimetres(SurfaceDistance):
     unit = "mm"
 
     def pixel(self, sample: Sample) -> float | None:
-        spacing = sample.info.get("spacing_mm")
-        return None if spacing is None else float(spacing)
+        return millimetres(sample)
 
 
 class Hausdorff95(SurfaceDistance):

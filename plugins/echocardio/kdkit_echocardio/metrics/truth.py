@@ -10,6 +10,12 @@ import numpy as np
 from kdkit import DataError, Sample
 
 
+def millimetres(sample: Sample) -> float | None:
+    """The side of a pixel in millimetres, by ``info["spacing_mm"]``; None where unknown."""
+    spacing = sample.info.get("spacing_mm")
+    return None if spacing is None else float(spacing)
+
+
 def event_frames(sample: Sample, event: str) -> np.ndarray:
     """The frames of ``event`` ("ed" or "es"), int64 (n,); empty without any."""
     return np.atleast_1d(np.asarray(sample.truth.get(event, []), np.int64))
