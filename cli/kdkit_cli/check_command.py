@@ -103,7 +103,7 @@ def _check_teacher(
 
     experiment = load_experiment(discover(), domain, config, settings)
     recipe, examiner = experiment.recipe, experiment.domain
-    source = examiner.source(data, layout, None) if data else experiment.evaluation_source
+    source = examiner.source(data, layout, None).unchecked() if data else experiment.evaluation_source
     samples = first_samples(source, CHECKED_SAMPLES, prefer_labelled=data is not None)
     if not samples:
         raise DataError(f"{data or source} holds no sample for the teacher to predict")

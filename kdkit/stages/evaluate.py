@@ -45,7 +45,7 @@ def execute(run: Run) -> None:
     """Measure every model, and people on real samples, with every metric; write scores and each sample's cases."""
     start = time.monotonic()
     metrics, seed = run.experiment.metrics, run.experiment.recipe.seed
-    readers: dict[str, list[Predictions | None]] = {**predictions_by_seed(run)}
+    readers: dict[str, Sequence[Predictions | None]] = dict(predictions_by_seed(run))
     if not run.experiment.evaluation_source.synthetic:
         readers[HUMANS] = [None]
     record, table = _measure(run, readers)
@@ -74,7 +74,9 @@ def _measure(run: Run, readers: Mapping[str, Sequence[Predictions | None]]) -> t
     measure = StoredPredictions(split.samples.store, readers, teachers_of(readers), metrics)
     workers = worker_count(metrics, run.experiment.recipe.trainer.workers)
     several = any(len(by_seed) > 1 for by_seed in readers.values())
-    with run.progress.work(NAME, f"{len(metrics)} metric{'s' if len(metrics) > 1 else ''}", len(split), "samples") as bar:
+    with run.progress.work(
+        NAME, f"{len(metrics)} metric{'s' if len(metrics) > 1 else ''}", len(split), "samples"
+    ) as bar:
         for measured in measure_each(measure, split.indices, workers):
             for (model, number), by_name in measured.cases.items():
                 seed = {"seed": number if len(readers[model]) > 1 else ""} if several else {}

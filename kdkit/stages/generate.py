@@ -76,7 +76,7 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
     missing = samples.store.missing_ranges(0, samples.count)
     if not missing:
         return
-    _check_count(samples, what)
+    _check_count(run, samples, what)
     if summary := summarize_defects(samples.generator.exclusions()):
         run.progress.say(NAME, what, summary)
     missing_count = sum(stop - start for start, stop in missing)
@@ -104,13 +104,14 @@ def _sample_shape(run: Run, samples: SampleSet) -> tuple[int, ...]:
     """The shape of one sample's inputs: a stored one's where there is any."""
     if ranges := samples.store.ranges():
         return samples.store.read(ranges[0][0], "inputs").shape
-    _check_count(samples, _name(run, samples))
+    _check_count(run, samples, _name(run, samples))
     with _name_generator_in_errors(samples.generator, (0, 1)):
         (record,) = _records(samples.generator, samples.source_indices((0, 1)))
     return record.arrays["inputs"].shape
 
 
-def _check_count(samples: SampleSet, what: str) -> None:
+def _check_count(run: Run, samples: SampleSet, what: str) -> None:
+    samples.generator.prepare(run.progress)
     available = samples.available()
     if available is None or available >= samples.count:
         return

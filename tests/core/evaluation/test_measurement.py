@@ -77,7 +77,7 @@ def test_one_worker_and_what_cannot_be_sent_stay_in_this_process(impatient):
 
 
 def test_an_error_of_another_process_is_raised_whole(impatient):
-    with pytest.raises(DataError, match="the fifth is damaged\n  Mend it."):
+    with pytest.raises(DataError, match=r"the fifth is damaged\n  Mend it\."):
         list(measure_each(refuse_five, range(40), 2))
 
 
