@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from functools import partial
 
 from kdkit.contracts.objective import FeatureObjective
@@ -11,7 +12,6 @@ from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import write_student
-from kdkit.stages import ranks
 
 NAME = "distill"
 
@@ -52,7 +52,13 @@ def execute(run: Run) -> None:
 def discard(run: Run) -> None:
     """Drop the checkpoints of a training that was cut off."""
     for arm in run.arms:
-        shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+        _drop_checkpoints(run, arm)
+
+
+def _drop_checkpoints(run: Run, arm: Arm) -> None:
+    shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+    with suppress(OSError):  # another arm's are there
+        run.folder.checkpoints(arm.name).parent.rmdir()
 
 
 def _arm_is_whole(run: Run, arm: Arm) -> bool:
@@ -71,7 +77,7 @@ def _distill(run: Run, arm: Arm) -> None:
     with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
         say = partial(run.progress.say, NAME, what)
         outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar, say)
-    if ranks.rank() != 0:
+    if outcome is None:
         return
     seconds = time.monotonic() - start
     provenance = {
@@ -86,4 +92,4 @@ def _distill(run: Run, arm: Arm) -> None:
     }
     write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
     run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    _drop_checkpoints(run, arm)

@@ -607,17 +607,6 @@ def test_a_stray_checkpoint_stops_nothing(whole_weights, prepare, monkeypatch, s
     assert_resumes_to(whole_weights, prepare(*LONG))
 
 
-def test_a_training_cut_off_on_two_devices_begins_anew_on_one(whole_weights, prepare, monkeypatch):
-    checkpoint = cut_off_in_epoch(2, prepare, monkeypatch)
-    content = torch.load(checkpoint, weights_only=True)
-    torch.save(content | {"kdkit_devices": 2}, checkpoint)
-    begun, words, run = epochs_begun(monkeypatch), [], prepare(*LONG)
-    monkeypatch.setattr(type(run.progress), "say", lambda self, *text: words.append(" ".join(text)))
-    assert_resumes_to(whole_weights, run)
-    assert begun == [0, 1, 2, 3]
-    assert any("begins anew: it was cut off on 2 devices, this is 1" in text for text in words)
-
-
 def test_a_checkpoint_that_would_execute_code_is_not_executed(whole_weights, prepare, monkeypatch, tmp_path):
     class Attack:
         def __reduce__(self):
