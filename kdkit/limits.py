@@ -16,7 +16,7 @@ _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 def largest_bytes() -> int:
     """How many bytes one file may become in memory: ``KDKIT_LARGEST_FILE`` (500MB, 8GB, ...), or 2 GB.
 
-    Raises :class:`UsageError` when the variable says something else.
+    Raises :class:`kdkit.KdkitError` when the variable says something else.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
@@ -28,7 +28,7 @@ def largest_bytes() -> int:
 
 
 def check_unpacked(path: Path, size: int) -> None:
-    """Raise :class:`DataError` when ``size``, the bytes that ``path`` becomes in memory, is more than it may take.
+    """Raise :class:`kdkit.DataError` when ``size``, the bytes that ``path`` becomes in memory, is more than it may take.
 
     As many bytes as lie on the disk are always allowed: no file grows by being read as it is.
     """
