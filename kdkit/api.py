@@ -5,7 +5,6 @@ Nothing is printed: a :class:`kdkit.Progress` that is handed in receives what go
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdkit.errors import DataError, StoreError, UsageError, did_you_mean
 from kdkit.progress import Progress, Silence
+from kdkit.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -255,7 +255,7 @@ def export_student(
 ) -> ExportResult:
     """Write a student for use without kdkit, and compare what was written with it on real inputs.
 
-    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export" or "safetensors".
+    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export", "safetensors" or "monai-bundle".
     ``out``: a folder, new or empty. ``int8``: convolutions in 8 bits, calibrated on samples of the student's run; the
     result's ``loss`` says what that costs by each of the run's metrics. Raises
     :class:`kdkit.KdkitError` when the student cannot be written so, or the file differs from it by more than 1e-4;
@@ -325,7 +325,7 @@ def evaluate(
     if loaded_teacher is not None and loaded_teacher.network is not None:
         networks, names = {"teacher": loaded_teacher.network} | networks, {"teacher": loaded_teacher.name} | names
     with (
-        tempfile.TemporaryDirectory(prefix="kdkit-evaluate-") as scratch,
+        scratch_folder("evaluate") as scratch,
         (progress or Silence()).work("evaluate", data.name, source.count() or 0, "samples") as bar,
     ):
         result = score_models(
@@ -335,7 +335,7 @@ def evaluate(
             selected_metrics,
             _one_device(hardware),
             0,
-            Path(scratch),
+            scratch,
             bar,
             pictures=out is not None,
         )

@@ -162,7 +162,7 @@ def follow_launcher() -> None:
     def follow() -> None:
         while os.getppid() == int(number) and is_running(int(number), float(start)):
             time.sleep(_FOLLOW_SECONDS)
-        time.sleep(_END_SECONDS / 2)  # it may be that everything is done
+        time.sleep(_END_SECONDS / 4)  # it may be that everything is done
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

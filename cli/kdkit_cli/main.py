@@ -121,7 +121,8 @@ def _describe(error: BaseException) -> str:
 
 
 def _exit_stopped() -> NoReturn:
-    _print("stopped", "Run the same command again: it goes on where it stopped.")
+    goes_on = "What was made so far is kept. Run the same command again: it goes on where it stopped."
+    _print("stopped", goes_on if current.keeps_work else "Nothing was left half-written. Run the same command again.")
     sys.exit(stopping.exit_code())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from kdkit.errors import KdkitError, StoreError, UsageError, did_you_mean
 from kdkit.export.check import Agreement
 from kdkit.export.job import Job
 from kdkit.export.metadata import describe_export
+from kdkit.export.monai_bundle import write_monai_bundle
 from kdkit.export.onnx import WHOLE, infer_whole, write_onnx
 from kdkit.export.quantization import Loss, measure_loss, read_calibration
 from kdkit.export.torch_export import write_torch_export
@@ -24,11 +24,13 @@ from kdkit.progress import Silence
 from kdkit.runs.open_run import open_run
 from kdkit.runs.run import Run
 from kdkit.runs.student import TrainedStudent
+from kdkit.scratch import scratch_folder
 
 FORMS: dict[str, Callable[[Job, Path], dict[str, Agreement]]] = {
     "onnx": write_onnx,
     "torch-export": write_torch_export,
     "safetensors": write_weights,
+    "monai-bundle": write_monai_bundle,
 }
 
 
@@ -48,7 +50,7 @@ class ExportResult:
         """Everything as plain values."""
         agreement = {name: asdict(value) for name, value in self.agreement.items()}
         loss = {name: value.as_json() for name, value in self.loss.items()}
-        files = [path.name for path in self.files]
+        files = [path.relative_to(self.folder).as_posix() for path in self.files]
         return {"folder": str(self.folder), "files": files, "agreement": agreement, "loss": loss}
 
 
@@ -67,8 +69,8 @@ def export(registry: Registry, student: TrainedStudent, form: str, out: Path, in
     job = Job(student, windows, describe_export(student, str(windows.dtype)), calibration)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-            folder = Path(scratch) / "export"
+        with scratch_folder("export", out.parent) as scratch:
+            folder = scratch / "export"
             folder.mkdir()
             agreement = FORMS[form](job, folder)
             loss = measure_loss(run, student.network, infer_whole(folder / WHOLE)) if run else {}

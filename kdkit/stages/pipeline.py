@@ -190,6 +190,7 @@ def _record_run(run: Run, first: Stage | None) -> None:
         versions=environment.versions(),
         hardware=environment.hardware(),
         components=environment.components(experiment),
+        trusted=environment.trusted(experiment),
         store=str(run.root),
     )
     write_text(run.folder.recipe_file, commented_yaml(experiment))

@@ -55,6 +55,10 @@ class Member:
     stages: list[str] = field(default_factory=list)
 
 
+class _StopError(KdkitError):
+    """Another process was asked to end."""
+
+
 class Group:
     """The processes that work on a run, seen from one of them."""
 
@@ -170,12 +174,15 @@ class Group:
                 with suppress(OSError):
                     os.utime(self._file(self.place.rank))
             if not stopping.is_asked() and (failure := self.find_failure()):
-                if self._closed.wait(_SIGNAL_SECONDS if failure.remedy == "" else 0) or stopping.is_asked():
+                if (
+                    self._closed.wait(_SIGNAL_SECONDS if isinstance(failure, _StopError) else 0)
+                    or stopping.is_asked()
+                ):
                     continue
                 self._end(failure)
                 return
             if stopping.seconds_since() > _GRACE_SECONDS:
-                self._end_at_once("stopped", "Run the same command again: it goes on where it stopped.")
+                self._end_at_once("stopped", "What was made so far is kept. Run the same command again.")
 
     def _end(self, failure: KdkitError) -> None:
         """Have the calling thread raise the failure; it may be waiting for the dead, and then ends without."""
@@ -206,7 +213,7 @@ class Group:
             # Of the others nothing is known before they have begun.
             return StoreError(f"{who} has ended") if number == 0 and not self.leads else None
         if member.state == STOPPED:
-            return KdkitError(f"{who} was stopped")
+            return _StopError(f"{who} was stopped", "Run the same command again: it goes on where it stopped.")
         if member.state == FAILED:
             return KdkitError(member.message, member.remedy)
         if member.state == WORKING and not self._is_alive(number, member):
