@@ -39,6 +39,10 @@ def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
     folder = RunFolder(run)
     if not folder.manifest() or not folder.recipe_file.is_file():
         return None
+    if not folder.has_own_recipe():
+        return LoadedTeacher(
+            "", None, f"{folder.recipe_file} is damaged, or was edited: it is not what the run wrote"
+        )
     try:
         recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
