@@ -255,7 +255,7 @@ def export_student(
 ) -> ExportResult:
     """Write a student for use without kdkit, and compare what was written with it on real inputs.
 
-    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export" or "safetensors".
+    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export", "safetensors" or "monai-bundle".
     ``out``: a folder, new or empty. ``int8``: convolutions in 8 bits, calibrated on samples of the student's run; the
     result's ``loss`` says what that costs by each of the run's metrics. Raises
     :class:`kdkit.KdkitError` when the student cannot be written so, or the file differs from it by more than 1e-4;

@@ -147,6 +147,7 @@ def _record_run(run: Run) -> None:
         versions=environment.versions(),
         hardware=environment.hardware(),
         components=environment.components(experiment),
+        trusted=environment.trusted(experiment),
         store=str(run.root),
     )
     _record_recipe(run)
