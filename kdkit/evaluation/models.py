@@ -37,6 +37,8 @@ def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
     A teacher that is no longer there (its weights were moved, say) does not keep a student from being measured.
     """
     folder = RunFolder(run)
+    if folder.lost_manifest():
+        return LoadedTeacher("", None, f"{folder.manifest_file} is missing or damaged")
     if not folder.manifest() or not folder.recipe_file.is_file():
         return None
     if not folder.has_own_recipe():

@@ -78,6 +78,10 @@ class RunFolder:
             identity = first_line.removeprefix(RECIPE_HEAD) if first_line.startswith(RECIPE_HEAD) else None
         return identity
 
+    def lost_manifest(self) -> bool:
+        """Whether the folder is that of a run, and its manifest is gone or not what was written."""
+        return not self.manifest() and (self.manifest_file.is_file() or self.identity() is not None)
+
     def is_empty(self) -> bool:
         """Whether nothing lies in the folder but what a start that was cut off leaves."""
         return all(path.name.startswith((LOCK, ".")) for path in self.path.iterdir())

@@ -252,6 +252,7 @@ def test_without_data_the_scores_of_the_run_are_shown_and_nothing_is_measured(tr
     (trained / "scores.json").write_text(
         json.dumps({"student": {"overlap": asdict(Score(0.5, 0.4, 0.6, 9, "", True, 9))}, "differences": {}})
     )
+    RunFolder(trained).mark_done("evaluate", "", 0, [trained / "scores.json"])
     result = cli("evaluate", trained)
     assert result.code == 0 and "0.500 ±0.100" in result.out
     assert json.loads(cli("evaluate", trained, "--json").out)["scores"]["student"]["overlap"]["value"] == 0.5

@@ -148,6 +148,16 @@ def test_whoever_opens_a_run_is_told_of_a_damaged_recipe(whole_run, damage):
         open_run(discover({}), whole_run.folder.path, Silence())
 
 
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", ["manifest.json", "scores.json"])
+def test_whoever_reads_results_is_told_of_a_damaged_file(whole_run, cli, file, damage):
+    DAMAGES[damage](whole_run.folder.path / file)
+    for command in ("evaluate", "report"):
+        told = cli(command, whole_run.folder.path)
+        assert told.code in (1, 2) and "Traceback" not in told.err
+        assert file in told.err or "evaluate is not done" in told.err or "has no scores yet" in told.err
+
+
 @pytest.mark.parametrize("file", ["weights.safetensors", "card.json"])
 @pytest.mark.parametrize("damage", [truncate, empty, flip])
 def test_whoever_uses_a_student_is_told_of_a_damaged_file(whole_run, file, damage):
