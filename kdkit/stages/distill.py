@@ -7,11 +7,12 @@ import time
 from contextlib import suppress
 from functools import partial
 
+from kdkit.atomic import write_bytes, write_csv
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
-from kdkit.runs.student import write_student
+from kdkit.runs.student import CARD, WEIGHTS, write_student
 
 NAME = "distill"
 
@@ -42,6 +43,16 @@ def check(run: Run) -> None:
         make_criterion(run.experiment, run.experiment.student.build())
 
 
+def prepare(run: Run, anew: bool) -> None:
+    """Take what need not be trained: weights that lost what lay beside them, and students of runs beside this one.
+
+    ``anew``: the latter is not wanted.
+    """
+    for arm in run.arms:
+        if not _arm_is_whole(run, arm) and not _restore(run, arm) and not anew:
+            _adopt(run, arm)
+
+
 def execute(run: Run) -> None:
     """Train the students that are missing."""
     for arm in run.arms:
@@ -50,9 +61,10 @@ def execute(run: Run) -> None:
 
 
 def discard(run: Run) -> None:
-    """Drop the checkpoints of a training that was cut off."""
+    """Drop the checkpoints of a training that was cut off, and the cards, by which students are known."""
     for arm in run.arms:
         _drop_checkpoints(run, arm)
+        (run.folder.model(arm.name) / CARD).unlink(missing_ok=True)
 
 
 def _drop_checkpoints(run: Run, arm: Arm) -> None:
@@ -62,8 +74,38 @@ def _drop_checkpoints(run: Run, arm: Arm) -> None:
 
 
 def _arm_is_whole(run: Run, arm: Arm) -> bool:
-    is_current = run.folder.fingerprint(stage_key(arm)) == arm.fingerprint
-    return is_current and student.is_whole(run.folder.model(arm.name))
+    return run.folder.is_done(stage_key(arm), arm.fingerprint)
+
+
+def _restore(run: Run, arm: Arm) -> bool:
+    """Whether an arm's weights are whole and were trained on these very inputs; then nothing else is lost, either.
+
+    What lies beside them is written from the card: no lost manifest, damaged card or history costs a training.
+    """
+    folder, key = run.folder.model(arm.name), stage_key(arm)
+    card = student.recover_card(folder, run.folder.written_digest(key, folder / WEIGHTS))
+    if card is None or card["provenance"].get("fingerprint") != arm.fingerprint:
+        return False
+    files = student.write_beside_weights(folder, card, run.experiment)
+    history = run.folder.history(arm.name)
+    write_csv(history, card["provenance"]["history"])
+    run.folder.mark_done(key, arm.fingerprint, 0, [*files, history])
+    _drop_checkpoints(run, arm)
+    return True
+
+
+def _adopt(run: Run, arm: Arm) -> None:
+    """Copy the student that a run beside this one has trained on the same: another control, say, does not touch it."""
+    folder = run.folder.model(arm.name)
+    for path in sorted(run.folder.path.parent.glob(f"*/*/{CARD}")):
+        card = student.recover_card(path.parent, "")
+        if card is None or card["provenance"].get("fingerprint") != arm.fingerprint:
+            continue
+        write_bytes(folder / WEIGHTS, (path.parent / WEIGHTS).read_bytes())
+        write_bytes(folder / CARD, path.read_bytes())
+        if _restore(run, arm):
+            run.progress.say(NAME, arm.name, f"the same as that of {path.parent.parent.name}, and taken from there")
+            return
 
 
 def _distill(run: Run, arm: Arm) -> None:
@@ -89,7 +131,10 @@ def _distill(run: Run, arm: Arm) -> None:
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
         "seed": arm.seed,
+        "history": outcome.history,
     }
-    write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
-    run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds)
+    # Those of other weights, should the training not be the same to the last bit.
+    shutil.rmtree(run.folder.predictions(arm.name), ignore_errors=True)
+    files = write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
+    run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds, [*files, run.folder.history(arm.name)])
     _drop_checkpoints(run, arm)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kdkit import launch
-from kdkit.atomic import write_text
+from kdkit.atomic import digest_of, write_text
 from kdkit.errors import DataError, UsageError, did_you_mean
 from kdkit.recipe.show import commented_yaml
 from kdkit.runs import environment
-from kdkit.runs.folder import FORMAT
+from kdkit.runs.folder import FORMAT, RECIPE_HEAD
 from kdkit.runs.run import Run
 from kdkit.stages import distill, evaluate, generate, label, leftovers, predict, ranks, report
 from kdkit.stages.ranks import Group
@@ -23,6 +23,7 @@ class Stage:
 
     ``collective``: every process takes part; else the first works and the others wait.
     ``check``: raise, before any stage begins, for what would stop this one when its turn comes.
+    ``prepare``: the first process does it before the others begin; ``anew``: what other runs have made is not taken.
     ``discard``: drop what a cut-off attempt has left, so that the stage begins anew.
     """
 
@@ -32,13 +33,20 @@ class Stage:
     collective: bool
     check: Callable[[Run], None] = lambda run: None
     discard: Callable[[Run], None] = lambda run: None
+    prepare: Callable[[Run, bool], None] = lambda run, anew: None
 
 
 STAGES = [
     Stage(generate.NAME, generate.is_whole, generate.execute, collective=True, check=generate.check),
     Stage(label.NAME, label.is_whole, label.execute, collective=True, check=label.check),
     Stage(
-        distill.NAME, distill.is_whole, distill.execute, collective=True, check=distill.check, discard=distill.discard
+        distill.NAME,
+        distill.is_whole,
+        distill.execute,
+        collective=True,
+        check=distill.check,
+        discard=distill.discard,
+        prepare=distill.prepare,
     ),
     Stage(predict.NAME, predict.is_whole, predict.execute, collective=True, discard=predict.discard),
     Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False),
@@ -71,7 +79,7 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
             run.folder.forget(_keys(STAGES[start:], run))
             for stage in STAGES[start:]:
                 stage.discard(run)
-        return _bring_up_to_date(STAGES[start : stop + 1], run, group)
+        return _bring_up_to_date(STAGES[start : stop + 1], run, group, anew=bool(first))
 
 
 def run_stage(run: Run, name: str) -> list[str]:
@@ -90,23 +98,28 @@ def run_stage(run: Run, name: str) -> list[str]:
         return _bring_up_to_date([stage], run, group)
 
 
-def _bring_up_to_date(stages: list[Stage], run: Run, group: Group) -> list[str]:
+def _bring_up_to_date(stages: list[Stage], run: Run, group: Group, anew: bool = False) -> list[str]:
     """What the first process does: it decides, and announces each stage to the others."""
     names: list[str] = []
     for stage in stages:
         if not stage.is_whole(run):
             if not names:
                 _record_run(run, stage)
-            if stage.collective:
-                group.start(*_count_processes(run))
-            group.announce(stage.name)
             start = time.monotonic()
-            stage.execute(run)
+            stage.prepare(run, anew)
+            if not stage.is_whole(run):
+                if stage.collective:
+                    group.start(*_count_processes(run))
+                group.announce(stage.name)
+                stage.execute(run)
             times = run.folder.manifest().get("seconds", {})
             run.folder.update_manifest(seconds=times | {stage.name: round(time.monotonic() - start, 2)})
             names.append(stage.name)
     if not names and not run.folder.is_recorded():
-        _record_run(run, None)
+        if "identity" in run.folder.manifest():
+            _record_recipe(run)
+        else:
+            _record_run(run, None)
     return names
 
 
@@ -193,7 +206,15 @@ def _record_run(run: Run, first: Stage | None) -> None:
         trusted=environment.trusted(experiment),
         store=str(run.root),
     )
-    write_text(run.folder.recipe_file, commented_yaml(experiment))
+    _record_recipe(run)
+
+
+def _record_recipe(run: Run) -> None:
+    if ranks.rank() != 0:
+        return
+    experiment = run.experiment
+    write_text(run.folder.recipe_file, f"{RECIPE_HEAD}{experiment.identity()}\n{commented_yaml(experiment)}")
+    run.folder.update_manifest(recipe=digest_of(run.folder.recipe_file))
 
 
 def _keys(stages: list[Stage], run: Run) -> list[str]:
