@@ -95,7 +95,7 @@ def _restore(run: Run, arm: Arm) -> bool:
 
 
 def _adopt(run: Run, arm: Arm) -> None:
-    """Copy the student that a run beside this one has trained on the same: another control, say, does not touch it."""
+    """Copy the student that a run beside this one has trained on the very same: it had another control, say."""
     folder = run.folder.model(arm.name)
     for path in sorted(run.folder.path.parent.glob(f"*/*/{CARD}")):
         card = student.recover_card(path.parent, "")

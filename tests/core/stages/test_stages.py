@@ -699,3 +699,15 @@ def test_the_score_of_several_seeds_is_their_mean(whole_run, prepare):
 def test_a_number_of_seeds_that_is_none_is_refused(prepare, wrong):
     with pytest.raises(KdkitError, match=r"training\.seeds"):
         prepare(*SMALL, f"training.seeds={wrong}")
+
+
+def test_another_control_does_not_train_the_same_student_again(whole_run, prepare, monkeypatch):
+    other = prepare(*SMALL, "controls=[{name: shuffled, targets: truth}]")
+    assert other.folder.path != whole_run.folder.path
+    begun = epochs_begun(monkeypatch)
+    run_stages(other, last="distill")
+    assert begun == [0], "that of the control alone"
+    assert_equal_weights(weights(whole_run), weights(other))
+    # Asked for anew, it is made anew.
+    run_stages(prepare(*SMALL, "controls=[{name: shuffled, targets: truth}]"), first="distill", last="distill")
+    assert begun == [0, 0, 0]
