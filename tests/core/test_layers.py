@@ -19,7 +19,7 @@ LAYERS = [
     {"errors", "owner", "stopping"},
     {"progress", "entry", "limits", "sample", "atomic", "scratch", "launch", "workers"},
     {"hookspecs"},
-    {"contracts"},
+    {"contracts", "profiling"},
     {"store"},
     {"plugins"},
     {"recipe"},
