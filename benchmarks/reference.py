@@ -1,7 +1,7 @@
 """Plain and correct implementations, from the published facts alone, that speeds are compared with.
 
-Float32, no thought of speed: the teacher labels a whole clip with gradients kept, clips are decoded at every access, a
-ConvLSTM is one convolution over input and hidden state at each step, and a clip is predicted at once.
+Float32, no thought of speed: the teacher labels a whole clip with gradients kept, clips are decoded at every access,
+a ConvLSTM is one convolution over input and hidden state at each step, and a clip is predicted at once.
 """
 
 from __future__ import annotations

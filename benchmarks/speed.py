@@ -88,7 +88,7 @@ def label(rounds: int) -> Case:
 
 
 def train(rounds: int) -> Case:
-    """A step of training of the paper's student with three blocks of three layers, 8 windows of 25 frames, 56 x 56."""
+    """A step of training of the paper's student, three blocks of three layers: 8 windows of 25 frames, 56 x 56."""
     network, reference = _students()
     clips, targets = _clip(8, WINDOW, 56), torch.rand(8, WINDOW, 56, 56)
 
