@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kdkit.api import load_student as load_student
     from kdkit.api import run as run
     from kdkit.contracts.adversary import Adversary as Adversary
+    from kdkit.contracts.alignment import AlignedAxis as AlignedAxis
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
     from kdkit.contracts.component import file_digest as file_digest
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     from kdkit.errors import WeightsError as WeightsError
     from kdkit.export.write import ExportResult as ExportResult
     from kdkit.hookspecs import hookimpl as hookimpl
+    from kdkit.limits import check_unpacked as check_unpacked
+    from kdkit.limits import largest_bytes as largest_bytes
+    from kdkit.limits import too_large as too_large
     from kdkit.metrics.open_clip import VisionLanguage as VisionLanguage
     from kdkit.plugins.choice import GeneratorChoice as GeneratorChoice
     from kdkit.plugins.choice import TeacherChoice as TeacherChoice
@@ -84,6 +88,7 @@ _HOMES = {
     "GeneratorChoice": "kdkit.plugins.choice",
     "TeacherChoice": "kdkit.plugins.choice",
     "Adversary": "kdkit.contracts.adversary",
+    "AlignedAxis": "kdkit.contracts.alignment",
     "Component": "kdkit.contracts.component",
     "ComponentOptions": "kdkit.contracts.component",
     "file_digest": "kdkit.contracts.component",
@@ -123,6 +128,9 @@ _HOMES = {
     "describe_value": "kdkit.engine.guard",
     "run_network": "kdkit.engine.guard",
     "one_thread": "kdkit.engine.threads",
+    "check_unpacked": "kdkit.limits",
+    "largest_bytes": "kdkit.limits",
+    "too_large": "kdkit.limits",
     "VisionLanguage": "kdkit.metrics.open_clip",
     "load_weights": "kdkit.store.weights",
     "map_in_processes": "kdkit.workers",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -33,6 +31,7 @@ from kdkit.progress import Bar, Progress
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS
 from kdkit.sample import Sample
+from kdkit.scratch import scratch_folder
 from kdkit.store.targets import activate
 
 Networks = Mapping[str, torch.nn.Module]
@@ -200,10 +199,10 @@ def _predict(
     bar: Bar,
 ) -> None:
     """Have every network predict these samples and what metrics ask beside them, and keep the predictions."""
-    with TemporaryDirectory(prefix="kdkit-evaluate-") as scratch:
+    with scratch_folder("evaluate") as scratch:
         predictor = _ModelPredictor(networks, domain, metrics)
         samples = _SourceSamples(source, indices)
-        predict_samples(predictor, samples, _Keeper(cache, bar), hardware, Path(scratch))
+        predict_samples(predictor, samples, _Keeper(cache, bar), hardware, scratch)
 
 
 class _SourceSamples(Dataset[SampleOrReason]):

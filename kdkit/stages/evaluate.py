@@ -13,7 +13,7 @@ from kdkit.contracts.metric import Score
 from kdkit.evaluation.case_table import CaseTable
 from kdkit.evaluation.judgement import judge_differences
 from kdkit.evaluation.measurement import StoredPredictions, measure_each, teachers_of, worker_count
-from kdkit.evaluation.outcome import DIFFERENCES, has_whole_scores
+from kdkit.evaluation.outcome import DIFFERENCES
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import Predictions, predictions_by_seed
 from kdkit.runs.folder import HUMANS, TEACHER
@@ -38,7 +38,7 @@ def fingerprint(run: Run) -> str:
 
 def is_whole(run: Run) -> bool:
     """Whether the scores of these very predictions are there."""
-    return run.folder.fingerprint(NAME) == fingerprint(run) and has_whole_scores(run)
+    return run.folder.is_done(NAME, fingerprint(run))
 
 
 def execute(run: Run) -> None:
@@ -64,7 +64,8 @@ def execute(run: Run) -> None:
         bar.advance()
     write_csv(run.folder.cases_file, [row for row in table.rows() if row["model"] in scores])
     write_json(run.folder.scores_file, scores | {DIFFERENCES: differences})
-    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
+    files = [run.folder.scores_file, run.folder.cases_file]
+    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start, files)
 
 
 def _measure(run: Run, readers: Mapping[str, Sequence[Predictions | None]]) -> tuple[CaseRecord, CaseTable]:
@@ -74,9 +75,7 @@ def _measure(run: Run, readers: Mapping[str, Sequence[Predictions | None]]) -> t
     measure = StoredPredictions(split.samples.store, readers, teachers_of(readers), metrics)
     workers = worker_count(metrics, run.experiment.recipe.trainer.workers)
     several = any(len(by_seed) > 1 for by_seed in readers.values())
-    with run.progress.work(
-        NAME, f"{len(metrics)} metric{'s' if len(metrics) > 1 else ''}", len(split), "samples"
-    ) as bar:
+    with run.progress.work(NAME, ", ".join(metrics), len(split), "samples") as bar:
         for measured in measure_each(measure, split.indices, workers):
             for (model, number), by_name in measured.cases.items():
                 seed = {"seed": number if len(readers[model]) > 1 else ""} if several else {}

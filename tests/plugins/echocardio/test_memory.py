@@ -66,7 +66,12 @@ def test_a_remembered_study_gives_the_same_samples(folder):
     fresh, remembered = (FolderMemory(folder, "auto", state_of(folder)).study() for _ in range(2))
     assert fresh.defects == remembered.defects
     for one, other in zip(fresh.recordings, remembered.recordings, strict=True):
-        assert (one.name, one.path, one.info, one.declared_size) == (other.name, other.path, other.info, other.declared_size)
+        assert (one.name, one.path, one.info, one.declared_size) == (
+            other.name,
+            other.path,
+            other.info,
+            other.declared_size,
+        )
         for mine, theirs in zip(one.labels.contours, other.labels.contours, strict=True):
             assert mine.frame == theirs.frame
             for name in ("points", "axis", "chords"):
@@ -90,7 +95,9 @@ def test_changed_labels_are_held_against_the_clip_anew(folder, decoded):
     decoded.clear()
     table = folder / "VolumeTracings.csv"
     name, _, frame = table.read_text().splitlines()[1].partition(",")[0], None, None
-    lines = [line.rsplit(",", 1)[0] + ",99" if line.startswith(name) else line for line in table.read_text().splitlines()]
+    lines = [
+        line.rsplit(",", 1)[0] + ",99" if line.startswith(name) else line for line in table.read_text().splitlines()
+    ]
     table.write_text("\n".join(lines) + "\n")
     examinations, _ = look(folder)
     assert name.removesuffix(".avi") in decoded or name.removesuffix(".avi") not in examinations
