@@ -84,17 +84,19 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
     record, scores = _score_students(names, runs, shared_metrics, progress)
     first, *others = names
     experiment = runs[0].experiment
-    judged = judge_family(
-        {
-            (name, other): Candidate(
-                record.pair(name, other, first, experiment.recipe.seed),
-                metric.higher_is_better,
-                experiment.margin(name),
-            )
-            for name, metric in shared_metrics.items()
-            for other in others
-        }
-    )
+    with progress.work("compare", "intervals", 1, "family") as bar:
+        judged = judge_family(
+            {
+                (name, other): Candidate(
+                    record.pair(name, other, first, experiment.recipe.seed),
+                    metric.higher_is_better,
+                    experiment.margin(name),
+                )
+                for name, metric in shared_metrics.items()
+                for other in others
+            }
+        )
+        bar.advance()
     all_metrics = dict.fromkeys(name for run in runs for name in run.experiment.metrics)
     return Comparison(
         names=names,

@@ -27,7 +27,7 @@ class MeasuredSource:
     """What came of one sample.
 
     ``groups``: from a group to a model to a metric to cases, None where it could not be measured. Empty where the
-    sample could not be read (``reason``), has no label, or was not predicted yet. ``case``: for the domain's pictures.
+    sample could not be read (``reason``), has no label, or was not predicted yet. ``case``: for pictures.
     """
 
     index: int

@@ -54,8 +54,12 @@ def first_inputs(run: Run, samples: SampleSet) -> np.ndarray:
     if ranges := samples.store.ranges():
         return samples.store.read(ranges[0][0], "inputs")
     _check_count(run, samples, _name(run, samples))
-    with _name_generator_in_errors(samples.generator, (0, 1)):
+    with (
+        run.progress.work(NAME, "first sample", 1, "sample") as bar,
+        _name_generator_in_errors(samples.generator, (0, 1)),
+    ):
         (record,) = _records(samples.generator, samples.source_indices((0, 1)))
+        bar.advance()
     return record.arrays["inputs"]
 
 

@@ -13,6 +13,7 @@ from kdkit.evaluation.predictions import Predictions, model_predictions
 from kdkit.evaluation.ranking import best_first, pick_examples
 from kdkit.export.model_card import model_card
 from kdkit.pages.run import RankedCase, page
+from kdkit.progress import Bar
 from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
 from kdkit.runs.student import read_card
@@ -20,7 +21,7 @@ from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 5
+FORMAT = 6
 
 
 def fingerprint(run: Run) -> str:
@@ -38,8 +39,10 @@ def execute(run: Run) -> None:
     start = time.monotonic()
     run.folder.update_manifest(rejected=generate.count_rejected(run))
     outcome = read_outcome(run)
-    overview = list(run.experiment.domain.overview(_cases(run, outcome)))
-    folder, cases = run.folder, _ranked_cases(run, outcome)
+    with run.progress.work(NAME, "pictures", len(outcome.samples) + 1, "samples") as bar:
+        overview = list(run.experiment.domain.overview(_cases(run, outcome, bar)))
+        folder, cases = run.folder, _ranked_cases(run, outcome)
+        bar.advance()
     name = folder.path.resolve().name
     write_text(folder.report_file, page(run.experiment, name, folder.manifest(), outcome, cases, overview))
     student = folder.model(STUDENT)
@@ -59,11 +62,12 @@ def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
     return cases
 
 
-def _cases(run: Run, outcome: Outcome) -> Iterator[Case]:
+def _cases(run: Run, outcome: Outcome, bar: Bar) -> Iterator[Case]:
     """Every evaluation sample with all predictions, read when its turn comes."""
     readers = _pictured_predictions(run)
     for row in outcome.samples:
         yield _case(run, readers, row, "")
+        bar.advance()
 
 
 def _pictured_predictions(run: Run) -> dict[str, Predictions]:

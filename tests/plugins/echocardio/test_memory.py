@@ -94,13 +94,15 @@ def test_changed_labels_are_held_against_the_clip_anew(folder, decoded):
     look(folder)
     decoded.clear()
     table = folder / "VolumeTracings.csv"
-    name, _, frame = table.read_text().splitlines()[1].partition(",")[0], None, None
-    lines = [
-        line.rsplit(",", 1)[0] + ",99" if line.startswith(name) else line for line in table.read_text().splitlines()
-    ]
-    table.write_text("\n".join(lines) + "\n")
+    lines = table.read_text().splitlines()
+    name = lines[1].partition(".")[0]
+    frame = lines[1].rpartition(",")[2]
+    own = [line.startswith(name) and line.endswith(f",{frame}") for line in lines]
+    moved = [f"{line.removesuffix(frame)}99" if is_own else line for line, is_own in zip(lines, own, strict=True)]
+    table.write_text("\n".join(moved) + "\n")
     examinations, _ = look(folder)
-    assert name.removesuffix(".avi") in decoded or name.removesuffix(".avi") not in examinations
+    assert decoded == [name]
+    assert examinations[name].fault.kind == "frame-out-of-range"
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not to its end", None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,12 @@ import numpy as np
 
 from kdkit import Defect
 
-from ..clips import read_clip
+from ..clips import Clip, read_clip
 from .recording import Contour, Labels, Recording, Study
 from .video import load_video
 
 # What a recording may be read with; others are not kept.
-_LOADERS = {"read_clip": read_clip, "load_video": load_video}
+_LOADERS: dict[str, Callable[..., Clip]] = {"read_clip": read_clip, "load_video": load_video}
 
 
 class NotPlainError(Exception):
