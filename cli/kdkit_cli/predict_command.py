@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from kdkit_cli.commands import OneDeviceCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.api import LoadedStudent
@@ -93,7 +93,7 @@ def predict(
     if as_json:
         skipped = [{"file": str(path), "reason": reason} for path, reason in outcome.skipped]
         summary = str(out / SUMMARY) if outcome.rows else None
-        typer.echo(json.dumps({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}))
+        current.write_json({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}, None)
     if not outcome.rows:
         raise DataError(f"none of {_count(total, 'file')} could be read", "Each is named above with the reason.")
     if not as_json:
@@ -121,7 +121,7 @@ def _predict_stream(
         raise UsageError(f"--stream takes one input, not {len(inputs)}", "Name one file, or - for standard input.")
     count = student.predict_stream(inputs[0], out, shape, dtype=dtype, patience=patience)
     if as_json:
-        typer.echo(json.dumps({"frames": count, "folder": str(out)}))
+        current.write_json({"frames": count, "folder": str(out)}, None)
     else:
         console.out.print(f"  {_count(count, student.domain.item)}      {console.escape(str(out))}")
 

@@ -21,6 +21,7 @@ from kdkit.engine.inference import infer_logits
 from kdkit.engine.prediction_log import FileResult, PredictionLog, digest_of
 from kdkit.engine.sample_prediction import SampleOrReason, SamplePredictor, predict_samples
 from kdkit.errors import DataError, UsageError
+from kdkit.plugins.guard import describe_error, name_component, place_of, title_of
 from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.progress import Bar
@@ -194,6 +195,8 @@ def _read_sample(domain: Domain, path: Path) -> SampleOrReason:
         return domain.read(path)
     except DataError as error:
         return error.line.removeprefix(f"{path}").lstrip(": ")
+    except Exception as error:  # a domain's reader may fail in any way, and other files are none the worse for it
+        return f"{title_of(domain)} failed to read it: {describe_error(error)}. {place_of(error)}"
 
 
 def _predict_sample(student: TrainedStudent, sample: SampleOrReason, device: torch.device) -> Any:
@@ -212,7 +215,8 @@ def _write_result(domain: Domain, path: Path, sample: SampleOrReason, prediction
     if isinstance(sample, str) or isinstance(prediction, str):
         return FileResult(str(path), digest_of(path), skipped=str(prediction))
     assert isinstance(sample, Sample)
-    row = domain.write(path, sample, prediction, stem)
+    with name_component(domain, f"failed to write what it has of {path}"):
+        row = domain.write(path, sample, prediction, stem)
     # As text: making a path of each entry, for each file, takes long in a folder of ten thousand results.
     names = os.listdir(stem.parent)  # noqa: PTH208
     written = sorted(name for name in names if name.startswith(f"{stem.name}."))
