@@ -70,6 +70,7 @@ def predict(
     from kdkit_cli import console
 
     start = time.monotonic()
+    current.keeps_work = not is_stream
     trained_student = load_student(student, domain_file)
     for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")

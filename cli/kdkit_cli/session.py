@@ -18,6 +18,7 @@ class Session:
 
     ``log_file``: receives a dated line for everything that is reported. ``hardware``: what was given of the recipe's
     ``trainer`` section. ``results``: where JSON goes; None while that is standard output.
+    ``trainer`` section. ``keeps_work``: whether the command, stopped and given again, goes on where it stopped.
     """
 
     verbose: bool = False
@@ -26,6 +27,7 @@ class Session:
     log_file: Path | None = None
     hardware: dict[str, Any] = field(default_factory=dict)
     results: TextIO | None = None
+    keeps_work: bool = False
 
     def log(self, text: str) -> None:
         """Append the lines of ``text`` to the log file, if there is one."""
