@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,22 +89,28 @@ def _watch(seconds: float) -> Iterator[None]:
         return
     interrupted = False
 
-    def interrupt(*_: Any) -> None:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
+    def noting(handler: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*arguments: Any) -> Any:
+            nonlocal interrupted
+            interrupted = True
+            return handler(*arguments)
+
+        return note
 
     def ring(*_: Any) -> None:
         raise _EndedError(f"its import has not ended after {seconds:g} s")
 
-    handlers = {signal.SIGALRM: signal.signal(signal.SIGALRM, ring)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        handlers[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
+    handlers: dict[signal.Signals, Any] = {signal.SIGALRM: signal.signal(signal.SIGALRM, ring)}
+    # Whatever handles a request to stop goes on handling it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handlers[number] = signal.signal(number, noting(handler))
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     except KeyboardInterrupt as error:
-        if interrupted or signal.SIGINT not in handlers:
+        if interrupted:
             raise
         raise _EndedError("it raises KeyboardInterrupt") from error
     finally:
