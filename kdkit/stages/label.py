@@ -80,7 +80,7 @@ def execute(run: Run) -> None:
 def _label_with_network(
     run: Run, part: LabelledSplit, ranges: list[Range], teacher: torch.nn.Module, bar: Bar
 ) -> None:
-    from kdkit.engine.inference import infer_samples
+    from kdkit.engine.sample_inference import infer_samples
     from kdkit.engine.untrained import draw_weights
 
     experiment = run.experiment
