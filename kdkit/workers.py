@@ -7,7 +7,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
@@ -55,15 +55,18 @@ def is_running(process: int, start: float) -> bool:
 PATIENCE = 0.2
 
 
-def map_in_processes(call: Callable[..., Result], arguments: Iterable[Any], workers: int) -> Iterator[Result]:
+def map_in_processes(
+    call: Callable[..., Result], arguments: Iterable[Any], workers: int, preload: Sequence[str] = ()
+) -> Iterator[Result]:
     """``call(*argument)`` for each argument, in ``workers`` processes; yields results as they come.
 
-    Only a few arguments wait in the pool at any time. Raises whatever a call raises,
+    ``preload``: modules that are imported once for all processes, where the system can (a hint; importing them must
+    start no thread). Only a few arguments wait in the pool at any time. Raises whatever a call raises,
     :class:`concurrent.futures.process.BrokenProcessPool` when a worker was killed, and :class:`KeyboardInterrupt`,
     each after the calls under way have ended. After an interruption their results still come: what was made is kept.
     """
     remaining = iter(arguments)
-    with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check), _pool(workers) as pool:
+    with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check), _pool(workers, preload) as pool:
 
         def submit(count: int) -> set[Future[Result]]:
             return {pool.submit(call, *argument) for argument in islice(remaining, count)}
@@ -92,9 +95,27 @@ def _has_result(future: Future[Any]) -> bool:
     return not future.cancelled() and future.exception() is None
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: forking a process that has loaded torch or OpenCV can deadlock.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=follow_parent)
+def _pool(workers: int, preload: Sequence[str]) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, _context(preload), initializer=_begin, initargs=(dict(os.environ),))
+
+
+def _context(preload: Sequence[str]) -> Any:
+    """How processes are started: forking this one, which may run threads of torch or OpenCV, can deadlock.
+
+    A server that has only imported what they need is forked instead; its memory is shared by all of them.
+    """
+    if not preload or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def _begin(environment: Mapping[str, str]) -> None:
+    """What a worker does first. A server's workers have the environment of its start, not today's."""
+    os.environ.clear()
+    os.environ.update(environment)
+    follow_parent()
 
 
 def follow_parent() -> None:

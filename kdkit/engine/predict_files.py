@@ -22,6 +22,7 @@ from kdkit.recipe.schema import Hardware
 from kdkit.runs.student import WEIGHTS, TrainedStudent
 from kdkit.workers import map_in_processes, process_start, usable_cores
 
+PRELOAD = ("kdkit.engine.file_prediction",)
 # A process needs some seconds to load torch; fewer files are predicted sooner without.
 FEWEST_FILES_FOR_WORKERS = 12
 
@@ -130,7 +131,7 @@ def _predict_in_processes(
     while remaining:
         calls = [(address, path, stems[path]) for path in remaining]
         try:
-            for result in map_in_processes(predict_file, calls, min(workers, len(calls))):
+            for result in map_in_processes(predict_file, calls, min(workers, len(calls)), PRELOAD):
                 del remaining[Path(result.file)]
                 yield result
         except BrokenProcessPool:
