@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from kdkit.errors import WeightsError as WeightsError
     from kdkit.export.write import ExportResult as ExportResult
     from kdkit.hookspecs import hookimpl as hookimpl
+    from kdkit.limits import check_unpacked as check_unpacked
+    from kdkit.limits import largest_bytes as largest_bytes
+    from kdkit.limits import too_large as too_large
     from kdkit.metrics.open_clip import VisionLanguage as VisionLanguage
     from kdkit.plugins.choice import GeneratorChoice as GeneratorChoice
     from kdkit.plugins.choice import TeacherChoice as TeacherChoice
@@ -121,6 +124,9 @@ _HOMES = {
     "describe_value": "kdkit.engine.guard",
     "run_network": "kdkit.engine.guard",
     "one_thread": "kdkit.engine.threads",
+    "check_unpacked": "kdkit.limits",
+    "largest_bytes": "kdkit.limits",
+    "too_large": "kdkit.limits",
     "VisionLanguage": "kdkit.metrics.open_clip",
     "load_weights": "kdkit.store.weights",
     "check_weights_file": "kdkit.store.file_kind",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdkit.errors import DataError, StoreError, UsageError, did_you_mean
+from kdkit.errors import DataError, KdkitError, StoreError, UsageError, did_you_mean
 from kdkit.progress import Progress, Silence
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def export_student(
 ) -> ExportResult:
     """Write a student for use without kdkit, and compare what was written with it on real inputs.
 
-    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export" or "safetensors".
+    ``path``: the folder of a run or of a student. ``form``: "onnx", "torch-export", "safetensors" or "monai-bundle".
     ``out``: a folder, new or empty. ``int8``: convolutions in 8 bits, calibrated on samples of the student's run; the
     result's ``loss`` says what that costs by each of the run's metrics. Raises
     :class:`kdkit.KdkitError` when the student cannot be written so, or the file differs from it by more than 1e-4;
@@ -364,8 +364,10 @@ def stored_scores(path: Path | str) -> RunResult:
 
     Raises :class:`kdkit.KdkitError` when it is no run's folder, :class:`kdkit.DataError` without scores.
     """
+    from kdkit.atomic import digest_of
     from kdkit.evaluation.outcome import read_scores
     from kdkit.runs.folder import STUDENT, RunFolder
+    from kdkit.stages import evaluate
 
     folder = RunFolder(Path(path))
     if not folder.manifest():
@@ -374,6 +376,10 @@ def stored_scores(path: Path | str) -> RunResult:
     if not folder.scores_file.is_file():
         raise DataError(
             f"the run in {folder.path} has no scores yet", f"kdkit run {folder.manifest().get('domain')} makes them."
+        )
+    if folder.written_digest(evaluate.NAME, folder.scores_file) != digest_of(folder.scores_file):
+        raise StoreError(
+            f"{folder.scores_file} is damaged, or was edited", f"kdkit run with --out {folder.path} makes it again."
         )
     scores, differences = read_scores(folder.scores_file)
     report = folder.report_file if folder.report_file.is_file() else None
@@ -426,7 +432,15 @@ def write_report(path: Path | str, domain_file: Path | str | None = None, progre
     return finished_run.folder.report_file
 
 
-def _no_run(path: Path, registry: Registry) -> UsageError:
+def _no_run(path: Path, registry: Registry) -> KdkitError:
+    from kdkit.runs.folder import RunFolder
+
+    folder = RunFolder(path)
+    if folder.lost_manifest():
+        return StoreError(
+            f"{folder.manifest_file} is missing, damaged, or was edited",
+            f"kdkit run with --out {path} and the recipe of then makes it again, and trains nothing that is whole.",
+        )
     what = f"{path} is not a run's folder" if path.exists() else f"{path} does not exist"
     if str(path) in registry.names("domain"):
         return UsageError(f"{path} is a domain, not a run's folder", f"kdkit run {path} makes a run of it.")

@@ -66,7 +66,11 @@ def map_in_processes(
     each after the calls under way have ended. After an interruption their results still come: what was made is kept.
     """
     remaining = iter(arguments)
-    with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check), _pool(workers, preload) as pool:
+    with (
+        limit_worker_threads(),
+        defer_interruptions() as (ignore_interruptions, check),
+        _pool(workers, preload) as pool,
+    ):
 
         def submit(count: int) -> set[Future[Result]]:
             return {pool.submit(call, *argument) for argument in islice(remaining, count)}

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     student: StudentArgument,
-    form: Annotated[str, typer.Option("--format", help="onnx, torch-export or safetensors.")],
+    form: Annotated[str, typer.Option("--format", help="onnx, torch-export, safetensors or monai-bundle.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the files, new or empty.", show_default=False)],
     int8: Annotated[
         bool, typer.Option("--int8", help="Convolutions in 8 bits, calibrated on samples of the run (onnx).")
@@ -44,7 +44,7 @@ def export(
         typer.echo(json.dumps(result.as_json()))
         return
     for path in result.files:
-        agreement = result.agreement.get(path.name)
+        agreement = result.agreement.get(path.relative_to(result.folder).as_posix())
         text = f"differs from the student by at most {agreement.largest_difference:.1g}" if agreement else ""
         console.out.print(f"  {console.escape(str(path))}      {text}".rstrip())
     for name, loss in result.loss.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,14 @@ def _has_readable_best(content: dict[str, Any], folder: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """None for one that was cut off while it was written: torch raises many kinds of errors for that."""
+    """None for one that was cut off while it was written, or has changed since.
+
+    torch raises many kinds of errors for that.
+    """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:  # torch itself does not look at the checksums
+                return None
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         return None

@@ -88,7 +88,7 @@ def write_result(
 
     Raises :class:`KdkitError` when it cannot be written.
     """
-    facts = {"file": str(path), "digest": digest_of(path), "stamp": stamp_of(path)}
+    facts: dict[str, Any] = {"file": str(path), "digest": digest_of(path), "stamp": stamp_of(path)}
     if isinstance(sample, str) or isinstance(prediction, str):
         return FileResult(**facts, skipped=str(prediction))
     unfinished = stem.parent / f"{UNFINISHED}{os.getpid()}"
@@ -107,7 +107,9 @@ def write_result(
         return FileResult(**facts, skipped=f"its results cannot be made: {_one_line(error)}")
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    shown = {"picture": picture, "curve": encode_curve(preview.curve), "marks": dict(preview.marks)} if preview else {}
+    shown = (
+        {"picture": picture, "curve": encode_curve(preview.curve), "marks": dict(preview.marks)} if preview else {}
+    )
     return FileResult(**facts, row=dict(row), items=domain.items(sample), written=written, preview=shown)
 
 

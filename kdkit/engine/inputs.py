@@ -33,13 +33,13 @@ def choose_stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each file's results go; files of the same name in different folders are numbered.
 
     So are names that differ in upper and lower case only, as not every disk tells them apart. A name that leaves no
-    room for the end of a result's name is cut.
+    room for the end of a result's name is cut, and points before it are left out: two of them name a folder.
     """
     stems: dict[Path, Path] = {}
     used_names = set(RESERVED)
     numbers: dict[str, int] = {}
     for path in paths:
-        base = _shortened(path.stem)
+        base = _plain_name(path.stem)
         for number in itertools.count(numbers.get(base, 1)):
             stem = base if number == 1 else f"{base}-{number}"
             if stem.casefold() not in used_names:
@@ -67,7 +67,9 @@ def _inputs_in(domain: Domain, folder: Path) -> Iterator[Path]:
     yield from unreadable
 
 
-def _shortened(name: str) -> str:
+def _plain_name(name: str) -> str:
+    """A name that every library can write, and that is no folder's: of bytes that are no UTF-8 a sign is left."""
+    name = os.fsencode(name).decode(errors="replace").lstrip(".") or "_"
     while len(os.fsencode(name)) > LONGEST_STEM:
         name = name[:-1]
     return name

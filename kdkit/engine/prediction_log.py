@@ -147,7 +147,7 @@ def _still_holds(result: FileResult, path: Path, there: set[str]) -> bool:
 
 def _files_in(out: Path) -> set[str]:
     """The files in a folder and one below it, by their paths in it."""
-    files = set()
+    files: set[str] = set()
     for folder in ("", f"{PREVIEWS}/"):
         try:
             with os.scandir(out / folder) as entries:

@@ -98,5 +98,6 @@ def _silence_advice() -> None:
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*lr_scheduler.step.*",
         ".*no `val_dataloader`.*",
+        ".*across ranks is zero.*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -29,11 +29,12 @@ from kdkit.runs.run import Arm, LabelledSplit
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training."""
+    """What came of a training; ``history``: the losses of every epoch by their names."""
 
     network: torch.nn.Module
     epochs: int
     validation_loss: float
+    history: list[dict[str, float]]
 
 
 def distill(
@@ -78,10 +79,13 @@ def distill(
     with interruptible(trainer):
         trainer.fit(module, train, validation, ckpt_path=resume.path and str(resume.path), weights_only=True)
     if isinstance(module, AdversarialDistillation):
-        return Outcome(module.cpu().network, trainer.current_epoch, recorder.rows[-1][VALIDATION_LOSS])
+        last_loss = recorder.rows[-1][VALIDATION_LOSS]
+        return Outcome(module.cpu().network, trainer.current_epoch, last_loss, recorder.rows)
     _load_best(module, Path(best.best_model_path))
     loss = best.best_model_score
-    return Outcome(module.network, trainer.current_epoch, float(loss) if loss is not None else float("nan"))
+    return Outcome(
+        module.network, trainer.current_epoch, float(loss) if loss is not None else float("nan"), recorder.rows
+    )
 
 
 def _training_parts(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:

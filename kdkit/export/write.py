@@ -14,6 +14,7 @@ from kdkit.errors import KdkitError, StoreError, UsageError, did_you_mean
 from kdkit.export.check import Agreement
 from kdkit.export.job import Job
 from kdkit.export.metadata import describe_export
+from kdkit.export.monai_bundle import write_monai_bundle
 from kdkit.export.onnx import WHOLE, infer_whole, write_onnx
 from kdkit.export.quantization import Loss, measure_loss, read_calibration
 from kdkit.export.torch_export import write_torch_export
@@ -29,6 +30,7 @@ FORMS: dict[str, Callable[[Job, Path], dict[str, Agreement]]] = {
     "onnx": write_onnx,
     "torch-export": write_torch_export,
     "safetensors": write_weights,
+    "monai-bundle": write_monai_bundle,
 }
 
 
@@ -48,7 +50,7 @@ class ExportResult:
         """Everything as plain values."""
         agreement = {name: asdict(value) for name, value in self.agreement.items()}
         loss = {name: value.as_json() for name, value in self.loss.items()}
-        files = [path.name for path in self.files]
+        files = [path.relative_to(self.folder).as_posix() for path in self.files]
         return {"folder": str(self.folder), "files": files, "agreement": agreement, "loss": loss}
 
 

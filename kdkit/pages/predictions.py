@@ -31,7 +31,7 @@ _APART = (_FLAGS, _DOUBT)
 
 
 def write_page(out: Path, student: str, domain: Domain, results: Sequence[FileResult]) -> None:
-    """Write ``index.html`` into the folder of the results. Raises :class:`kdkit.errors.StoreError` if it cannot be."""
+    """Write ``index.html`` into the folder of the results. Raises :class:`kdkit.errors.StoreError` if it cannot."""
     ordered = sorted(results, key=_doubt_first)
     keys = _columns(domain, ordered)
     names = _short_names(ordered)

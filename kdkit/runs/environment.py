@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import kdkit
 from kdkit.contracts.component import Component
@@ -34,6 +36,22 @@ def components(experiment: Experiment) -> dict[str, dict[str, str]]:
     """What each component of an experiment is, the domain too, by its dotted path in the recipe."""
     by_path = {"domain": experiment.domain, **experiment.components()}
     return {path: describe_component(component) for path, component in by_path.items()}
+
+
+def trusted(experiment: Experiment) -> list[str]:
+    """The dotted paths of options called ``trust`` that are set: files that were loaded without being examined."""
+    paths: list[str] = []
+    for path, component in experiment.components().items():
+        paths += _set_options(component.options.model_dump(mode="json"), path, "trust")
+    return paths
+
+
+def _set_options(node: Any, path: str, name: str) -> Iterator[str]:
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        if key == name and value is True:
+            yield f"{path}.{key}"
+        yield from _set_options(value, f"{path}.{key}", name)
 
 
 def describe_component(component: Component) -> dict[str, str]:

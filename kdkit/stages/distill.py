@@ -6,11 +6,12 @@ import shutil
 import time
 from functools import partial
 
+from kdkit.atomic import write_csv
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
-from kdkit.runs.student import write_student
+from kdkit.runs.student import CARD, WEIGHTS, write_student
 from kdkit.stages import ranks
 
 NAME = "distill"
@@ -45,19 +46,37 @@ def check(run: Run) -> None:
 def execute(run: Run) -> None:
     """Train the students that are missing."""
     for arm in run.arms:
-        if not _arm_is_whole(run, arm):
+        if not _arm_is_whole(run, arm) and not _restore(run, arm):
             _distill(run, arm)
 
 
 def discard(run: Run) -> None:
-    """Drop the checkpoints of a training that was cut off."""
+    """Drop the checkpoints of a training that was cut off, and the cards, by which students are known."""
     for arm in run.arms:
         shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+        (run.folder.model(arm.name) / CARD).unlink(missing_ok=True)
 
 
 def _arm_is_whole(run: Run, arm: Arm) -> bool:
-    is_current = run.folder.fingerprint(stage_key(arm)) == arm.fingerprint
-    return is_current and student.is_whole(run.folder.model(arm.name))
+    return run.folder.is_done(stage_key(arm), arm.fingerprint)
+
+
+def _restore(run: Run, arm: Arm) -> bool:
+    """Whether an arm's weights are whole and were trained on these very inputs; then nothing else is lost, either.
+
+    What lies beside them is written from the card: no lost manifest, damaged card or history costs a training.
+    """
+    folder, key = run.folder.model(arm.name), stage_key(arm)
+    card = student.recover_card(folder, run.folder.written_digest(key, folder / WEIGHTS))
+    if card is None or card["provenance"].get("fingerprint") != arm.fingerprint:
+        return False
+    if ranks.rank() == 0:
+        files = student.write_beside_weights(folder, card, run.experiment)
+        history = run.folder.history(arm.name)
+        write_csv(history, card["provenance"]["history"])
+        run.folder.mark_done(key, arm.fingerprint, 0, [*files, history])
+        shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+    return True
 
 
 def _distill(run: Run, arm: Arm) -> None:
@@ -83,7 +102,10 @@ def _distill(run: Run, arm: Arm) -> None:
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
         "seed": arm.seed,
+        "history": outcome.history,
     }
-    write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
-    run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds)
+    # Those of other weights, should the training not be the same to the last bit.
+    shutil.rmtree(run.folder.predictions(arm.name), ignore_errors=True)
+    files = write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
+    run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds, [*files, run.folder.history(arm.name)])
     shutil.rmtree(checkpoints, ignore_errors=True)

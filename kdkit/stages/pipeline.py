@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kdkit.atomic import write_text
+from kdkit.atomic import digest_of, write_text
 from kdkit.errors import DataError, UsageError, did_you_mean
 from kdkit.recipe.show import commented_yaml
 from kdkit.runs import environment
-from kdkit.runs.folder import FORMAT
+from kdkit.runs.folder import FORMAT, RECIPE_HEAD
 from kdkit.runs.run import Run
 from kdkit.stages import distill, evaluate, generate, label, predict, ranks, report
 
@@ -89,7 +89,10 @@ def _bring_up_to_date(stages: list[Stage], run: Run) -> list[str]:
             _perform(stage, run)
             names.append(stage.name)
     if not names and not run.folder.is_recorded():
-        _record_run(run)
+        if "identity" in run.folder.manifest():
+            _record_recipe(run)
+        else:
+            _record_run(run)
     return names
 
 
@@ -144,9 +147,18 @@ def _record_run(run: Run) -> None:
         versions=environment.versions(),
         hardware=environment.hardware(),
         components=environment.components(experiment),
+        trusted=environment.trusted(experiment),
         store=str(run.root),
     )
-    write_text(run.folder.recipe_file, commented_yaml(experiment))
+    _record_recipe(run)
+
+
+def _record_recipe(run: Run) -> None:
+    if ranks.rank() != 0:
+        return
+    experiment = run.experiment
+    write_text(run.folder.recipe_file, f"{RECIPE_HEAD}{experiment.identity()}\n{commented_yaml(experiment)}")
+    run.folder.update_manifest(recipe=digest_of(run.folder.recipe_file))
 
 
 def _keys(stages: list[Stage], run: Run) -> list[str]:

@@ -1,14 +1,18 @@
 """Records of named arrays in shard files, each holding a range of consecutive indices.
 
-A shard is a safetensors file, ``00000016-00000032.safetensors``: no code in it, windows of an array are read without
-the rest, and it appears under its name only when it is whole. So a store that was cut off simply lacks some ranges.
+A shard is a safetensors file, ``00000016-00000032-1c291ca3.safetensors``: no code in it, windows of an array are read
+without the rest, and it appears under its name only when it is whole. So a store that was cut off simply lacks some
+ranges. The name ends with the checksum of the file, a CRC-32, which each process verifies before it reads a shard.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,9 @@ SUFFIX = ".safetensors"
 SHARD_BYTES = 8_000_000
 MOST_RECORDS = 1024
 MOST_OPEN = 256
+CHUNK = 1 << 20
+# Checksums are computed outside of Python's lock; more threads than this wait for the disk.
+THREADS = 4
 
 Range = tuple[int, int]
 
@@ -74,7 +81,12 @@ class ShardStore:
             for name, array in record.arrays.items()
         }
         data = save(arrays, {"infos": json.dumps([dict(record.info) for record in records])})
-        write_bytes(self.folder / f"{start:08d}-{start + len(records):08d}{SUFFIX}", data)
+        name = f"{start:08d}-{start + len(records):08d}-"
+        path = self.folder / f"{name}{zlib.crc32(data):08x}{SUFFIX}"
+        write_bytes(path, data)
+        for other in self.folder.glob(f"{name}*{SUFFIX}"):  # a damaged one of the same records
+            if other != path:
+                other.unlink(missing_ok=True)
         self.refresh()
 
     def read(self, index: int, name: str, window: slice | None = None) -> np.ndarray:
@@ -114,7 +126,10 @@ class ShardStore:
     def _shard_paths(self) -> dict[Range, Path]:
         if self._files is None:
             paths = sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []
-            self._files = {_range_of(path): path for path in paths if _is_whole(path)}
+            with ThreadPoolExecutor(THREADS) as pool:
+                self._files = {
+                    _range_of(p): p for p, whole in zip(paths, pool.map(_is_whole, paths), strict=True) if whole
+                }
         return self._files
 
     def _locate(self, index: int) -> tuple[int, Path]:
@@ -144,19 +159,33 @@ def split(ranges: Sequence[Range], length: int) -> list[Range]:
 
 
 def _range_of(path: Path) -> Range:
-    start, _, stop = path.name.removesuffix(SUFFIX).partition("-")
+    start, stop, _checksum = path.name.removesuffix(SUFFIX).split("-")
     return int(start), int(stop)
 
 
 def _open_shard(path: Path) -> Any:
-    return safe_open(path, framework="numpy")
+    try:
+        return safe_open(path, framework="numpy")
+    except (SafetensorError, OSError) as error:
+        raise StoreError(f"{path} is gone or damaged", "Run the command again: it makes what is missing.") from error
 
 
 def _is_whole(path: Path) -> bool:
     """A damaged shard counts as not there, so that it is made anew instead of spoiling a run."""
     try:
         _range_of(path)
-        with _open_shard(path):
-            return True
-    except (SafetensorError, OSError, ValueError):
+        state = path.stat()
+        checksum = _checksum_of(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        return path.name.endswith(f"-{checksum}{SUFFIX}")
+    except (OSError, ValueError):
         return False
+
+
+@lru_cache(maxsize=1 << 16)
+def _checksum_of(path: Path, *_: int) -> str:
+    """Computed once in a process, as long as nobody touches the file."""
+    checksum = 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            checksum = zlib.crc32(chunk, checksum)
+    return f"{checksum:08x}"

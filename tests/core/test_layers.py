@@ -17,7 +17,7 @@ PUBLIC_MODULES = {"kdkit", "kdkit.testing"}
 # From the ground up. A part imports only parts of the layers below it, wherever in a file the import stands.
 LAYERS = [
     {"errors"},
-    {"progress", "entry", "sample", "atomic", "launch", "workers"},
+    {"progress", "entry", "limits", "sample", "atomic", "launch", "workers"},
     {"hookspecs"},
     {"contracts"},
     {"store"},

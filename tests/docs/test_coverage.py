@@ -130,7 +130,8 @@ def test_every_component_and_option_of_the_bundled_plugins_is_described():
 
 
 @pytest.mark.parametrize(
-    "variable", ["KDKIT_HOME", "KDKIT_DISABLE_PLUGINS", "KDKIT_STRICT_PLUGINS", "KDKIT_TRACE_PLUGINS"]
+    "variable",
+    ["KDKIT_LARGEST_FILE", "KDKIT_HOME", "KDKIT_DISABLE_PLUGINS", "KDKIT_STRICT_PLUGINS", "KDKIT_TRACE_PLUGINS"],
 )
 def test_every_environment_variable_is_described(variable):
     assert variable in generate.command_line_page()

@@ -22,8 +22,8 @@ _MOST_EMPTY = 0.1
 # Change of area from frame to frame, of the median area: at least a share, and at low frame rates what a heart can do
 # in a second.
 _JUMP, _JUMP_PER_SECOND = 0.2, 9.0
-# Mean second difference of the area, of its mean, in percent; a heart that swings by 30 % and beats 150 times a minute
-# has 4740 / fps² of it.
+# Mean second difference of the area, of its mean, in percent; a heart that swings by 30 % and beats 150 times a
+# minute has 4740 / fps² of it.
 _TREMBLE, _BEATING = 5.0, 4740.0
 # Share of the ventricle's outline that lies within some pixels of the sector's edge, in the median frame.
 _EDGE_PIXELS, _MOST_AT_EDGE = 2, 0.12
@@ -34,7 +34,14 @@ _MOST_FRAMES = 16
 # Pixels with a probability that is neither, for each pixel of the outline: a sharp outline has 3 of them.
 _UNSURE, _WIDEST_BAND = (0.1, 0.9), 12.0
 
-_WEIGHTS = {"no-beat": 0.5, "implausible-area": 0.6, "area-jump": 0.4, "at-edge": 0.4, "low-contrast": 0.3, "trembles": 0.3}
+_WEIGHTS = {
+    "no-beat": 0.5,
+    "implausible-area": 0.6,
+    "area-jump": 0.4,
+    "at-edge": 0.4,
+    "low-contrast": 0.3,
+    "trembles": 0.3,
+}
 # Of what is said of the clip itself, and of an outline that is blurred all around.
 _OTHER_WEIGHT, _BLUR_WEIGHT = 0.3, 0.3
 

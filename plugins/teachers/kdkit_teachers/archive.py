@@ -11,16 +11,16 @@ import ast
 import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-from kdkit import WeightsError
+from kdkit_teachers.members import Members, RefusedError
+from kdkit_teachers.operators import is_allowed
 
+_OPERATOR = re.compile(r"torch\.ops\.(\w+)\.(\w+)\.(?!__)\w+")
 _TARGETS = re.compile(
-    r"torch\.ops\.(aten|prims|torchvision)\.(?!from_file|__)\w+\.(?!__)\w+"
-    r"|torch\.sym_(int|float|not|max|min|ite|sqrt)"
+    r"torch\.sym_(int|float|not|max|min|ite|sqrt)"
     r"|torch\._sym_sqrt"
     r"|_operator\.(add|sub|mul|floordiv|truediv|mod|pow|neg|pos|getitem|le|lt|ge|gt|eq|ne|and_|or_|xor)"
     r"|math\.(floor|ceil|trunc)"
@@ -47,39 +47,17 @@ _ARITHMETIC = (
 )
 
 
-def check_archive(path: Path) -> None:
-    """Raise :class:`kdkit.WeightsError` unless the archive holds one exported program and nothing that executes."""
+def check_archive(members: Members) -> None:
+    """Raise :class:`RefusedError` unless the archive holds one exported program and nothing that executes."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_all(_Members(archive))
-    except (_RefusedError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(
-            f"{path} was not loaded: {error}",
-            "Expected what torch.export.save writes for a model of torch's and torchvision's own operators; "
-            "export it again with a recent torch.",
-        ) from error
+        _check_all(members)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RefusedError(f"it is not what torch.export.save writes: {type(error).__name__}: {error}") from error
 
 
-class _RefusedError(Exception):
-    pass
-
-
-class _Members:
-    """The files of an archive by their names below its one folder; a file is read when it is asked for."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive = archive
-        self.names = {name.partition("/")[2]: name for name in archive.namelist()}
-        if len(self.names) != len(archive.namelist()):
-            raise _RefusedError("it holds several files of one name")
-
-    def read(self, name: str) -> bytes:
-        return self.archive.read(self.names[name])
-
-
-def _check_all(members: _Members) -> None:
+def _check_all(members: Members) -> None:
     _check_names(members)
-    for name in members.names:
+    for name in members.content:
         if name.startswith("models/"):
             _check_graph(json.loads(members.read(name)))
         elif name.startswith(("data/weights/", "data/constants/")) and name.endswith("_config.json"):
@@ -88,11 +66,11 @@ def _check_all(members: _Members) -> None:
             _check_tensors(members.read(name), name)
 
 
-def _check_names(members: _Members) -> None:
+def _check_names(members: Members) -> None:
     if members.read("archive_format") != b"pt2":
-        raise _RefusedError("it is no .pt2 archive")
-    if sum(name.startswith("models/") for name in members.names) != 1:
-        raise _RefusedError("it does not hold one exported program")
+        raise RefusedError("it is no .pt2 archive")
+    if sum(name.startswith("models/") for name in members.content) != 1:
+        raise RefusedError("it does not hold one exported program")
     known = ("models/", "data/weights/", "data/constants/", "data/sample_inputs/", "extra/", ".data/")
     known_files = (
         "archive_format",
@@ -102,16 +80,16 @@ def _check_names(members: _Members) -> None:
         ".format_version",
         ".storage_alignment",
     )
-    strange = [name for name in members.names if not name.startswith(known) and name not in known_files]
+    strange = [name for name in members.content if not name.startswith(known) and name not in known_files]
     if strange:
-        raise _RefusedError(f"it holds {strange[0]}: compiled programs are not taken")
+        raise RefusedError(f"it holds {strange[0]}: compiled programs are not taken")
 
 
-def _check_payloads(config: Any, members: _Members, folder: str) -> None:
+def _check_payloads(config: Any, members: Members, folder: str) -> None:
     for payload in config["config"].values():
         name = payload["path_name"]
         if not re.fullmatch(r"(weight|tensor)_\d+", name):
-            raise _RefusedError(f"it holds an object beside tensors, {name}")
+            raise RefusedError(f"it holds an object beside tensors, {name}")
         if payload["use_pickle"]:
             _check_tensors(members.read(f"{folder}/{name}"), name)
 
@@ -123,19 +101,24 @@ def _check_tensors(content: bytes, member: str) -> None:
     try:
         torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds of errors for what is damaged or refused
-        raise _RefusedError(f"{member} holds more than plain tensors, and reading it could execute code") from error
+        raise RefusedError(f"{member} holds more than plain tensors, and reading it could execute code") from error
 
 
 def _check_graph(program: Any) -> None:
     for guard in program.get("guards_code") or []:
         _check_expression(guard)
     for key, value in _texts(program):
-        if key == "target" and not _TARGETS.fullmatch(value):
-            raise _RefusedError(f"it calls {value[:60]!r}, which is no operator of a model")
+        if key == "target" and not _is_target(value):
+            raise RefusedError(f"it calls {value[:60]!r}, which is not on the list of a model's operators")
         if key == "name" and not _NAME.fullmatch(value):
-            raise _RefusedError(f"it has the name {value[:60]!r}")
+            raise RefusedError(f"it has the name {value[:60]!r}")
         if key == "expr_str":
             _check_expression(value)
+
+
+def _is_target(name: str) -> bool:
+    operator = _OPERATOR.fullmatch(name)
+    return is_allowed(operator[1], operator[2]) if operator else bool(_TARGETS.fullmatch(name))
 
 
 def _texts(node: Any) -> Iterator[tuple[str, str]]:
@@ -156,7 +139,7 @@ def _check_expression(text: str) -> None:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        raise _RefusedError(f"it holds the expression {text[:60]!r}") from error
+        raise RefusedError(f"it holds the expression {text[:60]!r}") from error
     # Texts may only name a symbol: others would be parsed as expressions, in their turn.
     symbols = {
         id(argument)
@@ -166,7 +149,7 @@ def _check_expression(text: str) -> None:
     }
     for node in ast.walk(tree):
         if not _is_arithmetic(node, id(node) in symbols):
-            raise _RefusedError(f"it holds the expression {text[:60]!r}")
+            raise RefusedError(f"it holds the expression {text[:60]!r}")
 
 
 def _is_arithmetic(node: ast.AST, is_symbol: bool) -> bool:

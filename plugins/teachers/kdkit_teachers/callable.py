@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from pydantic import field_validator
 
 from kdkit import ComponentOptions, Field, InputFile, KdkitError, Teacher, load_weights
 from kdkit_teachers.images import ModelActivation
+from kdkit_teachers.own_code import check_own, is_of_python
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +25,9 @@ class FromCallable(Teacher):
     A class is made with ``arguments`` and its weights are read from ``weights``; a function is called with each batch
     and ``arguments``. Either takes a tensor of raw samples, (batch, \\*sample shape), as they are stored, and returns
     logits (batch, \\*answer shape), float, or with ``activation`` probabilities. The path is resolved by importing,
-    never evaluated, and Python's own modules are refused; still, importing a module runs it, so look at this option
-    in recipes of others.
+    never evaluated; each part of it must be defined in the package that it begins with, and Python's own modules and
+    functions of libraries (``torch:save``) are refused. Still, importing a module runs it, so look at this option in
+    recipes of others.
 
     The answers are kept under the content of the module's own file; when code behind it changes, raise ``revision``.
     """
@@ -53,7 +54,9 @@ class FromCallable(Teacher):
             module, colon, name = path.partition(":")
             if not colon or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
                 raise ValueError("an import path package.module:name")
-            if module.partition(".")[0] in sys.stdlib_module_names:
+            if any(part.startswith("__") for part in name.split(".")):
+                raise ValueError("an import path into your own code: what begins with __ is Python's own")
+            if is_of_python(module):
                 raise ValueError("an import path into your own code: modules of Python itself are refused")
             return path
 
@@ -124,12 +127,13 @@ class FromCallable(Teacher):
         module, _, name = self.options.path.partition(":")
         try:
             found: Any = import_module(module)
-            for part in name.split("."):
-                found = getattr(found, part)
+            hops = [found := getattr(found, part) for part in name.split(".")]
         except Exception as error:  # a user's module may fail in any way when it is imported
             raise _unknown(self.options.path, error) from error
         if not callable(found):
             raise KdkitError(f"{self.options.path} is {type(found).__name__}, which cannot be called")
+        for hop in hops:
+            check_own(self.options.path, hop)
         return found
 
 

@@ -22,11 +22,19 @@ class Exported(ImageTeacher):
     Inputs and answers as the options say; by default RGB images (batch, height, width, 3), 0..255, scaled to 0..1,
     and logits (batch, classes) or (batch, height, width, classes). A plain pickle (``torch.save`` of a whole module)
     is refused: reading one executes whatever its author has written. TorchScript and .pt2 files hold programs, too,
-    in languages of their own; take them from those you trust.
+    in languages of their own: each is examined before torch reads it, and refused when it uses an operator that is
+    not on a list of those that only compute.
     """
+
+    incidental = frozenset({"trust"})
 
     class Options(ImageOptions):
         file: InputFile = Field(description="The .pt2 or TorchScript file; which one is seen from its content.")
+        trust: bool = Field(
+            False,
+            description="Load the program unexamined, as you would run a program of its author's. A run's manifest "
+            "records it.",
+        )
 
     @classmethod
     def example_options(cls, folder: Path) -> Mapping[str, Any]:
@@ -51,5 +59,5 @@ class Exported(ImageTeacher):
         from kdkit_teachers.networks import Adapted
         from kdkit_teachers.programs import load_program
 
-        network, batch = load_program(self.options.file)
+        network, batch = load_program(self.options.file, self.options.trust)
         return Adapted(network, self.options, batch)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import torch
 
 from kdkit import WeightsError, check_weights_file
 from kdkit_teachers.archive import check_archive
+from kdkit_teachers.members import Members, RefusedError
+from kdkit_teachers.scripted import check_script
 
 
 class Program(torch.nn.Module):
@@ -28,24 +30,38 @@ class Program(torch.nn.Module):
         return self.module(inputs)
 
 
-def load_program(path: Path) -> tuple[torch.nn.Module, int | None]:
+def load_program(path: Path, trust: bool = False) -> tuple[torch.nn.Module, int | None]:
     """The network in a .pt2 or TorchScript file, and how many inputs it takes at once where that is fixed.
 
-    Raises :class:`kdkit.WeightsError` when the file is damaged, of another kind, or could execute code.
+    Its program is examined before torch reads any of it, unless its author has your ``trust``. Raises
+    :class:`kdkit.WeightsError` when the file is damaged, of another kind, or uses an operator that is not allowed.
     """
     head = check_weights_file(path)
+    if not head.startswith(b"PK"):
+        raise _refused(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError) as error:
-        if head.startswith(b"PK"):
-            raise WeightsError(f"{path} is not whole: its end is missing", "Copy or download it again.") from error
-        raise _refused(path) from error
-    if "archive_format" in members:
-        return _exported(path)
-    if "constants.pkl" in members and any(name.startswith("code/") for name in members):
-        return _scripted(path), None
-    raise _refused(path)
+        members = Members(path)
+        kind = _kind(members)
+        if kind is None:
+            raise _refused(path)
+        if not trust:
+            (check_archive if kind == "exported" else check_script)(members)
+    except RefusedError as error:
+        raise WeightsError(
+            f"{path} was not loaded: {error}",
+            "Export it again with a recent torch, of torch's and torchvision's own operators; or, if you trust its "
+            "author as you would a program's, set teacher.trust=true.",
+        ) from error
+    file = members.repacked()
+    del members
+    return _exported(path, file) if kind == "exported" else (_scripted(path, file), None)
+
+
+def _kind(members: Members) -> str | None:
+    if "archive_format" in members.content:
+        return "exported"
+    is_script = "constants.pkl" in members.content and any(name.startswith("code/") for name in members.content)
+    return "scripted" if is_script else None
 
 
 def _refused(path: Path) -> WeightsError:
@@ -56,10 +72,9 @@ def _refused(path: Path) -> WeightsError:
     )
 
 
-def _exported(path: Path) -> tuple[torch.nn.Module, int | None]:
-    check_archive(path)
+def _exported(path: Path, file: io.BytesIO) -> tuple[torch.nn.Module, int | None]:
     try:
-        program = torch.export.load(path)
+        program = torch.export.load(file)
         module = program.module()
     except Exception as error:  # torch raises many kinds of errors for what is damaged or too new
         raise WeightsError(f"{path} is not a whole torch.export program: {_first_line(error)}") from error
@@ -71,11 +86,11 @@ def _exported(path: Path) -> tuple[torch.nn.Module, int | None]:
     return Program(module), first if isinstance(first, int) else None
 
 
-def _scripted(path: Path) -> torch.nn.Module:
+def _scripted(path: Path, file: io.BytesIO) -> torch.nn.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that TorchScript is deprecated is for those who write such files
-            module: torch.nn.Module = torch.jit.load(path, map_location="cpu")
+            module: torch.nn.Module = torch.jit.load(file, map_location="cpu")
     except Exception as error:  # as above
         raise WeightsError(f"{path} is not a whole TorchScript file: {_first_line(error)}") from error
     return module

@@ -23,15 +23,15 @@ from kdkit.pages.predictions import PAGE, write_page
 HOSTILE = """</script><img src=x onerror=alert("1")>&'"""
 ROWS = 2000
 
-browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path (Debian: apt install chromium)")
+browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path (apt install chromium)")
 
 
 class Leaves(Domain):
     """Leaf outlines."""
 
     item = "leaf"
-    flags = {"torn": "a part is missing", "dark": "it is hardly lit"}  # noqa: RUF012
-    columns = {"length": "length (mm)", "kind": "kind"}  # noqa: RUF012
+    flags = {"torn": "a part is missing", "dark": "it is hardly lit"}
+    columns = {"length": "length (mm)", "kind": "kind"}
 
 
 def result(number: int, **facts) -> FileResult:
@@ -83,7 +83,10 @@ def test_names_and_reasons_are_text_and_addresses_are_quoted(out):
     other = FileResult("/d/deeper/\udce9.avi", "", skipped=HOSTILE)
     write_page(out, HOSTILE, Leaves(), [hostile, other])
     text = (out / PAGE).read_text()
-    assert "<img" not in text and "onerror=alert(" not in text.replace("\\u0022", "").replace('\\"', '"').split("data")[0]
+    assert (
+        "<img" not in text
+        and "onerror=alert(" not in text.replace("\\u0022", "").replace('\\"', '"').split("data")[0]
+    )
     assert text.count("</script>") == 2
     row, unread = data_of(out)["rows"]
     assert row["name"] == f"{HOSTILE}.avi"[HOSTILE.rindex("/") + 1 :] or HOSTILE in row["name"]
@@ -106,7 +109,9 @@ def test_a_curve_keeps_its_shape_in_few_characters():
     points = np.frombuffer(bytes.fromhex(encode_curve(wave)), np.uint8)
     assert len(points) == 96 and points.max() == 255 and points.min() == pytest.approx(255 / 3, abs=2)
     assert encode_curve([0, 1, 2]) == "0080ff"
-    assert encode_curve([float("nan"), -3, 4]) == "0000ff" and encode_curve([]) == "" and encode_curve([0, 0]) == "0000"
+    assert (
+        encode_curve([float("nan"), -3, 4]) == "0000ff" and encode_curve([]) == "" and encode_curve([0, 0]) == "0000"
+    )
 
 
 STEPS = """
@@ -155,9 +160,13 @@ def many(out):
 
 
 def run_steps(around, folder):
-    """What the steps have seen. In real time, as videos know no other, so the browser is ended when it has said it."""
+    """What the steps have seen. Videos know real time only, so the browser is ended when it has said it."""
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    command += ["--enable-logging=stderr", "--allow-file-access-from-files", "--autoplay-policy=no-user-gesture-required"]
+    command += [
+        "--enable-logging=stderr",
+        "--allow-file-access-from-files",
+        "--autoplay-policy=no-user-gesture-required",
+    ]
     with subprocess.Popen([*command, around.as_uri()], stderr=subprocess.PIPE, text=True) as running:
         stop = threading.Timer(60, running.kill)
         stop.start()
@@ -175,9 +184,8 @@ def run_steps(around, folder):
 @browser
 def test_two_thousand_rows_are_searched_filtered_and_played(many, tmp_path):
     around = tmp_path / "around.html"
-    around.write_text(
-        f'<!DOCTYPE html><iframe style="width:1200px;height:900px" src="{many.name}"></iframe><script>{STEPS}</script>'
-    )
+    frame = f'<iframe style="width:1200px;height:900px" src="{many.name}"></iframe>'
+    around.write_text(f"<!DOCTYPE html>{frame}<script>{STEPS}</script>")
     seen = run_steps(around, tmp_path)
     by_doubt = sorted(range(ROWS - 3), key=lambda n: -(n * 7 % 1000))
     assert seen["first"] == [f"{n:04d}.avi" for n in by_doubt[: seen["built"]]]

@@ -111,14 +111,40 @@ def test_an_array_that_is_a_view_is_stored_as_it_looks(tmp_path):
     np.testing.assert_array_equal(store.read(0, "y"), array[:, ::-1])
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"garbage", lambda b: b[:-3], lambda b: b + b"\0"])
 def test_a_damaged_shard_counts_as_missing_and_can_be_made_again(store, damage):
-    path = store.folder / "00000004-00000006.safetensors"
-    path.write_bytes(path.read_bytes()[:-3] if damage is None else damage)
+    (path,) = store.folder.glob("00000004-00000006-*.safetensors")
+    path.write_bytes(damage(path.read_bytes()))
     again = ShardStore(store.folder)
     assert again.missing_ranges(0, 6) == [(4, 6)]
     again.write(4, records(4, 6))
     assert again.record(5).info == {"name": "s5"}
+
+
+def test_wherever_a_byte_is_off_a_shard_counts_as_missing(store):
+    (path,) = store.folder.glob("00000004-00000006-*.safetensors")
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :])
+        store.refresh()
+        assert store.missing_ranges(0, 6) == [(4, 6)]
+    path.write_bytes(whole)
+    store.refresh()
+    assert store.holds(0, 6)
+
+
+def test_a_shard_of_other_content_takes_the_place_of_one_of_the_same_records(store):
+    store.write(4, records(5, 7))
+    assert store.record(4).info == {"name": "s5"}
+    assert len(list(store.folder.iterdir())) == 3
+
+
+def test_a_shard_that_vanishes_while_it_is_read_is_one_clear_error(store):
+    assert store.holds(0, 6)
+    for path in store.folder.iterdir():
+        path.unlink()
+    with pytest.raises(StoreError, match=r"(?s)00000004-.*gone or damaged.*Run the command again"):
+        store.read(4, "inputs")
 
 
 def test_files_that_are_no_shards_are_left_alone(store):
@@ -215,7 +241,7 @@ def test_a_full_disk_gives_one_clear_error_and_leaves_nothing_half_written(mount
     large = [Record({"inputs": np.random.default_rng(0).integers(0, 255, 3_000_000).astype(np.uint8)})]
     with pytest.raises(StoreError, match=r"(?s)cannot write .*00000002-00000003.*No space left.*--out or KDKIT_HOME"):
         store.write(2, large)
-    assert [p.name for p in (disk / "samples").iterdir()] == ["00000000-00000002.safetensors"]
+    assert [p.name[:17] for p in (disk / "samples").iterdir()] == ["00000000-00000002"]
     assert store.missing_ranges(0, 3) == [(2, 3)]
 
 

@@ -104,3 +104,19 @@ def test_memory_stays_flat(student):
         stream.step(frame)
     assert sum(tensor.nbytes for tensor in stream.state.tensors) == before
     assert all(tensor.grad_fn is None for tensor in stream.state.tensors)
+
+
+@pytest.mark.slow
+def test_ten_thousand_frames_take_the_memory_of_a_few(student):
+    import psutil
+
+    stream, frames, process = student.stream(), clip(50, 32, 32), psutil.Process()
+    sizes = []
+    for step in range(10_000):
+        stream.step(frames[step % len(frames)])
+        if step % 1000 == 999:
+            sizes.append(process.memory_info().rss)
+    assert stream.state.frames == 10_000
+    assert sum(tensor.nbytes for tensor in stream.state.tensors) < 2**20
+    # Without gradients or history nothing is kept: less than a hundred bytes a frame, for allocators that fragment.
+    assert sizes[-1] - sizes[0] < 100 * 9000

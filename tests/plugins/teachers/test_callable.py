@@ -26,7 +26,20 @@ class Nested:
     def sums(inputs, factor=1):
         return factor * inputs.float().sum(1)
 
+import functools
+import os
+import os as disguised
+from os import system
+from subprocess import run as predict
+
+network = torch.nn.Linear(3, 2)
 value = 3
+part = functools.partial(Nested.sums, factor=2)
+hidden = functools.partial(os.system, "touch burst")
+
+
+class Borrowed:
+    system = staticmethod(os.system)
 """
 
 
@@ -96,3 +109,27 @@ def test_arguments_that_do_not_fit_are_told(code):
 def test_what_is_no_import_path_of_own_code_is_refused(path):
     with pytest.raises(ValidationError):
         FromCallable.Options(path=path)
+
+
+OUTSIDE = ["torch:os.system", "torch.nn:modules.module.torch.os.system", "torch:save", "numpy:save", "torch:hub.load"]
+BORROWED = ["disguised.system", "system", "predict", "hidden", "Borrowed.system", "torch.save", "os"]
+
+
+@pytest.mark.parametrize("path", [*OUTSIDE, *(f"own_teachers:{name}" for name in BORROWED)])
+def test_a_path_that_leads_out_of_own_code_is_refused(path, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KdkitError, match=r"leads out of your own code|function of a library|cannot be called"):
+        teacher(path).build()
+    assert not (tmp_path / "burst").exists()
+
+
+@pytest.mark.parametrize("path", ["own_teachers:Net.__init__", "own_teachers:Nested.sums.__globals__.get"])
+def test_what_is_pythons_own_is_refused(path, code):
+    with pytest.raises(ValidationError, match="what begins with __"):
+        teacher(path)
+
+
+def test_what_own_code_builds_of_a_library_is_own(code):
+    assert teacher("own_teachers:network").build()(torch.ones(1, 3)).shape == (1, 2)
+    assert teacher("own_teachers:part").build()(torch.ones(1, 3)).tolist() == [6]
+    assert teacher("torch.nn:Flatten").build()(torch.ones(1, 3, 2)).shape == (1, 6)

@@ -44,7 +44,7 @@ def write_mp4(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
                 encoder = _add_encoder(container, first, fps)
                 for picture in chain([first], map(_even, stream)):
                     # OpenCV's conversion takes a third of the time of FFmpeg's.
-                    planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
+                    planes: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
                     container.mux(encoder.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
                 container.mux(encoder.encode(None))
         except av.FFmpegError as error:

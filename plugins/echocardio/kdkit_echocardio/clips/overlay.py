@@ -47,7 +47,12 @@ def _pictures(
         event = "ED" if number in beats.ed else "ES" if number in beats.es else ""
         below = strip.copy()
         # Only the rows that the letters take: the others need not be copied.
-        write_parts(below[:_LETTERS], 8, 3, [(f"{number / fps:.2f} s   frame {number}   ", INK), (event, colour_of("student"))])
+        write_parts(
+            below[:_LETTERS],
+            8,
+            3,
+            [(f"{number / fps:.2f} s   frame {number}   ", INK), (event, colour_of("student"))],
+        )
         cv2.circle(below, points[number].tolist(), 4, INK, -1, cv2.LINE_AA)
         yield np.concatenate([picture, below])
 
