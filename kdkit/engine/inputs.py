@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kdkit.contracts.domain import Domain
+from kdkit.engine.prediction_log import digest_of
 
 # Bytes of a result's name before its end. Disks allow 255 in all; while a file is written its name is longer.
 LONGEST_STEM = 200
@@ -48,6 +49,25 @@ def choose_stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
         used_names.add(stem.casefold())
         stems[path] = out / stem
     return stems
+
+
+def find_copies(paths: Sequence[Path]) -> dict[str, str]:
+    """For each file whose content is that of one before it, that one. Only files of equal size are read for this."""
+    by_size: dict[int, list[Path]] = {}
+    for path in paths:
+        try:
+            by_size.setdefault(path.stat().st_size, []).append(path)
+        except OSError:  # reading it says why
+            continue
+    copies: dict[str, str] = {}
+    for size, equal in by_size.items():
+        originals: dict[str, str] = {}
+        for path in equal if size and len(equal) > 1 else ():
+            digest = digest_of(path)
+            original = originals.setdefault(digest, str(path)) if digest else str(path)
+            if original != str(path):
+                copies[str(path)] = original
+    return copies
 
 
 def _is_folder(path: Path) -> bool:

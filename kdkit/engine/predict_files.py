@@ -6,7 +6,7 @@ import itertools
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import torch
 
 from kdkit.contracts.component import file_digest, fingerprint_of
 from kdkit.engine.file_prediction import UNFINISHED, StudentAddress, address_of, predict_file, predict_with
-from kdkit.engine.inputs import choose_stems
-from kdkit.engine.prediction_log import FileResult, PredictionLog, digest_of, stamp_of
+from kdkit.engine.inputs import choose_stems, find_copies
+from kdkit.engine.prediction_log import FileResult, PredictionLog, digest_of, stamp_of, summary_row
 from kdkit.errors import UsageError
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
@@ -59,28 +59,37 @@ def predict_files(
 ) -> FilesOutcome:
     """Predict each file that the ``log`` lacks, and write the domain's files for it into the log's folder.
 
-    A file that cannot be read, or that the student cannot take, is skipped with its reason. On a processor many files
+    Of files of the same content the first is predicted; the others get its row, which names it. A file that cannot
+    be read, or that the student cannot take, is skipped with its reason. On a processor many files
     are shared among ``hardware.workers`` processes. Raises :class:`kdkit.errors.StoreError` when the folder cannot be
     written.
     """
     stems = choose_stems(paths, log.out)
     remaining = [path for path in paths if not log.has(path)]
+    copies = find_copies(remaining)
+    to_predict = [path for path in remaining if str(path) not in copies]
+    copies_of: dict[str, list[str]] = {}
+    for copy, original in copies.items():
+        copies_of.setdefault(original, []).append(copy)
     _remove_unfinished(log.out)
 
     def keep(result: FileResult) -> None:
         log.add(result)
         bar.advance()
+        for copy in copies_of.get(result.file, ()):
+            log.add(replace(result, file=copy, stamp=stamp_of(Path(copy)), items=0, duplicate_of=result.file))
+            bar.advance()
 
-    if remaining and _is_plain(hardware):
-        for result in _predict_on_processor(student, remaining, stems, hardware):
+    if to_predict and _is_plain(hardware):
+        for result in _predict_on_processor(student, to_predict, stems, hardware):
             keep(result)
-    elif remaining:
+    elif to_predict:
         from kdkit.engine.device_prediction import predict_on_device
 
-        predict_on_device(student, remaining, stems, hardware, log.out, keep)
+        predict_on_device(student, to_predict, stems, hardware, log.out, keep)
     results = log.results()
     return FilesOutcome(
-        rows=[{"file": result.file, **result.row} for result in results if not result.skipped],
+        rows=[summary_row(result) for result in results if not result.skipped],
         skipped=[(Path(result.file), result.skipped) for result in results if result.skipped],
         items=sum(result.items for result in results),
         kept=len(paths) - len(remaining),

@@ -89,7 +89,7 @@ class PredictionLog:
     def write_summary(self) -> None:
         """Write a row for every file so far: what the domain says of it, or the problem with it."""
         start = time.monotonic()
-        rows = [_summary_row(result) for result in self.results()]
+        rows = [summary_row(result) | {"problem": result.skipped} for result in self.results()]
         ordered_keys = dict.fromkeys(key for row in sorted(rows, key=lambda row: bool(row["problem"])) for key in row)
         last = [key for key in ("duplicate_of", "problem") if key in ordered_keys]
         columns = [key for key in ordered_keys if key not in last] + last
@@ -129,9 +129,10 @@ def stamp_of(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _summary_row(result: FileResult) -> dict[str, Any]:
+def summary_row(result: FileResult) -> dict[str, Any]:
+    """The file, what the domain says of it, and of which file it is a copy, if it is one."""
     duplicate = {"duplicate_of": result.duplicate_of} if result.duplicate_of else {}
-    return {"file": result.file, **result.row, **duplicate, "problem": result.skipped}
+    return {"file": result.file, **result.row, **duplicate}
 
 
 def _still_holds(result: FileResult, path: Path, there: set[str]) -> bool:
