@@ -115,8 +115,9 @@ def _loaders(
     experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     options, activation = arm.options, experiment.domain.activation
-    train = Windows(training, activation, options.window, arm.seed)
-    middle_windows = Windows(validation, activation, options.window, None)
+    cut = experiment.window_cut
+    train = Windows(training, activation, cut, arm.seed)
+    middle_windows = Windows(validation, activation, cut, None)
     # Windows are cut from memory-mapped files: worker processes would only add their start-up time.
     return (
         DataLoader(train, options.batch_size, sampler=ShuffledSampler(len(train), arm.seed), collate_fn=_stack_parts),
@@ -130,7 +131,8 @@ def _stack_parts(items: list[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, .
         if inputs.shape != shape:
             raise DataError(
                 f"samples of the shapes {tuple(shape)} and {tuple(inputs.shape)} cannot share a batch",
-                "Set training.window to the length of the shortest sample, or training.batch_size=1.",
+                "Set training.window to the length of the shortest sample, where the domain aligns its axes, or "
+                "training.batch_size=1.",
             )
     return tuple(torch.stack(parts) for parts in zip(*items, strict=True))
 

@@ -12,7 +12,7 @@ from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import CARD, WEIGHTS, write_student
-from kdkit.stages import ranks
+from kdkit.stages import generate, ranks
 
 NAME = "distill"
 
@@ -29,8 +29,9 @@ def is_whole(run: Run) -> bool:
 def check(run: Run) -> None:
     """Raises :class:`kdkit.errors.UsageError` for what the training would fail of.
 
-    That is a machine that lacks what the recipe's ``trainer`` asks for, or an objective that looks at a module which
-    a network does not have.
+    That is a machine that lacks what the recipe's ``trainer`` asks for, an objective that looks at a module which
+    a network does not have, or (:class:`kdkit.DataError`) a student that gives other logits for a window of the
+    inputs than belong to it.
     """
     if is_whole(run):
         return
@@ -41,6 +42,10 @@ def check(run: Run) -> None:
         from kdkit.engine.criterion import make_criterion
 
         make_criterion(run.experiment, run.experiment.student.build())
+    if run.experiment.window_cut is not None:
+        from kdkit.engine.windows import check_student_on_windows
+
+        check_student_on_windows(run.experiment, generate.first_inputs(run, run.evaluation.split.samples))
 
 
 def execute(run: Run) -> None:

@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+import numpy as np
+
 from kdkit.contracts.adversary import Adversary
+from kdkit.contracts.alignment import WindowCut
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
@@ -34,13 +37,23 @@ def check(run: Run) -> None:
 
     Looks at one sample of each kind, which is drawn where none is stored.
     """
-    window = run.experiment.recipe.training.window
-    if window is None:
+    cut = run.experiment.window_cut
+    if cut is None:
         return
     for arm in run.arms:
         if arm.training is not None:
             samples = arm.training.split.samples
-            _check_window(window, _sample_shape(run, samples), _name(run, samples))
+            _check_window(run, cut, first_inputs(run, samples).shape, _name(run, samples))
+
+
+def first_inputs(run: Run, samples: SampleSet) -> np.ndarray:
+    """The inputs of one sample of a set: a stored one's where there is any, else the first, which is drawn."""
+    if ranges := samples.store.ranges():
+        return samples.store.read(ranges[0][0], "inputs")
+    _check_count(samples, _name(run, samples))
+    with _name_generator_in_errors(samples.generator, (0, 1)):
+        (record,) = _records(samples.generator, samples.source_indices((0, 1)))
+    return record.arrays["inputs"]
 
 
 def execute(run: Run) -> None:
@@ -89,25 +102,21 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
         run.progress.say(NAME, what, f"{rejected} rejected for {samples.count} kept")
 
 
-def _check_window(window: int, shape: tuple[int, ...], name: str) -> None:
-    remedy = "Set training.window=null to train on whole samples"
-    if not shape:
-        raise DataError(f"training.window is {window}, but the samples of {name} have no axis to cut", f"{remedy}.")
-    if shape[0] < window:
-        raise DataError(
-            f"training.window is {window}, but the samples of {name} are {shape[0]} long",
-            f"{remedy}, or to {shape[0]} or less.",
-        )
-
-
-def _sample_shape(run: Run, samples: SampleSet) -> tuple[int, ...]:
-    """The shape of one sample's inputs: a stored one's where there is any."""
-    if ranges := samples.store.ranges():
-        return samples.store.read(ranges[0][0], "inputs").shape
-    _check_count(samples, _name(run, samples))
-    with _name_generator_in_errors(samples.generator, (0, 1)):
-        (record,) = _records(samples.generator, samples.source_indices((0, 1)))
-    return record.arrays["inputs"].shape
+def _check_window(run: Run, cut: WindowCut, shape: tuple[int, ...], name: str) -> None:
+    window, remedy = run.experiment.recipe.training.window, "Set training.window=null to train on whole samples"
+    for length, axis in zip(cut.lengths, cut.axes, strict=True):
+        if not axis.has_axis(shape, axis.input_axis):
+            raise DataError(
+                f"training.window is {window}, but the samples of {name}, {shape}, have no axis {axis.input_axis} to "
+                "cut",
+                f"{remedy}.",
+            )
+        longest = shape[axis.input_axis] // axis.inputs * axis.inputs
+        if longest < length:
+            raise DataError(
+                f"training.window is {window}, but the samples of {name} are {shape[axis.input_axis]} long",
+                f"{remedy}, or to {longest} or less." if longest else f"{remedy}.",
+            )
 
 
 def _check_count(samples: SampleSet, what: str) -> None:
