@@ -17,10 +17,11 @@ from kdkit.engine.file_prediction import UNFINISHED, StudentAddress, address_of,
 from kdkit.engine.inputs import choose_stems, find_copies
 from kdkit.engine.prediction_log import FileResult, PredictionLog, digest_of, stamp_of, summary_row
 from kdkit.errors import UsageError
+from kdkit.owner import process_start
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.student import WEIGHTS, TrainedStudent
-from kdkit.workers import map_in_processes, process_start, usable_cores
+from kdkit.workers import map_in_processes, usable_cores
 
 PRELOAD = ("kdkit.engine.file_prediction",)
 # A process needs some seconds to load torch; fewer files are predicted sooner without.
@@ -140,7 +141,7 @@ def _predict_in_processes(
     while remaining:
         calls = [(address, path, stems[path]) for path in remaining]
         try:
-            for result in map_in_processes(predict_file, calls, min(workers, len(calls)), PRELOAD):
+            for result in map_in_processes(predict_file, calls, min(workers, len(calls)), preload=PRELOAD):
                 del remaining[Path(result.file)]
                 yield result
         except BrokenProcessPool:

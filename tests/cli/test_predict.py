@@ -428,7 +428,7 @@ def test_a_file_that_kills_its_process_is_skipped_and_no_other(trained, clips, m
     student = load_student(trained).student
     paths = [clips / f"{name}.npy" for name in "abc"]
 
-    def pool(call, calls, workers):
+    def pool(call, calls, workers, preload=()):
         for arguments in calls:
             if arguments[1].stem == "b":
                 raise BrokenProcessPool
