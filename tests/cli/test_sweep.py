@@ -5,6 +5,7 @@ import json
 import os
 import signal
 
+import pytest
 from kdkit_cli import sweep_command
 from test_interruption import alive, wait_for, worker_of
 
