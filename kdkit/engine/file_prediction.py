@@ -6,7 +6,6 @@ Lightning is not imported here: a process that predicts files on a processor can
 from __future__ import annotations
 
 import mimetypes
-import os
 import shutil
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from kdkit.contracts.vocabulary import Preview
 from kdkit.engine.inference import infer_logits
 from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
 from kdkit.errors import DataError, KdkitError, StoreError
+from kdkit.owner import tag
 from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.runs.student import TrainedStudent, read_student
@@ -28,7 +28,7 @@ from kdkit.store.targets import activate
 
 # A sample, or the reason why it could not be read.
 SampleOrReason = Sample | str
-# Begins the name of the folder in which a file's results lie until all of them are whole; a process number follows.
+# Begins the name of the folder in which a file's results lie until all of them are whole; its process's tag follows.
 UNFINISHED = ".unfinished-"
 
 # What a process needs to load the student again: its folder, its domain's file, the domain's options.
@@ -91,7 +91,7 @@ def write_result(
     facts: dict[str, Any] = {"file": str(path), "digest": digest_of(path), "stamp": stamp_of(path)}
     if isinstance(sample, str) or isinstance(prediction, str):
         return FileResult(**facts, skipped=str(prediction))
-    unfinished = stem.parent / f"{UNFINISHED}{os.getpid()}"
+    unfinished = stem.parent / f"{UNFINISHED}{tag()}"
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from kdkit.engine.file_prediction import UNFINISHED, StudentAddress, address_of,
 from kdkit.engine.inputs import choose_stems, find_copies
 from kdkit.engine.prediction_log import FileResult, PredictionLog, digest_of, stamp_of, summary_row
 from kdkit.errors import UsageError
-from kdkit.owner import process_start
+from kdkit.owner import sweep
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.student import WEIGHTS, TrainedStudent
@@ -72,7 +71,7 @@ def predict_files(
     copies_of: dict[str, list[str]] = {}
     for copy, original in copies.items():
         copies_of.setdefault(original, []).append(copy)
-    _remove_unfinished(log.out)
+    sweep(log.out.glob(f"{UNFINISHED}*"))  # what killed processes had begun to write
 
     def keep(result: FileResult) -> None:
         log.add(result)
@@ -105,14 +104,6 @@ def _key(student: TrainedStudent) -> str:
         domain=student.domain.fingerprint(),
         outputs=student.domain.options.model_dump(mode="json"),
     )
-
-
-def _remove_unfinished(out: Path) -> None:
-    """Remove what processes that were killed had begun to write."""
-    for folder in out.glob(f"{UNFINISHED}*"):
-        number = folder.name.removeprefix(UNFINISHED)
-        if not number.isdecimal() or process_start(int(number)) is None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_plain(hardware: Hardware) -> bool:

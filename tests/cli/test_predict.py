@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kdkit.atomic import write_sealed
+from kdkit.owner import tag
 
 
 @pytest.fixture
@@ -531,11 +532,13 @@ def test_a_full_disk_ends_the_command_and_loses_nothing(trained, clips, cli, tmp
 
 def test_what_a_killed_command_had_begun_to_write_is_removed(trained, clips, cli, tmp_path):
     out = tmp_path / "out"
-    for folder in (".unfinished-999999999", f".unfinished-{os.getppid()}"):
+    own = f".unfinished-{tag()}"
+    dead = own.replace(f"-{os.getpid()}-", "-999999999-")
+    for folder in (own, dead):
         (out / folder).mkdir(parents=True)
         (out / folder / "x.npz").write_bytes(b"half")
-    assert cli("predict", trained, clips, "--out", out).code == 0
-    assert [path.name for path in out.glob(".unfinished-*")] == [f".unfinished-{os.getppid()}"]
+    assert dead != own and cli("predict", trained, "nothing.npy", "--out", out).code == 1
+    assert [path.name for path in out.glob(".unfinished-*")] == [own]
 
 
 def test_the_page_is_there_after_an_interruption_and_names_what_was_not_read(
