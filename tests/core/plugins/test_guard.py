@@ -5,7 +5,7 @@ import pytest
 
 from kdkit import DataError, KdkitError, Metric, Sample
 from kdkit.contracts.component import Origin
-from kdkit.engine.predict_files import _read_sample
+from kdkit.engine.file_prediction import read_sample
 from kdkit.evaluation.metric_update import update_metric
 from kdkit.plugins.guard import describe_error, name_component, title_of
 
@@ -67,8 +67,10 @@ def test_a_reader_that_fails_skips_its_file_with_the_reason(toy, tmp_path):
         raise IndexError("a fault of the reader")
 
     domain.read = read
-    reason = _read_sample(domain, tmp_path / "a.npy")
-    assert reason.startswith("the domain toy (kdkit-toy 0.1) failed to read it: IndexError: a fault of the reader")
+    reason = read_sample(domain, tmp_path / "a.npy")
+    assert reason.startswith(
+        "it cannot be read: IndexError: a fault of the reader, in the domain toy (kdkit-toy 0.1)"
+    )
     assert "test_guard.py" in reason
 
 
