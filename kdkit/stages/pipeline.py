@@ -58,26 +58,35 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     if start > stop:
         raise UsageError(f"--from {first} comes after --until {last}")
     _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
+    stages = STAGES[start : stop + 1]
+    if first is None and _is_finished(run, stages):
+        return []  # without a lock: what is finished may lie where nothing can be written
     with ranks.take_part(run):
-        for stage in STAGES[start : stop + 1]:
+        for stage in stages:
             stage.check(run)
         if first and ranks.rank() == 0:
             run.folder.forget(_keys(STAGES[start:], run))
             for stage in STAGES[start:]:
                 stage.discard(run)
-        return _bring_up_to_date(STAGES[start : stop + 1], run)
+        return _bring_up_to_date(stages, run)
 
 
 def run_stage(run: Run, name: str) -> list[str]:
     """Run this stage alone if it is not whole; its name in a list, or nothing. Raises as :func:`run_stages` does."""
     position = _position(name)
     _require_whole(run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first.")
+    stage = STAGES[position]
+    if _is_finished(run, [stage]):
+        return []
     with ranks.take_part(run):
-        stage = STAGES[position]
         if stage.is_whole(run):
             return []
         stage.check(run)
         return _bring_up_to_date([stage], run)
+
+
+def _is_finished(run: Run, stages: list[Stage]) -> bool:
+    return run.folder.is_recorded() and all(stage.is_whole(run) for stage in stages)
 
 
 def _bring_up_to_date(stages: list[Stage], run: Run) -> list[str]:

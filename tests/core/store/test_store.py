@@ -1,6 +1,5 @@
 """The store: what is written is read back, what is damaged counts as missing, and a failing disk leaves no halves."""
 
-import subprocess
 import threading
 
 import numpy as np
@@ -37,27 +36,6 @@ def store(tmp_path):
     store.write(4, records(4, 6))
     store.write(10, records(10, 12))
     return store
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """Mount a small disk of its own; the test is skipped where that is not permitted."""
-    folders = []
-
-    def mount(options):
-        folder = tmp_path / f"disk{len(folders)}"
-        folder.mkdir()
-        process = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
-        )
-        if process.returncode:
-            pytest.skip(f"mounting is not permitted here: {process.stderr.strip()}")
-        folders.append(folder)
-        return folder
-
-    yield mount
-    for folder in folders:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_missing_ranges_are_those_that_no_shard_holds(store):
