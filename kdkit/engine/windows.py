@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from kdkit.contracts.vocabulary import Activation
+from kdkit.errors import DataError
 from kdkit.runs.run import LabelledSplit
 from kdkit.store.targets import NAME, WEIGHT, decode_targets, decode_weight
 
@@ -36,12 +37,23 @@ class Windows(Dataset[tuple[torch.Tensor, ...]]):
     def __getitem__(self, item: int) -> tuple[torch.Tensor, ...]:
         index = self.part.split.start + item
         samples, targets = self.part.split.samples.store, self.part.targets
-        window = self._window(index, samples.length(index, "inputs")) if self.length else None
+        window = None
+        if self.length:
+            window = self._window(index, samples.length(index, "inputs"))
+            self._check_length(index)
         target = decode_targets(targets.read(index, NAME, window), self.activation)
         parts = [samples.read(index, "inputs", window), target]
         if self.has_weights:
             parts.append(decode_weight(targets.read(index, WEIGHT, window)))
         return tuple(torch.from_numpy(part) for part in parts)
+
+    def _check_length(self, index: int) -> None:
+        frames, answers = self.part.split.samples.store.length(index, "inputs"), self.part.targets.length(index, NAME)
+        if frames != answers:
+            raise DataError(
+                f"sample {index} is {frames} long and its target {answers}: no window can be cut of both",
+                "Set training.window=null, or choose a teacher that gives as many frames as it is given.",
+            )
 
     def _window(self, index: int, available: int) -> slice:
         assert self.length is not None

@@ -155,6 +155,22 @@ def test_class_logits_are_kept_so_that_any_temperature_can_follow():
     np.testing.assert_array_equal(huge, [[1.0, 0.0]])
 
 
+@pytest.mark.parametrize("largest", [65504.0, 65505.0, 1e6, 3e38])
+def test_class_logits_beyond_half_precision_are_kept_in_single(largest):
+    logits = torch.tensor([[largest, -largest, 1.0]], dtype=torch.float64)
+    kept = encode_logits(logits, "softmax")
+    assert kept.dtype == (np.float16 if largest <= 65504 else np.float32)
+    np.testing.assert_allclose(decode_targets(kept, "softmax")[0, :2], [largest, -largest], rtol=1e-6)
+    np.testing.assert_array_equal(decode_prediction(kept, "softmax"), [[1, 0, 0]])
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", "identity"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e39])
+def test_logits_that_are_not_finite_are_refused(value, activation):
+    with pytest.raises(DataError, match="not finite in single precision"):
+        encode_logits(torch.tensor([0.0, value], dtype=torch.float64), activation)
+
+
 def test_a_prediction_is_kept_as_the_logits_behind_it_are():
     mask = np.array([[0.0, 1.0], [0.25, 1.0]], np.float32)
     assert encode_prediction(mask, "sigmoid").tolist() == [[0, 255], [64, 255]]
