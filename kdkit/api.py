@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,7 @@ def run(
     first: str | None = None,
     last: str | None = None,
     only: str | None = None,
+    profile: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Bring a run up to date: what is whole is skipped, what was cut off goes on where it stopped.
@@ -81,11 +83,12 @@ def run(
     domain's default. ``settings``: ``path.to.key=value`` each. ``out``: the run's folder; by default one below
     ``KDKIT_HOME`` (else ``runs``) that is named after the recipe. ``first``: make this stage and what follows again;
     ``last``: stop after this stage; ``only``: this stage alone, if it is not whole; what comes before must be.
+    ``profile``: write where the time went to ``profile.html`` and ``profile.json`` in the run's folder.
 
     Raises :class:`kdkit.KdkitError` with every fault of the recipe.
     """
     pending_run = prepare_run(domain, config, settings, out, progress)
-    return finish_run(pending_run, first, last, only)
+    return finish_run(pending_run, first, last, only, profile=profile)
 
 
 def prepare_run(
@@ -107,13 +110,17 @@ def prepare_run(
     return Run(experiment, folder, home() / "store", progress or Silence())
 
 
-def finish_run(run: Run, first: str | None = None, last: str | None = None, only: str | None = None) -> RunResult:
+def finish_run(
+    run: Run, first: str | None = None, last: str | None = None, only: str | None = None, *, profile: bool = False
+) -> RunResult:
     """Run the stages that are not whole; see :func:`run`."""
     from kdkit.evaluation.outcome import read_scores
     from kdkit.runs.folder import STUDENT
     from kdkit.stages.pipeline import run_stage, run_stages
+    from kdkit.stages.profiled import profiled
 
-    stages = run_stage(run, only) if only else run_stages(run, first, last)
+    with profiled(run) if profile else nullcontext():
+        stages = run_stage(run, only) if only else run_stages(run, first, last)
     folder = run.folder
     try:
         scores, differences = read_scores(folder.scores_file)

@@ -4,6 +4,7 @@ of its own."""
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -151,3 +152,16 @@ def toy_run() -> Callable[..., Run]:
 def prepare(toy: Path, toy_run: Callable[..., Run]) -> Callable[..., Run]:
     """A run of the toy domain, with settings as ``--set`` takes them, ready for the stages."""
     return partial(toy_run, toy)
+
+
+@pytest.fixture
+def limited_memory() -> Iterator[None]:
+    """An address space of 4 GB beyond what the process has when the test begins."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        pytest.skip("the address space of a process is limited on Linux alone")
+    size = int(statm.read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size + (4 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)

@@ -115,6 +115,9 @@ NAMES = [
     ("é" * 125).encode(),
     ("é" * 124 + "e").encode(),
     b"x" * 251,
+    b".",
+    b"..",
+    b"...",
 ]
 
 
@@ -123,16 +126,20 @@ def test_whatever_a_file_is_called_it_is_predicted_once(trained, clips, cli, tmp
     paths = [clips / f"{os.fsdecode(name)}.npy" for name in NAMES]
     for path in paths:
         path.write_bytes(data)
+    before = {path.name for path in tmp_path.iterdir()}
     (clips / f"{os.fsdecode(NAMES[0])} empty.npy").touch()
     out = tmp_path / "out"
     log = tmp_path / "log"
-    result = cli("predict", trained, clips, "--out", out, "--log-file", log)
+    # Files that are hidden because of a point before their names are meant only where they are named.
+    inputs = [clips, *(path for path in paths if path.name.startswith("."))]
+    result = cli("predict", trained, *inputs, "--out", out, "--log-file", log)
     assert result.code == 0, result.err
+    assert {path.name for path in tmp_path.iterdir()} == before | {"out", "log"}  # nothing beside --out
     assert "lat\\udce9n empty.npy (" in result.err and "\x1b" not in result.err + log.read_text()
     assert len({file.name.casefold() for file in out.glob("*.npz")}) == len(NAMES) + 3
     assert len(rows(out)) == len(NAMES) + 4
     first = len(predictions)
-    assert f"{len(NAMES) + 3} files predicted before" in cli("predict", trained, clips, "--out", out).out
+    assert f"{len(NAMES) + 3} files predicted before" in cli("predict", trained, *inputs, "--out", out).out
     assert len(predictions) == first + 1  # the empty one is tried again
 
 

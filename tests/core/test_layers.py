@@ -19,7 +19,7 @@ LAYERS = [
     {"errors"},
     {"progress", "entry", "limits", "sample", "atomic", "launch", "workers"},
     {"hookspecs"},
-    {"contracts"},
+    {"contracts", "profiling"},
     {"store"},
     {"plugins"},
     {"recipe"},
