@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from kdkit.errors import DataError
 from kdkit.sample import Sample
 
+# Axes of so many items at most are taken for channels: the last one, or the first, which may be time as well.
+MOST_CHANNELS = {-1: 8, 0: 3}
+
 
 def check_sample(index: int, sample: Sample) -> None:
-    """Raises :class:`DataError` for inputs that are not finite, or of which a part is a truth array of the sample.
+    """Raises :class:`DataError` for inputs that are not finite, or of which a channel is a truth array of the sample.
 
-    Such a student would learn to copy: what it is given in training must not hold what it is measured by.
+    Such a student would learn to copy: what it is given in training must not hold what it is measured by. Inputs that
+    are as a whole what is to be found (white shapes on black) are an easy task, and no mistake.
     """
     inputs = sample.inputs
     if inputs.dtype.kind in "fc" and not np.isfinite(inputs).all():
         raise DataError(f"the inputs of sample {index} are not all finite")
     for name, truth in sample.truth.items():
-        if truth.size > 1 and any(_is_copy(part, truth) for part in _parts(inputs, truth)):
-            raise DataError(
-                f"the inputs of sample {index} hold its truth {name!r}",
-                "Leave it out of the inputs: a student would be trained on what it is measured by.",
-            )
+        for axis, most in MOST_CHANNELS.items():
+            if _has_channel(inputs, axis, most, truth):
+                raise DataError(
+                    f"the inputs of sample {index} hold its truth {name!r}",
+                    "Leave it out of the inputs: a student would be trained on what it is measured by.",
+                )
 
 
-def _parts(inputs: np.ndarray, truth: np.ndarray) -> Iterator[np.ndarray]:
-    """The inputs, and each channel along their last axis or any other, where it has the shape of the truth."""
-    if inputs.shape == truth.shape:
-        yield inputs
-    for axis in range(inputs.ndim):
-        if inputs.shape[:axis] + inputs.shape[axis + 1 :] == truth.shape:
-            yield from np.moveaxis(inputs, axis, 0)
+def _has_channel(inputs: np.ndarray, axis: int, most: int, truth: np.ndarray) -> bool:
+    """Whether some of the channels along an axis are the truth, and others are not."""
+    if inputs.ndim != truth.ndim + 1 or truth.ndim < 2 or not 2 <= inputs.shape[axis] <= most:
+        return False
+    channels = np.moveaxis(inputs, axis, 0)
+    if channels.shape[1:] != truth.shape:
+        return False
+    copies = [_is_copy(channel, truth) for channel in channels]
+    return any(copies) and not all(copies)
 
 
 def _is_copy(part: np.ndarray, truth: np.ndarray) -> bool:

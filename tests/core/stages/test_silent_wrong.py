@@ -118,10 +118,11 @@ MASK = (IMAGE > 128).astype(np.uint8)
     [
         (Sample(np.array([1.0, np.nan])), "inputs of sample 3 are not all finite"),
         (Sample(np.array([1.0, np.inf], np.float16)), "inputs of sample 3 are not all finite"),
-        (Sample(MASK, {"mask": MASK}), "hold its truth 'mask'"),
-        (Sample(MASK * 255, {"mask": MASK}), "hold its truth 'mask'"),
         (Sample(np.stack([IMAGE, 255 - 255 * MASK], -1), {"mask": MASK.astype(bool)}), "hold its truth 'mask'"),
         (Sample(np.stack([IMAGE, MASK]), {"mask": MASK}), "hold its truth 'mask'"),
+        (Sample(MASK * 255, {"mask": MASK}), ""),
+        (Sample(np.stack([MASK] * 3, -1), {"mask": MASK}), ""),
+        (Sample(MASK, {"mask": MASK[1]}), ""),
         (Sample(IMAGE, {"mask": MASK, "ef": np.array(61.0)}), ""),
         (Sample(IMAGE, {"mask": np.zeros_like(MASK), "none": np.zeros((0, 2)), "ef": np.array(np.nan)}), ""),
         (Sample(np.zeros_like(MASK), {"mask": MASK}), ""),
