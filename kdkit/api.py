@@ -5,7 +5,6 @@ Nothing is printed: a :class:`kdkit.Progress` that is handed in receives what go
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdkit.errors import DataError, KdkitError, StoreError, UsageError, did_you_mean
 from kdkit.progress import Progress, Silence
+from kdkit.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -336,7 +336,7 @@ def evaluate(
     if loaded_teacher is not None and loaded_teacher.network is not None:
         networks, names = {"teacher": loaded_teacher.network} | networks, {"teacher": loaded_teacher.name} | names
     with (
-        tempfile.TemporaryDirectory(prefix="kdkit-evaluate-") as scratch,
+        scratch_folder("evaluate") as scratch,
         (progress or Silence()).work("evaluate", data.name, source.count() or 0, "samples") as bar,
     ):
         result = score_models(
@@ -346,7 +346,7 @@ def evaluate(
             selected_metrics,
             _one_device(hardware),
             0,
-            Path(scratch),
+            scratch,
             bar,
             pictures=out is not None,
         )

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from kdkit.errors import StoreError
+from kdkit.owner import tag
 
-# After the number of the process that writes it.
+# After the tag of the process that writes it.
 PARTIAL = ".partial"
 # The key in a sealed file under which the digest of everything else in it stands.
 SEAL = "digest"
@@ -27,7 +28,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Raises :class:`StoreError` when the disk is full or read-only.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{path.name}.{tag()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdkit_cli.commands import Command, HardwareCommand, hardware_settings
+from kdkit_cli.commands import HardwareCommand, hardware_settings
 from kdkit_cli.options import (
     ConfigOption,
     DomainArgument,
@@ -20,6 +20,7 @@ from kdkit_cli.options import (
     SetOption,
     seed_settings,
 )
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.api import RunResult
@@ -50,7 +51,7 @@ _STAGES = {
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("run", cls=HardwareCommand)(run)
-    app.command("generate", cls=Command)(generate)
+    app.command("generate", cls=HardwareCommand)(generate)
     for stage, text in _STAGES.items():
         command = app.command(
             stage, cls=HardwareCommand, help=f"{text} Earlier stages that are not whole are run first."
@@ -129,6 +130,7 @@ def execute(
     from kdkit_cli.console import RichProgress, escape, note
 
     start = time.monotonic()
+    current.keeps_work = True
     main = ranks.rank() == 0
     progress: Progress = RichProgress() if main else Silence()
     pending_run = prepare_run(domain, config, [*settings, *hardware_settings()], out, progress)

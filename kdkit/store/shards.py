@@ -21,12 +21,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kdkit.atomic import write_bytes
-from kdkit.errors import StoreError
+from kdkit.errors import DataError, StoreError
 
 SUFFIX = ".safetensors"
 SHARD_BYTES = 8_000_000
 MOST_RECORDS = 1024
 MOST_OPEN = 256
+STORED_TYPES = (
+    *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "float32", "float64", "complex64"),
+)
 CHUNK = 1 << 20
 # Checksums are computed outside of Python's lock; more threads than this wait for the disk.
 THREADS = 4
@@ -74,13 +78,16 @@ class ShardStore:
         return not self.missing_ranges(start, stop)
 
     def write(self, start: int, records: Sequence[Record]) -> None:
-        """Write one shard with the indices from ``start`` on. Raises :class:`StoreError` when it cannot."""
+        """Write one shard with the indices from ``start`` on.
+
+        Raises :class:`DataError` for what a shard cannot hold, and :class:`StoreError` when it cannot be written.
+        """
         arrays = {
-            f"{start + i}.{name}": np.ascontiguousarray(array).reshape(np.shape(array))
+            f"{start + i}.{name}": _storable(name, array)
             for i, record in enumerate(records)
             for name, array in record.arrays.items()
         }
-        data = save(arrays, {"infos": json.dumps([dict(record.info) for record in records])})
+        data = save(arrays, {"infos": f"[{', '.join(_info_text(record.info) for record in records)}]"})
         name = f"{start:08d}-{start + len(records):08d}-"
         path = self.folder / f"{name}{zlib.crc32(data):08x}{SUFFIX}"
         write_bytes(path, data)
@@ -89,8 +96,8 @@ class ShardStore:
                 other.unlink(missing_ok=True)
         self.refresh()
 
-    def read(self, index: int, name: str, window: slice | None = None) -> np.ndarray:
-        """One array of a record; ``window`` cuts its first axis, and only that part is read from the disk."""
+    def read(self, index: int, name: str, window: tuple[slice, ...] | None = None) -> np.ndarray:
+        """One array of a record; ``window`` cuts its axes, and only that part is read from the disk."""
         shard, key = self._shard_of(index), f"{index}.{name}"
         return shard.get_tensor(key) if window is None else shard.get_slice(key)[window]
 
@@ -98,9 +105,9 @@ class ShardStore:
         """Whether a record holds this array."""
         return f"{index}.{name}" in self._shard_of(index).keys()  # noqa: SIM118  # it is no mapping
 
-    def length(self, index: int, name: str) -> int:
-        """The length of an array's first axis, without reading it."""
-        return int(self._shard_of(index).get_slice(f"{index}.{name}").get_shape()[0])
+    def shape(self, index: int, name: str) -> tuple[int, ...]:
+        """The shape of an array, without reading it."""
+        return tuple(self._shard_of(index).get_slice(f"{index}.{name}").get_shape())
 
     def record(self, index: int) -> Record:
         """Everything that is kept of one index."""
@@ -145,6 +152,27 @@ class ShardStore:
                 self._shards.clear()
             self._shards[path] = _open_shard(path)
         return self._shards[path]
+
+
+def _storable(name: str, array: Any) -> np.ndarray:
+    """The array as safetensors takes it: contiguous, of numbers."""
+    try:
+        whole = np.ascontiguousarray(array).reshape(np.shape(array))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} is a {type(array).__name__}, which makes no array: {error}") from error
+    if whole.dtype.newbyteorder("=") not in STORED_TYPES:
+        kinds = ", ".join(STORED_TYPES)
+        raise DataError(f"{name} is an array of {whole.dtype}, which is not stored", f"Convert it to one of {kinds}.")
+    return whole
+
+
+def _info_text(info: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(info))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"info {dict(info)!r:.120} cannot be kept: {error}", "Put text, Python numbers and lists into it."
+        ) from error
 
 
 def shard_length(record: Record) -> int:

@@ -54,13 +54,41 @@ def test_a_record_that_is_not_there_is_named(store):
         store.read(7, "inputs")
 
 
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array(["a"]), "inputs is an array of <U1"),
+        (np.array([None]), "inputs is an array of object"),
+        (np.zeros(2, np.complex128), "inputs is an array of complex128.*Convert it to one of .*float32"),
+        ([[1, 2], [3]], "inputs is a list, which makes no array"),
+        ({"a": 1}, "inputs is an array of object"),
+    ],
+)
+def test_what_no_shard_can_hold_is_refused_by_name(tmp_path, array, message):
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        ShardStore(tmp_path).write(0, [Record({"inputs": array})])
+    assert not list(tmp_path.iterdir())
+
+
+def test_info_that_is_not_plain_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"info .* cannot be kept: .*not JSON serializable"):
+        ShardStore(tmp_path).write(0, [Record({"x": np.zeros(2)}, {"age": np.int64(3)})])
+
+
+@pytest.mark.parametrize("array", [np.float32(3), np.arange(3, dtype=">f4"), np.zeros((0, 3)), [[1, 2], [3, 4]]])
+def test_scalars_lists_and_any_byte_order_are_kept_as_arrays(tmp_path, array):
+    store = ShardStore(tmp_path)
+    store.write(0, [Record({"x": array})])
+    np.testing.assert_array_equal(store.read(0, "x"), array)
+
+
 def test_a_window_is_that_part_of_the_array(tmp_path):
     store = ShardStore(tmp_path)
     array = np.arange(60, dtype=np.float32).reshape(10, 3, 2)
     store.write(3, [Record({"x": array}), Record({"x": -array})])
-    np.testing.assert_array_equal(store.read(4, "x", slice(2, 7)), -array[2:7])
+    np.testing.assert_array_equal(store.read(4, "x", (slice(2, 7), slice(None), slice(1))), -array[2:7, :, :1])
     np.testing.assert_array_equal(store.read(3, "x"), array)
-    assert store.length(3, "x") == 10
+    assert store.shape(3, "x") == (10, 3, 2)
 
 
 def test_samples_come_back_as_they_were_with_truth_and_info(tmp_path):
