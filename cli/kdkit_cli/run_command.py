@@ -157,6 +157,9 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     judgement = verdict(outcome)
     out.print(f"  [bold]{escape(judgement.headline)}[/]")
     out.print(f"  {escape(judgement.numbers)}")
+    for about, sentences in outcome.doubts.items():
+        for sentence in sentences:
+            out.print(f"  doubtful ({about}): {escape(sentence)}")
     out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item))
     generators = (run.experiment.generator, run.experiment.evaluation_generator)
     synthetic = all(generator is None or generator.synthetic for generator in generators)

@@ -19,6 +19,7 @@ from kdkit.plugins.guard import name_component, title_of
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.run import Run
 from kdkit.stages import disjoint, ranks
+from kdkit.stages.sample_check import check_sample
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 from kdkit.workers import map_in_processes, usable_cores
@@ -205,10 +206,12 @@ def make_shard(generator: Generator, store: ShardStore, first: int, indices: Seq
 
 
 def _records(generator: Generator, indices: Sequence[int]) -> list[Record]:
-    records = [to_record(sample) for sample in generator.generate(indices)]
-    if len(records) != len(indices):
-        raise DataError(f"it made {len(records)} samples instead of {len(indices)}")
-    return records
+    samples = list(generator.generate(indices))
+    if len(samples) != len(indices):
+        raise DataError(f"it made {len(samples)} samples instead of {len(indices)}")
+    for index, sample in zip(indices, samples, strict=True):
+        check_sample(index, sample)
+    return [to_record(sample) for sample in samples]
 
 
 @contextmanager

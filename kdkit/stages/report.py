@@ -21,7 +21,7 @@ from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 5
+FORMAT = 6
 
 
 def fingerprint(run: Run) -> str:
