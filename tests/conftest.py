@@ -3,6 +3,7 @@ of its own."""
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
 import resource
 import shutil
@@ -33,6 +34,7 @@ KDKIT = Path(sys.executable).with_name("kdkit")
 def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What tests and their processes take for temporary files lies in a folder that is removed with the session."""
     folder = tmp_path_factory.mktemp("tmp")
+    multiprocessing.util.get_temp_dir()  # its own lives as long as this process, and removes itself
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TMPDIR", str(folder))
         patched.setattr(tempfile, "tempdir", str(folder))
@@ -123,6 +125,27 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a small disk of its own; the test is skipped where that is not permitted."""
+    folders: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk{len(folders)}"
+        folder.mkdir()
+        process = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
+        )
+        if process.returncode:
+            pytest.skip(f"mounting is not permitted here: {process.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,8 @@ class ScoringResult:
 
     ``scores``: model, group, metric to score; the group "all" comes first. Where people can be measured in a model's
     place, "humans" is the last model. ``rows``: one for each sample, model and group, with each metric's value and
-    cases: :class:`CaseTable`. ``unlabelled``: samples without any truth, where every metric needs one. ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all
+    cases: :class:`CaseTable`. ``unlabelled``: samples without any truth, where every metric needs one.
+    ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all
     samples together. ``differences``: of all samples, see :func:`judge_differences`, with the domain's margins.
     """
 

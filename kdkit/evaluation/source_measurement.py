@@ -16,6 +16,7 @@ from kdkit.errors import DataError
 from kdkit.evaluation.grouped_metrics import ALL
 from kdkit.evaluation.metric_update import measure_cases
 from kdkit.evaluation.prediction_cache import PredictionCache
+from kdkit.plugins.guard import describe_error, place_of, title_of
 from kdkit.runs.folder import TEACHER
 from kdkit.sample import Sample
 
@@ -100,6 +101,8 @@ def read_sample(source: Generator, index: int) -> Sample | str:
         return next(iter(source.generate([index])))
     except DataError as error:
         return error.line
+    except Exception as error:  # a source may fail in any way on one recording
+        return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error)}"
 
 
 def is_measurable(sample: Sample, metrics: Mapping[str, Metric]) -> bool:

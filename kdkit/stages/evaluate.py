@@ -11,12 +11,13 @@ from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.metric import Score
 from kdkit.evaluation.case_table import CaseTable
+from kdkit.evaluation.doubts import Doubts
 from kdkit.evaluation.judgement import judge_differences
 from kdkit.evaluation.measurement import StoredPredictions, measure_each, teachers_of, worker_count
-from kdkit.evaluation.outcome import DIFFERENCES
+from kdkit.evaluation.outcome import DIFFERENCES, read_histories
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import Predictions, predictions_by_seed
-from kdkit.runs.folder import HUMANS, TEACHER
+from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
 from kdkit.runs.run import Run
 
 NAME = "evaluate"
@@ -48,7 +49,8 @@ def execute(run: Run) -> None:
     readers: dict[str, Sequence[Predictions | None]] = dict(predictions_by_seed(run))
     if not run.experiment.evaluation_source.synthetic:
         readers[HUMANS] = [None]
-    record, table = _measure(run, readers)
+    doubts = Doubts(run.experiment.domain.activation)
+    record, table = _measure(run, readers, doubts)
     scores: dict[str, dict[str, Any]] = {}
     with run.progress.work(NAME, "intervals", len(readers) + 1, "models") as bar:
         for model in readers:
@@ -64,12 +66,19 @@ def execute(run: Run) -> None:
         bar.advance()
     write_csv(run.folder.cases_file, [row for row in table.rows() if row["model"] in scores])
     write_json(run.folder.scores_file, scores | {DIFFERENCES: differences})
+    found = doubts.all(read_histories(run))
+    for about, sentences in found.items():
+        for sentence in sentences:
+            run.progress.say(NAME, about, f"doubtful: {sentence}")
+    run.folder.update_manifest(doubts=found)
     files = [run.folder.scores_file, run.folder.cases_file]
     run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start, files)
 
 
-def _measure(run: Run, readers: Mapping[str, Sequence[Predictions | None]]) -> tuple[CaseRecord, CaseTable]:
-    """The cases of every model on every evaluation sample."""
+def _measure(
+    run: Run, readers: Mapping[str, Sequence[Predictions | None]], doubts: Doubts
+) -> tuple[CaseRecord, CaseTable]:
+    """The cases of every model on every evaluation sample; predictions and cases are shown to ``doubts``."""
     metrics, split = run.experiment.metrics, run.evaluation.split
     record, table = CaseRecord(metrics), CaseTable(metrics)
     measure = StoredPredictions(split.samples.store, readers, teachers_of(readers), metrics)
@@ -77,13 +86,27 @@ def _measure(run: Run, readers: Mapping[str, Sequence[Predictions | None]]) -> t
     several = any(len(by_seed) > 1 for by_seed in readers.values())
     with run.progress.work(NAME, ", ".join(metrics), len(split), "samples") as bar:
         for measured in measure_each(measure, split.indices, workers):
+            _show_predictions(doubts, run, readers, measured.index)
             for (model, number), by_name in measured.cases.items():
                 seed = {"seed": number if len(readers[model]) > 1 else ""} if several else {}
                 table.add(measured.index, measured.info, model, by_name, **seed)
                 for name, cases in by_name.items():
+                    doubts.add_cases(model, name, str(measured.info.get("name", measured.index)), cases)
                     record.add(model, name, measured.index, cases, measured.info, number)
             bar.advance()
     return record, table
+
+
+def _show_predictions(
+    doubts: Doubts, run: Run, readers: Mapping[str, Sequence[Predictions | None]], index: int
+) -> None:
+    (read_teacher,) = readers[TEACHER]
+    assert read_teacher is not None
+    teacher = read_teacher(index)
+    doubts.add_teacher(run.evaluation.split.samples.sample(index), teacher)
+    for number, read in enumerate(readers[STUDENT]):
+        if read is not None:
+            doubts.add_student(number, read(index), teacher)
 
 
 def _score(record: CaseRecord, name: str, model: str, seed: int) -> Score:

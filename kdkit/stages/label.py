@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdkit.errors import DataError, UsageError
 from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, Examination, check_teacher
+from kdkit.plugins.guard import name_component
 from kdkit.progress import Bar
 from kdkit.runs.run import Run
 from kdkit.stages import ranks
@@ -61,7 +62,8 @@ def execute(run: Run) -> None:
     name = experiment.recipe.teacher.name
     unlabelled = [(part, _missing_ranges(part)) for part in run.labelled_splits() if not part.is_whole()]
     with run.progress.work("check", name, 1, "step") as bar:
-        network = freeze(experiment.teacher.build())
+        with name_component(experiment.teacher, "cannot be built"):
+            network = freeze(experiment.teacher.build())
         examination = _examine_teacher(run, network) if ranks.rank() == 0 else None
         bar.advance()
     if examination is not None:
@@ -87,7 +89,7 @@ def _examine_teacher(run: Run, network: torch.nn.Module) -> Examination:
 def _label_with_network(
     run: Run, part: LabelledSplit, ranges: list[Range], teacher: torch.nn.Module, bar: Bar
 ) -> None:
-    from kdkit.engine.inference import infer_samples
+    from kdkit.engine.sample_inference import infer_samples
     from kdkit.engine.untrained import draw_weights
 
     experiment = run.experiment

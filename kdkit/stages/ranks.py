@@ -98,8 +98,9 @@ class Group:
 
     def announce(self, stage: str) -> None:
         """The first process begins with a stage, so that the others do."""
-        self._own = replace(self._own, stages=[*self._own.stages, stage])
-        self._write()
+        if self.place.size > 1:
+            self._own = replace(self._own, stages=[*self._own.stages, stage])
+            self._write()
 
     def announced_stages(self) -> Iterator[str]:
         """What the first process begins with, as it does so, to its end."""

@@ -23,6 +23,12 @@ def alive(group):
     return True
 
 
+def test_a_run_that_ends_well_leaves_nothing_for_others_to_see(toy, cli):
+    assert cli("run", "toy", "--set", "samples.train=6", "--set", "controls=[]", "--until", "distill").code == 0
+    (run,) = (toy / "toy").iterdir()
+    assert {path.name for path in run.iterdir()} == {"history", "manifest.json", "recipe.yaml", "student"}
+
+
 ENDLESS = ("--set", "samples.train=1000000", "--set", "generator.size=128", "--set", "trainer.workers=2")
 
 
