@@ -95,11 +95,11 @@ def score_models(
     prediction is not finite.
     """
     people = [] if source.synthetic else [HUMANS]
-    gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
     measure = SourceMeasurement(source, domain, metrics, cache, people, pictures)
     workers = worker_count(metrics, hardware.workers)
     everything = range(source.count() or 0)
     with progress.work("evaluate", f"{len(metrics)} metrics", len(everything), "samples") as bar:
+        gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
         missing = everything if cache.is_empty() else gathering.take(measure, everything, workers, bar)
     if missing:
         with progress.work("predict", ", ".join(networks), len(missing), "samples") as bar:

@@ -52,7 +52,6 @@ def watched(toy, monkeypatch):
     for owner, name in (
         (Discs, "generate"),
         (Folder, "generate"),
-        (Folder, "count"),
         (Toy, "source"),
         (Toy, "figures"),
         (Toy, "overview"),
