@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,7 +137,7 @@ def execute(
         note(f"[bold]kdkit run {pending_run.experiment.recipe.domain}[/]   {escape(str(pending_run.folder.path))}")
     result = finish_run(pending_run, first, last, only, profile=profile)
     if main and as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
+        current.write_json(result.as_json())
     elif main:
         _conclude(pending_run, result, time.monotonic() - start)
     return pending_run

@@ -16,6 +16,7 @@ from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import DataError, KdkitError
 from kdkit.evaluation.alternatives import doubts_beside_truth
 from kdkit.evaluation.output_doubts import doubts_about, find_activation
+from kdkit.plugins.guard import name_component
 from kdkit.recipe.experiment import Experiment
 from kdkit.sample import Sample
 from kdkit.store.targets import activate
@@ -109,7 +110,8 @@ def _infer(domain: Domain, network: torch.nn.Module, samples: Sequence[Sample], 
 def _domain_verdict(domain: Domain, samples: Sequence[Sample], outputs: _Outputs) -> tuple[str, KdkitError | None]:
     """The domain's verdict, or its refusal, of which the doubts may tell the reason."""
     try:
-        return domain.check_teacher(samples, outputs.predictions), None
+        with name_component(domain, "failed in its check of the teacher"):
+            return domain.check_teacher(samples, outputs.predictions), None
     except KdkitError as error:
         return "", error
 
