@@ -23,8 +23,8 @@ _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
 def state_of(path: Path) -> str:
     """A digest of the name, size and time of last change of every file in a folder, and in that of VIDEO_DIR.
 
-    Hidden files, and those that file managers leave, do not count. Contents would be surer, but a data set has tens of
-    gigabytes of them.
+    Hidden files, and those that file managers leave, do not count. Contents would be surer, but a data set
+    has tens of gigabytes of them.
     """
     digest = hashlib.sha256()
     videos = os.environ.get(VIDEO_DIR)
