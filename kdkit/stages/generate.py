@@ -13,7 +13,7 @@ from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
 from kdkit.runs.run import Run
-from kdkit.stages import disjoint
+from kdkit.stages import control_samples, disjoint
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 from kdkit.workers import map_in_processes, usable_cores
@@ -53,6 +53,7 @@ def execute(run: Run) -> None:
     for samples in run.sample_sets():
         _make_samples(run, samples, _name(run, samples))
     disjoint.check(run)
+    control_samples.remark_differences(run)
 
 
 def count_rejected(run: Run) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from kdkit_tumours.table import CLASSES, bounds
 
 
 class Tumours(Domain):
-    """Breast tumours: thirty measurements of cell nuclei, float32 (30,), to the probabilities of benign and malignant.
+    """Breast tumours: thirty measurements of nuclei, float32 (30,), to the probabilities of benign and malignant.
 
     Reads a CSV file of one row below a header that names the thirty columns, in any order.
     """

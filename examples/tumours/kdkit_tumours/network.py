@@ -9,7 +9,7 @@ from kdkit_tumours.table import CLASSES, bounds
 
 
 class TumourNetwork(nn.Module):
-    """Raw rows (batch, 30) to logits (batch, 2). Each column's range becomes -1..1, in its logarithm where it is log."""
+    """Raw rows (batch, 30) to logits (batch, 2). Each column's range becomes -1..1 (of logarithms: log)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kdkit import Generator, Sample
 from kdkit_generators.tables import Tables
+
+from kdkit import Generator, Sample
 from kdkit_tumours.table import BOUNDS
 
 

@@ -14,7 +14,7 @@ Half = tuple[np.ndarray, np.ndarray]
 
 
 def bounds() -> list[tuple[str, float, float, str]]:
-    """Name, lowest, highest value and scale of each of the thirty columns, as the data set's description states them."""
+    """Of each column its name, lowest value, highest value and scale, as the data set's description states them."""
     with BOUNDS.open(encoding="utf-8", newline="") as file:
         return [(row["column"], float(row["low"]), float(row["high"]), row["scale"]) for row in csv.DictReader(file)]
 

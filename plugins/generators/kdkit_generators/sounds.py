@@ -25,8 +25,8 @@ class Sounds(Generator):
     """A soft noise in which sounds come and go: tones with overtones, chirps, bursts of coloured noise, and formants.
 
     One channel, (length,), int16 in -32768..32767 or float32 in -1..1. Formants are a voice's: a pulse train of 80 to
-    300 Hz through the resonances of a vocal tract, in syllables (source and filter: Fant 1960; ranges after Peterson &
-    Barney 1952). Truth: ``sounding``, uint8 (length,), 1 where a sound is.
+    300 Hz through the resonances of a vocal tract, in syllables (source and filter: Fant 1960; ranges after
+    Peterson & Barney 1952). Truth: ``sounding``, uint8 (length,), 1 where a sound is.
     """
 
     class Options(ComponentOptions):

@@ -24,7 +24,7 @@ class Tables(Generator):
     With ``ranges`` or ``bounds`` each column is drawn by itself: no row of real data is needed. With ``rows`` columns
     follow those of a file, each by itself (marginals) or together, through a Gaussian copula with the rows' rank
     correlations (Nelsen 2006, An Introduction to Copulas, 2nd ed., chapter 2; normal scores: van der Waerden 1952).
-    Columns of at most 20 different values keep to these; of the others nothing but the extremes is handed on as it is.
+    Columns of at most 20 different values keep to these; of the others only extremes are handed on as they are.
     """
 
     class Options(ComponentOptions):

@@ -1,4 +1,4 @@
-"""From ranges to scores: the student has seen no row, and knows real ones as its teacher does; the control does not."""
+"""From ranges to scores: the student has seen no row, and judges real ones as its teacher does."""
 
 import json
 
