@@ -313,7 +313,7 @@ def command_line_page() -> str:
             "| `KDKIT_HOME` | Folder of the runs and of the store. Default: `runs`. |",
             "| `KDKIT_DISABLE_PLUGINS` | Plugins to leave out, by name, with commas between. |",
             "| `KDKIT_STRICT_PLUGINS` | `1`: a broken plugin is an error, not a line in the list. |",
-            "| `KDKIT_LARGEST_FILE` | How much memory one file may take when it is read: `500MB`, `8GB`. Default: 2 GB. |",
+            "| `KDKIT_LARGEST_FILE` | Memory that reading one file may take: `500MB`, `8GB`. Default: 2 GB. |",
             "| `KDKIT_TEACHER_TOKEN` | Token of `kdkit serve-teacher` and of the teacher `remote`. |",
             "| `KDKIT_VERBOSE` | `1`: as `--verbose`. |",
             "| `KDKIT_TRACE_PLUGINS` | `1`: write each hook call with its result to standard error. |",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kdkit.api import load_student as load_student
     from kdkit.api import run as run
     from kdkit.contracts.adversary import Adversary as Adversary
+    from kdkit.contracts.alignment import AlignedAxis as AlignedAxis
     from kdkit.contracts.component import Component as Component
     from kdkit.contracts.component import ComponentOptions as ComponentOptions
     from kdkit.contracts.component import file_digest as file_digest
@@ -84,6 +85,7 @@ _HOMES = {
     "GeneratorChoice": "kdkit.plugins.choice",
     "TeacherChoice": "kdkit.plugins.choice",
     "Adversary": "kdkit.contracts.adversary",
+    "AlignedAxis": "kdkit.contracts.alignment",
     "Component": "kdkit.contracts.component",
     "ComponentOptions": "kdkit.contracts.component",
     "file_digest": "kdkit.contracts.component",

@@ -5,14 +5,15 @@ Nothing is printed: a :class:`kdkit.Progress` that is handed in receives what go
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdkit.errors import DataError, StoreError, UsageError, did_you_mean
+from kdkit.errors import DataError, KdkitError, StoreError, UsageError, did_you_mean
 from kdkit.progress import Progress, Silence
+from kdkit.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,7 @@ def run(
     first: str | None = None,
     last: str | None = None,
     only: str | None = None,
+    profile: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Bring a run up to date: what is whole is skipped, what was cut off goes on where it stopped.
@@ -78,11 +80,12 @@ def run(
     domain's default. ``settings``: ``path.to.key=value`` each. ``out``: the run's folder; by default one below
     ``KDKIT_HOME`` (else ``runs``) that is named after the recipe. ``first``: make this stage and what follows again;
     ``last``: stop after this stage; ``only``: this stage alone, if it is not whole; what comes before must be.
+    ``profile``: write where the time went to ``profile.html`` and ``profile.json`` in the run's folder.
 
     Raises :class:`kdkit.KdkitError` with every fault of the recipe.
     """
     pending_run = prepare_run(domain, config, settings, out, progress)
-    return finish_run(pending_run, first, last, only)
+    return finish_run(pending_run, first, last, only, profile=profile)
 
 
 def prepare_run(
@@ -104,13 +107,17 @@ def prepare_run(
     return Run(experiment, folder, home() / "store", progress or Silence())
 
 
-def finish_run(run: Run, first: str | None = None, last: str | None = None, only: str | None = None) -> RunResult:
+def finish_run(
+    run: Run, first: str | None = None, last: str | None = None, only: str | None = None, *, profile: bool = False
+) -> RunResult:
     """Run the stages that are not whole; see :func:`run`."""
     from kdkit.evaluation.outcome import read_scores
     from kdkit.runs.folder import STUDENT
     from kdkit.stages.pipeline import run_stage, run_stages
+    from kdkit.stages.profiled import profiled
 
-    stages = run_stage(run, only) if only else run_stages(run, first, last)
+    with profiled(run) if profile else nullcontext():
+        stages = run_stage(run, only) if only else run_stages(run, first, last)
     folder = run.folder
     try:
         scores, differences = read_scores(folder.scores_file)
@@ -325,7 +332,7 @@ def evaluate(
     if loaded_teacher is not None and loaded_teacher.network is not None:
         networks, names = {"teacher": loaded_teacher.network} | networks, {"teacher": loaded_teacher.name} | names
     with (
-        tempfile.TemporaryDirectory(prefix="kdkit-evaluate-") as scratch,
+        scratch_folder("evaluate") as scratch,
         (progress or Silence()).work("evaluate", data.name, source.count() or 0, "samples") as bar,
     ):
         result = score_models(
@@ -335,7 +342,7 @@ def evaluate(
             selected_metrics,
             _one_device(hardware),
             0,
-            Path(scratch),
+            scratch,
             bar,
             pictures=out is not None,
         )
@@ -361,8 +368,10 @@ def stored_scores(path: Path | str) -> RunResult:
 
     Raises :class:`kdkit.KdkitError` when it is no run's folder, :class:`kdkit.DataError` without scores.
     """
+    from kdkit.atomic import digest_of
     from kdkit.evaluation.outcome import read_scores
     from kdkit.runs.folder import STUDENT, RunFolder
+    from kdkit.stages import evaluate
 
     folder = RunFolder(Path(path))
     if not folder.manifest():
@@ -371,6 +380,10 @@ def stored_scores(path: Path | str) -> RunResult:
     if not folder.scores_file.is_file():
         raise DataError(
             f"the run in {folder.path} has no scores yet", f"kdkit run {folder.manifest().get('domain')} makes them."
+        )
+    if folder.written_digest(evaluate.NAME, folder.scores_file) != digest_of(folder.scores_file):
+        raise StoreError(
+            f"{folder.scores_file} is damaged, or was edited", f"kdkit run with --out {folder.path} makes it again."
         )
     scores, differences = read_scores(folder.scores_file)
     report = folder.report_file if folder.report_file.is_file() else None
@@ -423,7 +436,15 @@ def write_report(path: Path | str, domain_file: Path | str | None = None, progre
     return finished_run.folder.report_file
 
 
-def _no_run(path: Path, registry: Registry) -> UsageError:
+def _no_run(path: Path, registry: Registry) -> KdkitError:
+    from kdkit.runs.folder import RunFolder
+
+    folder = RunFolder(path)
+    if folder.lost_manifest():
+        return StoreError(
+            f"{folder.manifest_file} is missing, damaged, or was edited",
+            f"kdkit run with --out {path} and the recipe of then makes it again, and trains nothing that is whole.",
+        )
     what = f"{path} is not a run's folder" if path.exists() else f"{path} does not exist"
     if str(path) in registry.names("domain"):
         return UsageError(f"{path} is a domain, not a run's folder", f"kdkit run {path} makes a run of it.")

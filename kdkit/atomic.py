@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from kdkit.errors import StoreError
+from kdkit.owner import tag
 
-# After the number of the process that writes it.
+# After the tag of the process that writes it.
 PARTIAL = ".partial"
+# The key in a sealed file under which the digest of everything else in it stands.
+SEAL = "digest"
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -22,7 +27,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Raises :class:`StoreError` when the disk is full or read-only.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{path.name}.{tag()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
@@ -69,6 +74,44 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """:func:`write_json` of an object with a digest of itself, under :data:`SEAL`."""
+    write_json(path, {**content, SEAL: seal_of(content)})
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """What :func:`write_sealed` was given; None when there is no such file or any of it is not what was written."""
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get(SEAL) != seal_of(content):
+        return None
+    del content[SEAL]
+    return content
+
+
+def seal_of(content: Mapping[str, Any]) -> str:
+    """The SHA-256, 64 hexadecimal digits, of an object as JSON, whatever the order of its keys; without its seal."""
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's content, 64 hexadecimal digits; "" when it cannot be read.
+
+    A file that has not been touched since this process last read it is not read again.
+    """
+    try:
+        state = path.stat()
+        return _digest(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, *_: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ def largest_bytes() -> int:
 
 
 def check_unpacked(path: Path, size: int) -> None:
-    """Raise :class:`kdkit.DataError` when ``size``, the bytes that ``path`` becomes in memory, is more than it may take.
+    """Raise :class:`kdkit.DataError` when ``size``, the bytes that ``path`` becomes in memory, is more than it may.
 
     As many bytes as lie on the disk are always allowed: no file grows by being read as it is.
     """

@@ -4,9 +4,12 @@ of its own."""
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +27,17 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 TOY = Path(__file__).parent / "toy"
 KDKIT = Path(sys.executable).with_name("kdkit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests and their processes take for temporary files lies in a folder that is removed with the session."""
+    folder = tmp_path_factory.mktemp("tmp")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TMPDIR", str(folder))
+        patched.setattr(tempfile, "tempdir", str(folder))
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -130,3 +144,16 @@ def toy_run() -> Callable[..., Run]:
 def prepare(toy: Path, toy_run: Callable[..., Run]) -> Callable[..., Run]:
     """A run of the toy domain, with settings as ``--set`` takes them, ready for the stages."""
     return partial(toy_run, toy)
+
+
+@pytest.fixture
+def limited_memory() -> Iterator[None]:
+    """An address space of 4 GB beyond what the process has when the test begins."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        pytest.skip("the address space of a process is limited on Linux alone")
+    size = int(statm.read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size + (4 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)

@@ -11,6 +11,7 @@ import typer
 
 from kdkit_cli.commands import OneDeviceCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.api import LoadedStudent
@@ -70,6 +71,7 @@ def predict(
     from kdkit_cli import console
 
     start = time.monotonic()
+    current.keeps_work = not is_stream
     trained_student = load_student(student, domain_file)
     for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdkit_cli.commands import Command, HardwareCommand, hardware_settings
+from kdkit_cli.commands import HardwareCommand, hardware_settings
 from kdkit_cli.options import (
     ConfigOption,
     DomainArgument,
@@ -20,6 +20,7 @@ from kdkit_cli.options import (
     SetOption,
     seed_settings,
 )
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.api import RunResult
@@ -31,6 +32,9 @@ OnlyOption = Annotated[
     str | None, typer.Option("--only", metavar="STAGE", help="This stage alone; what comes before must be whole.")
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")]
+ProfileOption = Annotated[
+    bool, typer.Option("--profile", help="Write where the time went: profile.html in the run's folder.")
+]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="STAGE", help="Make this stage and what follows again.")
 ]
@@ -47,7 +51,7 @@ _STAGES = {
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("run", cls=HardwareCommand)(run)
-    app.command("generate", cls=Command)(generate)
+    app.command("generate", cls=HardwareCommand)(generate)
     for stage, text in _STAGES.items():
         command = app.command(
             stage, cls=HardwareCommand, help=f"{text} Earlier stages that are not whole are run first."
@@ -65,6 +69,7 @@ def run(
     from_: FromOption = None,
     until: UntilOption = None,
     fresh: FreshOption = False,
+    profile: ProfileOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a domain from nothing to a report.
@@ -78,7 +83,7 @@ def run(
     first = "generate" if fresh and not (from_ or only) else from_
     if only and fresh:
         only, first, until = None, only, only
-    execute(domain, config, [*(settings or []), *seed_settings(seeds)], out, first, until, only, as_json)
+    execute(domain, config, [*(settings or []), *seed_settings(seeds)], out, first, until, only, as_json, profile)
 
 
 def generate(
@@ -116,6 +121,7 @@ def execute(
     last: str | None,
     only: str | None = None,
     as_json: bool = False,
+    profile: bool = False,
 ) -> Run:
     """Prepare a run, bring it up to date, and show what came of it."""
     from kdkit.api import finish_run, prepare_run
@@ -124,12 +130,13 @@ def execute(
     from kdkit_cli.console import RichProgress, escape, note
 
     start = time.monotonic()
+    current.keeps_work = True
     main = ranks.rank() == 0
     progress: Progress = RichProgress() if main else Silence()
     pending_run = prepare_run(domain, config, [*settings, *hardware_settings()], out, progress)
     if main:
         note(f"[bold]kdkit run {pending_run.experiment.recipe.domain}[/]   {escape(str(pending_run.folder.path))}")
-    result = finish_run(pending_run, first, last, only)
+    result = finish_run(pending_run, first, last, only, profile=profile)
     if main and as_json:
         typer.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
     elif main:

@@ -46,6 +46,9 @@ def serve_teacher(
     largest_request: Annotated[
         float, typer.Option("--largest-request", min=0.001, help="Largest request, in megabytes.")
     ] = 64.0,
+    largest_sample: Annotated[
+        float, typer.Option("--largest-sample", min=0.001, help="Largest sample of a request, in megabytes.")
+    ] = 16.0,
     samples_per_minute: Annotated[
         int, typer.Option("--samples-per-minute", min=1, help="Samples served in a minute, at most.")
     ] = 10_000,
@@ -66,12 +69,13 @@ def serve_teacher(
     token = read_token(token_file, os.environ)
     name, loaded_teacher = _load_teacher(discover(), teacher, config, settings or [])
 
+    from kdkit.serving.exchange import Limits
     from kdkit.serving.served import ServedTeacher
-    from kdkit.serving.server import Limits, TeacherServer
+    from kdkit.serving.server import TeacherServer
     from kdkit_cli.console import err, escape
 
     served_teacher = ServedTeacher(loaded_teacher, name, _device(device))
-    limits = Limits(int(largest_request * 1e6), samples_per_minute)
+    limits = Limits(int(largest_request * 1e6), samples_per_minute, int(largest_sample * 1e6))
     with TeacherServer(
         (host, port), served_teacher, token, limits, lambda line: err.print(f"  {escape(line)}")
     ) as server:

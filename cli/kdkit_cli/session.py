@@ -13,7 +13,7 @@ class Session:
     """One call of ``kdkit``.
 
     ``log_file``: receives a dated line for everything that is reported. ``hardware``: what was given of the recipe's
-    ``trainer`` section.
+    ``trainer`` section. ``keeps_work``: whether the command, stopped and given again, goes on where it stopped.
     """
 
     verbose: bool = False
@@ -21,6 +21,7 @@ class Session:
     traceback: bool = False
     log_file: Path | None = None
     hardware: dict[str, Any] = field(default_factory=dict)
+    keeps_work: bool = False
 
     def log(self, text: str) -> None:
         """Append the lines of ``text`` to the log file, if there is one."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kdkit.atomic import write_bytes
+from kdkit.contracts.alignment import AlignedAxis
 from kdkit.contracts.component import Component
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import Activation, Case, Figure, Infer, Inspection, Published
@@ -26,6 +27,8 @@ class Domain(Component):
     ``activation``: how logits become predictions. "sigmoid": each value is a probability of its own (masks); targets
     are kept as 8-bit probabilities. "softmax": the last axis holds classes; targets are kept as logits in half
     precision. "identity": values are predictions as they are, kept in single precision.
+    ``aligned_axes``: which axes of a sample's inputs run alongside which of its targets, and in what ratio. Along
+    them ``training.window`` cuts, in this order; without any, a sample is trained on as a whole.
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
     ``flags``: the words in the column ``flags`` of :meth:`write`'s rows, each with a sentence for people.
@@ -53,6 +56,7 @@ class Domain(Component):
 
     kind: ClassVar[str] = "domain"
     activation: ClassVar[Activation] = "sigmoid"
+    aligned_axes: ClassVar[Sequence[AlignedAxis]] = ()
     item: ClassVar[str] = "sample"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
     flags: ClassVar[Mapping[str, str]] = MappingProxyType({})

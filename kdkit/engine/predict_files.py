@@ -266,12 +266,12 @@ def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each file's results go; files of the same name in different folders are numbered.
 
     So are names that differ in upper and lower case only, as not every disk tells them apart. A name that leaves no
-    room for the end of a result's name is cut.
+    room for the end of a result's name is cut, and points before it are left out: two of them name a folder.
     """
     stems: dict[Path, Path] = {}
     used_names = set()
     for path in paths:
-        base = _shortened(path.stem)
+        base = _plain_name(path.stem)
         names = (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))
         stem = next(name for name in names if name.casefold() not in used_names)
         used_names.add(stem.casefold())
@@ -279,7 +279,9 @@ def _stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     return stems
 
 
-def _shortened(name: str) -> str:
+def _plain_name(name: str) -> str:
+    """A name that every library can write, and that is no folder's: of bytes that are no UTF-8 a sign is left."""
+    name = os.fsencode(name).decode(errors="replace").lstrip(".") or "_"
     while len(os.fsencode(name)) > LONGEST_STEM:
         name = name[:-1]
     return name

@@ -14,6 +14,7 @@ from typing import Any
 import lightning
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 
 from kdkit.errors import UsageError
 from kdkit.launch import is_slurm_step
@@ -28,7 +29,7 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
     _silence_advice()
     options = hardware.model_dump(exclude={"workers"})
     try:
-        return Trainer(
+        trainer = Trainer(
             **options,
             default_root_dir=folder,
             callbacks=list(callbacks),
@@ -49,6 +50,23 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             f"this machine cannot run with {_describe(options)}: {str(error).splitlines()[0]}",
             "Change the options under trainer in the recipe, or leave them at auto.",
         ) from error
+    # Lightning's handler of SIGTERM waits for the other processes, which wait for this one.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
+
+
+def count_processes(hardware: Hardware, folder: Path) -> tuple[int, int]:
+    """How many processes Lightning would start on each machine for this, 1 where it starts none; and the machines."""
+    trainer = make_trainer(hardware, folder, [], enable_checkpointing=False)
+    launcher, environment = trainer.strategy.launcher, trainer._accelerator_connector.cluster_environment
+    if isinstance(launcher, _MultiProcessingLauncher):
+        raise UsageError(
+            f"the strategy {hardware.strategy} starts processes that cannot take part in a run",
+            "Set trainer.strategy=ddp, or leave it at auto.",
+        )
+    if not isinstance(launcher, _SubprocessScriptLauncher) or environment.creates_processes_externally:
+        return 1, 1
+    return trainer.num_devices, trainer.num_nodes
 
 
 def check_hardware(hardware: Hardware, folder: Path) -> None:
@@ -59,12 +77,13 @@ def check_hardware(hardware: Hardware, folder: Path) -> None:
 @contextmanager
 def interruptible(trainer: Trainer) -> Iterator[None]:
     """Lightning ends the process when it is interrupted; here that is for the caller to do, and to report."""
+    handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as end:
         if not trainer.interrupted:
             raise
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning left it ignored
+        signal.signal(signal.SIGINT, handler)  # Lightning left it ignored
         raise KeyboardInterrupt from end
 
 
@@ -98,5 +117,6 @@ def _silence_advice() -> None:
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*lr_scheduler.step.*",
         ".*no `val_dataloader`.*",
+        ".*across ranks is zero.*",
     ):
         warnings.filterwarnings("ignore", message=message)

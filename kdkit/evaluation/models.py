@@ -37,8 +37,14 @@ def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
     A teacher that is no longer there (its weights were moved, say) does not keep a student from being measured.
     """
     folder = RunFolder(run)
+    if folder.lost_manifest():
+        return LoadedTeacher("", None, f"{folder.manifest_file} is missing or damaged")
     if not folder.manifest() or not folder.recipe_file.is_file():
         return None
+    if not folder.has_own_recipe():
+        return LoadedTeacher(
+            "", None, f"{folder.recipe_file} is damaged, or was edited: it is not what the run wrote"
+        )
     try:
         recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -116,16 +116,6 @@ def read_outcome(run: Run) -> Outcome:
     )
 
 
-def has_whole_scores(run: Run) -> bool:
-    """Whether the scores and the values of every evaluation sample can be read."""
-    try:
-        read_scores(run.folder.scores_file)
-        values = _samples(run.folder.cases_file, next(iter(run.experiment.metrics)))
-    except (StoreError, KeyError, TypeError, ValueError):
-        return False
-    return len(values) == len(run.evaluation.split)
-
-
 def _json(path: Path) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 
-from kdkit.atomic import write_bytes
+from kdkit.atomic import digest_of, write_bytes, write_sealed
 from kdkit.export.check import Agreement, compare_file
 from kdkit.export.job import Job
 from kdkit.runs.student import CARD, WEIGHTS
@@ -22,7 +21,7 @@ def write_weights(job: Job, folder: Path) -> dict[str, Agreement]:
     path, student = folder / WEIGHTS, job.student
     state = {name: tensor.clone().contiguous() for name, tensor in student.network.state_dict().items()}
     write_bytes(path, save(state, metadata=dict(job.metadata)))
-    shutil.copyfile(student.folder / CARD, folder / CARD)
+    write_sealed(folder / CARD, student.card | {"weights_sha256": digest_of(path)})
     with torch.random.fork_rng(devices=[]):
         network = student.component.build().eval().requires_grad_(False)
     fit_state(network, read_state(path), str(path))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kdkit.contracts.adversary import Adversary
+from kdkit.contracts.alignment import WindowCut
 from kdkit.contracts.component import Component, fingerprint_of
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
@@ -62,6 +63,12 @@ class Experiment:
     def control_generator(self) -> Generator | None:
         """The source of the first control's samples, where it has one of its own."""
         return next(iter(self.control_generators), None)
+
+    @property
+    def window_cut(self) -> WindowCut | None:
+        """How windows of the training samples are cut; None where whole samples are taken."""
+        window = self.recipe.training.window
+        return None if window is None else WindowCut.of(self.domain.aligned_axes, window)
 
     def margin(self, metric: str) -> float:
         """The loss by this metric from which on a student counts as worse; 0 where nobody named one.

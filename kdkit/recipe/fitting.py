@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.objective import FeatureObjective
-from kdkit.errors import Problem, did_you_mean
+from kdkit.errors import DataError, Problem, did_you_mean
 from kdkit.recipe.control_fitting import control_misfits
 from kdkit.recipe.experiment import Experiment
 
@@ -21,6 +21,7 @@ def misfits(experiment: Experiment) -> Iterator[Problem]:
     yield from _teacher(experiment)
     yield from _generators(experiment)
     yield from _margins(experiment)
+    yield from _window(experiment)
     yield from control_misfits(experiment)
 
 
@@ -29,6 +30,23 @@ def _margins(experiment: Experiment) -> Iterator[Problem]:
     for name in experiment.recipe.evaluation.margin:
         if name not in names:
             yield Problem(f"evaluation.margin.{name}", f"is not among the metrics; {did_you_mean(name, names)}")
+
+
+def _window(experiment: Experiment) -> Iterator[Problem]:
+    domain, window = experiment.recipe.domain, experiment.recipe.training.window
+    if window is None or isinstance(experiment.generator, Adversary):
+        return
+    if not experiment.domain.aligned_axes:
+        yield Problem(
+            "training.window",
+            f"found {window}, expected null: the domain {domain} does not say which axes of inputs and targets run "
+            "alongside each other (aligned_axes), so no window can be cut from both",
+        )
+        return
+    try:
+        _ = experiment.window_cut
+    except DataError as error:
+        yield Problem("training.window", f"found {window}: {error.message}")
 
 
 def _teacher(experiment: Experiment) -> Iterator[Problem]:

@@ -27,6 +27,9 @@ _DEVICE_LIST = re.compile(r"[1-9]\d*|\d+(,\d+)+|\d+,")
 Targets = Literal["teacher", "untrained-teacher", "truth"]
 
 
+Length = Annotated[StrictInt, Field(ge=1)]
+
+
 class Part(BaseModel):
     """A section of the recipe: every option known, none changed after reading."""
 
@@ -77,13 +80,13 @@ class Training(Part):
     """How the student is trained."""
 
     epochs: int = Field(ge=1, description="Passes over the training samples, at most.")
-    batch_size: int = Field(ge=1, description="Samples in one step, on each device.")
+    batch_size: int = Field(ge=1, description="Samples in one step, over all devices.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the optimiser.")
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW, arXiv:1711.05101).")
-    window: int | None = Field(
+    window: Length | Annotated[list[Length], Field(min_length=1)] | None = Field(
         None,
-        ge=1,
-        description="Length of the random window taken along the first axis; null takes whole samples.",
+        description="Length of the random window of each sample, along the first axis of the inputs that the domain "
+        "aligns with one of the targets, or a list of lengths along the first few; null takes whole samples.",
     )
     schedule: Literal["one-cycle", "constant"] = Field(
         "one-cycle", description="Learning rate over time: one-cycle (Smith & Topin, arXiv:1708.07120) or constant."

@@ -59,6 +59,10 @@ class Card(BaseModel):
     components: Trained = Field(description="Everything that took part, by its path in the recipe.")
     provenance: dict[str, Any] = Field(description="How it was trained: fingerprints, samples, epochs, seed.")
     licence: Licence | None = Field(None, description="What its packages say of their licences.")
+    weights_sha256: str = Field(
+        "", description="The SHA-256 of weights.safetensors; empty where nobody wrote it down."
+    )
+    digest: str = Field("", description="The SHA-256 of everything else in the card; empty as well.")
     domain_file: str | None = Field(None, description="The copy of a single-file domain that lies beside the card.")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from kdkit.atomic import read_json, write_json
+from kdkit.atomic import digest_of, read_sealed, write_sealed
 from kdkit.errors import UsageError
 from kdkit.runs.lock import LOCK
 from kdkit.runs.names import name_of
@@ -15,7 +16,9 @@ STUDENT, TEACHER = "student", "teacher"
 # Stands beside the models in scores: people, measured in a model's place.
 HUMANS = "humans"
 # Raised whenever a manifest or recipe of the older kind would be misread.
-FORMAT = 3
+FORMAT = 4
+# Begins the first line of a run's recipe; its identity follows.
+RECIPE_HEAD = "# The recipe of run "
 
 
 def home() -> Path:
@@ -51,17 +54,33 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any]:
         """Empty where there is none or it is damaged: then no stage counts as done."""
-        content = read_json(self.manifest_file)
-        if not isinstance(content, dict):
-            return {}
+        content = read_sealed(self.manifest_file) or {}
         for part in ("stages", "seconds"):
             if not isinstance(content.get(part, {}), dict):
                 del content[part]
         return content
 
     def is_recorded(self) -> bool:
-        """Whether what the run is made with was written down."""
-        return "identity" in self.manifest() and bool(_text(self.recipe_file).strip())
+        """Whether what the run is made with was written down, and none of it has changed since."""
+        manifest = self.manifest()
+        return "identity" in manifest and self.has_own_recipe()
+
+    def has_own_recipe(self) -> bool:
+        """Whether the recipe is there as the run has written it."""
+        digest = digest_of(self.recipe_file)
+        return bool(digest) and digest == self.manifest().get("recipe")
+
+    def identity(self) -> str | None:
+        """The identity of the run whose folder this is, by its manifest or its recipe; None where neither says."""
+        identity = self.manifest().get("identity")
+        if identity is None:
+            first_line = _text(self.recipe_file).partition("\n")[0]
+            identity = first_line.removeprefix(RECIPE_HEAD) if first_line.startswith(RECIPE_HEAD) else None
+        return identity
+
+    def lost_manifest(self) -> bool:
+        """Whether the folder is that of a run, and its manifest is gone or not what was written."""
+        return not self.manifest() and (self.manifest_file.is_file() or self.identity() is not None)
 
     def is_empty(self) -> bool:
         """Whether nothing lies in the folder but what a start that was cut off leaves."""
@@ -81,17 +100,33 @@ class RunFolder:
             )
 
     def update_manifest(self, **parts: Any) -> None:
-        write_json(self.manifest_file, self.manifest() | parts)
+        write_sealed(self.manifest_file, self.manifest() | parts)
 
     def fingerprint(self, stage: str) -> str | None:
         """The fingerprint under which a stage was last done, None if it never was."""
-        entry = self.manifest().get("stages", {}).get(stage)
-        return entry.get("fingerprint") if isinstance(entry, dict) else None
+        return self._entry(stage).get("fingerprint")
 
-    def mark_done(self, stage: str, fingerprint: str, seconds: float) -> None:
+    def is_done(self, stage: str, fingerprint: str) -> bool:
+        """Whether a stage was done under this fingerprint, and every file that it wrote is what it wrote."""
+        entry = self._entry(stage)
+        files: dict[str, str] = entry.get("files", {})
+        is_current = entry.get("fingerprint") == fingerprint
+        return is_current and all(digest and digest_of(self.path / name) == digest for name, digest in files.items())
+
+    def written_digest(self, stage: str, file: Path) -> str:
+        """The SHA-256 that a file had when the stage wrote it; "" where nothing says so."""
+        return str(self._entry(stage).get("files", {}).get(file.relative_to(self.path).as_posix(), ""))
+
+    def mark_done(self, stage: str, fingerprint: str, seconds: float, files: Iterable[Path] = ()) -> None:
+        """``files``: what the stage wrote into the folder; their digests are kept."""
+        digests = {file.relative_to(self.path).as_posix(): digest_of(file) for file in files}
         stages = self.manifest().get("stages", {})
-        stages[stage] = {"fingerprint": fingerprint, "seconds": round(seconds, 2)}
+        stages[stage] = {"fingerprint": fingerprint, "seconds": round(seconds, 2), "files": digests}
         self.update_manifest(stages=stages)
+
+    def _entry(self, stage: str) -> dict[str, Any]:
+        entry = self.manifest().get("stages", {}).get(stage)
+        return entry if isinstance(entry, dict) else {}
 
     def forget(self, stages: list[str]) -> None:
         """Let these stages count as not done."""
@@ -108,7 +143,7 @@ def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> R
     if out is not None:
         folder = RunFolder(out)
         folder.check_format()
-        owner = folder.manifest().get("identity")
+        owner = folder.identity()
         if owner not in (None, identity):
             raise UsageError(f"{out} holds the run of another recipe", "Choose another folder with --out.")
         # A manifest that is damaged belonged to a run, of which nothing counts as done.
@@ -119,7 +154,7 @@ def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> R
     name, tries = name_of(identity), 1
     while True:
         folder = RunFolder(root / domain / (name if tries == 1 else f"{name}-{tries}"))
-        if folder.manifest().get("identity", identity) == identity and not folder.has_other_format():
+        if folder.identity() in (None, identity) and not folder.has_other_format():
             return folder
         tries += 1
 

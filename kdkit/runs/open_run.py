@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdkit.errors import UsageError
+from kdkit.errors import StoreError, UsageError
 from kdkit.plugins.registry import Registry
 from kdkit.progress import Progress
 from kdkit.recipe.load import load_experiment
@@ -26,6 +26,11 @@ def open_run(registry: Registry, path: Path, progress: Progress) -> Run:
             f"Expected one with {folder.manifest_file.name} and {folder.recipe_file.name}, as kdkit run writes it.",
         )
     folder.check_format()
+    if not folder.has_own_recipe():
+        raise StoreError(
+            f"{folder.recipe_file} is damaged, or was edited: it is not what the run wrote",
+            f"kdkit run {manifest['domain']} --out {path}, with the recipe or the options of then, writes it again.",
+        )
     experiment = load_experiment(registry, manifest["domain"], folder.recipe_file)
     store = Path(str(manifest.get("store", "")))
     if not store.is_dir():  # noted relative to another folder, or moved

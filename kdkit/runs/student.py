@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from kdkit.atomic import write_bytes, write_json
+from kdkit.atomic import SEAL, digest_of, seal_of, write_bytes, write_sealed
 from kdkit.contracts.component import is_path_field
 from kdkit.errors import UsageError, WeightsError
 from kdkit.runs import environment
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from kdkit.recipe.experiment import Experiment
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
+# The key of the card in the header of the weights.
+_HEADER = "card"
+_AGAIN = "In the folder of a run, kdkit run makes it again; else copy it again from where it was made."
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,21 @@ class TrainedStudent:
         return replace(self, domain=domain)
 
 
-def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment, training: dict[str, Any]) -> None:
-    """Write weights and card; the card appears last, so a folder with a card is whole.
+def write_student(
+    folder: Path, network: torch.nn.Module, experiment: Experiment, training: dict[str, Any]
+) -> list[Path]:
+    """Write weights and card, and return every file; the card appears last, so a folder with a card is whole.
 
     ``training``: what is known of how it was trained (fingerprints, losses, ...), kept under ``provenance``.
+    Raises :class:`WeightsError` for weights that are not finite.
     """
     from safetensors.torch import save
 
-    (folder / CARD).unlink(missing_ok=True)
     # Copies: safetensors refuses tensors that share their memory, as tied weights do.
     state = {key: value.detach().cpu().clone().contiguous() for key, value in network.state_dict().items()}
-    write_bytes(folder / WEIGHTS, save(state))
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise WeightsError(f"the trained weights {key} are not finite", "Lower training.learning_rate.")
     recipe, student = experiment.recipe, experiment.student
     card = {
         "format": FORMAT,
@@ -91,22 +98,47 @@ def write_student(folder: Path, network: torch.nn.Module, experiment: Experiment
         "licence": {"student": licence_of(student), "teacher": licence_of(experiment.teacher)},
     }
     if experiment.domain_file:
-        # Kept for whoever wants to use the student when the file has changed; it is never loaded from here unasked.
-        write_bytes(folder / experiment.domain_file.name, experiment.domain_file.read_bytes())
         card["domain_file"] = experiment.domain_file.name
-    write_json(folder / CARD, card)
+    (folder / CARD).unlink(missing_ok=True)
+    # The card in the header of the weights outlasts a lost card.json.
+    write_bytes(folder / WEIGHTS, save(state, {_HEADER: json.dumps(card)}))
+    return write_beside_weights(folder, card, experiment)
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether weights and card are there and can be read; no torch is loaded."""
+def write_beside_weights(folder: Path, card: Mapping[str, Any], experiment: Experiment) -> list[Path]:
+    """Write what lies beside the weights of a student with this card; returns every file of the student."""
+    files = [folder / WEIGHTS, folder / CARD]
+    if experiment.domain_file:
+        # Kept for whoever wants to use the student when the file has changed; it is never loaded from here unasked.
+        files.append(folder / experiment.domain_file.name)
+        write_bytes(files[-1], experiment.domain_file.read_bytes())
+    write_sealed(folder / CARD, {**card, "weights_sha256": digest_of(folder / WEIGHTS)})
+    return files
+
+
+def recover_card(folder: Path, weights_digest: str) -> dict[str, Any] | None:
+    """The card of weights that are what was written: the file, or the copy in the header of the weights.
+
+    ``weights_digest``: what is known of the weights from elsewhere, "" for nothing. None where nothing tells that
+    the weights are whole. No torch is loaded.
+    """
     from safetensors import SafetensorError, safe_open
 
+    digest = digest_of(folder / WEIGHTS)
     try:
-        read_card(folder)
-        with safe_open(folder / WEIGHTS, framework="numpy"):
-            return True
-    except (WeightsError, UsageError, SafetensorError, OSError):
-        return False
+        card = read_card(folder)
+        if digest and digest == card.get("weights_sha256"):
+            return card
+    except WeightsError:
+        pass
+    if not digest or digest != weights_digest:
+        return None
+    try:
+        with safe_open(folder / WEIGHTS, framework="numpy") as file:
+            card = json.loads((file.metadata() or {}).get(_HEADER, "null"))
+    except (SafetensorError, OSError, ValueError):
+        return None
+    return card if isinstance(card, dict) else None
 
 
 def read_student(registry: Registry, path: Path) -> TrainedStudent:
@@ -137,6 +169,7 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}",
         ) from error
     student: Any = student_class(options)
+    _check_weights(folder, card)
     network = student.build()
     fit_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     domain: Any = registry.component("domain", card["domain"])()
@@ -174,9 +207,18 @@ def _check_domain_file(registry: Registry, card: dict[str, Any], folder: Path) -
         )
 
 
+def _check_weights(folder: Path, card: Mapping[str, Any]) -> None:
+    """Weights that cannot be read at all are told of by whoever reads them."""
+    digest, written = digest_of(folder / WEIGHTS), card.get("weights_sha256")
+    if digest and written and digest != written:
+        raise WeightsError(f"{folder / WEIGHTS} is damaged: it is not what was written with its card", _AGAIN)
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of the student in a folder. Raises :class:`WeightsError` when it is damaged or of another kdkit."""
     path = folder / CARD
+    if not path.is_file():
+        raise WeightsError(f"{path} does not exist", _AGAIN)
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         if card["format"] > FORMAT:
@@ -187,6 +229,8 @@ def read_card(folder: Path) -> dict[str, Any]:
                 "Train the student again with kdkit run and another --out, or use it with that older kdkit.",
             )
         Card.model_validate(card)
+        if card.get(SEAL) not in (None, "", seal_of(card)):
+            raise WeightsError(f"{path} is damaged, or was edited: it is not what was written", _AGAIN)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))

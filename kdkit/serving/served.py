@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +16,12 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
+Arrays = dict[str, np.ndarray]
 INPUTS, LOGITS, WEIGHT = "inputs", "logits", "weight"
 
 
 class ServedTeacher:
-    """A frozen network that serves one request after the other, whatever thread it comes from."""
+    """A frozen network."""
 
     def __init__(self, teacher: Teacher, name: str, device: str) -> None:
         """Raises :class:`kdkit.errors.WeightsError` when the weights do not fit."""
@@ -33,14 +33,13 @@ class ServedTeacher:
         self.fingerprint = teacher.fingerprint()
         self.device = torch.device(device)
         self._network: torch.nn.Module = freeze(teacher.build()).to(self.device)
-        self._lock = threading.Lock()
 
     def facts(self) -> dict[str, Any]:
         """What a client learns of the teacher: nothing of its weights, its files or its options."""
         return {"format": FORMAT, "kdkit": kdkit.__version__, "name": self.name, "fingerprint": self.fingerprint}
 
-    def infer(self, inputs: np.ndarray) -> bytes:
-        """The logits, float32 (batch, \\*output shape), and the weight if there is one, as a safetensors file.
+    def infer(self, inputs: np.ndarray) -> Arrays:
+        """The ``logits``, float32 (batch, \\*output shape), and the ``weight`` if there is one, float32.
 
         Raises :class:`DataError` when the network cannot take the inputs; it says nothing of the network.
         """
@@ -49,15 +48,19 @@ class ServedTeacher:
         from kdkit.engine.inference import infer_weighted_logits
 
         try:
-            with self._lock:
-                outputs = infer_weighted_logits(self._network, list(inputs), self.device)
+            outputs = infer_weighted_logits(self._network, list(inputs), self.device)
             arrays = {LOGITS: torch.stack([logits for logits, _ in outputs]).cpu().numpy()}
             weights = [weight for _, weight in outputs if weight is not None]
             if weights:
                 arrays[WEIGHT] = torch.stack(weights).float().cpu().numpy()
         except Exception as error:  # a network says in many ways that an input does not fit
             raise DataError(f"the teacher cannot take inputs {inputs.dtype} {inputs.shape}") from error
-        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        return arrays
+
+
+def encode(arrays: Arrays) -> bytes:
+    """Arrays as a safetensors file."""
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
 def read_inputs(body: bytes) -> np.ndarray:

@@ -1,67 +1,60 @@
-"""The HTTP server: who may send requests, how many samples, and the response to what is refused.
+"""The HTTP server: how many may connect, for how long, and what each connection costs before its token is known.
 
-``GET /teacher`` responds with the teacher's facts as JSON, ``POST /logits`` takes a safetensors file with ``inputs``
-and responds with one that holds ``logits`` (and ``weight``, if the teacher gives one). Every request carries
-``Authorization: Bearer TOKEN``. The response to a refused one is JSON, ``{"error": ...}``.
+Built on asyncio, and on h11 for the protocol. A connection takes no thread, and serves one request. Each part of a
+request has a deadline, and only a request with the token may send a body.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-import math
 import socket
-import sys
-import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from types import TracebackType
 
-from kdkit.errors import DataError, KdkitError
-from kdkit.serving.rate import Rate
-from kdkit.serving.served import ServedTeacher, read_inputs
+import h11
+
+from kdkit.errors import KdkitError
+from kdkit.serving.exchange import Exchange, Limits, RefusedError, Reply, Request
+from kdkit.serving.served import ServedTeacher
 from kdkit.serving.token import Gate
 
-MOST_CONNECTIONS = 64
-MOST_WAITING = 8
-SILENCE_SECONDS = 30
-# Of a body that is refused: read and thrown away, so that the client gets to see why.
-MOST_DISCARDED = 64_000_000
-FINGERPRINT = "Kdkit-Fingerprint"
+MOST_CONNECTIONS = 256
+MOST_OF_AN_ADDRESS = 64
+# Connections that are told to come back, beside those; more are closed without a word.
+MOST_TURNED_AWAY = 256
+HEAD_SECONDS = 10.0
+# A body has so long, and a second more for each of so many bytes.
+BODY_SECONDS, SLOWEST = 10.0, 250_000
+RESPONSE_SECONDS = 60.0
+# Of what a refused client still sends: thrown away, so that it gets to see why.
+DISCARD_SECONDS, MOST_DISCARDED = 2.0, 64_000_000
+_LONGEST_HEAD = 16_384
+_CHUNK = 1 << 16
 
 Log = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The largest body of a request, in bytes, and how many samples are served in a minute."""
-
-    largest_bytes: int
-    samples_per_minute: int
-
-
-class TeacherServer(ThreadingHTTPServer):
+class TeacherServer:
     """Serves one teacher until it is closed. ``log`` gets a line for each request."""
-
-    daemon_threads = True
-    block_on_close = False
 
     def __init__(
         self, address: tuple[str, int], teacher: ServedTeacher, token: str, limits: Limits, log: Log
     ) -> None:
         """Raises :class:`KdkitError` when the address cannot be used."""
-        self.teacher = teacher
-        self.gate = Gate(token)
-        self.limits = limits
-        self.rate = Rate(limits.samples_per_minute)
+        self.exchange = Exchange(teacher, Gate(token), limits, log)
         self.log = log
-        self.request_slots = threading.BoundedSemaphore(MOST_WAITING)
-        self._connections = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._open: dict[asyncio.Task[None], str] = {}
+        self._unknown: dict[asyncio.Task[None], None] = {}  # those whose token has not been seen, the oldest first
+        self._turned_away = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_stopped = False
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         try:
-            super().__init__(address, _Handler)
+            self._socket = socket.create_server(address, family=family, backlog=MOST_CONNECTIONS)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise KdkitError(
@@ -69,139 +62,169 @@ class TeacherServer(ThreadingHTTPServer):
             ) from error
 
     @property
+    def server_address(self) -> tuple[str, int]:
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
+    @property
     def url(self) -> str:
-        host, port = self.server_address[:2]
-        name = f"[{host!s}]" if self.address_family == socket.AF_INET6 else str(host)
-        return f"http://{name}:{port}"
+        host, port = self.server_address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._connections.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+    def __enter__(self) -> TeacherServer:
+        return self
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._connections.release()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, place: TracebackType | None
+    ) -> None:
+        self._socket.close()
+        self.exchange.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no fault of the server's; anything else is logged for its owner."""
-        error = sys.exception()
-        if not isinstance(error, OSError):
-            self.log(f"{client_address[0]}  a request failed: {type(error).__name__}: {error}")
+    def serve_forever(self) -> None:
+        """Serve until :meth:`shutdown` is called by another thread."""
+        asyncio.run(self._serve())
 
+    def shutdown(self) -> None:
+        """Have :meth:`serve_forever` return; to be called by another thread."""
+        self._is_stopped = True
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._stopped.set)
 
-class _RefusedError(Exception):
-    def __init__(self, status: HTTPStatus, reason: str, retry_after: float = 0) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.retry_after = retry_after
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "kdkit", ""
-    timeout = SILENCE_SECONDS
-    server: TeacherServer
-
-    def do_GET(self) -> None:
-        self._respond(self._facts, "/teacher")
-
-    def do_POST(self) -> None:
-        self._respond(self._logits, "/logits")
-
-    def _respond(self, make_body: Callable[[], tuple[bytes, str]], path: str) -> None:
-        self._unread = self.headers.get("Transfer-Encoding") is not None or self.headers.get(
-            "Content-Length"
-        ) not in (
-            None,
-            "0",
-        )
-        try:
-            if not self.server.gate.opens_for(self.headers.get("Authorization")):
-                raise _RefusedError(HTTPStatus.UNAUTHORIZED, "wrong or missing token")
-            if self.path != path:
-                raise _RefusedError(HTTPStatus.NOT_FOUND, "there is only GET /teacher and POST /logits")
-            body, kind = make_body()
-        except _RefusedError as refusal:
-            self._refuse(refusal)
+    async def _serve(self) -> None:
+        self._stopped, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        if self._is_stopped:
             return
-        self._send(HTTPStatus.OK, body, kind, {FINGERPRINT: self.server.teacher.fingerprint})
-
-    def _facts(self) -> tuple[bytes, str]:
-        limits = self.server.limits
-        facts = self.server.teacher.facts() | {
-            "largest_bytes": limits.largest_bytes,
-            "largest_samples": limits.samples_per_minute,
-        }
-        return json.dumps(facts).encode(), "application/json"
-
-    def _logits(self) -> tuple[bytes, str]:
-        if not self.server.request_slots.acquire(blocking=False):
-            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at a time", 1)
+        server = await asyncio.start_server(self._accept, sock=self._socket, limit=_CHUNK)
         try:
-            return self._infer(self._body()), "application/octet-stream"
-        except DataError as error:
-            raise _RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from error
+            await self._stopped.wait()
         finally:
-            self.server.request_slots.release()
+            server.close()
+            for task in list(self._open):
+                task.cancel()
 
-    def _body(self) -> bytes:
-        """The whole body, which is read only when it is not too large."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit():
-            raise _RefusedError(HTTPStatus.LENGTH_REQUIRED, "Content-Length is needed")
-        largest = self.server.limits.largest_bytes
-        if int(length) > largest:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the largest request is {largest} bytes")
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        address = str((writer.get_extra_info("peername") or ["?"])[0])
+        connection = _Connection(reader, writer)
+        try:
+            if self._has_room_for(address):
+                self._open[task] = address
+                self._unknown[task] = None
+                await self._converse(connection, address, task)
+            elif self._turned_away < MOST_TURNED_AWAY:
+                self._turned_away += 1
+                try:
+                    await connection.refuse(RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections", 1))
+                finally:
+                    self._turned_away -= 1
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            pass  # a client that went away, or dawdled, is no fault of the server's
+        except Exception as error:
+            self.log(f"{address}  a request failed: {type(error).__name__}: {error}")
+        finally:
+            self._open.pop(task, None)
+            self._unknown.pop(task, None)
+            writer.close()
+
+    def _has_room_for(self, address: str) -> bool:
+        """Whether one more may connect. Of those who have not shown a token the oldest has to make room."""
+        if Counter(self._open.values())[address] >= MOST_OF_AN_ADDRESS:
+            return self._drop_oldest(address)
+        return len(self._open) < MOST_CONNECTIONS or self._drop_oldest("")
+
+    def _drop_oldest(self, address: str) -> bool:
+        for task in self._unknown:
+            if not address or self._open[task] == address:
+                del self._unknown[task], self._open[task]
+                task.cancel()
+                return True
+        return False
+
+    async def _converse(self, connection: _Connection, address: str, task: asyncio.Task[None]) -> None:
+        try:
+            async with asyncio.timeout(HEAD_SECONDS):
+                request = await connection.read_head()
+            self.exchange.check(request)
+            self._unknown.pop(task, None)
+            reply = await self.exchange.answer(request, connection.read_body, address)
+            await connection.send(reply)
+        except RefusedError as refusal:
+            self._unknown.pop(task, None)
+            self.log(f"{address}  refused ({refusal.status.value}): {refusal.reason}")
+            await connection.refuse(refusal)
+        except (OSError, TimeoutError):
+            raise
+        except Exception as error:
+            self.log(f"{address}  a request failed: {type(error).__name__}: {error}")
+            await connection.refuse(RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed"))
+
+
+class _Connection:
+    """One request and its response."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
+
+    async def read_head(self) -> Request:
+        """Raises :class:`RefusedError` for what is no request."""
+        event = await self._next_event()
+        if not isinstance(event, h11.Request):
             raise ConnectionAbortedError("the client went away")
-        self._unread = False
-        return body
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+        return Request(event.method.decode("latin-1"), event.target.decode("latin-1"), headers)
 
-    def _infer(self, body: bytes) -> bytes:
-        inputs = read_inputs(body)
-        samples, most = len(inputs), self.server.limits.samples_per_minute
-        if samples > most:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most} samples in a request")
-        wait = self.server.rate.take(samples)
-        if wait:
-            raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, f"at most {most} samples a minute", wait)
-        response = self.server.teacher.infer(inputs)
-        self.server.log(f"{self.client_address[0]}  {samples} samples {inputs.dtype} {inputs.shape[1:]}")
-        return response
+    async def read_body(self, length: int) -> bytes:
+        """The whole body, of ``length`` bytes by its header, within its deadline."""
+        if self.protocol.they_are_waiting_for_100_continue:
+            await self._write(self.protocol.send(h11.InformationalResponse(status_code=100, headers=[])))
+        body = bytearray()
+        async with asyncio.timeout(BODY_SECONDS + length / SLOWEST):
+            while isinstance(event := await self._next_event(), h11.Data):
+                body += event.data
+        if not isinstance(event, h11.EndOfMessage):
+            raise ConnectionAbortedError("the client went away")
+        return bytes(body)
 
-    def _refuse(self, refusal: _RefusedError) -> None:
-        self.server.log(f"{self.client_address[0]}  refused ({refusal.status.value}): {refusal.reason}")
-        headers = {"Retry-After": str(math.ceil(refusal.retry_after))} if refusal.retry_after else {}
-        if refusal.status == HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = "Bearer"
-        if self._unread:
-            headers["Connection"] = "close"
-        self._send(refusal.status, json.dumps({"error": refusal.reason}).encode(), "application/json", headers)
-        if self._unread:
-            self._discard()
+    async def send(self, reply: Reply) -> None:
+        """Send the response, within its deadline."""
+        headers = {
+            "Server": "kdkit",
+            "Content-Type": reply.kind,
+            "Content-Length": str(len(reply.body)),
+            "Connection": "close",
+            **reply.headers,
+        }
+        async with asyncio.timeout(RESPONSE_SECONDS):
+            head = h11.Response(status_code=reply.status.value, headers=list(headers.items()))
+            await self._write(self.protocol.send(head))
+            await self._write(self.protocol.send(h11.Data(data=reply.body)))
+            await self._write(self.protocol.send(h11.EndOfMessage()))
 
-    def _send(self, status: HTTPStatus, body: bytes, kind: str, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+    async def refuse(self, refusal: RefusedError) -> None:
+        """Say why. Closing on a client that still sends would cut off the response that tells it."""
+        if self.protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        body = json.dumps({"error": refusal.reason}).encode()
+        await self.send(Reply(refusal.status, body, "application/json", refusal.headers()))
+        with contextlib.suppress(OSError, TimeoutError):
+            self.writer.write_eof()
+            async with asyncio.timeout(DISCARD_SECONDS):
+                budget = MOST_DISCARDED
+                while budget > 0 and (part := await self.reader.read(_CHUNK)):
+                    budget -= len(part)
 
-    def _discard(self) -> None:
-        """Closing on a client that still sends would cut off the response that tells it why."""
-        with contextlib.suppress(OSError):
-            self.wfile.flush()
-            self.connection.shutdown(socket.SHUT_WR)
-            self.connection.settimeout(1)
-            budget = MOST_DISCARDED
-            while budget > 0 and (part := self.connection.recv(min(budget, 1 << 16))):
-                budget -= len(part)
+    async def _next_event(self) -> object:
+        try:
+            while (event := self.protocol.next_event()) is h11.NEED_DATA:
+                self.protocol.receive_data(await self.reader.read(_CHUNK))
+        except h11.RemoteProtocolError as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "not a request by the rules of HTTP/1.1") from error
+        return event
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Requests are logged with their samples; lines of the protocol are not."""
+    async def _write(self, data: bytes | None) -> None:
+        if data:
+            self.writer.write(data)
+            await self.writer.drain()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from functools import partial
 
+from kdkit.atomic import write_bytes, write_csv
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
-from kdkit.runs.student import write_student
-from kdkit.stages import ranks
+from kdkit.runs.student import CARD, WEIGHTS, write_student
+from kdkit.stages import generate
 
 NAME = "distill"
 
@@ -28,8 +30,9 @@ def is_whole(run: Run) -> bool:
 def check(run: Run) -> None:
     """Raises :class:`kdkit.errors.UsageError` for what the training would fail of.
 
-    That is a machine that lacks what the recipe's ``trainer`` asks for, or an objective that looks at a module which
-    a network does not have.
+    That is a machine that lacks what the recipe's ``trainer`` asks for, an objective that looks at a module which
+    a network does not have, or (:class:`kdkit.DataError`) a student that gives other logits for a window of the
+    inputs than belong to it.
     """
     if is_whole(run):
         return
@@ -40,6 +43,20 @@ def check(run: Run) -> None:
         from kdkit.engine.criterion import make_criterion
 
         make_criterion(run.experiment, run.experiment.student.build())
+    if run.experiment.window_cut is not None:
+        from kdkit.engine.windows import check_student_on_windows
+
+        check_student_on_windows(run.experiment, generate.first_inputs(run, run.evaluation.split.samples))
+
+
+def prepare(run: Run, anew: bool) -> None:
+    """Take what need not be trained: weights that lost what lay beside them, and students of runs beside this one.
+
+    ``anew``: the latter is not wanted.
+    """
+    for arm in run.arms:
+        if not _arm_is_whole(run, arm) and not _restore(run, arm) and not anew:
+            _adopt(run, arm)
 
 
 def execute(run: Run) -> None:
@@ -50,14 +67,51 @@ def execute(run: Run) -> None:
 
 
 def discard(run: Run) -> None:
-    """Drop the checkpoints of a training that was cut off."""
+    """Drop the checkpoints of a training that was cut off, and the cards, by which students are known."""
     for arm in run.arms:
-        shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+        _drop_checkpoints(run, arm)
+        (run.folder.model(arm.name) / CARD).unlink(missing_ok=True)
+
+
+def _drop_checkpoints(run: Run, arm: Arm) -> None:
+    shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+    with suppress(OSError):  # another arm's are there
+        run.folder.checkpoints(arm.name).parent.rmdir()
 
 
 def _arm_is_whole(run: Run, arm: Arm) -> bool:
-    is_current = run.folder.fingerprint(stage_key(arm)) == arm.fingerprint
-    return is_current and student.is_whole(run.folder.model(arm.name))
+    return run.folder.is_done(stage_key(arm), arm.fingerprint)
+
+
+def _restore(run: Run, arm: Arm) -> bool:
+    """Whether an arm's weights are whole and were trained on these very inputs; then nothing else is lost, either.
+
+    What lies beside them is written from the card: no lost manifest, damaged card or history costs a training.
+    """
+    folder, key = run.folder.model(arm.name), stage_key(arm)
+    card = student.recover_card(folder, run.folder.written_digest(key, folder / WEIGHTS))
+    if card is None or card["provenance"].get("fingerprint") != arm.fingerprint:
+        return False
+    files = student.write_beside_weights(folder, card, run.experiment)
+    history = run.folder.history(arm.name)
+    write_csv(history, card["provenance"]["history"])
+    run.folder.mark_done(key, arm.fingerprint, 0, [*files, history])
+    _drop_checkpoints(run, arm)
+    return True
+
+
+def _adopt(run: Run, arm: Arm) -> None:
+    """Copy the student that a run beside this one has trained on the very same: it had another control, say."""
+    folder = run.folder.model(arm.name)
+    for path in sorted(run.folder.path.parent.glob(f"*/*/{CARD}")):
+        card = student.recover_card(path.parent, "")
+        if card is None or card["provenance"].get("fingerprint") != arm.fingerprint:
+            continue
+        write_bytes(folder / WEIGHTS, (path.parent / WEIGHTS).read_bytes())
+        write_bytes(folder / CARD, path.read_bytes())
+        if _restore(run, arm):
+            run.progress.say(NAME, arm.name, f"the same as that of {path.parent.parent.name}, and taken from there")
+            return
 
 
 def _distill(run: Run, arm: Arm) -> None:
@@ -71,7 +125,7 @@ def _distill(run: Run, arm: Arm) -> None:
     with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
         say = partial(run.progress.say, NAME, what)
         outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar, say)
-    if ranks.rank() != 0:
+    if outcome is None:
         return
     seconds = time.monotonic() - start
     provenance = {
@@ -83,7 +137,10 @@ def _distill(run: Run, arm: Arm) -> None:
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
         "seed": arm.seed,
+        "history": outcome.history,
     }
-    write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
-    run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    # Those of other weights, should the training not be the same to the last bit.
+    shutil.rmtree(run.folder.predictions(arm.name), ignore_errors=True)
+    files = write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
+    run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds, [*files, run.folder.history(arm.name)])
+    _drop_checkpoints(run, arm)

@@ -9,7 +9,7 @@ from kdkit.atomic import write_csv, write_json
 from kdkit.contracts.component import fingerprint_of
 from kdkit.evaluation.judgement import judge_differences
 from kdkit.evaluation.metric_update import empty_metric, sample_value, update_metric
-from kdkit.evaluation.outcome import DIFFERENCES, has_whole_scores
+from kdkit.evaluation.outcome import DIFFERENCES
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import predictions_by_seed
 from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
@@ -34,7 +34,7 @@ def fingerprint(run: Run) -> str:
 
 def is_whole(run: Run) -> bool:
     """Whether the scores of these very predictions are there."""
-    return run.folder.fingerprint(NAME) == fingerprint(run) and has_whole_scores(run)
+    return run.folder.is_done(NAME, fingerprint(run))
 
 
 def execute(run: Run) -> None:
@@ -81,4 +81,5 @@ def execute(run: Run) -> None:
         for pair, by_name in judge_differences(record, readers, experiment.margin, seed).items()
     }
     write_json(run.folder.scores_file, scores | {DIFFERENCES: differences})
-    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
+    files = [run.folder.scores_file, run.folder.cases_file]
+    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start, files)

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+import numpy as np
+
 from kdkit.contracts.adversary import Adversary
+from kdkit.contracts.alignment import WindowCut
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
+from kdkit.launch import Place
 from kdkit.runs.run import Run
-from kdkit.stages import control_samples, disjoint
+from kdkit.stages import control_samples, disjoint, ranks
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 from kdkit.workers import map_in_processes, usable_cores
@@ -22,6 +26,8 @@ NAME = "generate"
 
 # Worker processes start in about a second each; a shard or two is made sooner without them.
 FEWEST_SHARDS_FOR_WORKERS = 3
+# How often the same samples are tried when the process that makes them is killed.
+ATTEMPTS = 3
 
 
 def is_whole(run: Run) -> bool:
@@ -34,13 +40,23 @@ def check(run: Run) -> None:
 
     Looks at one sample of each kind, which is drawn where none is stored.
     """
-    window = run.experiment.recipe.training.window
-    if window is None:
+    cut = run.experiment.window_cut
+    if cut is None:
         return
     for arm in run.arms:
         if arm.training is not None:
             samples = arm.training.split.samples
-            _check_window(window, _sample_shape(run, samples), _name(run, samples))
+            _check_window(run, cut, first_inputs(run, samples).shape, _name(run, samples))
+
+
+def first_inputs(run: Run, samples: SampleSet) -> np.ndarray:
+    """The inputs of one sample of a set: a stored one's where there is any, else the first, which is drawn."""
+    if ranges := samples.store.ranges():
+        return samples.store.read(ranges[0][0], "inputs")
+    _check_count(samples, _name(run, samples))
+    with _name_generator_in_errors(samples.generator, (0, 1)):
+        (record,) = _records(samples.generator, samples.source_indices((0, 1)))
+    return record.arrays["inputs"]
 
 
 def execute(run: Run) -> None:
@@ -52,8 +68,9 @@ def execute(run: Run) -> None:
         )
     for samples in run.sample_sets():
         _make_samples(run, samples, _name(run, samples))
-    disjoint.check(run)
-    control_samples.remark_differences(run)
+    if ranks.rank() == 0:
+        disjoint.check(run)
+        control_samples.remark_differences(run)
 
 
 def count_rejected(run: Run) -> dict[str, dict[str, int]]:
@@ -80,35 +97,40 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
     _check_count(samples, what)
     if summary := summarize_defects(samples.generator.exclusions()):
         run.progress.say(NAME, what, summary)
+    place = ranks.place()
     missing_count = sum(stop - start for start, stop in missing)
     with run.progress.work(NAME, what, samples.count, "samples", samples.count - missing_count) as bar:
-        workers = run.experiment.recipe.trainer.workers or usable_cores()
-        for count in _make_shards(samples, missing, workers):
-            bar.advance(count)
-    samples.store.refresh()
+        workers = run.experiment.recipe.trainer.workers or max(1, usable_cores() // place.local_size)
+        done = 0
+        for count in _make_shards(samples, missing, workers, place):
+            done += count * place.size  # the others are about as far
+            bar.advance(min(count * place.size, max(0, count * place.size - (done - missing_count))))
+        ranks.wait_until(lambda: _is_whole_after_refresh(samples), f"samples of {what}")
+        bar.advance(max(0, missing_count - done))
     if (rejected := samples.count_rejected()) is not None:
         run.progress.say(NAME, what, f"{rejected} rejected for {samples.count} kept")
 
 
-def _check_window(window: int, shape: tuple[int, ...], name: str) -> None:
-    remedy = "Set training.window=null to train on whole samples"
-    if not shape:
-        raise DataError(f"training.window is {window}, but the samples of {name} have no axis to cut", f"{remedy}.")
-    if shape[0] < window:
-        raise DataError(
-            f"training.window is {window}, but the samples of {name} are {shape[0]} long",
-            f"{remedy}, or to {shape[0]} or less.",
-        )
+def _is_whole_after_refresh(samples: SampleSet) -> bool:
+    samples.store.refresh()
+    return samples.is_whole()
 
 
-def _sample_shape(run: Run, samples: SampleSet) -> tuple[int, ...]:
-    """The shape of one sample's inputs: a stored one's where there is any."""
-    if ranges := samples.store.ranges():
-        return samples.store.read(ranges[0][0], "inputs").shape
-    _check_count(samples, _name(run, samples))
-    with _name_generator_in_errors(samples.generator, (0, 1)):
-        (record,) = _records(samples.generator, samples.source_indices((0, 1)))
-    return record.arrays["inputs"].shape
+def _check_window(run: Run, cut: WindowCut, shape: tuple[int, ...], name: str) -> None:
+    window, remedy = run.experiment.recipe.training.window, "Set training.window=null to train on whole samples"
+    for length, axis in zip(cut.lengths, cut.axes, strict=True):
+        if not axis.has_axis(shape, axis.input_axis):
+            raise DataError(
+                f"training.window is {window}, but the samples of {name}, {shape}, have no axis {axis.input_axis} to "
+                "cut",
+                f"{remedy}.",
+            )
+        longest = shape[axis.input_axis] // axis.inputs * axis.inputs
+        if longest < length:
+            raise DataError(
+                f"training.window is {window}, but the samples of {name} are {shape[axis.input_axis]} long",
+                f"{remedy}, or to {longest} or less." if longest else f"{remedy}.",
+            )
 
 
 def _check_count(samples: SampleSet, what: str) -> None:
@@ -123,12 +145,11 @@ def _check_count(samples: SampleSet, what: str) -> None:
     )
 
 
-def _make_shards(samples: SampleSet, missing: list[Range], workers: int) -> Iterator[int]:
-    """Make the missing ranges; yields the number of samples in each shard as it is done."""
-    first = missing[0][0]
-    with _name_generator_in_errors(samples.generator, (first, first + 1)):
-        (record,) = _records(samples.generator, samples.source_indices((first, first + 1)))
-    shards = split(missing, shard_length(record))
+def _make_shards(samples: SampleSet, missing: list[Range], workers: int, place: Place) -> Iterator[int]:
+    """Make this process's share of the missing ranges; yields the number of samples in each shard as it is done."""
+    # By the first sample of all, so that every process cuts alike, whenever it looks at what is missing.
+    length = shard_length(_first_record(samples))
+    shards = [shard for shard in split(missing, length) if shard[0] // length % place.size == place.rank]
     if workers == 1 or len(shards) < FEWEST_SHARDS_FOR_WORKERS:
         for shard in shards:
             yield make_shard(samples.generator, samples.store, shard[0], samples.source_indices(shard))
@@ -136,12 +157,20 @@ def _make_shards(samples: SampleSet, missing: list[Range], workers: int) -> Iter
     _check_sendable(samples.generator)
     calls = ((samples.generator, samples.store, shard[0], samples.source_indices(shard)) for shard in shards)
     try:
-        yield from map_in_processes(make_shard, calls, min(workers, len(shards)))
+        yield from map_in_processes(make_shard, calls, min(workers, len(shards)), ATTEMPTS)
     except BrokenProcessPool as error:
         raise KdkitError(
-            "a process that made samples was killed, perhaps for lack of memory",
+            f"a process that made samples was killed, {ATTEMPTS} times on the same ones, perhaps for lack of memory",
             "Set trainer.workers lower; the samples made so far are kept.",
         ) from error
+
+
+def _first_record(samples: SampleSet) -> Record:
+    if samples.store.holds(0, 1):
+        return samples.store.record(0)
+    with _name_generator_in_errors(samples.generator, (0, 1)):
+        (record,) = _records(samples.generator, samples.source_indices((0, 1)))
+    return record
 
 
 def _check_sendable(generator: Generator) -> None:

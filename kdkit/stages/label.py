@@ -61,12 +61,8 @@ def execute(run: Run) -> None:
     name = experiment.recipe.teacher.name
     unlabelled = [(part, _missing_ranges(part)) for part in run.labelled_splits() if not part.is_whole()]
     network = freeze(experiment.teacher.build())
-    split = run.evaluation.split
-    samples = [split.samples.sample(i) for i in split.indices[:CHECKED_SAMPLES]]
-    examination = check_teacher(experiment, network, samples)
-    run.progress.say("check", name, examination.verdict)
-    for doubt in examination.doubts:
-        run.progress.say("check", name, f"doubtful: {doubt}")
+    if ranks.rank() == 0:
+        _check_teacher(run, network)
     total = sum(len(part.split) for part in run.labelled_splits())
     missing_count = sum(stop - start for _, ranges in unlabelled for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - missing_count) as bar:
@@ -75,6 +71,15 @@ def execute(run: Run) -> None:
                 _label_with_truth(run, part, ranges, bar)
             else:
                 _label_with_network(run, part, ranges, network, bar)
+
+
+def _check_teacher(run: Run, network: torch.nn.Module) -> None:
+    name, split = run.experiment.recipe.teacher.name, run.evaluation.split
+    samples = [split.samples.sample(i) for i in split.indices[:CHECKED_SAMPLES]]
+    examination = check_teacher(run.experiment, network, samples)
+    run.progress.say("check", name, examination.verdict)
+    for doubt in examination.doubts:
+        run.progress.say("check", name, f"doubtful: {doubt}")
 
 
 def _label_with_network(

@@ -7,7 +7,8 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
-from kdkit.atomic import read_json, write_json
+from kdkit.atomic import write_json
+from kdkit.contracts.component import fingerprint_of
 from kdkit.runs.folder import TEACHER
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import WEIGHTS
@@ -23,12 +24,9 @@ TIMED_RUNS = 3
 def is_whole(run: Run) -> bool:
     """Whether every arm's student has predicted every evaluation sample and every model was measured."""
     split = run.evaluation.split
-    has_predictions = all(
-        run.predictions(arm).holds(split.start, split.stop)
-        and run.folder.fingerprint(f"{NAME}.{arm.name}") == run.prediction_fingerprint(arm)
-        for arm in run.arms
+    return run.folder.is_done(NAME, _fingerprint(run)) and all(
+        run.predictions(arm).holds(split.start, split.stop) for arm in run.arms
     )
-    return has_predictions and isinstance(read_json(run.folder.models_file), dict)
 
 
 def execute(run: Run) -> None:
@@ -36,14 +34,16 @@ def execute(run: Run) -> None:
     from kdkit.engine.inference import infer_samples
 
     experiment, split = run.experiment, run.evaluation.split
-    models = {TEACHER: _teacher_facts(run)}
+    leads = ranks.rank() == 0
+    models = {TEACHER: _teacher_facts(run)} if leads else {}
     with run.progress.work(NAME, experiment.recipe.student.name, len(split) * len(run.arms), "samples") as bar:
         for arm in run.arms:
             store = run.predictions(arm)
-            if ranks.rank() == 0 and run.folder.fingerprint(f"{NAME}.{arm.name}") != run.prediction_fingerprint(arm):
+            if leads:
                 _drop_old_predictions(run, arm)
             network = _load_student(run, arm)
-            if arm.number == 0:  # students of other seeds are as large and as fast
+            # Timed by the first process while the others wait. Students of other seeds are as large and as fast.
+            if leads and arm.number == 0:
                 models[arm.model] = _measure_network(network, run) | {
                     "bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size
                 }
@@ -58,16 +58,20 @@ def execute(run: Run) -> None:
                 experiment.recipe.trainer,
                 bar,
             )
-            if ranks.rank() == 0:
-                run.folder.mark_done(f"{NAME}.{arm.name}", run.prediction_fingerprint(arm), 0)
-    if ranks.rank() == 0:
+    if leads:
         write_json(run.folder.models_file, models)
+        run.folder.mark_done(NAME, _fingerprint(run), 0, [run.folder.models_file])
 
 
 def discard(run: Run) -> None:
     """Drop every prediction."""
     for arm in run.arms:
         shutil.rmtree(run.folder.predictions(arm.name), ignore_errors=True)
+
+
+def _fingerprint(run: Run) -> str:
+    """Of the sizes and speeds: students of other seeds are as large and as fast."""
+    return fingerprint_of(predictions=[run.prediction_fingerprint(arm) for arm in run.arms if not arm.number])
 
 
 def _drop_old_predictions(run: Run, arm: Arm) -> None:

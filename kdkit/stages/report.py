@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from kdkit.atomic import write_text
 from kdkit.contracts.component import fingerprint_of
@@ -31,7 +30,7 @@ def fingerprint(run: Run) -> str:
 
 def is_whole(run: Run) -> bool:
     """Whether the report on these very scores is there."""
-    return run.folder.fingerprint(NAME) == fingerprint(run) and _ends_well(run.folder.report_file)
+    return run.folder.is_done(NAME, fingerprint(run))
 
 
 def execute(run: Run) -> None:
@@ -45,17 +44,8 @@ def execute(run: Run) -> None:
     write_text(folder.report_file, page(run.experiment, name, folder.manifest(), outcome, cases, overview))
     student = folder.model(STUDENT)
     write_text(student / "README.md", model_card(run.experiment, read_card(student), outcome))
-    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start)
-
-
-def _ends_well(page: Path) -> bool:
-    """Whether a page is there to its end."""
-    try:
-        with page.open("rb") as file:
-            file.seek(max(0, page.stat().st_size - 64))
-            return file.read().rstrip().endswith(b"</html>")
-    except OSError:
-        return False
+    files = [folder.report_file, student / "README.md"]
+    run.folder.mark_done(NAME, fingerprint(run), time.monotonic() - start, files)
 
 
 def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:

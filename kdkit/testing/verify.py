@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.component import Component
 from kdkit.errors import KdkitError, PluginError
 from kdkit.plugins.registry import Plugin, Registry
+from kdkit.scratch import scratch_folder
 from kdkit.testing.adversary import AdversaryContract
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.domain import DomainContract
@@ -129,9 +128,9 @@ def _has_own(component: type[Component], example: str) -> bool:
 
 
 def _miniature(registry: Registry, domain: str) -> Finding:
-    with tempfile.TemporaryDirectory(prefix="kdkit-verify-") as folder:
+    with scratch_folder("verify") as folder:
         try:
-            return Finding(domain, Verdict(), str(run_miniature(registry, domain, Path(folder))))
+            return Finding(domain, Verdict(), str(run_miniature(registry, domain, folder)))
         except KdkitError as error:
             what, remedy = error.message, error.remedy
         except Exception as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdkit.runs.folder import RunFolder
 from kdkit.stages.pipeline import run_stages
 
 TOY = Path(__file__).parents[1] / "toy"
@@ -34,8 +35,7 @@ def runs(finished, toy, tmp_path):
     home, folders = finished
     shutil.copytree(home, toy)
     for folder in folders:
-        manifest = toy / folder / "manifest.json"
-        manifest.write_text(manifest.read_text().replace(str(home), str(tmp_path / "elsewhere")))
+        RunFolder(toy / folder).update_manifest(store=str(tmp_path / "elsewhere" / "store"))
     return [toy / folder for folder in folders]
 
 

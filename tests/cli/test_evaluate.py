@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from kdkit import DataError, Figure, Score
+from kdkit.atomic import digest_of
 from kdkit.plugins.registry import discover
+from kdkit.runs.folder import RunFolder
 from kdkit.runs.student import read_student
 
 
@@ -181,6 +183,8 @@ def test_a_student_alone_is_measured_and_beside_it_the_default_teacher_on_reques
 def test_a_teacher_that_has_gone_does_not_keep_the_student_from_being_measured(trained, data, cli):
     recipe = trained / "recipe.yaml"
     recipe.write_text(recipe.read_text().replace("name: brightness", "name: gone"))
+    assert "was edited" in cli("evaluate", trained, "--data", data, "--json").err
+    RunFolder(trained).update_manifest(recipe=digest_of(recipe))
     result = cli("evaluate", trained, "--data", data, "--json")
     assert result.code == 0
     assert set(json.loads(result.out)["scores"]) == {"student"}
@@ -248,6 +252,7 @@ def test_without_data_the_scores_of_the_run_are_shown_and_nothing_is_measured(tr
     (trained / "scores.json").write_text(
         json.dumps({"student": {"overlap": asdict(Score(0.5, 0.4, 0.6, 9, "", True, 9))}, "differences": {}})
     )
+    RunFolder(trained).mark_done("evaluate", "", 0, [trained / "scores.json"])
     result = cli("evaluate", trained)
     assert result.code == 0 and "0.500 ±0.100" in result.out
     assert json.loads(cli("evaluate", trained, "--json").out)["scores"]["student"]["overlap"]["value"] == 0.5

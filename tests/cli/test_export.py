@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 
 import kdkit
+from kdkit.runs.folder import RunFolder
 from kdkit.stages.pipeline import run_stages
 
 
@@ -159,8 +160,7 @@ def test_8_bits_need_the_samples_of_the_run(trained, cli, tmp_path):
     shutil.copytree(trained / "student", tmp_path / "alone" / "student")
     alone = cli("export", tmp_path / "alone" / "student", "--format", "onnx", "--int8", "--out", tmp_path / "out")
     assert alone.code == 2 and "is not a run's folder" in alone.err
-    manifest = json.loads((trained / "manifest.json").read_text())
-    (trained / "manifest.json").write_text(json.dumps(manifest | {"store": str(tmp_path / "gone")}))
+    RunFolder(trained).update_manifest(store=str(tmp_path / "gone"))
     gone = cli("export", trained, "--format", "onnx", "--int8", "--out", tmp_path / "out")
     assert gone.code == 2 and "samples or targets are gone" in gone.err
     assert not nothing_left(tmp_path)

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdkit.atomic import write_sealed
+
 
 @pytest.fixture
 def clips(tmp_path):
@@ -113,6 +115,9 @@ NAMES = [
     ("é" * 125).encode(),
     ("é" * 124 + "e").encode(),
     b"x" * 251,
+    b".",
+    b"..",
+    b"...",
 ]
 
 
@@ -121,16 +126,20 @@ def test_whatever_a_file_is_called_it_is_predicted_once(trained, clips, cli, tmp
     paths = [clips / f"{os.fsdecode(name)}.npy" for name in NAMES]
     for path in paths:
         path.write_bytes(data)
+    before = {path.name for path in tmp_path.iterdir()}
     (clips / f"{os.fsdecode(NAMES[0])} empty.npy").touch()
     out = tmp_path / "out"
     log = tmp_path / "log"
-    result = cli("predict", trained, clips, "--out", out, "--log-file", log)
+    # Files that are hidden because of a point before their names are meant only where they are named.
+    inputs = [clips, *(path for path in paths if path.name.startswith("."))]
+    result = cli("predict", trained, *inputs, "--out", out, "--log-file", log)
     assert result.code == 0, result.err
+    assert {path.name for path in tmp_path.iterdir()} == before | {"out", "log"}  # nothing beside --out
     assert "lat\\udce9n empty.npy (" in result.err and "\x1b" not in result.err + log.read_text()
     assert len({file.name.casefold() for file in out.glob("*.npz")}) == len(NAMES) + 3
     assert len(rows(out)) == len(NAMES) + 4
     first = len(predictions)
-    assert f"{len(NAMES) + 3} files predicted before" in cli("predict", trained, clips, "--out", out).out
+    assert f"{len(NAMES) + 3} files predicted before" in cli("predict", trained, *inputs, "--out", out).out
     assert len(predictions) == first + 1  # the empty one is tried again
 
 
@@ -183,13 +192,20 @@ def damaged_card(change):
     def damage(student):
         card = json.loads((student / "card.json").read_text())
         change(card)
-        (student / "card.json").write_text(json.dumps(card))
+        write_sealed(student / "card.json", card)
 
     return damage
 
 
 DAMAGE = {
-    "cut weights": (lambda s: cut(s / "weights.safetensors", 60), 1, "not a whole safetensors file"),
+    "cut weights": (lambda s: cut(s / "weights.safetensors", 60), 1, "weights.safetensors is damaged"),
+    "a byte of the weights": (lambda s: flip(s / "weights.safetensors"), 1, "weights.safetensors is damaged"),
+    "a byte of the card": (lambda s: flip(s / "card.json"), 1, "card.json is"),
+    "an edited card": (
+        lambda s: edit(s / "card.json", '"gain": 1', '"gain": 2'),
+        1,
+        "card.json is damaged, or was ed",
+    ),
     "no weights": (lambda s: (s / "weights.safetensors").unlink(), 1, "weights.safetensors does not exist"),
     "cut card": (lambda s: cut(s / "card.json", 60), 1, "is not a student's card"),
     "list for a card": (lambda s: (s / "card.json").write_text("[1]"), 1, "is not a student's card"),
@@ -239,6 +255,24 @@ def cut(path, length):
     path.write_bytes(path.read_bytes()[:length])
 
 
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def edit(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def replace_weights(student, state):
+    from safetensors.numpy import save_file
+
+    save_file(state, student / "weights.safetensors")
+    damaged_card(lambda card: card.pop("weights_sha256"))(student)
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_student_is_told_in_one_message(trained, clips, cli, tmp_path, damage):
     strike, code, message = DAMAGE[damage]
@@ -250,11 +284,8 @@ def test_a_damaged_student_is_told_in_one_message(trained, clips, cli, tmp_path,
 
 
 def test_weights_of_another_architecture_name_the_first_keys_that_differ(trained, clips, cli, tmp_path):
-    import torch
-    from safetensors.torch import save_file
-
-    state = {"layer.weight": torch.zeros(2, 1, 3, 3), "head.bias": torch.zeros(1)}
-    save_file(state, trained / "student" / "weights.safetensors")
+    state = {"layer.weight": np.zeros((2, 1, 3, 3), np.float32), "head.bias": np.zeros(1, np.float32)}
+    replace_weights(trained / "student", state)
     result = cli("predict", trained, clips, "--out", tmp_path / "out")
     assert result.code == 1
     assert "holds the weights of another architecture" in result.err
@@ -359,11 +390,11 @@ def test_a_command_that_is_stopped_while_it_looks_at_what_is_there_loses_nothing
 
 
 def test_another_students_results_are_not_kept(trained, clips, cli, tmp_path, predictions):
-    from safetensors.numpy import load_file, save_file
+    from safetensors.numpy import load_file
 
     other = shutil.copytree(trained / "student", tmp_path / "other")
     weights = load_file(other / "weights.safetensors")
-    save_file({name: value * 0.5 for name, value in weights.items()}, other / "weights.safetensors")
+    replace_weights(other, {name: value * 0.5 for name, value in weights.items()})
     out = tmp_path / "out"
     cli("predict", trained, clips, "--out", out)
     cli("predict", other, clips, "--out", out)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdkit import DataError
+from kdkit import DataError, check_unpacked
 from kdkit_digits.halves import SIDE
 
 
@@ -24,21 +24,25 @@ def read_image(path: Path) -> np.ndarray:
 
 def _array(path: Path) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # Mapped: an array that its header claims, but that is not there, takes no memory.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy raises many kinds on damaged headers
         raise DataError(f"{path}: is not a whole .npy file") from error
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype != np.uint8:
         raise DataError(f"{path}: does not hold one array of uint8 with two axes", "Values go from 0 to 255.")
-    return array
+    return np.array(array)
 
 
 def _picture(path: Path) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
+            check_unpacked(path, image.width * image.height * 8)
             return np.asarray(image.convert("L"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # Pillow raises many kinds on damaged bytes
         raise DataError(f"{path}: is not a whole image file") from error
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from kdkit import (
+    AlignedAxis,
     Case,
     ComponentOptions,
     Domain,
@@ -55,6 +56,7 @@ class Echocardio(Domain):
 
     incidental = frozenset({"masks", "overlay"})
     activation = "sigmoid"
+    aligned_axes = (AlignedAxis(),)  # the frames
     item = "frame"
     input_suffixes = (*CLIP_SUFFIXES, ".dcm", ".dicom")
     flags = FLAGS

@@ -58,6 +58,10 @@ def outline(picture: np.ndarray, mask: np.ndarray, colour: Colour, thickness: in
     cv2.polylines(picture, fixed, True, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
+# Characters; more do not fit into any picture.
+_LONGEST_TEXT = 500
+
+
 def write(picture: np.ndarray, x: int, y: int, text: str, colour: Colour = INK, size: int = 14) -> int:
     """Write a line whose top left corner is (x, y); returns the x where it ends."""
     return write_parts(picture, x, y, [(text, colour)], size)
@@ -68,11 +72,16 @@ def write_parts(picture: np.ndarray, x: int, y: int, parts: Sequence[tuple[str, 
     font = _font(size)
     page = Image.fromarray(picture)
     pen = ImageDraw.Draw(page)
-    for text, colour in parts:
+    for text, colour in ((_drawable(text), colour) for text, colour in parts):
         pen.text((x, y), text, colour, font)
         x += round(pen.textlength(text, font))
     picture[:] = np.asarray(page)
     return x
+
+
+def _drawable(text: str) -> str:
+    """Without what no one can see: of a line's end in a file's name, or bytes that are no text, Pillow may crash."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST_TEXT])
 
 
 def blank(height: int, width: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from kdkit import DataError
+from kdkit import DataError, check_unpacked, largest_bytes, too_large
 from kdkit_generators.extras import import_extra
 
 Fault = tuple[str, str]
+# While a picture is read: as it is decoded and as it is converted, in four channels at most.
+_BYTES_A_PIXEL = 8
+# A decoder of clips keeps frames that others refer to.
+_FRAMES_AT_A_TIME = 4
 
 
 def fault(path: Path, options: Any) -> Fault | None:
@@ -33,24 +38,34 @@ def read(path: Path, options: Any) -> np.ndarray:
     """uint8, of the shape that the options say. Raises :class:`kdkit.DataError` when the file cannot be read."""
     if options.kind == "images":
         return _image(path, options)
+    frames: list[np.ndarray] = []
     with _capture(path) as capture:
-        frames = [_convert_frame(frame, options) for frame in _frames(capture, options.frames)]
+        for frame in _frames(capture, options.frames):
+            frames.append(_convert_frame(frame, options))
+            # They lie in memory twice when they become one array.
+            if 2 * len(frames) * frames[0].nbytes > largest_bytes():
+                raise too_large(path, f"is too long: {len(frames)} frames of {frames[0].nbytes:,} bytes")
     if not frames:
         raise DataError(f"{path} holds no frame that can be decoded")
     return np.stack(frames)
 
 
 def _image(path: Path, options: Any) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(path) as file:
+        with warnings.catch_warnings(), Image.open(path) as file:
+            warnings.simplefilter("ignore")  # of Pillow's on large pictures: here they are refused
+            check_unpacked(path, file.width * file.height * _BYTES_A_PIXEL)
             image = file.convert("L" if options.colour == "gray" else "RGB")
             if options.size:
                 image = image.resize(options.size[::-1], Image.Resampling.BOX if _shrinks(file, options) else None)
             return np.asarray(image)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
-        raise DataError(f"{path} is not a whole image file: {str(error).splitlines()[0]}") from error
+    except DataError:
+        raise
+    except Exception as error:  # Pillow raises many kinds on damaged bytes
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"{path} is not a whole image file: {reason}") from error
 
 
 def _shrinks(image: Any, options: Any) -> bool:
@@ -65,6 +80,8 @@ def _capture(path: Path) -> Iterator[Any]:
     try:
         if not capture.isOpened():
             raise DataError(f"{path} is not a clip that can be decoded")
+        extent = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        check_unpacked(path, int(extent) * _BYTES_A_PIXEL * _FRAMES_AT_A_TIME)
         yield capture
     finally:
         capture.release()

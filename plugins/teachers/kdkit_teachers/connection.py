@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
+import socket
 import time
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,12 +17,17 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from kdkit import DataError, KdkitError
+from kdkit import DataError, KdkitError, largest_bytes
 
 FORMAT = 1
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 # Answered by a server that is busy, or by what stands before one that is away.
 _TRY_AGAIN = {429, 502, 503, 504}
+# Bytes of what a server says of its teacher, or of a refusal; answers are bounded as files are.
+MOST_TOLD = 100_000
+_CHUNK = 1 << 16
+# Seconds that one request may be put off by a server that says when to come back; at most so many times in all.
+LEAST_PUT_OFF, MOST_PUT_OFF = 60.0, 10
 _KEPT = "What was answered so far is kept; give the same command again when the server is back."
 
 
@@ -53,7 +61,8 @@ class Connection:
                 isinstance(facts[key], kind)
                 for key, kind in (("fingerprint", str), ("largest_bytes", int), ("largest_samples", int))
             )
-        except (ValueError, KeyError, TypeError):
+            usable = usable and facts["fingerprint"].isprintable() and len(facts["fingerprint"]) <= 200
+        except (ValueError, KeyError, TypeError, RecursionError):
             usable = False
         if not usable:
             raise KdkitError(
@@ -79,7 +88,7 @@ class Connection:
             usable = "logits" in arrays and all(
                 array.dtype == np.float32 and array.shape[:1] == inputs.shape[:1] for array in arrays.values()
             )
-        except (SafetensorError, ValueError, TypeError, KeyError, AttributeError):
+        except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, OverflowError, MemoryError):
             usable = False
         if not usable:
             raise DataError(f"{self.url} answers with something else than an answer to {len(inputs)} samples")
@@ -88,17 +97,27 @@ class Connection:
     def _asked(self, method: str, path: str, body: bytes) -> Response:
         """The response to a request, which is repeated until there is one or patience has run out."""
         pause, end = FIRST_PAUSE, time.monotonic() + self.patience
+        put_off = 0.0
         while True:
             try:
                 response = self._once(method, path, body)
             except (OSError, http.client.HTTPException) as error:
-                reason = str(error) or type(error).__name__
+                reason = _printable(str(error)) or type(error).__name__
             else:
                 if response.status not in _TRY_AGAIN:
                     return self._accepted(response)
                 if response.status == 429:
-                    # The server is there and says when: waiting for that is no sign of trouble.
-                    sleep(_retry_after(response))
+                    # The server is there and says when: waiting for that is no sign of trouble, within bounds.
+                    wait = _retry_after(response)
+                    put_off += wait
+                    longest = max(LEAST_PUT_OFF, self.patience)
+                    if wait > longest or put_off > MOST_PUT_OFF * longest:
+                        raise KdkitError(
+                            f"the teacher at {self.url} puts this off for {min(wait, 1e9):.0f} s, "
+                            f"and teacher.patience is {self.patience:.0f} s",
+                            _KEPT,
+                        )
+                    sleep(wait)
                     pause, end = FIRST_PAUSE, time.monotonic() + self.patience
                     continue
                 reason = _told(response)
@@ -112,14 +131,43 @@ class Connection:
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
+        # The time-out of a socket holds for each piece: one byte in a minute would never come to it.
+        watch = Timer(self.timeout, _shut, [connection])
+        watch.daemon = True
+        watch.start()
+        begun = time.monotonic()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/octet-stream"}
         try:
             connection.request(method, f"{parts.path}{path}", body or None, headers)
             response = connection.getresponse()
             named = {name.lower(): value for name, value in response.getheaders()}
-            return Response(response.status, named, response.read())
+            most = largest_bytes() if response.status == 200 and method == "POST" else MOST_TOLD
+            whole = Response(response.status, named, self._read(response, most))
+            if time.monotonic() - begun >= self.timeout:  # what was cut off may look whole
+                raise TimeoutError
+            return whole
+        except (OSError, http.client.HTTPException) as error:
+            if time.monotonic() - begun >= self.timeout:
+                raise TimeoutError(f"no whole answer within {self.timeout:g} s (teacher.timeout)") from error
+            raise
         finally:
+            watch.cancel()
             connection.close()
+
+    def _read(self, response: http.client.HTTPResponse, most: int) -> bytes:
+        """The body, of ``most`` bytes at most, whatever the header says of its length."""
+        body = bytearray()
+        if response.length is None or response.length <= most:
+            while len(body) <= most and (part := response.read1(_CHUNK)):
+                body += part
+            if not response.length and len(body) <= most:  # what was still missing
+                return bytes(body)
+            if len(body) <= most:
+                raise http.client.IncompleteRead(bytes(body[:0]), response.length)
+        raise DataError(
+            f"{self.url} sends an answer of more than {most:,} bytes",
+            "That is no teacher's answer: check teacher.url.",
+        )
 
     def _accepted(self, response: Response) -> Response:
         if response.status == 200:
@@ -140,11 +188,23 @@ def sleep(seconds: float) -> None:
 
 def _retry_after(response: Response) -> float:
     text = response.headers.get("retry-after", "")
-    return float(text) if text.isascii() and text.isdigit() else FIRST_PAUSE
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 300 else FIRST_PAUSE
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _shut(connection: http.client.HTTPConnection) -> None:
+    if connection.sock:
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _told(response: Response) -> str:
     try:
-        return str(json.loads(response.body)["error"])[:200]
-    except (ValueError, KeyError, TypeError):
+        text = str(json.loads(response.body)["error"])[:200]
+        return _printable(text)
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"HTTP status {response.status}"

@@ -37,6 +37,13 @@ class RemoteNetwork(torch.nn.Module):
 
     def _batch(self, samples: np.ndarray) -> int:
         """How many samples fit into a request."""
+        largest = self.facts.get("largest_sample")
+        if isinstance(largest, int) and samples[0].nbytes > largest:
+            raise DataError(
+                f"a sample of {samples[0].nbytes} bytes is larger than the {largest} that {self.connection.url} "
+                "takes for one",
+                "Ask its owner for a larger --largest-sample, or make smaller samples.",
+            )
         room = min(REQUEST_BYTES, self.facts["largest_bytes"]) - HEADER_BYTES
         fitting = min(room // max(1, samples[0].nbytes), self.facts["largest_samples"])
         if fitting < 1 and samples[0].nbytes + HEADER_BYTES > self.facts["largest_bytes"]:

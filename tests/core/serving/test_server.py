@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,10 +14,12 @@ from safetensors.numpy import load, save
 
 from kdkit import ComponentOptions, Field, Teacher
 from kdkit.errors import KdkitError, UsageError
+from kdkit.serving import exchange
 from kdkit.serving import server as serving
+from kdkit.serving.exchange import MOST_WAITING, Limits
 from kdkit.serving.rate import Rate
 from kdkit.serving.served import ServedTeacher
-from kdkit.serving.server import Limits, TeacherServer
+from kdkit.serving.server import TeacherServer
 from kdkit.serving.token import Gate, read_token
 
 TOKEN = "a-token-for-the-tests"
@@ -44,12 +46,13 @@ class Doubling(Teacher):
 
 
 @contextmanager
-def serve(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.0.0.1"):
+def serve(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.0.0.1", largest_sample=1000):
     teacher = ServedTeacher(Doubling(Doubling.Options(weigh=weigh)), "doubling", "cpu")
     lines = []
-    with TeacherServer((host, 0), teacher, TOKEN, Limits(largest_bytes, samples_per_minute), lines.append) as server:
+    limits = Limits(largest_bytes, samples_per_minute, largest_sample)
+    with TeacherServer((host, 0), teacher, TOKEN, limits, lines.append) as server:
         server.lines = lines
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
         server.shutdown()
@@ -92,7 +95,15 @@ def test_it_gives_the_weight_where_the_teacher_does():
 def test_the_facts_say_nothing_of_weights_files_or_options():
     with serve() as server:
         facts = json.loads(ask(server, "GET", "/teacher")[1])
-        assert set(facts) == {"format", "kdkit", "name", "fingerprint", "largest_bytes", "largest_samples"}
+        assert set(facts) == {
+            "format",
+            "kdkit",
+            "name",
+            "fingerprint",
+            "largest_bytes",
+            "largest_sample",
+            "largest_samples",
+        }
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "ümläut"])
@@ -140,7 +151,7 @@ def test_what_is_no_batch_of_samples_is_refused_and_the_network_keeps_its_secret
 def test_another_path_or_method_is_refused():
     with serve() as server:
         assert ask(server, "GET", "/logits")[0].status == 404
-        assert ask(server, "DELETE", "/teacher")[0].status == 501
+        assert ask(server, "DELETE", "/teacher")[0].status == 405
 
 
 def test_more_samples_than_a_minute_allows_have_to_wait():
@@ -156,8 +167,7 @@ def test_more_samples_than_a_minute_allows_have_to_wait():
 
 def test_one_client_more_than_can_wait_is_sent_away():
     with serve() as server:
-        for _ in range(serving.MOST_WAITING):
-            server.request_slots.acquire()
+        server.exchange.waiting = MOST_WAITING
         response, _ = ask(server)
         assert response.status == 503
         assert response.getheader("Retry-After") == "1"
@@ -173,15 +183,125 @@ def test_a_client_that_goes_away_half_way_harms_no_one():
         assert not [line for line in server.lines if "failed" in line]
 
 
-def test_connections_beyond_the_most_are_closed(monkeypatch):
-    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 2)
+def drip(server, content=b"POST /logits HT"):
+    client = socket.create_connection(server.server_address)
+    client.sendall(content)
+    return client
+
+
+def test_connections_that_drip_hold_up_no_one_with_the_token():
+    with serve() as server, ExitStack() as stack:
+        for _ in range(2 * serving.MOST_OF_AN_ADDRESS):
+            stack.enter_context(drip(server))
+        assert ask(server)[0].status == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"POST /logits HTTP/1.1\r\nA: b",
+        f"POST /logits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 99\r\n\r\nx".encode(),
+    ],
+)
+def test_whoever_dawdles_is_cut_off(content, monkeypatch):
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(serving, "BODY_SECONDS", 0.1)
+    with serve() as server, drip(server, content) as client:
+        client.settimeout(20)
+        assert client.recv(1000) == b""  # closed by the server
+        assert server.exchange.waiting == 0
+
+
+def test_fifty_clients_at_once_are_served_or_told_to_come_back():
+    results = []
+    with serve(samples_per_minute=1000) as server:
+
+        def client():
+            response, _ = ask(server)
+            results.append((response.status, response.getheader("Retry-After")))
+
+        threads = [threading.Thread(target=client) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(results) == 50  # none was reset
+    assert set(results) <= {(200, None), (503, "1")} and (200, None) in results
+
+
+def test_more_connections_than_there_may_be_are_told_to_come_back(monkeypatch):
+    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 0)
     with serve() as server:
-        held = [socket.create_connection(server.server_address) for _ in range(2)]
-        with pytest.raises((OSError, http.client.HTTPException)):
-            for _ in range(5):  # the two may not have been taken yet
-                ask(server)
-        for connection in held:
-            connection.close()
+        response, content = ask(server)
+        assert (response.status, response.getheader("Retry-After")) == (503, "1")
+        assert error_of(content) == "too many connections"
+
+
+def test_one_giant_sample_is_refused():
+    with serve() as server:
+        response, content = ask(server, body=save({"inputs": np.zeros((1, 400, 5), np.uint8)}))
+        assert response.status == 413
+        assert error_of(content) == "the largest sample is 1000 bytes"
+
+
+def test_a_large_request_lets_others_have_their_turn(monkeypatch):
+    monkeypatch.setattr(exchange, "TURN_BYTES", 20)
+    order = []
+    with serve(largest_bytes=100_000) as server:
+        infer, entered, go = server.exchange.teacher.infer, threading.Event(), threading.Event()
+
+        def slow(inputs):
+            entered.set()
+            go.wait(20)
+            order.append(int(inputs.flat[0]))
+            return infer(inputs)
+
+        server.exchange.teacher.infer = slow
+        large = threading.Thread(
+            target=ask, args=(server,), kwargs={"body": save({"inputs": np.ones((9, 4, 5), np.uint8)})}
+        )
+        large.start()
+        assert entered.wait(20)
+        small = threading.Thread(
+            target=ask, args=(server,), kwargs={"body": save({"inputs": np.full((1, 4, 5), 2, np.uint8)})}
+        )
+        small.start()
+        while server.exchange.waiting < 2:
+            pass
+        go.set()
+        large.join()
+        small.join()
+    assert sorted(order) == [1] * 9 + [2]
+    assert order[-1] == 1  # the small one did not wait for the whole large one
+
+
+def test_a_fault_of_the_server_is_logged_for_its_owner_and_told_to_no_one():
+    with serve() as server:
+
+        def broken(inputs):
+            raise RuntimeError("/home/owner/secret.pt")
+
+        server.exchange.teacher.infer = broken
+        response, content = ask(server)
+        assert (response.status, error_of(content)) == (500, "the server failed")
+        assert server.lines == ["127.0.0.1  a request failed: RuntimeError: /home/owner/secret.pt"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n\r\n",
+        b"GET /teacher HTTP/1.1\r\nHost: x\r\n" + b"A: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET /teacher HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET\0/teacher HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused(content):
+    with serve() as server, drip(server, content) as client:
+        client.settimeout(20)
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
+        assert ask(server)[0].status == 200
 
 
 def test_the_log_tells_who_asked_for_how_much_and_never_the_token():

@@ -56,7 +56,7 @@ def test_a_window_of_samples_without_an_axis_is_refused(prepare, monkeypatch):
         "generate",
         lambda self, indices: (Sample(np.float32(i)[...]) for i in indices),
     )
-    with pytest.raises(DataError, match="have no axis to cut"):
+    with pytest.raises(DataError, match="have no axis 0 to cut"):
         run_stages(run)
     assert_nothing_is_made(run)
 

@@ -101,7 +101,7 @@ def test_a_whole_run_leaves_every_artifact(prepare):
 
 def test_the_manifest_says_of_every_component_what_it_is(whole_run):
     manifest, experiment = whole_run.folder.manifest(), whole_run.experiment
-    assert manifest["format"] == 3
+    assert manifest["format"] == 4
     assert set(manifest["components"]) == {"domain", *experiment.components()}
     assert manifest["components"]["teacher"] == {
         "kind": "teacher",
@@ -437,26 +437,6 @@ def test_stages_that_cannot_be_are_refused(prepare):
     assert not run.folder.path.exists()
 
 
-@pytest.mark.parametrize(
-    ("file", "stage"),
-    [
-        ("student/weights.safetensors", "distill"),
-        ("student/card.json", "distill"),
-        ("models.json", "predict"),
-        ("scores.json", "evaluate"),
-        ("cases.csv", "evaluate"),
-        ("report.html", "report"),
-        ("manifest.json", "distill"),
-    ],
-)
-@pytest.mark.parametrize("keep", [0, 20])
-def test_a_file_that_is_empty_or_cut_is_made_again(whole_run, prepare, file, stage, keep):
-    path = whole_run.folder.path / file
-    path.write_bytes(path.read_bytes()[:keep])
-    assert stage in run_stages(prepare(*SMALL))
-    assert run_stages(prepare(*SMALL)) == []
-
-
 def test_other_hardware_does_not_rewrite_the_recipe_of_a_whole_run(whole_run, prepare):
     before = whole_run.folder.recipe_file.read_bytes(), whole_run.folder.manifest_file.read_bytes()
     assert run_stages(prepare(*SMALL, "trainer.devices=2", "trainer.accelerator=cpu")) == []
@@ -607,17 +587,6 @@ def test_a_stray_checkpoint_stops_nothing(whole_weights, prepare, monkeypatch, s
     assert_resumes_to(whole_weights, prepare(*LONG))
 
 
-def test_a_training_cut_off_on_two_devices_begins_anew_on_one(whole_weights, prepare, monkeypatch):
-    checkpoint = cut_off_in_epoch(2, prepare, monkeypatch)
-    content = torch.load(checkpoint, weights_only=True)
-    torch.save(content | {"kdkit_devices": 2}, checkpoint)
-    begun, words, run = epochs_begun(monkeypatch), [], prepare(*LONG)
-    monkeypatch.setattr(type(run.progress), "say", lambda self, *text: words.append(" ".join(text)))
-    assert_resumes_to(whole_weights, run)
-    assert begun == [0, 1, 2, 3]
-    assert any("begins anew: it was cut off on 2 devices, this is 1" in text for text in words)
-
-
 def test_a_checkpoint_that_would_execute_code_is_not_executed(whole_weights, prepare, monkeypatch, tmp_path):
     class Attack:
         def __reduce__(self):
@@ -730,3 +699,15 @@ def test_the_score_of_several_seeds_is_their_mean(whole_run, prepare):
 def test_a_number_of_seeds_that_is_none_is_refused(prepare, wrong):
     with pytest.raises(KdkitError, match=r"training\.seeds"):
         prepare(*SMALL, f"training.seeds={wrong}")
+
+
+def test_another_control_does_not_train_the_same_student_again(whole_run, prepare, monkeypatch):
+    other = prepare(*SMALL, "controls=[{name: shuffled, targets: truth}]")
+    assert other.folder.path != whole_run.folder.path
+    begun = epochs_begun(monkeypatch)
+    run_stages(other, last="distill")
+    assert begun == [0, 1], "that of the control alone"
+    assert_equal_weights(weights(whole_run), weights(other))
+    # Asked for anew, it is made anew.
+    run_stages(prepare(*SMALL, "controls=[{name: shuffled, targets: truth}]"), first="distill", last="distill")
+    assert begun == [0, 1] * 3

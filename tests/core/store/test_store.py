@@ -76,13 +76,41 @@ def test_a_record_that_is_not_there_is_named(store):
         store.read(7, "inputs")
 
 
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array(["a"]), "inputs is an array of <U1"),
+        (np.array([None]), "inputs is an array of object"),
+        (np.zeros(2, np.complex128), "inputs is an array of complex128.*Convert it to one of .*float32"),
+        ([[1, 2], [3]], "inputs is a list, which makes no array"),
+        ({"a": 1}, "inputs is an array of object"),
+    ],
+)
+def test_what_no_shard_can_hold_is_refused_by_name(tmp_path, array, message):
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        ShardStore(tmp_path).write(0, [Record({"inputs": array})])
+    assert not list(tmp_path.iterdir())
+
+
+def test_info_that_is_not_plain_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"info .* cannot be kept: .*not JSON serializable"):
+        ShardStore(tmp_path).write(0, [Record({"x": np.zeros(2)}, {"age": np.int64(3)})])
+
+
+@pytest.mark.parametrize("array", [np.float32(3), np.arange(3, dtype=">f4"), np.zeros((0, 3)), [[1, 2], [3, 4]]])
+def test_scalars_lists_and_any_byte_order_are_kept_as_arrays(tmp_path, array):
+    store = ShardStore(tmp_path)
+    store.write(0, [Record({"x": array})])
+    np.testing.assert_array_equal(store.read(0, "x"), array)
+
+
 def test_a_window_is_that_part_of_the_array(tmp_path):
     store = ShardStore(tmp_path)
     array = np.arange(60, dtype=np.float32).reshape(10, 3, 2)
     store.write(3, [Record({"x": array}), Record({"x": -array})])
-    np.testing.assert_array_equal(store.read(4, "x", slice(2, 7)), -array[2:7])
+    np.testing.assert_array_equal(store.read(4, "x", (slice(2, 7), slice(None), slice(1))), -array[2:7, :, :1])
     np.testing.assert_array_equal(store.read(3, "x"), array)
-    assert store.length(3, "x") == 10
+    assert store.shape(3, "x") == (10, 3, 2)
 
 
 def test_samples_come_back_as_they_were_with_truth_and_info(tmp_path):
@@ -111,14 +139,40 @@ def test_an_array_that_is_a_view_is_stored_as_it_looks(tmp_path):
     np.testing.assert_array_equal(store.read(0, "y"), array[:, ::-1])
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"garbage", lambda b: b[:-3], lambda b: b + b"\0"])
 def test_a_damaged_shard_counts_as_missing_and_can_be_made_again(store, damage):
-    path = store.folder / "00000004-00000006.safetensors"
-    path.write_bytes(path.read_bytes()[:-3] if damage is None else damage)
+    (path,) = store.folder.glob("00000004-00000006-*.safetensors")
+    path.write_bytes(damage(path.read_bytes()))
     again = ShardStore(store.folder)
     assert again.missing_ranges(0, 6) == [(4, 6)]
     again.write(4, records(4, 6))
     assert again.record(5).info == {"name": "s5"}
+
+
+def test_wherever_a_byte_is_off_a_shard_counts_as_missing(store):
+    (path,) = store.folder.glob("00000004-00000006-*.safetensors")
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :])
+        store.refresh()
+        assert store.missing_ranges(0, 6) == [(4, 6)]
+    path.write_bytes(whole)
+    store.refresh()
+    assert store.holds(0, 6)
+
+
+def test_a_shard_of_other_content_takes_the_place_of_one_of_the_same_records(store):
+    store.write(4, records(5, 7))
+    assert store.record(4).info == {"name": "s5"}
+    assert len(list(store.folder.iterdir())) == 3
+
+
+def test_a_shard_that_vanishes_while_it_is_read_is_one_clear_error(store):
+    assert store.holds(0, 6)
+    for path in store.folder.iterdir():
+        path.unlink()
+    with pytest.raises(StoreError, match=r"(?s)00000004-.*gone or damaged.*Run the command again"):
+        store.read(4, "inputs")
 
 
 def test_files_that_are_no_shards_are_left_alone(store):
@@ -215,7 +269,7 @@ def test_a_full_disk_gives_one_clear_error_and_leaves_nothing_half_written(mount
     large = [Record({"inputs": np.random.default_rng(0).integers(0, 255, 3_000_000).astype(np.uint8)})]
     with pytest.raises(StoreError, match=r"(?s)cannot write .*00000002-00000003.*No space left.*--out or KDKIT_HOME"):
         store.write(2, large)
-    assert [p.name for p in (disk / "samples").iterdir()] == ["00000000-00000002.safetensors"]
+    assert [p.name[:17] for p in (disk / "samples").iterdir()] == ["00000000-00000002"]
     assert store.missing_ranges(0, 3) == [(2, 3)]
 
 

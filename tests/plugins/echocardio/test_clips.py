@@ -320,7 +320,7 @@ class TestRefusing:
         assert "at most 4096x4096 are read" in self.refused(path)
 
     def test_frames_beyond_any_memory(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("kdkit_echocardio.clips.clip.MOST_BYTES", 10 * 96 * 120)
+        monkeypatch.setenv("KDKIT_LARGEST_FILE", str(2 * 10 * 96 * 120))
         for path in (write_gif(tmp_path / "c.gif", beating()), write_dicom(tmp_path / "c.dcm", beating())):
             assert "is too long" in self.refused(path)
         assert "is too long" in self.refused(write_video(tmp_path / "c.avi", beating()))

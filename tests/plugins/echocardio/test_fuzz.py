@@ -1,23 +1,21 @@
 """Damaged, foreign and lying files: every reader gives what it promises or a DataError that names the file.
 
-Fifty cases of each in every run, two thousand under the marker slow. Each is a whole small file that was cut,
-patched, enlarged or replaced, under a right, a wrong or an odd name.
+Each is a whole small file that was cut, patched, enlarged or replaced, under a right, a wrong or an odd name.
 """
 
-import faulthandler
 import gzip
-import struct
 
 import cv2
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hostile import counts, files, given_or_refused, tried
 from hypothesis import strategies as st
 from kdkit_echocardio.clips import Clip, read_clip
 from kdkit_echocardio.recordings import Study, inspect, open_study
 from kdkit_echocardio.recordings.metaimage import read_metaimage
 from kdkit_echocardio.recordings.nifti import read_nifti
+from kdkit_echocardio.recordings.photo import read_photo
 from layouts import EchoNet, beat, is_cavity
 from opencv import silence_opencv
 from PIL import Image
@@ -25,9 +23,7 @@ from test_clips import region, write_dicom
 
 from kdkit import DataError
 
-FEW, MANY = 50, 2000
-HANGS = 120
-"""Seconds for one case, after which the process is ended with a traceback: a hang, or nearly one."""
+pytestmark = pytest.mark.usefixtures("limited_memory")
 
 FRAMES = beat(5, 24, 32)
 
@@ -91,41 +87,14 @@ def mhd_files(folder):
     return [mhd(), mhd("MET_USHORT", "32 24 2"), mhd("MET_FLOAT", "8 8"), mhd(sizes="1 1"), local]
 
 
+def photo(folder, ending, mode):
+    path = folder / f"whole.{ending}"
+    Image.fromarray(FRAMES[0]).convert(mode).save(path)
+    return path.read_bytes()
+
+
 NAMES = ["whole", "écho 4C n°1 %03d", "サンプル", "a.b.c", "-rf", "x" * 100]
 CLIP_SUFFIXES = [".avi", ".mp4", ".mov", ".gif", ".dcm", "", ".AVI"]
-HEADS = [b"", b"RIFF\xff\xff\xff\xffAVI LIST", b"\0\0\0\x20ftypisom", b"GIF89a", bytes(128) + b"DICM", b"#EXTM3U\n"]
-HEADS += [b"\x1f\x8b\x08", b"FileName,EF,Split\n", b"\x5c\x01\0\0", b"ffconcat version 1.0\nfile whole.avi\n"]
-NUMBERS = [0, 1, 2, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
-
-
-@st.composite
-def files(draw, seeds):
-    """The bytes of a whole file after up to four injuries, or bytes from nowhere."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(st.sampled_from(HEADS)) + draw(st.binary(max_size=600))
-    data = bytearray(draw(st.sampled_from(seeds)))
-    for _ in range(draw(st.integers(0, 4))):
-        # Half of all injuries hit the header, where numbers of things are claimed.
-        place = draw(st.integers(0, min(len(data), 400) if draw(st.booleans()) else len(data)))
-        kind = draw(st.sampled_from(["cut", "number", "number", "bytes", "insert", "remove", "text"]))
-        if kind == "cut":
-            del data[place:]
-        elif kind == "number":
-            order, size = draw(st.sampled_from("<>")), draw(st.sampled_from("BHI"))
-            value = draw(st.sampled_from(NUMBERS)) & (256 ** struct.calcsize(size) - 1)
-            data[place : place + struct.calcsize(size)] = struct.pack(order + size, value)
-        elif kind == "bytes":
-            new = draw(st.binary(min_size=1, max_size=8))
-            data[place : place + len(new)] = new
-        elif kind == "insert":
-            data[place:place] = draw(st.binary(min_size=1, max_size=40))
-        elif kind == "remove":
-            del data[place : place + draw(st.integers(1, 40))]
-        else:
-            told = ["-1", "0", "99999999999", "nan", "inf", "1e308", "../../x", ",", '"', "\n", "\0", "é", " "]
-            new = draw(st.sampled_from(told)).encode()
-            data[place : place + draw(st.integers(0, 6))] = new
-    return bytes(data)
 
 
 @pytest.fixture(scope="module")
@@ -146,39 +115,8 @@ def seeds(tmp_path_factory):
         ],
         "nifti": nifti_files(folder),
         "mhd": mhd_files(folder),
+        "photo": [photo(folder, ending, mode) for ending in ("png", "bmp", "tiff") for mode in ("L", "P", "RGB")],
     }
-
-
-@pytest.fixture(autouse=True)
-def _no_hang():
-    yield
-    faulthandler.cancel_dump_traceback_later()
-
-
-def tried(count, strategy, check):
-    """Check this many cases of the strategy; the same ones in every run."""
-
-    @settings(
-        max_examples=count, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
-    @given(strategy)
-    def run(case):
-        faulthandler.dump_traceback_later(HANGS, exit=True)
-        check(case)
-
-    run()
-
-
-def given_or_refused(reader, path):
-    """What the reader gives, None after a DataError that names the file."""
-    try:
-        return reader(path)
-    except DataError as error:
-        assert path.name in error.message, error.message
-        return None
-
-
-counts = pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
 
 
 @counts
@@ -205,10 +143,11 @@ def test_clips(tmp_path, seeds, kind, count, capfd):
 
 @counts
 @pytest.mark.parametrize(
-    ("kind", "reader", "suffix"), [("nifti", read_nifti, ".nii.gz"), ("mhd", read_metaimage, ".mhd")]
+    ("kind", "reader", "suffix"),
+    [("nifti", read_nifti, ".nii.gz"), ("mhd", read_metaimage, ".mhd"), ("photo", read_photo, ".png")],
 )
 def test_pictures(tmp_path, seeds, kind, reader, suffix, count):
-    """NIfTI, compressed or not, and MetaImage headers with the pixels beside them."""
+    """NIfTI, compressed or not, MetaImage headers with the pixels beside them, and PNG, BMP and TIFF."""
 
     def check(case):
         content, name = case

@@ -4,8 +4,9 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -23,8 +24,9 @@ from pydantic import ValidationError
 from safetensors.numpy import save
 
 from kdkit import DataError, KdkitError
+from kdkit.serving.exchange import Limits
 from kdkit.serving.served import ServedTeacher
-from kdkit.serving.server import Limits, TeacherServer
+from kdkit.serving.server import TeacherServer
 from kdkit.stages.pipeline import run_stages
 from kdkit.testing import TeacherContract
 
@@ -39,7 +41,7 @@ def served(teacher=None, largest_bytes=100_000, samples_per_minute=1000, port=0)
     limits = Limits(largest_bytes, samples_per_minute)
     answering = ServedTeacher(teacher, "brightness", "cpu")
     with TeacherServer(("127.0.0.1", port), answering, TOKEN, limits, lambda line: None) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
         server.shutdown()
@@ -114,7 +116,7 @@ def test_its_fingerprint_is_the_server_s_whatever_the_address():
     with served() as one, served() as same, served(darker) as other:
         fingerprints = [remote(server.url).fingerprint() for server in (one, same, other)]
         assert fingerprints[0] == fingerprints[1] != fingerprints[2]
-        declared = one.teacher.fingerprint
+        declared = one.exchange.teacher.fingerprint
         assert remote("http://127.0.0.1:9", expect=declared).fingerprint() == fingerprints[0]  # no one is asked
         with pytest.raises(KdkitError, match="serves the teacher .*, not " + declared):
             remote(other.url, expect=declared).build()
@@ -123,7 +125,7 @@ def test_its_fingerprint_is_the_server_s_whatever_the_address():
 def test_another_teacher_at_the_same_address_is_noticed():
     with served() as server:
         network = remote(server.url).build()
-        server.teacher.fingerprint = "another"
+        server.exchange.teacher.fingerprint = "another"
         with pytest.raises(KdkitError, match="another teacher has begun to answer"):
             network(INPUTS)
 
@@ -178,7 +180,7 @@ def test_a_rate_limit_is_waited_out(pauses, monkeypatch):
 
         def minute_passes(seconds):
             pauses.append(seconds)
-            server.rate._updated_at -= 60
+            server.exchange.rate._updated_at -= 60
 
         monkeypatch.setattr(connection, "sleep", minute_passes)
         network(INPUTS)
@@ -207,7 +209,7 @@ def answering(status, body, headers):
 
     seen = []
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}", seen
         server.shutdown()
@@ -233,6 +235,77 @@ def test_the_token_is_not_taken_along_to_another_server():
         with answering(302, b"", {"Location": f"{elsewhere}/teacher"}) as (url, _), pytest.raises(KdkitError):
             remote(url).build()
         assert seen == []
+
+
+@contextmanager
+def sending(*parts, endless=b""):
+    """A server that sends these bytes to whoever asks, then ``endless`` again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        stopped = threading.Event()
+
+        def run():
+            while not stopped.is_set():
+                with suppress(OSError), listener.accept()[0] as client:
+                    client.settimeout(20)
+                    client.recv(65536)
+                    for part in parts:
+                        client.sendall(part)
+                    while endless and not stopped.wait(0.02 if len(endless) == 1 else 0):
+                        client.sendall(endless)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        stopped.set()
+        thread.join()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+NESTED = b"[" * 90_000 + b"]" * 9_000
+HOSTILE = {
+    "a length of a thousand terabytes": (
+        [OK, b"Content-Length: 1000000000000000\r\n\r\n{"],
+        b"",
+        "more than 100,000 bytes",
+    ),
+    "a body without an end": ([OK, b"\r\n"], b"x" * 65536, "more than 100,000 bytes"),
+    "chunks without an end": (
+        [OK, b"Transfer-Encoding: chunked\r\n\r\n"],
+        b"ffff\r\n" + b"x" * 65535 + b"\r\n",
+        "more than",
+    ),
+    "JSON that is nested": ([OK, b"Content-Length: 99000\r\n\r\n", NESTED], b"", "is not a teacher's server"),
+    "a pause of aeons": (
+        [b"HTTP/1.1 429 No\r\nRetry-After: 1" + b"0" * 30 + b"\r\n\r\n"],
+        b"",
+        "puts this off for 1000000000 s",
+    ),
+    "a pause that is no number": (
+        [b"HTTP/1.1 429 No\r\nRetry-After: " + b"9" * 5000 + b"\r\n\r\n"],
+        b"",
+        "puts this off",
+    ),
+    "headers that drip": ([OK, b"A: "], b"b", r"no whole answer within 0.5 s"),
+    "a body that drips": ([OK, b"Content-Length: 90000\r\n\r\n"], b"b", r"no whole answer within 0.5 s"),
+    "a header without an end": ([OK, b"A: "], b"b" * 65536, "does not answer"),
+    "less than it said": ([OK, b"Content-Length: 50\r\n\r\n{}"], b"", "does not answer"),
+    "no protocol": ([b"\x00\xff" * 100 + b"\r\n\r\n"], b"", "does not answer"),
+    "codes of a terminal": (
+        [b'HTTP/1.1 403 No\r\n\r\n{"error": "\\u001b[2J\\u001b]0;x\\u0007"}'],
+        b"",
+        r"refuses \(403\): \?\[2J\?\]0;x\?",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_a_hostile_server_ends_in_one_message(attack, pauses):
+    parts, endless, told = HOSTILE[attack]
+    with sending(*parts, endless=endless) as url, pytest.raises(KdkitError, match=told) as caught:
+        remote(url, patience=0, timeout=0.5).build()
+    assert all(c.isprintable() for c in caught.value.message)
+    assert sum(pauses) < 1000
 
 
 @pytest.mark.parametrize(
@@ -278,6 +351,7 @@ def serve(process):
     return start
 
 
+@pytest.mark.slow
 def test_labelling_goes_on_when_a_killed_server_is_back(toy, toy_run, serve, monkeypatch):
     server, url = serve()
     settings = [*SMALL, f"teacher={{name: remote, url: '{url}', patience: 0}}"]

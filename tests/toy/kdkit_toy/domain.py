@@ -4,7 +4,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kdkit import ComponentOptions, DataError, Defect, Domain, Figure, Generator, Inspection, Sample, Table
+from kdkit import (
+    AlignedAxis,
+    ComponentOptions,
+    DataError,
+    Defect,
+    Domain,
+    Figure,
+    Generator,
+    Inspection,
+    Sample,
+    Table,
+)
 
 
 class Folder(Generator):
@@ -42,6 +53,7 @@ class Toy(Domain):
     """Discs."""
 
     activation = "sigmoid"
+    aligned_axes = (AlignedAxis(),)
     item = "frame"
     input_suffixes = (".npy",)
 

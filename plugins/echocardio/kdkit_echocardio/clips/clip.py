@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kdkit import DataError
+from kdkit import DataError, largest_bytes, too_large
 
 from .colour import ColourShare, to_grey
 
@@ -18,9 +18,10 @@ MIN_FRAMES = 2
 
 _SLOWEST, _FASTEST = 1.0, 1000.0
 
-# A damaged header can claim any size. No ultrasound picture is a tenth of this large, and no honest clip this long.
-MOST_PIXELS = 4096 * 4096
-MOST_BYTES = 1 << 30
+# A damaged header can claim any size. No ultrasound picture is so wide or high; and what is narrow and long would be
+# widened to a square.
+LONGEST_SIDE = 4096
+MOST_PIXELS = LONGEST_SIDE * LONGEST_SIDE
 
 
 class StillError(DataError):
@@ -55,7 +56,7 @@ def build_clip(path: Path, pictures: Iterable[np.ndarray], **metadata: Any) -> C
     """The clip of these pictures, uint8 grey (H, W) or RGB (H, W, 3); they are taken one at a time.
 
     Raises :class:`StillError` for a single one, and :class:`kdkit.DataError` where they do not form a clip or would
-    not fit into :data:`MOST_BYTES`.
+    take more memory than one file may.
     """
     # It grows in place: a list would have to be copied into an array, and both be held at once.
     pixels = bytearray()
@@ -88,17 +89,14 @@ def build_clip(path: Path, pictures: Iterable[np.ndarray], **metadata: Any) -> C
 
 def check_extent(path: Path, count: int, width: float, height: float) -> None:
     """Raise :class:`kdkit.DataError` for an implausible size of a clip, before anything is decoded."""
-    if width * height > MOST_PIXELS:
+    if max(width, height) > LONGEST_SIDE:
         raise DataError(
             f"{path} claims frames of {width:.0f}x{height:.0f} pixels; at most 4096x4096 are read",
             "Export it at the scanner's own size.",
         )
-    if count * width * height > MOST_BYTES:
-        raise DataError(
-            f"{path} is too long: {count} frames of {width:.0f}x{height:.0f} pixels take more than "
-            f"{MOST_BYTES / 2**30:.3g} GiB",
-            "Cut out some heart beats, or export it smaller.",
-        )
+    # While a clip is read it lies in memory up to twice.
+    if 2 * count * width * height > largest_bytes():
+        raise too_large(path, f"is too long: {count} frames of {width:.0f}x{height:.0f} pixels")
 
 
 def plausible_rate(fps: float | None) -> float | None:

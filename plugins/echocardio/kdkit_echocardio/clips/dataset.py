@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 import warnings
 import zlib
@@ -10,10 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from kdkit import DataError
-
-MOST_INFLATED = 1 << 28
-"""Bytes of a data set in the deflated transfer syntax, which few use; a file can become a thousand times its size."""
+from kdkit import DataError, largest_bytes, too_large
 
 _PREAMBLE, _MARK = 128, b"DICM"
 _DIRECTORY = "DICOMDIR"
@@ -63,7 +61,8 @@ def open_dataset(path: Path, **options: Any) -> Any:
         try:
             deflated = _inflated(path)
             dataset: Any = pydicom.dcmread(path if deflated is None else deflated, force=True, **options)
-            if deflated is not None or "TransferSyntaxUID" not in dataset.file_meta:
+            # Pixels are read by what they are. An empty or damaged name of their syntax is as none.
+            if deflated is not None or not _names_syntax(dataset.file_meta):
                 implicit, little = dataset.original_encoding
                 syntax = _IMPLICIT if implicit else _EXPLICIT if little else _BIG_ENDIAN
                 dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
@@ -72,6 +71,11 @@ def open_dataset(path: Path, **options: Any) -> Any:
         except Exception as error:  # damaged bytes make pydicom raise many kinds
             raise DataError(f"{path} is a damaged DICOM file: {error}", "Export or copy it again.") from error
     return dataset
+
+
+def _names_syntax(meta: Any) -> bool:
+    name = meta.get("TransferSyntaxUID")
+    return isinstance(name, str) and re.fullmatch(r"[0-9.]+", name) is not None
 
 
 def _inflated(path: Path) -> BytesIO | None:
@@ -86,12 +90,10 @@ def _inflated(path: Path) -> BytesIO | None:
             return None
         file.seek(_PREAMBLE + len(_MARK) + 12 + int(meta.FileMetaInformationGroupLength))
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        data = inflater.decompress(file.read(), MOST_INFLATED)
+        # What is inflated is copied by the reader, and again as pictures.
+        data = inflater.decompress(file.read(), largest_bytes() // 4)
     if inflater.unconsumed_tail:
-        raise DataError(
-            f"{path} is too long: it inflates to more than {MOST_INFLATED >> 20} MiB",
-            "Cut out some heart beats.",
-        )
+        raise too_large(path, f"inflates to more than {largest_bytes() / 4e6:,.0f} MB")
     return BytesIO(data)
 
 

@@ -37,8 +37,8 @@ def read_dicom(path: Path) -> Clip:
     dataset = open_dataset(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _check_pixel_data(path, dataset)
         try:
+            _check_pixel_data(path, dataset)
             clip = _decode_mpeg(path, dataset) if _is_mpeg(dataset) else _decode(path, dataset)
             boxes = regions(dataset)
             flags = clip.flags + (("other-view",) if names_other_view(dataset) else ())
@@ -164,9 +164,13 @@ def _decode_mpeg(path: Path, dataset: Any) -> Clip:
 
 
 def _decoding_error(path: Path, dataset: Any, error: Exception) -> DataError:
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    name = getattr(syntax, "name", "an unknown transfer syntax")
-    if is_encapsulated(dataset) and not _has_decoder(syntax):
+    # Of a damaged file, nothing that is asked here has to be there either.
+    try:
+        syntax: Any = dataset.file_meta.TransferSyntaxUID
+        name, lacks_decoder = str(syntax.name), is_encapsulated(dataset) and not _has_decoder(syntax)
+    except Exception:
+        name, lacks_decoder = "an unknown transfer syntax", False
+    if lacks_decoder:
         return DataError(
             f"{path} is compressed as {name}, for which no decoder is installed",
             "pip install python-gdcm (or pylibjpeg with pylibjpeg-libjpeg, which is GPL), or export it again as JPEG "

@@ -27,7 +27,12 @@ def read_clip(path: Path, resample: bool = True) -> Clip:
         raise DataError(f"{path} cannot be read: {reason}", "Name a file that you may read.") from error
     if not head:
         raise DataError(f"{path} is empty (0 bytes)", "Copy it again from its source.")
-    return apply_times(path, _reader(head)(path), resample)
+    try:
+        return apply_times(path, _reader(head)(path), resample)
+    except DataError:
+        raise
+    except Exception as error:  # whatever a damaged file makes a library raise: it is this file that is skipped
+        raise DataError(f"{path} is damaged: {type(error).__name__}: {error}", "Copy it again.") from error
 
 
 def _reader(head: bytes) -> Callable[[Path], Clip]:

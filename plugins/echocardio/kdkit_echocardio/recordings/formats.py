@@ -40,7 +40,12 @@ def read_values(path: Path) -> Picture:
     ending = ending_of(path)
     if ending is None:
         raise DataError(f"{path} is of no format that is read: {', '.join(ENDINGS)}")
-    return _READERS[ending](path)
+    try:
+        return _READERS[ending](path)
+    except DataError:
+        raise
+    except Exception as error:  # whatever a damaged file makes a library raise: it is this file that is left out
+        raise DataError(f"{path} is damaged: {type(error).__name__}: {error}", "Copy it again.") from error
 
 
 def read_picture(path: Path) -> Picture:

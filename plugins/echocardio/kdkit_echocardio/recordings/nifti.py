@@ -50,6 +50,9 @@ def _read(path: Path, stream: BinaryIO) -> Picture:
     head = stream.read(_HEADER)
     (width, height, count), dtype, offset, steps, slope, intercept = _header(path, head)
     stream.read(offset - _HEADER)
+    is_scaled = (slope, intercept) != (1.0, 0.0)
+    if is_scaled:
+        claimed_shape(path, [width, height, count], np.dtype(np.float64).itemsize)
     size = width * height * count * dtype.itemsize
     data = _up_to(stream, size)
     if len(data) < size:
@@ -60,7 +63,7 @@ def _read(path: Path, stream: BinaryIO) -> Picture:
         colours = np.frombuffer(data, np.uint8).reshape(count, height, width, dtype.itemsize)[..., :3]
         return Picture(np.stack([to_grey(picture) for picture in colours]), steps, _directions(head))
     frames = np.frombuffer(data, dtype).reshape(count, height, width)
-    if (slope, intercept) != (1.0, 0.0):
+    if is_scaled:
         frames = _scaled(frames, slope, intercept)
     return Picture(frames, steps, _directions(head))
 

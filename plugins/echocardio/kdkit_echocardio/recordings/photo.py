@@ -27,7 +27,7 @@ def read_photo(path: Path) -> Picture:
 
     try:
         with Image.open(path) as image:
-            claimed_shape(path, [*image.size, getattr(image, "n_frames", 1)], 4)
+            claimed_shape(path, [*image.size, getattr(image, "n_frames", 1)], 1)
             return Picture(np.stack([_values(page) for page in ImageSequence.Iterator(image)]))
     except UnidentifiedImageError as error:
         raise DataError(f"{path} is no picture that can be read") from error

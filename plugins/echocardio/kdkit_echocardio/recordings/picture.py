@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kdkit import DataError
+from kdkit import DataError, largest_bytes, too_large
 
-_MOST_PIXELS = 4096 * 4096
-_MOST_BYTES = 1 << 30
+_LONGEST_SIDE = 4096
+# Bytes in memory of a pixel while it is read: twice as it is stored, or as the numbers that are computed with.
+_WIDEST = 16
 
 # Beyond this a header is damaged: no ultrasound pixel is larger than a centimetre.
 _LARGEST_STEP = 10.0
@@ -54,8 +55,10 @@ def claimed_shape(path: Path, sizes: list[int], itemsize: int) -> tuple[int, int
             f"{path} claims a picture of {size_text or 'no'} pixels; width, height and perhaps frames are read"
         )
     width, height, count = (*sizes, 1)[:3]
-    if width * height > _MOST_PIXELS or width * height * count * itemsize > _MOST_BYTES:
-        raise DataError(f"{path} claims {size_text} pixels; at most 4096x4096 and 1 GiB in all are read")
+    if max(width, height) > _LONGEST_SIDE:
+        raise DataError(f"{path} claims {size_text} pixels; at most 4096x4096 are read")
+    if width * height * count * (2 if itemsize == 1 else _WIDEST) > largest_bytes():
+        raise too_large(path, f"claims {size_text} pixels")
     return width, height, count
 
 

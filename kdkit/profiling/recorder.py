@@ -1,0 +1,145 @@
+"""A listener of a command's progress that writes down how long every piece of work took, and what torch did in it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kdkit.profiling.sampler import Sampler, Usage
+from kdkit.progress import Bar, Progress
+
+# Operations are recorded for so long from the begin of each piece of work: each is an event in memory.
+OPERATION_SECONDS = 5.0
+# Of those that take the most time.
+OPERATIONS = 12
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of torch in this process: seconds in itself alone, and how often it was called."""
+
+    name: str
+    seconds: float
+    calls: int
+
+
+@dataclass
+class Work:
+    """A piece of work. ``start``, ``stop``: seconds since the profile's start. ``steps``: how many of its ``unit``.
+
+    ``operations``: of the first ``observed`` seconds, the longest first.
+    """
+
+    stage: str
+    what: str
+    unit: str
+    start: float
+    stop: float = 0.0
+    steps: int = 0
+    observed: float = 0.0
+    operations: list[Operation] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Profile:
+    """``seconds``: of everything. ``works``: in the order of their begin, not inside each other."""
+
+    seconds: float
+    works: list[Work]
+    usages: list[Usage]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return asdict(self)
+
+
+class Recorder:
+    """A :class:`Progress` that passes everything on to another, between ``start`` and ``stop``."""
+
+    def __init__(self, listener: Progress) -> None:
+        self.listener = listener
+        self.works: list[Work] = []
+        self._begin = time.perf_counter()
+        self._sampler = Sampler(self.now)
+        self._is_working = False
+
+    def now(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._begin
+
+    def start(self) -> None:
+        self._begin = time.perf_counter()
+        self._sampler.start()
+
+    def stop(self) -> Profile:
+        """What was recorded."""
+        usages = self._sampler.stop()
+        return Profile(self.now(), self.works, usages)
+
+    @contextmanager
+    def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
+        with self.listener.work(stage, what, total, unit, done) as bar:
+            if self._is_working:  # a part of the work under way
+                yield bar
+                return
+            work = Work(stage, what, unit, self.now())
+            self.works.append(work)
+            self._is_working = True
+            operations = _Operations(work)
+            try:
+                yield _CountedBar(bar, work, operations)
+            finally:
+                operations.stop()
+                work.stop = self.now()
+                self._is_working = False
+
+    def say(self, stage: str, what: str, text: str) -> None:
+        self.listener.say(stage, what, text)
+
+
+class _CountedBar:
+    """Counts the steps of a work, and ends the recording of its operations in time."""
+
+    def __init__(self, bar: Bar, work: Work, operations: _Operations) -> None:
+        self.bar, self.work, self.operations = bar, work, operations
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.bar.advance(steps, note)
+        self.work.steps += steps
+        self.operations.stop_in_time()
+
+
+class _Operations:
+    """Torch's profiler over the begin of a work, where torch is loaded by then."""
+
+    def __init__(self, work: Work) -> None:
+        self.work, self.profiler, self.begin = work, None, time.perf_counter()
+        torch: Any = sys.modules.get("torch")
+        if torch is not None:
+            self.profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+            self.profiler.start()
+
+    def stop_in_time(self) -> None:
+        if time.perf_counter() - self.begin >= OPERATION_SECONDS:
+            self.stop()
+
+    def stop(self) -> None:
+        """Write the operations into the work; again it does nothing."""
+        if self.profiler is None:
+            return
+        profiler, self.profiler = self.profiler, None
+        self.work.observed = time.perf_counter() - self.begin
+        profiler.stop()
+        events = sorted(profiler.key_averages(), key=lambda event: event.self_cpu_time_total, reverse=True)
+        self.work.operations = [
+            Operation(event.key, event.self_cpu_time_total / 1e6, event.count) for event in events[:OPERATIONS]
+        ]
