@@ -45,7 +45,7 @@ BESIDE = {
     "generator": ["Sample"],
     "trainablegenerator": ["TrainingSession"],
     "metric": ["Score"],
-    "domain": ["Case", "Figure", "Published", "Inspection", "Table", "Defect"],
+    "domain": ["Case", "Figure", "Preview", "Published", "Inspection", "Table", "Defect"],
 }
 
 

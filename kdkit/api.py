@@ -203,14 +203,17 @@ class LoadedStudent:
         hardware: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> FilesOutcome:
-        """Predict files, and those in folders, and write the domain's files for each and ``summary.csv`` to ``out``.
+        """Predict files, and those in folders, and write the domain's files for each to ``out``.
+
+        ``summary.csv`` there has a row for each, and ``index.html`` shows them, the most doubtful first.
 
         What lies in ``out`` from an earlier call with the same student and outputs is kept. ``outputs``: options of
         the domain that say what is written ({"overlay": "none"}, say). ``hardware``: options of the recipe's
         ``trainer`` section. Raises :class:`kdkit.DataError` when there is no file to predict, and other
         :class:`kdkit.KdkitError` when ``out`` cannot be written.
         """
-        from kdkit.engine.predict_files import list_inputs, predict_files
+        from kdkit.engine.inputs import list_inputs
+        from kdkit.stages.predict_folder import predict_to_folder
 
         input_paths = [Path(path) for path in inputs]
         paths = list_inputs(self.domain, input_paths)
@@ -219,7 +222,7 @@ class LoadedStudent:
             raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
             student = self.student.with_outputs(outputs) if outputs else self.student
-            return predict_files(student, paths, Path(out), _one_device(hardware), bar)
+            return predict_to_folder(student, paths, Path(out), _one_device(hardware), bar)
 
     def predict_stream(
         self,

@@ -19,7 +19,7 @@ from kdkit.owner import is_running, process_start
 # Lightning does not take an allocation with such a name for a batch job either.
 _INTERACTIVE = ("bash", "interactive")
 # "PROCESS START" of the process that started this one, and the name of that launch.
-_LAUNCHER, _LAUNCH = "KDKIT_LAUNCHER", "KDKIT_LAUNCH"
+_LAUNCHER, _LAUNCH = "_KDKIT_LAUNCHER", "_KDKIT_LAUNCH"
 # What tells one launch of several processes from the next one.
 _LAUNCH_NAMES = (
     *(_LAUNCH, "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"),

@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,14 +38,19 @@ PATIENCE = 0.2
 
 
 def map_in_processes(
-    call: Callable[..., Result], arguments: Iterable[Any], workers: int, attempts: int = 1
+    call: Callable[..., Result],
+    arguments: Iterable[Any],
+    workers: int,
+    attempts: int = 1,
+    preload: Sequence[str] = (),
 ) -> Iterator[Result]:
     """``call(*argument)`` for each argument, in ``workers`` processes; yields results as they come.
 
     A call whose process is killed is made again in a new one, ``attempts`` times at most in all. Raises whatever a
     call raises, :class:`concurrent.futures.process.BrokenProcessPool` when there are no attempts left, and
     :class:`KeyboardInterrupt`, each after the calls under way have ended. After an interruption their results still
-    come: what was made is kept.
+    come: what was made is kept. ``preload``: modules that are imported once for all processes, where the system can;
+    importing them must start no thread.
     """
     remaining = iter(arguments)
     again: list[_Task] = []
@@ -60,7 +65,7 @@ def map_in_processes(
                     return
                 if not idle:
                     with ignore_interruptions():
-                        idle.append(_Worker())
+                        idle.append(_Worker(preload))
                 worker = idle.pop()
                 busy[worker] = task
                 worker.send(call, task.argument)
@@ -112,11 +117,10 @@ class _Task:
 class _Worker:
     """A process that makes one call at a time, by a pipe: it needs no semaphores, which a kill would leave behind."""
 
-    def __init__(self) -> None:
-        # spawn: forking a process that has loaded torch or OpenCV can deadlock.
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, preload: Sequence[str]) -> None:
+        context = _context(preload)
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,))
+        self.process = context.Process(target=_serve, args=(theirs, dict(os.environ)))
         self.process.start()
         theirs.close()
 
@@ -138,6 +142,18 @@ class _Worker:
         self.process.join()
 
 
+def _context(preload: Sequence[str]) -> Any:
+    """How processes are started: forking this one, which may run threads of torch or OpenCV, can deadlock.
+
+    A server that has only imported what they need is forked instead; its memory is shared by all of them.
+    """
+    if not preload or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
 def _ready(workers: Iterable[_Worker]) -> list[_Worker]:
     """Those that have replied or ended; none when an interruption has to be looked for first."""
     handles: dict[Any, _Worker] = {}
@@ -147,8 +163,13 @@ def _ready(workers: Iterable[_Worker]) -> list[_Worker]:
     return list(dict.fromkeys(handles[handle] for handle in ready))
 
 
-def _serve(connection: Connection) -> None:
-    """In a worker: make the calls that come, until the other end is closed."""
+def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
+    """In a worker: make the calls that come, until the other end is closed.
+
+    A worker that was forked from a server has the environment of the server's start, not today's.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     follow_parent()
     with suppress(EOFError, OSError):
         while True:

@@ -3,6 +3,7 @@ of its own."""
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
 import resource
 import shutil
@@ -33,6 +34,7 @@ KDKIT = Path(sys.executable).with_name("kdkit")
 def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What tests and their processes take for temporary files lies in a folder that is removed with the session."""
     folder = tmp_path_factory.mktemp("tmp")
+    multiprocessing.util.get_temp_dir()  # its own lives as long as this process, and removes itself
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TMPDIR", str(folder))
         patched.setattr(tempfile, "tempdir", str(folder))

@@ -16,6 +16,7 @@ from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
 from kdkit.launch import Place
+from kdkit.recipe.schema import Hardware
 from kdkit.runs.run import Run
 from kdkit.stages import control_samples, disjoint, ranks
 from kdkit.store.samples import SampleSet, to_record
@@ -66,11 +67,23 @@ def execute(run: Run) -> None:
         run.progress.say(
             NAME, choices.generator.name, "is trained against the student in distill: no samples before that"
         )
+    _take_device(choices.trainer, ranks.place())
     for samples in run.sample_sets():
         _make_samples(run, samples, _name(run, samples))
     if ranks.rank() == 0:
         disjoint.check(run)
         control_samples.remark_differences(run)
+
+
+def _take_device(hardware: Hardware, place: Place) -> None:
+    """What a source calls ``cuda`` is from here on this process's own GPU, where several share a machine."""
+    if place.local_size == 1 or hardware.accelerator == "cpu":
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        devices = hardware.devices if isinstance(hardware.devices, list) else range(torch.cuda.device_count())
+        torch.cuda.set_device(devices[place.local_rank])
 
 
 def count_rejected(run: Run) -> dict[str, dict[str, int]]:

@@ -85,7 +85,7 @@ def _check_teacher(run: Run, network: torch.nn.Module) -> None:
 def _label_with_network(
     run: Run, part: LabelledSplit, ranges: list[Range], teacher: torch.nn.Module, bar: Bar
 ) -> None:
-    from kdkit.engine.inference import infer_samples
+    from kdkit.engine.sample_inference import infer_samples
     from kdkit.engine.untrained import draw_weights
 
     experiment = run.experiment

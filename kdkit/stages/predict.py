@@ -31,7 +31,7 @@ def is_whole(run: Run) -> bool:
 
 def execute(run: Run) -> None:
     """Have each student predict the evaluation samples, and measure every model's size and speed."""
-    from kdkit.engine.inference import infer_samples
+    from kdkit.engine.sample_inference import infer_samples
 
     experiment, split = run.experiment, run.evaluation.split
     leads = ranks.rank() == 0

@@ -20,14 +20,8 @@ pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("KDKIT_TEST_KILLS", "50"))
 SETTINGS = (
-    *(
-        "generator.size=96",
-        "samples.train=150",
-        "samples.validation=10",
-        "samples.evaluation=40",
-        "training.epochs=6",
-    ),
-    *("controls=[]", "trainer.accelerator=cpu"),
+    *("generator.size=128", "samples.train=64", "samples.validation=4", "samples.evaluation=64", "training.epochs=4"),
+    *("training.batch_size=16", "controls=[]", "trainer.accelerator=cpu"),
 )
 TOY = Path(__file__).parents[2] / "toy"
 
