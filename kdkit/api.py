@@ -40,7 +40,8 @@ class RunResult:
 
     ``stages``: those that did something, in order; none where everything was whole. ``scores``: model to metric to
     score; ``differences``: "student-teacher" and the like to metric to the judged difference; both empty before the
-    stage evaluate. ``report``, ``student``: None before the stages that write them.
+    stage evaluate. ``doubts``: sentences on what speaks against the result, by what they are about, "teacher",
+    "student" or "metrics". ``report``, ``student``: None before the stages that write them.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class RunResult:
     differences: Mapping[str, Mapping[str, JudgedDifference]]
     report: Path | None
     student: Path | None
+    doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -59,6 +61,7 @@ class RunResult:
             "differences": _to_plain(self.differences),
             "report": str(self.report) if self.report else None,
             "student": str(self.student) if self.student else None,
+            "doubts": {about: list(sentences) for about, sentences in self.doubts.items()},
         }
 
 
@@ -130,6 +133,7 @@ def finish_run(
         differences=differences,
         report=folder.report_file if folder.report_file.is_file() else None,
         student=folder.model(STUDENT) if folder.model(STUDENT).is_dir() else None,
+        doubts=folder.manifest().get("doubts", {}) if scores else {},
     )
 
 
@@ -390,7 +394,8 @@ def stored_scores(path: Path | str) -> RunResult:
         )
     scores, differences = read_scores(folder.scores_file)
     report = folder.report_file if folder.report_file.is_file() else None
-    return RunResult(folder.path, [], scores, differences, report, folder.model(STUDENT))
+    doubts = folder.manifest().get("doubts", {})
+    return RunResult(folder.path, [], scores, differences, report, folder.model(STUDENT), doubts)
 
 
 def compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -39,9 +40,11 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}",
-            "Free some space or choose another place with --out or KDKIT_HOME; what was made so far is kept.",
+            f"{'Free some space' if is_full else 'Allow writing there'} or choose another place with --out or "
+            "KDKIT_HOME; what was made so far is kept, and the same command goes on from it.",
         ) from error
 
 

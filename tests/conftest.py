@@ -126,6 +126,27 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         child.communicate()
 
 
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a small disk of its own; the test is skipped where that is not permitted."""
+    folders: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk{len(folders)}"
+        folder.mkdir()
+        process = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
+        )
+        if process.returncode:
+            pytest.skip(f"mounting is not permitted here: {process.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 @pytest.fixture(scope="session")
 def toy_run() -> Callable[..., Run]:
     """Prepare a run of the toy domain, which must be installed, with settings as ``--set`` takes them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -97,7 +96,7 @@ def predict(
     if as_json:
         skipped = [{"file": str(path), "reason": reason} for path, reason in outcome.skipped]
         summary = str(out / SUMMARY) if outcome.rows else None
-        typer.echo(json.dumps({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}))
+        current.write_json({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}, None)
     if not outcome.rows:
         raise DataError(f"none of {_count(total, 'file')} could be read", "Each is named above with the reason.")
     if not as_json:
@@ -142,7 +141,7 @@ def _predict_stream(
         raise UsageError(f"--stream takes one input, not {len(inputs)}", "Name one file, or - for standard input.")
     count = student.predict_stream(inputs[0], out, shape, dtype=dtype, patience=patience)
     if as_json:
-        typer.echo(json.dumps({"frames": count, "folder": str(out)}))
+        current.write_json({"frames": count, "folder": str(out)}, None)
     else:
         console.out.print(f"  {_count(count, student.domain.item)}      {console.escape(str(out))}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,7 +137,7 @@ def execute(
         note(f"[bold]kdkit run {pending_run.experiment.recipe.domain}[/]   {escape(str(pending_run.folder.path))}")
     result = finish_run(pending_run, first, last, only, profile=profile)
     if main and as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
+        current.write_json(result.as_json())
     elif main:
         _conclude(pending_run, result, time.monotonic() - start)
     return pending_run
@@ -158,6 +157,9 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     judgement = verdict(outcome)
     out.print(f"  [bold]{escape(judgement.headline)}[/]")
     out.print(f"  {escape(judgement.numbers)}")
+    for about, sentences in outcome.doubts.items():
+        for sentence in sentences:
+            out.print(f"  doubtful ({about}): {escape(sentence)}")
     out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item))
     generators = (run.experiment.generator, run.experiment.evaluation_generator)
     synthetic = all(generator is None or generator.synthetic for generator in generators)

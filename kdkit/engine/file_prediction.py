@@ -20,6 +20,7 @@ from kdkit.engine.inference import infer_logits
 from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
 from kdkit.errors import DataError, KdkitError, StoreError
 from kdkit.owner import tag
+from kdkit.plugins.guard import describe_error, place_of, title_of
 from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.runs.student import TrainedStudent, read_student
@@ -67,7 +68,7 @@ def read_sample(domain: Domain, path: Path) -> SampleOrReason:
     except DataError as error:
         return error.line.removeprefix(f"{path}").lstrip(": ")
     except Exception as error:  # no damaged file stops the others, whatever a library makes of it
-        return f"it cannot be read: {_one_line(error)}"
+        return f"it cannot be read: {_in_words(domain, error)}"
 
 
 def predict_sample(student: TrainedStudent, sample: SampleOrReason, device: torch.device) -> np.ndarray | str:
@@ -104,7 +105,7 @@ def write_result(
     except KdkitError:
         raise
     except Exception as error:
-        return FileResult(**facts, skipped=f"its results cannot be made: {_one_line(error)}")
+        return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     shown = (
@@ -146,5 +147,5 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {_first_line(error)}"
+def _in_words(domain: Domain, error: Exception) -> str:
+    return f"{describe_error(error)}, in {title_of(domain)}. {place_of(error)}"

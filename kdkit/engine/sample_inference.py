@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from kdkit.contracts.vocabulary import Activation
 from kdkit.engine.inference import freeze, infer_weighted_logits
 from kdkit.engine.trainer import interruptible, make_trainer
-from kdkit.errors import KdkitError
+from kdkit.errors import DataError, KdkitError
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.store.samples import SampleSet
@@ -72,6 +72,8 @@ class _RangePredictor(LightningModule):
         self.activation = activation
         self.store = store
         self.ranges = ranges
+        self.first = ranges[0][0] if ranges else 0
+        self.keeps_length: bool | None = None
         # With fewer ranges than processes some have nothing to do, which Lightning otherwise takes for a mistake.
         self.allow_zero_length_dataloader_with_multiple_devices = True
 
@@ -87,10 +89,25 @@ class _RangePredictor(LightningModule):
                 raise KdkitError(
                     f"the logits for sample {index} are not finite", "What was predicted so far is kept."
                 )
+            self._check_length(index, inputs[index - start], logits)
             target = encode_logits(logits, self.activation)
             encoded_weight = None if weight is None else encode_weight(weight, target, self.activation)
             records.append(to_record(target, encoded_weight))
         return records
+
+    def _check_length(self, index: int, inputs: np.ndarray, logits: torch.Tensor) -> None:
+        """A network that gave one frame for each frame must not stop doing so with clips of another length."""
+        if inputs.ndim < 2 or logits.ndim < 2:
+            return
+        has_same_length = len(inputs) == len(logits)
+        if self.keeps_length is None:
+            self.keeps_length = has_same_length
+        if self.keeps_length != has_same_length:
+            raise DataError(
+                f"sample {index} has {len(inputs)} frames, and its logits {len(logits)}; of sample {self.first} both "
+                f"have {'the same' if self.keeps_length else 'another'} number",
+                "Have the model give as many frames as it is given, whatever the length of a clip.",
+            )
 
 
 class _ShardWriter(Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 
+from kdkit.atomic import write_bytes
 from kdkit.errors import UsageError
 from kdkit.launch import is_slurm_step
 from kdkit.recipe.schema import Hardware
@@ -36,7 +40,7 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            plugins=_environments(),
+            plugins=[*_environments(), *_checkpoint_io(hardware.strategy)],
             **arguments,
         )
     except (
@@ -95,6 +99,23 @@ def _environments() -> list[Any]:
     if any(name.startswith("SLURM_") for name in os.environ) and not is_slurm_step():
         return [LightningEnvironment()]
     return []
+
+
+class _AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints as everything else is written: at once or not at all, and synced to the disk.
+
+    Lightning's own way leads over a temporary file, which a full disk is then blamed on.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_bytes(Path(path), content.getvalue())
+
+
+def _checkpoint_io(strategy: str) -> list[Any]:
+    """Strategies that shard a network write its checkpoints themselves."""
+    return [_AtomicCheckpointIO()] if strategy == "auto" or strategy.startswith("ddp") else []
 
 
 def _describe(options: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.engine.windows import Share, SharedBatches, ShuffledSampler, Windows
 from kdkit.errors import DataError, UsageError
+from kdkit.plugins.guard import name_component
 from kdkit.progress import Bar
 from kdkit.recipe.experiment import Experiment
 from kdkit.runs.run import Arm, LabelledSplit
@@ -100,7 +101,8 @@ def _training_parts(
 ) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
     """The module of an arm with its training and validation batches."""
     recipe = experiment.recipe
-    network = experiment.student.build()
+    with name_component(experiment.student, "cannot be built"):
+        network = experiment.student.build()
     if arm.training is None or arm.validation is None:
         assert isinstance(experiment.generator, Adversary)
         criterion = make_criterion(experiment, network, with_teacher=True)

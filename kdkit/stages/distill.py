@@ -9,6 +9,7 @@ from functools import partial
 
 from kdkit.atomic import write_bytes, write_csv
 from kdkit.contracts.objective import FeatureObjective
+from kdkit.evaluation.training_doubts import doubts_about_training
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
@@ -127,6 +128,8 @@ def _distill(run: Run, arm: Arm) -> None:
         outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar, say)
     if outcome is None:
         return
+    for doubt in doubts_about_training(outcome.history):
+        run.progress.say(NAME, what, f"doubtful: {doubt}")
     seconds = time.monotonic() - start
     provenance = {
         "fingerprint": arm.fingerprint,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -16,9 +15,11 @@ from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
 from kdkit.launch import Place
+from kdkit.plugins.guard import name_component, title_of
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.run import Run
 from kdkit.stages import control_samples, disjoint, ranks
+from kdkit.stages.sample_check import check_sample
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 from kdkit.workers import map_in_processes, usable_cores
@@ -206,25 +207,20 @@ def make_shard(generator: Generator, store: ShardStore, first: int, indices: Seq
 
 
 def _records(generator: Generator, indices: Sequence[int]) -> list[Record]:
-    records = [to_record(sample) for sample in generator.generate(indices)]
-    if len(records) != len(indices):
-        raise DataError(f"it made {len(records)} samples instead of {len(indices)}")
-    return records
+    samples = list(generator.generate(indices))
+    if len(samples) != len(indices):
+        raise DataError(f"it made {len(samples)} samples instead of {len(indices)}")
+    for index, sample in zip(indices, samples, strict=True):
+        check_sample(index, sample)
+    return [to_record(sample) for sample in samples]
 
 
 @contextmanager
 def _name_generator_in_errors(generator: Generator, indices: Range) -> Iterator[None]:
     """Raise whatever goes wrong in a generator as one error that names it."""
-    failure = f"the generator {type(generator).__name__} failed on samples {indices[0]} to {indices[1] - 1}"
+    failure = f"failed on samples {indices[0]} to {indices[1] - 1}"
     try:
-        yield
+        with name_component(generator, failure, "the samples made so far are kept."):
+            yield
     except DataError as error:
-        raise DataError(f"{failure}: {error.message}", error.remedy) from error
-    except KdkitError:
-        raise
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        raise KdkitError(
-            f"{failure}: {type(error).__name__}: {error}",
-            f"It happened in {place.filename}, line {place.lineno}; the samples made so far are kept.",
-        ) from error
+        raise DataError(f"{title_of(generator)} {failure}: {error.message}", error.remedy) from error

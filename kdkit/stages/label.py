@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdkit.errors import DataError, UsageError
 from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher
+from kdkit.plugins.guard import name_component
 from kdkit.progress import Bar
 from kdkit.runs.run import Run
 from kdkit.stages import ranks
@@ -60,7 +61,8 @@ def execute(run: Run) -> None:
     experiment = run.experiment
     name = experiment.recipe.teacher.name
     unlabelled = [(part, _missing_ranges(part)) for part in run.labelled_splits() if not part.is_whole()]
-    network = freeze(experiment.teacher.build())
+    with name_component(experiment.teacher, "cannot be built"):
+        network = freeze(experiment.teacher.build())
     if ranks.rank() == 0:
         _check_teacher(run, network)
     total = sum(len(part.split) for part in run.labelled_splits())

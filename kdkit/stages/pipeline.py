@@ -68,34 +68,44 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     if start > stop:
         raise UsageError(f"--from {first} comes after --until {last}")
     _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
+    stages = STAGES[start : stop + 1]
+    if first is None and _is_finished(run, stages):
+        return []  # without a lock: what is finished may lie where nothing can be written
     _join_machines(run)
     with ranks.take_part(run.folder.path) as group:
         if not group.leads:
             return _follow(run, group)
         leftovers.sweep(run)
-        for stage in STAGES[start : stop + 1]:
+        for stage in stages:
             stage.check(run)
         if first:
             run.folder.forget(_keys(STAGES[start:], run))
             for stage in STAGES[start:]:
                 stage.discard(run)
-        return _bring_up_to_date(STAGES[start : stop + 1], run, group, anew=bool(first))
+        return _bring_up_to_date(stages, run, group, anew=bool(first))
 
 
 def run_stage(run: Run, name: str) -> list[str]:
     """Run this stage alone if it is not whole; its name in a list, or nothing. Raises as :func:`run_stages` does."""
     position = _position(name)
     _require_whole(run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first.")
+    stage = STAGES[position]
+    if _is_finished(run, [stage]):
+        return []
     _join_machines(run)
     with ranks.take_part(run.folder.path) as group:
         if not group.leads:
             return _follow(run, group)
         leftovers.sweep(run)
-        stage = STAGES[position]
         if stage.is_whole(run):
             return []
         stage.check(run)
         return _bring_up_to_date([stage], run, group)
+
+
+def _is_finished(run: Run, stages: list[Stage]) -> bool:
+    """Several processes agree on it first."""
+    return ranks.place().size == 1 and run.folder.is_recorded() and all(stage.is_whole(run) for stage in stages)
 
 
 def _bring_up_to_date(stages: list[Stage], run: Run, group: Group, anew: bool = False) -> list[str]:
@@ -210,8 +220,6 @@ def _record_run(run: Run, first: Stage | None) -> None:
 
 
 def _record_recipe(run: Run) -> None:
-    if ranks.rank() != 0:
-        return
     experiment = run.experiment
     write_text(run.folder.recipe_file, f"{RECIPE_HEAD}{experiment.identity()}\n{commented_yaml(experiment)}")
     run.folder.update_manifest(recipe=digest_of(run.folder.recipe_file))
