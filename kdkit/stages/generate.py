@@ -18,7 +18,7 @@ from kdkit.launch import Place
 from kdkit.plugins.guard import name_component, title_of
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.run import Run
-from kdkit.stages import disjoint, ranks
+from kdkit.stages import control_samples, disjoint, ranks
 from kdkit.stages.sample_check import check_sample
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
@@ -77,6 +77,7 @@ def execute(run: Run) -> None:
         _make_samples(run, samples, _name(run, samples))
     if ranks.rank() == 0:
         disjoint.check(run)
+        control_samples.remark_differences(run)
 
 
 def _take_device(hardware: Hardware, place: Place) -> None:
