@@ -156,7 +156,8 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     judgement = verdict(outcome)
     out.print(f"  [bold]{escape(judgement.headline)}[/]")
     out.print(f"  {escape(judgement.numbers)}")
-    out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item))
+    sources = {arm.model: arm.sample_source for arm in run.arms if arm.model in outcome.controls}
+    out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item, sources))
     generators = (run.experiment.generator, run.experiment.evaluation_generator)
     synthetic = all(generator is None or generator.synthetic for generator in generators)
     claim = "No real data was used. " if synthetic else ""

@@ -37,7 +37,8 @@ State = Literal["active", "disabled", "broken"]
 class Plugin:
     """A plugin, loaded or not. ``reason`` says why it is broken or disabled.
 
-    ``file``: where a single-file domain lies; None for an installed plugin.
+    ``file``: where a single-file domain lies; None for an installed plugin. ``folder``: of a project that is loaded
+    without being installed.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Plugin:
     remedy: str = ""
     entries: dict[str, list[Entry]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     file: Path | None = None
+    folder: Path | None = None
 
     @property
     def title(self) -> str:
@@ -112,18 +114,26 @@ class Registry:
         """Import the class of a component. Raises :class:`PluginError` when that fails or it is not of its kind."""
         plugin, entry = self.find(kind, name)
         where = f"{kind} {name!r} of {plugin.title}"
-        module, _, attribute = entry.target.partition(":")
+        module_name, _, attribute = entry.target.partition(":")
         try:
             with quiet_output():
-                cls = getattr(import_module(module), attribute)
+                module = import_module(module_name)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a component's module may call sys.exit, too
-            raise PluginError(f"the {where} cannot be imported: {describe_error(error)}", _remedy(plugin)) from error
+            reason, remedy = describe_error(error), _import_remedy(error, entry.target, plugin)
+            raise PluginError(f"the {where} cannot be imported: {reason}", remedy) from error
+        if not hasattr(module, attribute):
+            near = did_you_mean(attribute, [name for name, value in vars(module).items() if isinstance(value, type)])
+            raise PluginError(
+                f"the {where} is to be {entry.target}, and {module_name} has no {attribute}; {near}",
+                f"Correct the entry in {plugin.module}.",
+            )
+        cls = getattr(module, attribute)
         try:
             _check_class(cls, kind)
         except RefusedError as refusal:
-            raise PluginError(f"the {where} {refusal}", _remedy(plugin)) from refusal
+            raise PluginError(f"the {where} {refusal}", f"Correct {entry.target}.") from refusal
         component: type[Component] = cls
         component.origin = self._origin(kind, entry.target, component)
         return component
@@ -252,9 +262,23 @@ def _check_class(cls: Any, kind: str) -> None:
         )
 
 
+def _import_remedy(error: BaseException, target: str, plugin: Plugin) -> str:
+    """What to do where the module of an entry's target cannot be imported: the plugin itself stays."""
+    module = target.partition(":")[0]
+    missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if missing and f"{module}.".startswith(f"{missing}."):
+        return f"Correct the entry in {plugin.module}, or add the module."
+    if missing and missing.partition(".")[0] != module.partition(".")[0]:
+        owner = plugin.distribution or plugin.title
+        return f"Install what offers {missing}; {owner} is to name it among its dependencies."
+    return f"Correct {module}."
+
+
 def _remedy(plugin: Plugin) -> str:
     if plugin.file:
         return ""  # it was named by the user, who has it open in an editor
+    if plugin.folder:
+        return f"Correct {plugin.module} in {plugin.folder}."
     remove = f"pip uninstall {plugin.distribution}, or " if plugin.distribution else ""
     return f"{remove}set KDKIT_DISABLE_PLUGINS={plugin.name}"
 
