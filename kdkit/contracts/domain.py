@@ -143,8 +143,8 @@ class Domain(Component):
         if type(self).read is Domain.read:
             raise KdkitError(f"the domain {name} cannot read folders of data")
         if layout != "auto" or split is not None:
-            asked = f"the layout {layout!r}" if layout != "auto" else f"a split {split!r}"
-            raise UsageError(f"the domain {name} reads single files and knows no {asked.partition(' ')[2]}")
+            asked = f"layout {layout!r}" if layout != "auto" else f"split {split!r}"
+            raise UsageError(f"the domain {name} reads single files and knows no {asked}")
         if not path.exists():
             raise DataError(f"{path} does not exist")
         every = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]

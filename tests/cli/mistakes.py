@@ -1,6 +1,6 @@
 """Typical mistakes of plugin authors, each made in the template of a domain, and what verify should say of it.
 
-:func:`verify_project` and :func:`run_project` are called in forks of a process that has imported the heavy libraries.
+:func:`verify_mistake` is called in forks of a process that has imported the heavy libraries.
 """
 
 from __future__ import annotations
@@ -8,20 +8,25 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import lightning  # noqa: F401  # before the forks
-import torch  # noqa: F401
+import kdkit_cli.new_command
+import kdkit_cli.verify_command  # what takes long is imported before the forks
 from kdkit_cli.main import main
+
+import kdkit.engine.training
+import kdkit.stages.pipeline
+import kdkit.testing.project
+import kdkit.testing.verify  # noqa: F401
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """In ``file`` of the package ``old`` becomes ``new``; "" as ``new`` of a whole file removes it.
+    """In ``file`` of the package ``old`` becomes ``new``; without ``old``, ``new`` is added; "*" removes the file.
 
-    ``said``: regular expressions that what verify prints has to match; ``broken``: how many promises are broken, 0 where
-    it is an advice.
+    ``said``: regular expressions that what verify prints has to match; ``broken``: how many promises are broken, 0
+    where it is an advice. ``is_quick``: it is told of before any network is built.
     """
 
     name: str
@@ -30,73 +35,286 @@ class Mistake:
     new: str
     said: tuple[str, ...]
     broken: int = 1
-    settings: tuple[str, ...] = field(default=())
+    is_quick: bool = False
 
 
-FOREWARD = "return 20 * (inputs.float() / 255 - threshold)"
 TEACHER_FORWARD = "                return 20 * (inputs.float() / 255 - threshold)"
-LAYERS = "return self.layers(inputs.unsqueeze(1).float() / 255).squeeze(1)"
+ALIGNED = '    from kdkit import AlignedAxis\n\n    aligned_axes = (AlignedAxis({}),)\n    item = "{}"'
 SAMPLE = "np.clip(light, 0, 255).astype(np.uint8),"
 
 MISTAKES = [
     # The entries.
-    Mistake("hook misspelt", "plugin.py", "def kdkit_teachers", "def kdkit_teacher", ("no hook kdkit_teacher; did you mean kdkit_teachers",)),
-    Mistake("a hook returns an entry, no list", "plugin.py", "", "\n\n@hookimpl\ndef kdkit_objectives():\n    return Entry('x', 'y', 'kdkit_leaf.metric:LeafMetric')\n", ("must return a list of kdkit.Entry",)),
-    Mistake("a name that is taken", "plugin.py", '"leaf-generator"', '"noise"', ("generator 'noise' is already registered by generators",)),
-    Mistake("class missing", "teacher.py", "class LeafTeacher(", "class LeafTeechr(", ("kdkit_leaf.teacher has no LeafTeacher; did you mean LeafTeechr", "Correct the entry in kdkit_leaf.plugin")),
-    Mistake("module missing", "plugin.py", "kdkit_leaf.teacher:", "kdkit_leaf.techer:", ("No module named 'kdkit_leaf.techer'", "Correct the entry in kdkit_leaf.plugin")),
-    Mistake("no base class", "student.py", "class LeafStudent(Student)", "class LeafStudent", ("not a class derived from kdkit.Student", "Correct kdkit_leaf.student:LeafStudent")),
-    Mistake("hook module imports torch", "plugin.py", "from kdkit import", "import torch  # noqa\nfrom kdkit import", ("importing kdkit_leaf.plugin loads torch",)),
-    Mistake("dependency not installed", "teacher.py", "from kdkit import", "import no_such_library\nfrom kdkit import", ("Install what offers no_such_library", "name it among its dependencies")),
-    Mistake("syntax error", "metric.py", "unit = \"\"", "unit = ", ("SyntaxError",)),
+    Mistake(
+        "hook misspelt",
+        "plugin.py",
+        "def kdkit_teachers",
+        "def kdkit_teacher",
+        ("no hook kdkit_teacher; did you mean kdkit_teachers",),
+        is_quick=True,
+    ),
+    Mistake(
+        "a hook returns an entry, no list",
+        "plugin.py",
+        "",
+        "\n\n@hookimpl\ndef kdkit_objectives():\n    return Entry('x', 'y', 'kdkit_leaf.metric:LeafMetric')\n",
+        ("must return a list of kdkit.Entry",),
+        is_quick=True,
+    ),
+    Mistake(
+        "a name that is taken",
+        "plugin.py",
+        '"leaf-generator"',
+        '"noise"',
+        ("generator 'noise' is already registered by generators",),
+        is_quick=True,
+    ),
+    Mistake(
+        "class missing",
+        "teacher.py",
+        "class LeafTeacher(",
+        "class LeafTeechr(",
+        ("kdkit_leaf.teacher has no LeafTeacher; did you mean LeafTeechr", "Correct the entry in kdkit_leaf.plugin"),
+    ),
+    Mistake(
+        "module missing",
+        "plugin.py",
+        "kdkit_leaf.teacher:",
+        "kdkit_leaf.techer:",
+        ("No module named 'kdkit_leaf.techer'", "Correct the entry in kdkit_leaf.plugin"),
+    ),
+    Mistake(
+        "no base class",
+        "student.py",
+        "class LeafStudent(Student)",
+        "class LeafStudent",
+        ("not a class derived from kdkit.Student", "Correct kdkit_leaf.student:LeafStudent"),
+    ),
+    Mistake(
+        "hook module imports torch",
+        "plugin.py",
+        "from kdkit import",
+        "import torch  # noqa\nfrom kdkit import",
+        ("importing kdkit_leaf.plugin loads torch",),
+    ),
+    Mistake(
+        "dependency not installed",
+        "teacher.py",
+        "from kdkit import",
+        "import no_such_library\nfrom kdkit import",
+        ("Install what offers no_such_library", "name it among its dependencies"),
+    ),
+    Mistake("syntax error", "metric.py", 'unit = ""', "unit = ", ("SyntaxError",)),
     # The recipe.
     Mistake("no recipe", "recipe.yaml", "*", "", ("recipe.yaml",)),
-    Mistake("a component's name misspelt", "recipe.yaml", "{name: leaf-student}", "{name: leaf-studnt}", ("did you mean leaf-student",)),
-    Mistake("an option misspelt", "recipe.yaml", "{name: leaf-generator}", "{name: leaf-generator, sise: 16}", ("unknown option; did you mean size",)),
-    Mistake("an objective of another activation", "recipe.yaml", "soft-bce", "kl", ("kl is for the activation softmax",)),
-    Mistake("a window without aligned axes", "recipe.yaml", "epochs: 20,", "epochs: 20, window: 16,", ("does not say which axes",)),
+    Mistake(
+        "a component's name misspelt",
+        "recipe.yaml",
+        "{name: leaf-student}",
+        "{name: leaf-studnt}",
+        ("did you mean leaf-student",),
+    ),
+    Mistake(
+        "an option misspelt",
+        "recipe.yaml",
+        "{name: leaf-generator}",
+        "{name: leaf-generator, sise: 16}",
+        ("unknown option; did you mean size",),
+    ),
+    Mistake(
+        "an objective of another activation", "recipe.yaml", "soft-bce", "kl", ("kl is for the activation softmax",)
+    ),
+    Mistake(
+        "a window without aligned axes",
+        "recipe.yaml",
+        "epochs: 20,",
+        "epochs: 20, window: 16,",
+        ("does not say which axes",),
+    ),
     # The generator.
-    Mistake("numpy's global generator", "generator.py", "rng = self.rng(index)", "rng = np.random.default_rng()", ("self.rng",), 1),
+    Mistake(
+        "numpy's global generator",
+        "generator.py",
+        "rng = self.rng(index)",
+        "rng = np.random.default_rng()",
+        ("self.rng",),
+        1,
+    ),
     Mistake("strings as inputs", "generator.py", SAMPLE, "np.array(['a', 'b']),", ("array of <U1",)),
     Mistake("inputs are a list", "generator.py", SAMPLE, "light.tolist(),", ("list",)),
-    Mistake("one sample too few", "generator.py", "        for index in indices:", "        for index in list(indices)[1:]:", ("sample",)),
-    Mistake("info of numpy numbers", "generator.py", 'info={"name": f"disc-{index:05d}"}', 'info={"name": f"disc-{index:05d}", "radius": np.float32(radius)}', ("JSON|plain|kept",)),
-    Mistake("an option without description", "generator.py", 'description="Height and width in pixels."', "", ("no description: size",)),
-    Mistake("generator without docstring", "generator.py", '    """A bright disc on noise, uint8 (size, size); truth: its mask."""\n', "", ("has no docstring",)),
+    Mistake(
+        "one sample too few",
+        "generator.py",
+        "        for index in indices:",
+        "        for index in list(indices)[1:]:",
+        ("sample",),
+    ),
+    Mistake(
+        "info of numpy numbers",
+        "generator.py",
+        'info={"name": f"disc-{index:05d}"}',
+        'info={"name": f"disc-{index:05d}", "radius": np.float32(radius)}',
+        ("JSON|plain|kept",),
+    ),
+    Mistake(
+        "an option without description",
+        "generator.py",
+        'description="Height and width in pixels."',
+        "",
+        ("no description: size",),
+    ),
+    Mistake(
+        "generator without docstring",
+        "generator.py",
+        '    """A bright disc on noise, uint8 (size, size); truth: its mask."""\n',
+        "",
+        ("has no docstring",),
+    ),
     # The teacher.
-    Mistake("probabilities for logits", "teacher.py", TEACHER_FORWARD, TEACHER_FORWARD.replace("return 20", "return (20") + ").sigmoid()", ("these are probabilities, not logits",)),
-    Mistake("scaled twice", "teacher.py", "inputs.float() / 255 -", "inputs.float() / 255 / 255 -", ("calls everything background",), 0),
+    Mistake(
+        "probabilities for logits",
+        "teacher.py",
+        TEACHER_FORWARD,
+        TEACHER_FORWARD.replace("return 20", "return (20") + ").sigmoid()",
+        ("these are probabilities, not logits",),
+    ),
+    Mistake(
+        "scaled twice",
+        "teacher.py",
+        "inputs.float() / 255 -",
+        "inputs.float() / 255 / 255 -",
+        ("calls everything background",),
+        0,
+    ),
     Mistake("not scaled", "teacher.py", "inputs.float() / 255 -", "inputs.float() -", ("saturated",), 0),
-    Mistake("class numbers for logits", "teacher.py", TEACHER_FORWARD, TEACHER_FORWARD.replace("return 20 * (", "return (") + " > 0", ("torch.bool",)),
+    Mistake(
+        "class numbers for logits",
+        "teacher.py",
+        TEACHER_FORWARD,
+        TEACHER_FORWARD.replace("return 20 * (", "return (") + " > 0",
+        ("torch.bool",),
+    ),
     Mistake("not a number", "teacher.py", "return 20 * (", "return (0 * inputs.float()) / 0 * (", ("not finite",)),
-    Mistake("a name that is not defined", "teacher.py", "return 20 * (", "return scale * (", ("NameError: name 'scale' is not defined", r"teacher\.py, line")),
-    Mistake("the same for every input", "teacher.py", "return 20 * (inputs.float() / 255 - threshold)", "return 0 * inputs.float()", ("same value",)),
-    Mistake("weights drawn at random", "teacher.py", "return 20 * (", "return torch.rand(1) * 20 * (", ("predicts otherwise",)),
-    Mistake("the batch averaged", "teacher.py", "return 20 * (inputs.float() / 255", "return 20 * (inputs.float() / inputs.float().amax()", ("alone than in a batch",)),
-    Mistake("inputs changed in place", "teacher.py", TEACHER_FORWARD, "                inputs //= 2\n" + TEACHER_FORWARD, ("changes its inputs",)),
+    Mistake(
+        "a name that is not defined",
+        "teacher.py",
+        "return 20 * (",
+        "return scale * (",
+        ("NameError: name 'scale' is not defined", r"teacher\.py, line"),
+    ),
+    Mistake(
+        "the same for every input",
+        "teacher.py",
+        "return 20 * (inputs.float() / 255 - threshold)",
+        "return 0 * inputs.float()",
+        ("same value",),
+    ),
+    Mistake(
+        "weights drawn at random",
+        "teacher.py",
+        "return 20 * (",
+        "return torch.rand(1) * 20 * (",
+        ("predicts otherwise",),
+    ),
+    Mistake(
+        "the batch averaged",
+        "teacher.py",
+        "return 20 * (inputs.float() / 255",
+        "return 20 * (inputs.float() / inputs.float().amax()",
+        ("alone than in a batch",),
+    ),
+    Mistake(
+        "inputs changed in place",
+        "teacher.py",
+        TEACHER_FORWARD,
+        "                inputs //= 2\n" + TEACHER_FORWARD,
+        ("changes its inputs",),
+    ),
     # The student.
     Mistake("another shape than the teacher's", "student.py", ".squeeze(1)", "", ("the student",)),
-    Mistake("weights that are not used", "student.py", "channels, 1, 3, padding=1),\n                )", "channels, 1, 3, padding=1),\n                )\n                self.unused = nn.Linear(2, 2)", ("no gradient reaches unused",)),
-    Mistake("layers in a plain list", "student.py", "self.layers = nn.Sequential(\n                    nn.Conv2d(1, channels, 3, padding=1),\n                    nn.ReLU(),\n                    nn.Conv2d(channels, 1, 3, padding=1),\n                )", "parts = [nn.Conv2d(1, 1, 3, padding=1)]\n                self.layers = lambda x: parts[0](x)", ("weight",)),
-    Mistake("input not described", "student.py", '    inputs = "(batch, height, width) uint8, 0..255, grayscale"\n', "", ("inputs is None",)),
-    Mistake("raw bytes into a convolution", "student.py", ".float() / 255", "", ("RuntimeError", r"student\.py, line")),
+    Mistake(
+        "weights that are not used",
+        "student.py",
+        "channels, 1, 3, padding=1),\n                )",
+        "channels, 1, 3, padding=1),\n                )\n                self.unused = nn.Linear(2, 2)",
+        ("no gradient reaches unused",),
+    ),
+    Mistake(
+        "layers in a plain list",
+        "student.py",
+        "self.layers = nn.Sequential(",
+        "self.layers = (lambda *parts: lambda x: parts[2](parts[1](parts[0](x))))(",
+        ("weight",),
+    ),
+    Mistake(
+        "input not described",
+        "student.py",
+        '    inputs = "(batch, height, width) uint8, 0..255, grayscale"\n',
+        "",
+        ("inputs is None",),
+    ),
+    Mistake(
+        "raw bytes into a convolution", "student.py", ".float() / 255", "", ("RuntimeError", r"student\.py, line")
+    ),
     # The metric and the domain.
     Mistake("metric without unit", "metric.py", '    unit = ""\n', "", ("unit",)),
-    Mistake("a truth that is not there", "metric.py", '        if "mask" not in sample.truth:\n            return []\n', "", ("truth",)),
-    Mistake("an activation that does not exist", "domain.py", '"sigmoid"', '"sigmoidal"', ("activation is 'sigmoidal'",)),
-    Mistake("a damaged file raises what numpy raises", "domain.py", "except (OSError, ValueError, EOFError)", "except KeyError", (r"a damaged \.npy file raises",)),
-    Mistake("read() gives an array", "domain.py", 'return Sample(image, info={"name": path.stem})', "return image", ("not a Sample",)),
+    Mistake(
+        "a truth that is not there",
+        "metric.py",
+        '        if "mask" not in sample.truth:\n            return []\n',
+        "",
+        ("truth",),
+    ),
+    Mistake(
+        "an activation that does not exist", "domain.py", '"sigmoid"', '"sigmoidal"', ("activation is 'sigmoidal'",)
+    ),
+    Mistake(
+        "a damaged file raises what numpy raises",
+        "domain.py",
+        "except (OSError, ValueError, EOFError)",
+        "except KeyError",
+        (r"a damaged \.npy file raises",),
+    ),
+    Mistake(
+        "read() gives an array",
+        "domain.py",
+        'return Sample(image, info={"name": path.stem})',
+        "return image",
+        ("not a Sample",),
+    ),
     Mistake("suffix without a dot", "domain.py", '(".npy",)', '("npy",)', ("input_suffixes holds 'npy'",)),
-    Mistake("sheet in grey", "domain.py", "return np.repeat(row[..., None], 3, axis=-1)", "return row", (r"sheet\(\) gives",)),
-    Mistake("a ratio that does not fit", "domain.py", '    item = "image"', "    from kdkit import AlignedAxis\n\n    aligned_axes = (AlignedAxis(inputs=4),)\n    item = \"image\"", ("aligned_axes says 4 along axis 0",)),
-    Mistake("rows counted as one item", "domain.py", '    item = "image"', "    from kdkit import AlignedAxis\n\n    aligned_axes = (AlignedAxis(),)\n    item = \"row\"", (r"items\(\) counts a sample as 1 row, and it has 32",), 0),
-    Mistake("recipe.yaml is not packaged", "../pyproject.toml", ', "recipe.yaml"', "", (r"recipe\.yaml.*package-data",)),
+    Mistake(
+        "sheet in grey",
+        "domain.py",
+        "return np.repeat(row[..., None], 3, axis=-1)",
+        "return row",
+        (r"sheet\(\) gives",),
+    ),
+    Mistake(
+        "a ratio that does not fit",
+        "domain.py",
+        '    item = "image"',
+        ALIGNED.format("inputs=4", "image"),
+        ("aligned_axes says 4 along axis 0",),
+    ),
+    Mistake(
+        "rows counted as one item",
+        "domain.py",
+        '    item = "image"',
+        ALIGNED.format("", "row"),
+        (r"items\(\) counts a sample as 1 row, and it has 32",),
+        0,
+    ),
+    Mistake(
+        "recipe.yaml is not packaged", "../pyproject.toml", ', "recipe.yaml"', "", (r"recipe\.yaml.*package-data",)
+    ),
 ]
 
 
-def verify_project(folder: str) -> str:
-    """What ``kdkit plugins verify FOLDER`` prints."""
-    sys.argv = ["kdkit", "plugins", "verify", folder]
+def verify_mistake(argument: dict[str, str]) -> str:
+    """What ``kdkit plugins verify`` prints of the template in ``folder`` with the mistake ``name``, "" for none."""
+    mistakes = {mistake.name: mistake for mistake in MISTAKES}
+    folder = make_project(Path(argument["folder"]), mistakes.get(argument["name"]))
+    sys.argv = ["kdkit", "plugins", "verify", str(folder)]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), contextlib.suppress(SystemExit):
         main()
@@ -105,9 +323,7 @@ def verify_project(folder: str) -> str:
 
 def make_project(folder: Path, mistake: Mistake | None) -> Path:
     """The template's project in ``folder``, with the mistake in it."""
-    from kdkit_cli.new_command import project_files
-
-    files = project_files("leaf", "domain")
+    files = kdkit_cli.new_command.project_files("leaf", "domain")
     if mistake is not None:
         path = mistake.file.removeprefix("../") if mistake.file.startswith("../") else f"kdkit_leaf/{mistake.file}"
         text = files.pop(path)
