@@ -25,7 +25,7 @@ class Broken:
 class Verdict:
     """How a component did. ``unverified``: why it could not be tried, if it could not.
 
-    ``untried``: the promises that met a fault which another one had told of already.
+    ``untried``: the promises that met a fault which another one had told of already, or that calls for the same remedy.
     """
 
     kept: list[str] = field(default_factory=list)
@@ -86,7 +86,8 @@ def _try(contract: type[ComponentContract], name: str, verdict: Verdict, causes:
     except SkipTest:
         return
     except BrokenPromiseError as error:
-        if error.__cause__ is not None and _is_known(error.__cause__, causes):
+        is_remedied = any(broken.remedy == error.remedy for broken in verdict.broken)
+        if is_remedied or (error.__cause__ is not None and _is_known(error.__cause__, causes)):
             verdict.untried.append(name)
         else:
             verdict.broken.append(Broken(name, error.what, error.remedy))

@@ -211,8 +211,8 @@ MISTAKES = [
     Mistake(
         "weights drawn at random",
         "teacher.py",
-        "return 20 * (",
-        "return torch.rand(1) * 20 * (",
+        "threshold = self.options.threshold",
+        "threshold = torch.rand(()).item()",
         ("predicts otherwise",),
     ),
     Mistake(
