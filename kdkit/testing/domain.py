@@ -97,18 +97,18 @@ class DomainContract(ComponentContract):
                 "speeds are given in items per second",
                 "Return how many frames, images, ... a sample holds: an int, 1 or more.",
             )
+        self._advise_on_items(self._samples[0])
 
-    def test_items_go_with_the_targets(self) -> None:
-        """A sample whose targets run along an axis does not count as one item (an advice)."""
+    def _advise_on_items(self, sample: Sample) -> None:
+        """An advice where a sample counts as one item and its targets run along an axis of the inputs."""
         axes = self.component.aligned_axes
-        sample = self._samples[0]
         (prediction,) = self._predictions([sample])
-        is_sequence = sample.inputs.ndim == 1 and prediction.ndim == (2 if self._is_softmax else 1)
+        is_sequence = sample.inputs.ndim == 1 and prediction.ndim == 1 + (self.component.activation == "softmax")
         axis = axes[0].target_axis if axes else 0
         if not (axes or is_sequence) or not AlignedAxis.has_axis(prediction.shape, axis):
-            does_not_apply("its targets run along no axis of the inputs")
-        items, length = self.component().items(sample), prediction.shape[axis]
-        if items == 1 and length > 1:
+            return
+        length = prediction.shape[axis]
+        if self.component().items(sample) == 1 and length > 1:
             warnings.warn(
                 f"items() counts a sample as 1 {self.component.item}, and it has {length} predictions along axis "
                 f"{axis}: speeds are given in {self.component.item}s per second. Return {length} for it, or name the "
@@ -116,10 +116,6 @@ class DomainContract(ComponentContract):
                 ContractAdvice,
                 stacklevel=1,
             )
-
-    @property
-    def _is_softmax(self) -> bool:
-        return self.component.activation == "softmax"
 
     def test_aligned_axes_go_with_the_shapes(self) -> None:
         """Inputs and predictions have the axes that are said to be aligned, in the ratio that is said."""

@@ -25,7 +25,7 @@ class Broken:
 class Verdict:
     """How a component did. ``unverified``: why it could not be tried, if it could not.
 
-    ``untried``: the promises that met a fault which another one had told of already, or that calls for the same remedy.
+    ``untried``: the promises that met a fault which another one had told of, or one that calls for the same remedy.
     """
 
     kept: list[str] = field(default_factory=list)

@@ -19,7 +19,7 @@ from kdkit.testing.component import ComponentContract
 from kdkit.testing.domain import DomainContract
 from kdkit.testing.generator import GeneratorContract
 from kdkit.testing.metric import MetricContract
-from kdkit.testing.miniature import run_miniature
+from kdkit.testing.miniature import load_example, run_miniature
 from kdkit.testing.network import NetworkContract
 from kdkit.testing.objective import ObjectiveContract
 from kdkit.testing.package_data import check_recipe_is_packaged
@@ -73,7 +73,7 @@ def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> I
     yield from _hook_module(plugin)
     recipes = Recipes(registry)
     causes: set[Cause] = set()
-    is_sound = True
+    broken: set[type[Component]] = set()
     for kind, entries in plugin.entries.items():
         for entry in entries:
             try:
@@ -81,7 +81,6 @@ def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> I
             except PluginError as error:
                 causes.add(find_cause(error))
                 yield Finding(entry.name, Verdict(broken=[Broken("import", error.message, error.remedy)]))
-                is_sound = False
                 continue
             contract = _contract(kind, component, registry, recipes.find(component, plugin))
             verdict = run_contract(contract, (MINIATURE,), causes)
@@ -89,12 +88,10 @@ def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> I
             if plugin.folder and issubclass(component, Domain):
                 verdict.broken += filter(None, [check_recipe_is_packaged(plugin.folder, component)])
             yield Finding(entry.name, verdict)
-            is_sound = is_sound and not verdict.broken
+            if verdict.broken:
+                broken.add(component)
     for entry in plugin.entries["domain"]:
-        if is_sound:
-            yield _miniature(registry, entry.name)
-        else:
-            yield Finding(entry.name, Verdict(), "miniature run: not tried before the promises are kept")
+        yield _miniature(registry, entry.name, broken, causes)
 
 
 def _hook_module(plugin: Plugin) -> Iterator[Finding]:
@@ -143,12 +140,19 @@ def _has_own(component: type[Component], example: str) -> bool:
     return not getattr(component, example).__module__.startswith("kdkit.contracts.")
 
 
-def _miniature(registry: Registry, domain: str) -> Finding:
+def _miniature(registry: Registry, domain: str, broken: set[type[Component]], causes: set[Cause]) -> Finding:
+    untried = Finding(domain, Verdict(), "miniature run: not tried because of what is broken")
     with tempfile.TemporaryDirectory(prefix="kdkit-verify-") as folder:
         try:
+            experiment = load_example(registry, domain, Path(folder))
+            parts = {type(part) for part in (experiment.domain, *experiment.components().values())}
+            if parts & broken:
+                return untried
             miniature = run_miniature(registry, domain, Path(folder))
             return Finding(domain, Verdict(advice=miniature.doubts), str(miniature))
         except KdkitError as error:
+            if find_cause(error) in causes:
+                return untried
             what, remedy = error.message, error.remedy
         except Exception as error:
             what, remedy = one_line(error), "Run it with --set samples.train=2 --set training.epochs=1 to see where."

@@ -207,7 +207,7 @@ def test_what_plugins_print_does_not_spoil_json(good, install, cli):
 
 PARTS = {
     "module that does not exist": ("missing_parts:Thing", "", "ModuleNotFoundError: No module named 'missing_parts'"),
-    "class that does not exist": ("parts:Missing", "", "has no attribute 'Missing'"),
+    "class that does not exist": ("parts:Missing", "", "parts has no Missing"),
     "missing dependency": ("parts:Thing", "import theano_of_old\n", "No module named 'theano_of_old'"),
     "sys.exit": ("parts:Thing", "import sys\nsys.exit(0)\n", "sys.exit(0)"),
     "not a class": ("parts:Thing", "Thing = 5\n", "is not a class derived from kdkit.Metric"),
