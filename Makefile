@@ -22,6 +22,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m pytest -q tests/core/test_layers.py
 
 bench: $(INSTALLED)
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/echocardio.py
 	$(BIN)/python benchmarks/realtime.py

@@ -45,7 +45,7 @@ BESIDE = {
     "generator": ["Sample"],
     "trainablegenerator": ["TrainingSession"],
     "metric": ["Score"],
-    "domain": ["Case", "Figure", "Published", "Inspection", "Table", "Defect"],
+    "domain": ["Case", "Figure", "Preview", "Published", "Inspection", "Table", "Defect"],
 }
 
 
@@ -312,6 +312,7 @@ def command_line_page() -> str:
             "|---|---|",
             "| `KDKIT_HOME` | Folder of the runs and of the store. Default: `runs`. |",
             "| `KDKIT_DISABLE_PLUGINS` | Plugins to leave out, by name, with commas between. |",
+            "| `KDKIT_PREFER_PLUGINS` | Plugins or distributions that have a name first that several claim. |",
             "| `KDKIT_STRICT_PLUGINS` | `1`: a broken plugin is an error, not a line in the list. |",
             "| `KDKIT_LARGEST_FILE` | Memory that reading one file may take: `500MB`, `8GB`. Default: 2 GB. |",
             "| `KDKIT_TEACHER_TOKEN` | Token of `kdkit serve-teacher` and of the teacher `remote`. |",

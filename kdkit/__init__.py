@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from kdkit.contracts.vocabulary import Defect as Defect
     from kdkit.contracts.vocabulary import Figure as Figure
     from kdkit.contracts.vocabulary import Inspection as Inspection
+    from kdkit.contracts.vocabulary import Preview as Preview
     from kdkit.contracts.vocabulary import Published as Published
     from kdkit.contracts.vocabulary import Table as Table
     from kdkit.engine.guard import check_logits as check_logits
@@ -93,6 +94,7 @@ _HOMES = {
     "Case": "kdkit.contracts.vocabulary",
     "Domain": "kdkit.contracts.domain",
     "Figure": "kdkit.contracts.vocabulary",
+    "Preview": "kdkit.contracts.vocabulary",
     "Published": "kdkit.contracts.vocabulary",
     "Generator": "kdkit.contracts.generator",
     "Defect": "kdkit.contracts.vocabulary",

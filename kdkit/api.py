@@ -5,7 +5,6 @@ Nothing is printed: a :class:`kdkit.Progress` that is handed in receives what go
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdkit.errors import DataError, KdkitError, StoreError, UsageError, did_you_mean
 from kdkit.progress import Progress, Silence
+from kdkit.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,8 @@ class RunResult:
 
     ``stages``: those that did something, in order; none where everything was whole. ``scores``: model to metric to
     score; ``differences``: "student-teacher" and the like to metric to the judged difference; both empty before the
-    stage evaluate. ``report``, ``student``: None before the stages that write them.
+    stage evaluate. ``doubts``: sentences on what speaks against the result, by what they are about, "teacher",
+    "student" or "metrics". ``report``, ``student``: None before the stages that write them.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class RunResult:
     differences: Mapping[str, Mapping[str, JudgedDifference]]
     report: Path | None
     student: Path | None
+    doubts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -59,6 +61,7 @@ class RunResult:
             "differences": _to_plain(self.differences),
             "report": str(self.report) if self.report else None,
             "student": str(self.student) if self.student else None,
+            "doubts": {about: list(sentences) for about, sentences in self.doubts.items()},
         }
 
 
@@ -130,6 +133,7 @@ def finish_run(
         differences=differences,
         report=folder.report_file if folder.report_file.is_file() else None,
         student=folder.model(STUDENT) if folder.model(STUDENT).is_dir() else None,
+        doubts=folder.manifest().get("doubts", {}) if scores else {},
     )
 
 
@@ -203,14 +207,17 @@ class LoadedStudent:
         hardware: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> FilesOutcome:
-        """Predict files, and those in folders, and write the domain's files for each and ``summary.csv`` to ``out``.
+        """Predict files, and those in folders, and write the domain's files for each to ``out``.
+
+        ``summary.csv`` there has a row for each, and ``index.html`` shows them, the most doubtful first.
 
         What lies in ``out`` from an earlier call with the same student and outputs is kept. ``outputs``: options of
         the domain that say what is written ({"overlay": "none"}, say). ``hardware``: options of the recipe's
         ``trainer`` section. Raises :class:`kdkit.DataError` when there is no file to predict, and other
         :class:`kdkit.KdkitError` when ``out`` cannot be written.
         """
-        from kdkit.engine.predict_files import list_inputs, predict_files
+        from kdkit.engine.inputs import list_inputs
+        from kdkit.stages.predict_folder import predict_to_folder
 
         input_paths = [Path(path) for path in inputs]
         paths = list_inputs(self.domain, input_paths)
@@ -219,7 +226,7 @@ class LoadedStudent:
             raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
             student = self.student.with_outputs(outputs) if outputs else self.student
-            return predict_files(student, paths, Path(out), _one_device(hardware), bar)
+            return predict_to_folder(student, paths, Path(out), _one_device(hardware), bar)
 
     def predict_stream(
         self,
@@ -332,7 +339,7 @@ def evaluate(
     if loaded_teacher is not None and loaded_teacher.network is not None:
         networks, names = {"teacher": loaded_teacher.network} | networks, {"teacher": loaded_teacher.name} | names
     with (
-        tempfile.TemporaryDirectory(prefix="kdkit-evaluate-") as scratch,
+        scratch_folder("evaluate") as scratch,
         (progress or Silence()).work("evaluate", data.name, source.count() or 0, "samples") as bar,
     ):
         result = score_models(
@@ -342,7 +349,7 @@ def evaluate(
             selected_metrics,
             _one_device(hardware),
             0,
-            Path(scratch),
+            scratch,
             bar,
             pictures=out is not None,
         )
@@ -387,7 +394,8 @@ def stored_scores(path: Path | str) -> RunResult:
         )
     scores, differences = read_scores(folder.scores_file)
     report = folder.report_file if folder.report_file.is_file() else None
-    return RunResult(folder.path, [], scores, differences, report, folder.model(STUDENT))
+    doubts = folder.manifest().get("doubts", {})
+    return RunResult(folder.path, [], scores, differences, report, folder.model(STUDENT), doubts)
 
 
 def compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from kdkit.errors import StoreError
+from kdkit.owner import tag
 
-# After the number of the process that writes it.
+# After the tag of the process that writes it.
 PARTIAL = ".partial"
 # The key in a sealed file under which the digest of everything else in it stands.
 SEAL = "digest"
@@ -26,7 +28,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Raises :class:`StoreError` when the disk is full or read-only.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{path.name}.{tag()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
@@ -38,9 +40,11 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}",
-            "Free some space or choose another place with --out or KDKIT_HOME; what was made so far is kept.",
+            f"{'Free some space' if is_full else 'Allow writing there'} or choose another place with --out or "
+            "KDKIT_HOME; what was made so far is kept, and the same command goes on from it.",
         ) from error
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
+
+from kdkit import stopping
 
 Result = TypeVar("Result")
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -28,73 +33,156 @@ def usable_cores() -> int:
         return cores
 
 
-def process_start(process: int) -> float | None:
-    """When the process with this number began, in seconds of the epoch; None if there is none.
-
-    With the number it names a process: numbers are used again.
-    """
-    import psutil  # a hundredth of a second that most commands can do without
-
-    try:
-        candidate = psutil.Process(process)
-        return None if candidate.status() == psutil.STATUS_ZOMBIE else float(candidate.create_time())
-    except psutil.AccessDenied:  # another user's, and there
-        return 0.0
-    except psutil.Error:
-        return None
-
-
-def is_running(process: int, start: float) -> bool:
-    """Whether the process with this number is there and is the one that began at ``start``."""
-    current = process_start(process)
-    # The system's clock may have been set right in between; numbers do not come round within seconds.
-    return current is not None and (current == 0.0 or abs(current - start) < 2.0)
-
-
 # Seconds until an interruption is noticed while every worker is busy.
 PATIENCE = 0.2
 
 
-def map_in_processes(call: Callable[..., Result], arguments: Iterable[Any], workers: int) -> Iterator[Result]:
+def map_in_processes(
+    call: Callable[..., Result],
+    arguments: Iterable[Any],
+    workers: int,
+    attempts: int = 1,
+    preload: Sequence[str] = (),
+) -> Iterator[Result]:
     """``call(*argument)`` for each argument, in ``workers`` processes; yields results as they come.
 
-    Only a few arguments wait in the pool at any time. Raises whatever a call raises,
-    :class:`concurrent.futures.process.BrokenProcessPool` when a worker was killed, and :class:`KeyboardInterrupt`,
-    each after the calls under way have ended. After an interruption their results still come: what was made is kept.
+    A call whose process is killed is made again in a new one, ``attempts`` times at most in all. Raises whatever a
+    call raises, :class:`concurrent.futures.process.BrokenProcessPool` when there are no attempts left, and
+    :class:`KeyboardInterrupt`, each after the calls under way have ended. After an interruption their results still
+    come: what was made is kept. ``preload``: modules that are imported once for all processes, where the system can;
+    importing them must start no thread.
     """
     remaining = iter(arguments)
-    with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check), _pool(workers) as pool:
+    again: list[_Task] = []
+    idle: list[_Worker] = []
+    busy: dict[_Worker, _Task] = {}
+    with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check):
 
-        def submit(count: int) -> set[Future[Result]]:
-            return {pool.submit(call, *argument) for argument in islice(remaining, count)}
+        def start_calls() -> None:
+            while len(busy) < workers:
+                task = again.pop() if again else next((_Task(argument) for argument in remaining), None)
+                if task is None:
+                    return
+                if not idle:
+                    with ignore_interruptions():
+                        idle.append(_Worker(preload))
+                worker = idle.pop()
+                busy[worker] = task
+                worker.send(call, task.argument)
+
+        def finish_calls() -> Iterator[tuple[bool, Any]]:
+            for worker in _ready(busy):
+                task = busy.pop(worker)
+                reply = worker.receive()
+                if reply is not None:
+                    idle.append(worker)
+                    yield reply
+                    continue
+                worker.end()
+                task.deaths += 1
+                check()  # whoever stops the whole group has killed the worker, too
+                if task.deaths >= attempts:
+                    raise BrokenProcessPool("a worker process was killed")
+                again.append(task)
 
         try:
-            with ignore_interruptions():
-                futures = submit(workers)
-            futures |= submit(workers)
-            while futures:
+            start_calls()
+            while busy:
                 try:
                     check()
                 except KeyboardInterrupt:
-                    pool.shutdown(cancel_futures=True)
-                    yield from (future.result() for future in futures if _has_result(future))
+                    attempts = sys.maxsize  # what is killed now is not asked for any more
+                    while busy:
+                        yield from (value for is_result, value in finish_calls() if is_result)
                     raise
-                done, futures = wait(futures, PATIENCE, return_when=FIRST_COMPLETED)
-                futures |= submit(len(done))
-                for future in done:
-                    yield future.result()
+                for is_result, value in finish_calls():
+                    if not is_result:
+                        raise value
+                    yield value
+                start_calls()
             check()
         finally:
-            pool.shutdown(cancel_futures=True)
+            for worker in (*idle, *busy):
+                worker.end()
 
 
-def _has_result(future: Future[Any]) -> bool:
-    return not future.cancelled() and future.exception() is None
+@dataclass
+class _Task:
+    """The arguments of a call, and how many processes were killed while they made it."""
+
+    argument: Any
+    deaths: int = 0
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: forking a process that has loaded torch or OpenCV can deadlock.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=follow_parent)
+class _Worker:
+    """A process that makes one call at a time, by a pipe: it needs no semaphores, which a kill would leave behind."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        context = _context(preload)
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, dict(os.environ)))
+        self.process.start()
+        theirs.close()
+
+    def send(self, call: Callable[..., Any], argument: Any) -> None:
+        with suppress(OSError):  # it was killed, which shows when its reply is missing
+            self.connection.send((call, argument))
+
+    def receive(self) -> tuple[bool, Any] | None:
+        """Whether there is a result, and it or the error; None from a process that was killed."""
+        try:
+            is_result, value = self.connection.recv()
+        except (EOFError, OSError):
+            return None
+        return is_result, value
+
+    def end(self) -> None:
+        """Let it finish what it does, and end."""
+        self.connection.close()
+        self.process.join()
+
+
+def _context(preload: Sequence[str]) -> Any:
+    """How processes are started: forking this one, which may run threads of torch or OpenCV, can deadlock.
+
+    A server that has only imported what they need is forked instead; its memory is shared by all of them.
+    """
+    if not preload or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def _ready(workers: Iterable[_Worker]) -> list[_Worker]:
+    """Those that have replied or ended; none when an interruption has to be looked for first."""
+    handles: dict[Any, _Worker] = {}
+    for worker in workers:
+        handles[worker.connection] = handles[worker.process.sentinel] = worker
+    ready = multiprocessing.connection.wait(list(handles), PATIENCE)
+    return list(dict.fromkeys(handles[handle] for handle in ready))
+
+
+def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
+    """In a worker: make the calls that come, until the other end is closed.
+
+    A worker that was forked from a server has the environment of the server's start, not today's.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
+    follow_parent()
+    with suppress(EOFError, OSError):
+        while True:
+            call, argument = connection.recv()
+            try:
+                reply = (True, call(*argument))
+            except Exception as error:
+                reply = (False, error)
+            try:
+                connection.send(reply)
+            except (pickle.PicklingError, TypeError, AttributeError) as error:
+                what = reply[1] if not reply[0] else error
+                connection.send((False, RuntimeError(f"{type(what).__name__}: {what}")))
 
 
 def follow_parent() -> None:
@@ -124,20 +212,26 @@ def defer_interruptions() -> Iterator[tuple[Callable[[], Any], Callable[[], None
         if interruption.is_set():
             raise KeyboardInterrupt
 
+    def defer(number: int, frame: Any) -> None:
+        stopping.note(number)
+        interruption.set()
+
     # Only the main thread is interrupted, and only it may say what then happens.
     is_main = threading.current_thread() is threading.main_thread()
 
     @contextmanager
-    def handle_with(handler: Any) -> Iterator[None]:
-        previous = signal.signal(signal.SIGINT, handler) if is_main else None
+    def handle_with(handler: Any, *signals: int) -> Iterator[None]:
+        # What ends the process as it is, or is ignored, stays so.
+        own = [number for number in signals if is_main and callable(signal.getsignal(number))]
+        previous = [signal.signal(number, handler) for number in own]
         try:
             yield
         finally:
-            if is_main:
-                signal.signal(signal.SIGINT, previous)
+            for number, before in zip(own, previous, strict=True):
+                signal.signal(number, before)
 
-    with handle_with(lambda *_: interruption.set()):
-        yield lambda: handle_with(signal.SIG_IGN), check
+    with handle_with(defer, signal.SIGINT, signal.SIGTERM):
+        yield lambda: handle_with(signal.SIG_IGN, signal.SIGINT), check
 
 
 @contextmanager

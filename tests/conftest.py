@@ -3,11 +3,14 @@ of its own."""
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +28,18 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 TOY = Path(__file__).parent / "toy"
 KDKIT = Path(sys.executable).with_name("kdkit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests and their processes take for temporary files lies in a folder that is removed with the session."""
+    folder = tmp_path_factory.mktemp("tmp")
+    multiprocessing.util.get_temp_dir()  # its own lives as long as this process, and removes itself
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TMPDIR", str(folder))
+        patched.setattr(tempfile, "tempdir", str(folder))
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,27 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a small disk of its own; the test is skipped where that is not permitted."""
+    folders: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk{len(folders)}"
+        folder.mkdir()
+        process = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
+        )
+        if process.returncode:
+            pytest.skip(f"mounting is not permitted here: {process.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

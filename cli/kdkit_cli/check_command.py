@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import ConfigOption, DomainArgument, JsonOption, LayoutOption, SetOption, is_inside
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.contracts.domain import Domain
@@ -72,7 +72,7 @@ def _check_data(domain: str, data: Path, layout: str, as_json: bool, out: Path |
         write_json(out / "check.json", content)
         _write_pictures(out, inspection.pictures)
     if as_json:
-        typer.echo(json.dumps(content, indent=2, allow_nan=False))
+        current.write_json(content)
     else:
         _print_inspection(name, data, inspection)
         if out is not None:
@@ -121,7 +121,7 @@ def _check_teacher(
             "verdict": examination.verdict,
             "doubts": examination.doubts,
         }
-        typer.echo(json.dumps(content | {"picture": str(picture) if picture else None}, indent=2))
+        current.write_json(content | {"picture": str(picture) if picture else None})
         raise typer.Exit(1 if examination.doubts else 0)
     console.out.print(f"  [bold]{console.escape(recipe.teacher.name)}[/]   {console.escape(examination.verdict)}")
     for doubt in examination.doubts:

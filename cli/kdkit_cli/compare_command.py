@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import DomainFileOption, JsonOption
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def compare(
     if out is not None:
         write_text(out, page(comparison))
     if as_json:
-        typer.echo(json.dumps(comparison.as_json(), indent=2, allow_nan=False))
+        current.write_json(comparison.as_json())
         return
     console.out.print(_scores(comparison))
     console.out.print(f"  Differences to {console.escape(comparison.names[0])}, with their 95 % intervals.")

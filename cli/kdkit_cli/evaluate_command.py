@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from kdkit_cli.commands import OneDeviceCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, LayoutOption, StudentArgument, is_inside
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -86,7 +86,7 @@ def evaluate(
     for _, reason in result.skipped:
         console.note(f"  skipped: {console.escape(reason)}")
     if as_json:
-        typer.echo(json.dumps(evaluation.as_json(), indent=2, allow_nan=False))
+        current.write_json(evaluation.as_json())
         return
     console.out.print(_table(result))
     if result.unlabelled:
@@ -102,7 +102,7 @@ def _show_scores(run: Path, as_json: bool) -> None:
 
     result = stored_scores(run)
     if as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
+        current.write_json(result.as_json())
     else:
         console.out.print(scores_table(result.scores))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.contracts.metric import Score
@@ -41,7 +41,7 @@ def export(
 
     result = export_student(student, form, out, int8=int8, domain_file=domain_file, progress=console.RichProgress())
     if as_json:
-        typer.echo(json.dumps(result.as_json()))
+        current.write_json(result.as_json(), None)
         return
     for path in result.files:
         agreement = result.agreement.get(path.relative_to(result.folder).as_posix())

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import kdkit
+from kdkit import launch, stopping
 from kdkit.errors import KdkitError
 from kdkit_cli import (
     check_command,
@@ -26,8 +27,6 @@ from kdkit_cli import (
 )
 from kdkit_cli.commands import Group
 from kdkit_cli.session import current, reset
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="kdkit",
@@ -71,6 +70,8 @@ def _root(
 def main() -> None:
     """The console script."""
     reset()
+    stopping.handle_signals()
+    launch.follow_launcher()
     _print_whatever_can_be_printed()
     try:
         app()
@@ -79,7 +80,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _exit_stopped()
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # Typer ends so when it is interrupted, without a word
+        if end.code == stopping.INTERRUPTED:  # Typer ends so when it is interrupted, without a word
             _exit_stopped()
         raise
     except OSError as error:
@@ -120,11 +121,14 @@ def _describe(error: BaseException) -> str:
 
 
 def _exit_stopped() -> NoReturn:
-    _print("stopped", "Run the same command again: it goes on where it stopped.")
-    sys.exit(INTERRUPTED)
+    goes_on = "What was made so far is kept. Run the same command again: it goes on where it stopped."
+    _print("stopped", goes_on if current.keeps_work else "Nothing was left half-written. Run the same command again.")
+    sys.exit(stopping.exit_code())
 
 
 def _print(message: str, remedy: str) -> None:
+    if launch.is_reported():  # by the first process, to which this one has told it
+        return
     from kdkit_cli.console import print_error
 
     print_error(message, remedy)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kdkit_cli.session import reserve_output
+
 DomainArgument = Annotated[
     str,
     typer.Argument(metavar="DOMAIN", help="Name of a domain (see kdkit plugins list), or a Python file with one."),
@@ -15,7 +17,9 @@ StudentArgument = Annotated[
     Path, typer.Argument(metavar="RUN|STUDENT", help="Folder of a run, or of a student.", show_default=False)
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs instead of tables.", callback=reserve_output)
+]
 DomainFileOption = Annotated[
     Path | None,
     typer.Option("--domain-file", help="Python file of the student's domain, if it has one.", show_default=False),

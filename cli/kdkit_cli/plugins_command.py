@@ -9,6 +9,7 @@ import typer
 
 from kdkit_cli import new_command, verify_command
 from kdkit_cli.commands import Command, Group
+from kdkit_cli.session import current, reserve_output
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="See what is installed, and what it offers.", no_args_is_help=True, cls=Group)
 new_command.register(app)
 verify_command.register(app)
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=reserve_output)]
 RequirementsOption = Annotated[bool, typer.Option("--requirements", help="Print lines for pip.")]
 
 
@@ -31,7 +32,7 @@ def list_(as_json: JsonOption = False, requirements: RequirementsOption = False)
     if requirements:
         typer.echo("\n".join(_requirements(plugins)))
     elif as_json:
-        typer.echo(json.dumps([_plugin_facts(plugin) for plugin in plugins], indent=2))
+        current.write_json([_plugin_facts(plugin) for plugin in plugins])
     elif plugins:
         _print_table(plugins)
     else:
@@ -56,7 +57,7 @@ def info(
         raise UsageError(f"no plugin or component is called {name!r}; {did_you_mean(name, names)}")
     all_facts = ([_plugin_facts(plugin) | {"kind": "plugin"}] if plugin else []) + components
     if as_json:
-        typer.echo(json.dumps(all_facts, indent=2))
+        current.write_json(all_facts)
         return
     for facts in all_facts:
         _print_facts(facts)
@@ -87,7 +88,9 @@ def _print_table(plugins: list[Plugin]) -> None:
     line(titles, "components", dim=True)
     for plugin, row in zip(plugins, rows, strict=True):
         line(row, _counts(plugin) or plugin.reason, {"active": "green", "broken": "red"}.get(plugin.state, "yellow"))
-        if plugin.state == "broken":
+        if plugin.hidden:
+            line(("", "", "", ""), plugin.reason, dim=True)
+        if plugin.state == "broken" or plugin.hidden:
             line(("", "", "", ""), f"→ {plugin.remedy}", dim=True)
 
 

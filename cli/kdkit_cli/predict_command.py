@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,14 @@ import typer
 
 from kdkit_cli.commands import OneDeviceCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.api import LoadedStudent
+    from kdkit.engine.predict_files import FilesOutcome
+
+# Of more files than these the terminal tells how many there are; table and page name each.
+MOST_TOLD = 30
 
 
 def register(app: typer.Typer) -> None:
@@ -67,9 +73,11 @@ def predict(
     from kdkit.api import load_student
     from kdkit.engine.prediction_log import SUMMARY
     from kdkit.errors import DataError
+    from kdkit.pages.predictions import PAGE
     from kdkit_cli import console
 
     start = time.monotonic()
+    current.keeps_work = not is_stream
     trained_student = load_student(student, domain_file)
     for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")
@@ -83,17 +91,12 @@ def predict(
         hardware={**hardware_options(), **({"workers": workers} if workers else {})},
         progress=console.RichProgress(),
     )
-    for path, reason in outcome.skipped:
-        console.note(f"  skipped: {console.escape(str(path))} ({console.escape(reason)})")
-    for row in outcome.rows:
-        for flag in str(row.get("flags") or "").split():
-            sentence = trained_student.domain.flags.get(flag, "")
-            console.note(f"  {console.escape(flag)}: {console.escape(str(row['file']))} ({console.escape(sentence)})")
+    _tell_problems(outcome, trained_student.domain.flags)
     total = len(outcome.rows) + len(outcome.skipped)
     if as_json:
         skipped = [{"file": str(path), "reason": reason} for path, reason in outcome.skipped]
         summary = str(out / SUMMARY) if outcome.rows else None
-        typer.echo(json.dumps({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}))
+        current.write_json({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}, None)
     if not outcome.rows:
         raise DataError(f"none of {_count(total, 'file')} could be read", "Each is named above with the reason.")
     if not as_json:
@@ -103,6 +106,23 @@ def predict(
             + (f"      {_count(len(outcome.skipped), 'file')} skipped" if outcome.skipped else "")
             + (f"      {_count(outcome.kept, 'file')} predicted before" if outcome.kept else "")
         )
+        console.out.print(f"  {console.escape(str(out / PAGE))}      the most doubtful first")
+
+
+def _tell_problems(outcome: FilesOutcome, sentences: Mapping[str, str]) -> None:
+    """Say of each file what is wrong with it; of many files only how many there are of each kind."""
+    from kdkit_cli import console
+
+    for path, reason in outcome.skipped[:MOST_TOLD]:
+        console.note(f"  skipped: {console.escape(str(path))} ({console.escape(reason)})")
+    if len(outcome.skipped) > MOST_TOLD:
+        console.note(f"  skipped: {len(outcome.skipped) - MOST_TOLD} more, each with its reason in the table")
+    flagged = [(str(row["file"]), flag) for row in outcome.rows for flag in str(row.get("flags") or "").split()]
+    if len(flagged) > MOST_TOLD:
+        counts = Counter(flag for _, flag in flagged).most_common()
+        flagged = [(f"{count} files", flag) for flag, count in counts]
+    for file, flag in flagged:
+        console.note(f"  {console.escape(flag)}: {console.escape(file)} ({console.escape(sentences.get(flag, ''))})")
 
 
 def _predict_stream(
@@ -121,7 +141,7 @@ def _predict_stream(
         raise UsageError(f"--stream takes one input, not {len(inputs)}", "Name one file, or - for standard input.")
     count = student.predict_stream(inputs[0], out, shape, dtype=dtype, patience=patience)
     if as_json:
-        typer.echo(json.dumps({"frames": count, "folder": str(out)}))
+        current.write_json({"frames": count, "folder": str(out)}, None)
     else:
         console.out.print(f"  {_count(count, student.domain.item)}      {console.escape(str(out))}")
 

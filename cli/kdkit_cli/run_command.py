@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdkit_cli.commands import Command, HardwareCommand, hardware_settings
+from kdkit_cli.commands import HardwareCommand, hardware_settings
 from kdkit_cli.options import (
     ConfigOption,
     DomainArgument,
@@ -20,6 +19,7 @@ from kdkit_cli.options import (
     SetOption,
     seed_settings,
 )
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.api import RunResult
@@ -50,7 +50,7 @@ _STAGES = {
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("run", cls=HardwareCommand)(run)
-    app.command("generate", cls=Command)(generate)
+    app.command("generate", cls=HardwareCommand)(generate)
     for stage, text in _STAGES.items():
         command = app.command(
             stage, cls=HardwareCommand, help=f"{text} Earlier stages that are not whole are run first."
@@ -129,6 +129,7 @@ def execute(
     from kdkit_cli.console import RichProgress, escape, note
 
     start = time.monotonic()
+    current.keeps_work = True
     main = ranks.rank() == 0
     progress: Progress = RichProgress() if main else Silence()
     pending_run = prepare_run(domain, config, [*settings, *hardware_settings()], out, progress)
@@ -136,7 +137,7 @@ def execute(
         note(f"[bold]kdkit run {pending_run.experiment.recipe.domain}[/]   {escape(str(pending_run.folder.path))}")
     result = finish_run(pending_run, first, last, only, profile=profile)
     if main and as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2, allow_nan=False))
+        current.write_json(result.as_json())
     elif main:
         _conclude(pending_run, result, time.monotonic() - start)
     return pending_run
@@ -156,6 +157,9 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     judgement = verdict(outcome)
     out.print(f"  [bold]{escape(judgement.headline)}[/]")
     out.print(f"  {escape(judgement.numbers)}")
+    for about, sentences in outcome.doubts.items():
+        for sentence in sentences:
+            out.print(f"  doubtful ({about}): {escape(sentence)}")
     sources = {arm.model: arm.sample_source for arm in run.arms if arm.model in outcome.controls}
     out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item, sources))
     generators = (run.experiment.generator, run.experiment.evaluation_generator)

@@ -10,6 +10,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import ConfigOption, DomainArgument, SeedsOption, SetOption, seed_settings
+from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ def sweep(
     from kdkit.sweep.results import read_result, write_page, write_table
     from kdkit_cli import console
 
+    current.keeps_work = True
     sweep_plan = plan(discover(), domain, grid or [], config, [*(settings or []), *seed_settings(seeds)], control)
     root = home()
     folder = choose_sweep_folder(root, sweep_plan, out)

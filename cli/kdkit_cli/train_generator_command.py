@@ -9,6 +9,7 @@ import typer
 
 from kdkit_cli.commands import HardwareCommand, hardware_settings
 from kdkit_cli.options import is_inside
+from kdkit_cli.session import current
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +46,7 @@ def train_generator(
     if is_inside(folder, data):
         raise typer.BadParameter(f"{folder} lies in the data, where nothing is written", param_hint="--out")
 
+    current.keeps_work = True
     from kdkit.engine.generator_training import train_generator as train
     from kdkit.plugins.registry import discover
     from kdkit.progress import Silence

@@ -16,7 +16,7 @@ from kdkit.contracts.alignment import AlignedAxis
 from kdkit.contracts.component import Component
 from kdkit.contracts.files import Files
 from kdkit.contracts.generator import Generator
-from kdkit.contracts.vocabulary import Activation, Case, Figure, Infer, Inspection, Published
+from kdkit.contracts.vocabulary import Activation, Case, Figure, Infer, Inspection, Preview, Published
 from kdkit.errors import DataError, KdkitError, UsageError
 from kdkit.progress import Progress
 from kdkit.sample import Sample
@@ -33,6 +33,9 @@ class Domain(Component):
     ``item``: what :meth:`items` counts ("frame", "image", ...); speeds are given in items per second.
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
     ``flags``: the words in the column ``flags`` of :meth:`write`'s rows, each with a sentence for people.
+    ``columns``: the columns of those rows that the page of ``kdkit predict`` shows, each with its heading; all of
+    them by default. The interval of a column NAME stands in NAME_low and NAME_high. The page begins with the files
+    of the largest ``doubt``, a column of numbers; without it, with those of most flags.
     ``data_metrics``: what ``kdkit evaluate --data`` measures by default, the first one ranking the
     cases; without any, the metrics of the default recipe.
     ``margins``: by metric, the loss from which on a student counts as worse than its teacher, in the metric's unit;
@@ -61,6 +64,7 @@ class Domain(Component):
     item: ClassVar[str] = "sample"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
     flags: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
     data_metrics: ClassVar[tuple[str, ...]] = ()
     margins: ClassVar[Mapping[str, float]] = MappingProxyType({})
     sweep: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
@@ -111,6 +115,10 @@ class Domain(Component):
         np.savez_compressed(archive, prediction=prediction)
         write_bytes(stem.with_name(f"{stem.name}.npz"), archive.getvalue())
         return {}
+
+    def preview(self, sample: Sample, prediction: np.ndarray, row: Mapping[str, Any]) -> Preview | None:
+        """What the page of results shows of a predicted file beside its row, which :meth:`write` returned."""
+        return None
 
     def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
         """One line on whether these predictions are plausible; raises :class:`kdkit.KdkitError` if they are not.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +39,20 @@ class Figure:
     caption: str
     media_type: str
     data: bytes
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the page of ``kdkit predict`` shows of a file beside its row.
+
+    ``picture``: a small one, some kilobytes; its title is for those who cannot see it. ``curve``: a value for each
+    item (an area for each frame, say), drawn as a line from 0 on; what is below 0 is drawn as 0. ``marks``: items of
+    the curve by what they are called ({"ED": 12}).
+    """
+
+    picture: Figure | None = None
+    curve: Sequence[float] = ()
+    marks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 # Lightning numbers a file whose name is taken, as after a kill between writing one and removing the last.
 _NAME = re.compile(r"epoch-(\d+)(?:-v(\d+))?\.ckpt")
-_DEVICES = "kdkit_devices"
 
 
 @dataclass(frozen=True)
@@ -30,20 +28,16 @@ class ResumePoint:
     reason: str = ""
 
 
-def find_resume_point(folder: Path, devices: int) -> ResumePoint:
+def find_resume_point(folder: Path) -> ResumePoint:
     """The newest checkpoint in ``folder`` that can be read; nothing is changed there.
 
-    One made on another number of ``devices`` is not used: an epoch had another number of optimiser steps, so the
-    learning rate's schedule would end too early or too late.
+    On how many devices it was made means nothing: they share each batch, so an epoch has the same optimiser steps.
     """
     checkpoints = sorted(_numbered(folder), reverse=True)
     for (epoch, _), path in checkpoints:
         content = _read(path)
         if content is None or not _has_readable_best(content, folder):
             continue
-        if content.get(_DEVICES) != devices:
-            reason = f"it was cut off on {content.get(_DEVICES, 'an unknown number of')} devices, this is {devices}"
-            return ResumePoint(reason=reason)
         return ResumePoint(path, epoch + 1)
     return ResumePoint(reason="its checkpoints are damaged" if checkpoints else "")
 
@@ -58,13 +52,6 @@ def drop_checkpoints(checkpoints: Path, folder: Path, resume: ResumePoint) -> No
     for _, path in _numbered(folder):
         if path != resume.path:
             path.unlink(missing_ok=True)
-
-
-class RecordDevices(Callback):
-    """Writes into each checkpoint on how many devices it was made."""
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint[_DEVICES] = trainer.world_size
 
 
 def _numbered(folder: Path) -> list[tuple[tuple[int, int], Path]]:

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 
 from kdkit.engine.criterion import Criterion
+from kdkit.engine.windows import Share, SharedBatches
 from kdkit.errors import KdkitError
 from kdkit.recipe.schema import Training
 
@@ -28,11 +29,13 @@ class Distillation(LightningModule):
 
     def training_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> torch.Tensor:
         loss, terms = self._loss(batch)
-        self._log_losses(TRAIN, loss, terms, len(batch[0]))
-        return loss
+        length = self._batches(self.trainer.train_dataloader).length(batch_idx)
+        self._log_losses(TRAIN, loss, terms, self._share.count(length))
+        return loss * self._share.factor(length)
 
     def validation_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> None:
-        self._log_losses(VALIDATION, *self._loss(batch), len(batch[0]))
+        length = self._batches(self.trainer.val_dataloaders).length(batch_idx)
+        self._log_losses(VALIDATION, *self._loss(batch), self._share.count(length))
 
     def on_fit_start(self) -> None:
         if self.criterion.teacher is not None:
@@ -56,6 +59,15 @@ class Distillation(LightningModule):
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @property
+    def _share(self) -> Share:
+        return Share(self.global_rank, self.trainer.world_size)
+
+    @staticmethod
+    def _batches(loader: Any) -> SharedBatches:
+        batches: SharedBatches = loader.batch_sampler
+        return batches
 
     def _loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         loss, terms = self.criterion(self.network, *batch)

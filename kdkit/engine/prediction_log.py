@@ -13,44 +13,56 @@ from typing import Any
 from kdkit.atomic import write_csv, write_text
 from kdkit.contracts.component import file_digest
 from kdkit.errors import StoreError
+from kdkit.progress import Bar
 
 SUMMARY = "summary.csv"
 LOG = ".predictions.jsonl"
-# Rewriting a table of ten thousand rows takes some hundredths of a second.
-_SECONDS_BETWEEN_SUMMARIES = 1.0
+PREVIEWS = "previews"
+# The whole table is written again each time: at most once a second, and for a twentieth of the time.
+_SECONDS_BETWEEN_SUMMARIES, _SHARE_FOR_SUMMARIES = 1.0, 0.05
+# Points of a curve that a small picture can show, and the steps of each.
+_MOST_POINTS, _STEPS = 96, 255
 
 
 @dataclass(frozen=True)
 class FileResult:
     """What came of a file: the ``row`` of the summary and the number of ``items`` in it, or why it was ``skipped``.
 
-    ``written``: the names of the files that the domain wrote for it.
+    ``digest``: SHA-256 of its content; ``stamp``: its size and time of change. ``written``: the files that the domain
+    wrote for it, and ``preview``: what the page shows, ``picture`` (one of the files), ``curve``
+    (:func:`encode_curve`) and ``marks``. ``duplicate_of``: the file of the same content whose results these are.
     """
 
     file: str
     digest: str
+    stamp: str = ""
     row: Mapping[str, Any] = field(default_factory=dict)
     items: int = 0
     skipped: str = ""
     written: Sequence[str] = ()
+    preview: Mapping[str, Any] = field(default_factory=dict)
+    duplicate_of: str = ""
 
 
 class PredictionLog:
     """The results in a folder ``out``, one line each; those of another ``key`` (student, options) are forgotten.
 
     ``summary.csv`` is replaced as a whole about once a second: it is complete at any moment, if not up to date.
+    ``bar`` moves on with each file that was predicted before.
     """
 
-    def __init__(self, out: Path, key: str, paths: Sequence[Path]) -> None:
+    def __init__(self, out: Path, key: str, paths: Sequence[Path], bar: Bar) -> None:
         self.out = out
         self._order = {str(path): number for number, path in enumerate(paths)}
         self._results: dict[str, FileResult] = {}
-        self._summary_time = 0.0
+        self._next_summary = 0.0
         earlier = _read(out / LOG, key)
+        there = _files_in(out) if earlier else set()
         for path in paths:
             result = earlier.get(str(path))
-            if result is not None and self._still_holds(result, path):
+            if result is not None and _still_holds(result, path, there):
                 self._results[result.file] = result
+                bar.advance()
         # In one step, when every file has been looked at: stopped before, the next command finds the earlier log.
         lines = [{"key": key}, *map(asdict, self._results.values())]
         write_text(out / LOG, "".join(json.dumps(line) + "\n" for line in lines))
@@ -67,7 +79,7 @@ class PredictionLog:
                 file.write(json.dumps(asdict(result)) + "\n")
         except OSError as error:
             raise _unwritable(self.out / LOG, error) from error
-        if time.monotonic() - self._summary_time > _SECONDS_BETWEEN_SUMMARIES:
+        if time.monotonic() >= self._next_summary:
             self.write_summary()
 
     def results(self) -> list[FileResult]:
@@ -76,23 +88,28 @@ class PredictionLog:
 
     def write_summary(self) -> None:
         """Write a row for every file so far: what the domain says of it, or the problem with it."""
-        self._summary_time = time.monotonic()
-        rows = [{"file": r.file, **r.row, "problem": r.skipped} for r in self.results()]
-        columns = dict.fromkeys(key for row in sorted(rows, key=lambda row: bool(row["problem"])) for key in row)
-        columns.pop("problem", None)
-        ordered = [{**dict.fromkeys(columns, ""), **row} for row in rows]
-        write_csv(self.out / SUMMARY, ordered)
+        start = time.monotonic()
+        rows = [summary_row(result) | {"problem": result.skipped} for result in self.results()]
+        ordered_keys = dict.fromkeys(key for row in sorted(rows, key=lambda row: bool(row["problem"])) for key in row)
+        last = [key for key in ("duplicate_of", "problem") if key in ordered_keys]
+        columns = [key for key in ordered_keys if key not in last] + last
+        write_csv(self.out / SUMMARY, [{key: row.get(key, "") for key in columns} for row in rows])
+        now = time.monotonic()
+        self._next_summary = now + max(_SECONDS_BETWEEN_SUMMARIES, (now - start) / _SHARE_FOR_SUMMARIES)
 
-    def _still_holds(self, result: FileResult, path: Path) -> bool:
-        """Whether the file is the same and what was written for it lies there; what was skipped is tried again."""
-        try:
-            return (
-                not result.skipped
-                and all((self.out / name).is_file() for name in result.written)
-                and file_digest(path) == result.digest
-            )
-        except OSError:
-            return False
+
+def encode_curve(values: Sequence[float]) -> str:
+    """A curve as two hexadecimal digits for each point, from 0 to its largest value; long ones are thinned.
+
+    Values that are below 0 or not finite are drawn as 0.
+    """
+    import numpy as np
+
+    curve = np.nan_to_num(np.asarray(values, np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(0)
+    if curve.size == 0 or curve.max() == 0:
+        return "00" * min(curve.size, _MOST_POINTS)
+    thinned = np.interp(np.linspace(0, curve.size - 1, min(curve.size, _MOST_POINTS)), np.arange(curve.size), curve)
+    return bytes(np.rint(_STEPS * thinned / curve.max()).astype(np.uint8)).hex()
 
 
 def digest_of(path: Path) -> str:
@@ -101,6 +118,44 @@ def digest_of(path: Path) -> str:
         return file_digest(path)
     except OSError:
         return ""
+
+
+def stamp_of(path: Path) -> str:
+    """The size and time of change of a file; "" when it cannot be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def summary_row(result: FileResult) -> dict[str, Any]:
+    """The file, what the domain says of it, and of which file it is a copy, if it is one."""
+    duplicate = {"duplicate_of": result.duplicate_of} if result.duplicate_of else {}
+    return {"file": result.file, **result.row, **duplicate}
+
+
+def _still_holds(result: FileResult, path: Path, there: set[str]) -> bool:
+    """Whether the file is the same and what was written for it lies there; what was skipped is tried again.
+
+    A file of the same size and time of change is the same; of another one the content decides.
+    """
+    if result.skipped or not there.issuperset(result.written):
+        return False
+    stamp = stamp_of(path)
+    return bool(stamp) and (stamp == result.stamp or digest_of(path) == result.digest)
+
+
+def _files_in(out: Path) -> set[str]:
+    """The files in a folder and one below it, by their paths in it."""
+    files: set[str] = set()
+    for folder in ("", f"{PREVIEWS}/"):
+        try:
+            with os.scandir(out / folder) as entries:
+                files.update(f"{folder}{entry.name}" for entry in entries)
+        except OSError:
+            continue
+    return files
 
 
 def _read(path: Path, key: str) -> dict[str, FileResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 
+from kdkit.atomic import write_bytes
 from kdkit.errors import UsageError
 from kdkit.launch import is_slurm_step
 from kdkit.recipe.schema import Hardware
@@ -28,14 +33,14 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
     _silence_advice()
     options = hardware.model_dump(exclude={"workers"})
     try:
-        return Trainer(
+        trainer = Trainer(
             **options,
             default_root_dir=folder,
             callbacks=list(callbacks),
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            plugins=_environments(),
+            plugins=[*_environments(), *_checkpoint_io(hardware.strategy)],
             **arguments,
         )
     except (
@@ -49,6 +54,23 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
             f"this machine cannot run with {_describe(options)}: {str(error).splitlines()[0]}",
             "Change the options under trainer in the recipe, or leave them at auto.",
         ) from error
+    # Lightning's handler of SIGTERM waits for the other processes, which wait for this one.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
+
+
+def count_processes(hardware: Hardware, folder: Path) -> tuple[int, int]:
+    """How many processes Lightning would start on each machine for this, 1 where it starts none; and the machines."""
+    trainer = make_trainer(hardware, folder, [], enable_checkpointing=False)
+    launcher, environment = trainer.strategy.launcher, trainer._accelerator_connector.cluster_environment
+    if isinstance(launcher, _MultiProcessingLauncher):
+        raise UsageError(
+            f"the strategy {hardware.strategy} starts processes that cannot take part in a run",
+            "Set trainer.strategy=ddp, or leave it at auto.",
+        )
+    if not isinstance(launcher, _SubprocessScriptLauncher) or environment.creates_processes_externally:
+        return 1, 1
+    return trainer.num_devices, trainer.num_nodes
 
 
 def check_hardware(hardware: Hardware, folder: Path) -> None:
@@ -59,12 +81,13 @@ def check_hardware(hardware: Hardware, folder: Path) -> None:
 @contextmanager
 def interruptible(trainer: Trainer) -> Iterator[None]:
     """Lightning ends the process when it is interrupted; here that is for the caller to do, and to report."""
+    handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as end:
         if not trainer.interrupted:
             raise
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning left it ignored
+        signal.signal(signal.SIGINT, handler)  # Lightning left it ignored
         raise KeyboardInterrupt from end
 
 
@@ -76,6 +99,23 @@ def _environments() -> list[Any]:
     if any(name.startswith("SLURM_") for name in os.environ) and not is_slurm_step():
         return [LightningEnvironment()]
     return []
+
+
+class _AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints as everything else is written: at once or not at all, and synced to the disk.
+
+    Lightning's own way leads over a temporary file, which a full disk is then blamed on.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_bytes(Path(path), content.getvalue())
+
+
+def _checkpoint_io(strategy: str) -> list[Any]:
+    """Strategies that shard a network write its checkpoints themselves."""
+    return [_AtomicCheckpointIO()] if strategy == "auto" or strategy.startswith("ddp") else []
 
 
 def _describe(options: dict[str, Any]) -> str:

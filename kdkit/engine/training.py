@@ -11,17 +11,18 @@ import lightning
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, SequentialSampler
 
 from kdkit.atomic import write_csv
 from kdkit.contracts.adversary import Adversary
 from kdkit.engine.adversarial import AdversarialDistillation, EpochLength
-from kdkit.engine.checkpoints import RecordDevices, drop_checkpoints, find_resume_point
+from kdkit.engine.checkpoints import drop_checkpoints, find_resume_point
 from kdkit.engine.criterion import make_criterion
 from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
 from kdkit.engine.trainer import interruptible, make_trainer
-from kdkit.engine.windows import ShuffledSampler, Windows
+from kdkit.engine.windows import Share, SharedBatches, ShuffledSampler, Windows
 from kdkit.errors import DataError, UsageError
+from kdkit.plugins.guard import name_component
 from kdkit.progress import Bar
 from kdkit.recipe.experiment import Experiment
 from kdkit.runs.run import Arm, LabelledSplit
@@ -39,15 +40,15 @@ class Outcome:
 
 def distill(
     experiment: Experiment, arm: Arm, checkpoints: Path, history: Path, bar: Bar, say: Callable[[str], None]
-) -> Outcome:
+) -> Outcome | None:
     """Train an arm's student; goes on from the newest whole checkpoint of the same arm, or ``say`` why it cannot.
 
     The network returned has the weights of the epoch with the lowest validation loss; against an adversary, whose
-    samples become harder from epoch to epoch, those of the last.
+    samples become harder from epoch to epoch, those of the last. Of several processes the first one has the outcome,
+    the others None.
     """
     recipe = experiment.recipe
     lightning.seed_everything(arm.seed, verbose=False)
-    module, train, validation = _training_parts(experiment, arm)
     folder = checkpoints / arm.fingerprint
     newest = ModelCheckpoint(
         folder, filename="epoch-{epoch}", save_top_k=1, monitor=None, auto_insert_metric_name=False
@@ -55,22 +56,27 @@ def distill(
     best = ModelCheckpoint(
         folder, filename="best-{epoch}", save_top_k=1, monitor=VALIDATION_LOSS, save_weights_only=True
     )
-    recorder, devices = _History(history, bar), RecordDevices()
+    recorder = _History(history, bar)
     # The newest checkpoint keeps the state of the other callbacks, so it comes last.
-    callbacks: list[Callback] = (
-        [recorder, devices, newest]
-        if isinstance(module, AdversarialDistillation)
-        else [recorder, devices, best, newest]
-    )
+    is_adversarial = arm.training is None
+    callbacks: list[Callback] = [recorder, newest] if is_adversarial else [recorder, best, newest]
     if arm.options.patience is not None:
         callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=arm.options.patience))
-    trainer = make_trainer(recipe.trainer, folder, callbacks, max_epochs=arm.options.epochs, num_sanity_val_steps=0)
-    if isinstance(module, AdversarialDistillation) and trainer.world_size > 1:
+    trainer = make_trainer(
+        recipe.trainer,
+        folder,
+        callbacks,
+        max_epochs=arm.options.epochs,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    if is_adversarial and trainer.world_size > 1:
         raise UsageError(
             f"an adversary is trained on one device, not on {trainer.world_size}",
             "Set trainer.devices=1 and num_nodes=1.",
         )
-    resume = find_resume_point(folder, trainer.world_size)
+    module, train, validation = _training_parts(experiment, arm, Share(trainer.global_rank, trainer.world_size))
+    resume = find_resume_point(folder)
     if resume.reason:
         say(f"begins anew: {resume.reason}")
     if trainer.is_global_zero:
@@ -78,6 +84,8 @@ def distill(
     bar.advance(resume.epochs)
     with interruptible(trainer):
         trainer.fit(module, train, validation, ckpt_path=resume.path and str(resume.path), weights_only=True)
+    if not trainer.is_global_zero:
+        return None
     if isinstance(module, AdversarialDistillation):
         last_loss = recorder.rows[-1][VALIDATION_LOSS]
         return Outcome(module.cpu().network, trainer.current_epoch, last_loss, recorder.rows)
@@ -88,10 +96,13 @@ def distill(
     )
 
 
-def _training_parts(experiment: Experiment, arm: Arm) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
+def _training_parts(
+    experiment: Experiment, arm: Arm, share: Share
+) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
     """The module of an arm with its training and validation batches."""
     recipe = experiment.recipe
-    network = experiment.student.build()
+    with name_component(experiment.student, "cannot be built"):
+        network = experiment.student.build()
     if arm.training is None or arm.validation is None:
         assert isinstance(experiment.generator, Adversary)
         criterion = make_criterion(experiment, network, with_teacher=True)
@@ -105,24 +116,30 @@ def _training_parts(experiment: Experiment, arm: Arm) -> tuple[Distillation, Dat
             DataLoader(EpochLength(recipe.samples.train), size),
             DataLoader(EpochLength(recipe.samples.validation), size),
         )
-    train, validation = _loaders(experiment, arm, arm.training, arm.validation)
+    train, validation = _loaders(experiment, arm, arm.training, arm.validation, share)
     criterion = make_criterion(experiment, network)
     criterion.add_adapters(network, train.dataset[0][0].unsqueeze(0))
     return Distillation(network, criterion, arm.options, arm.seed), train, validation
 
 
 def _loaders(
-    experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit
+    experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit, share: Share
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
     options, activation = arm.options, experiment.domain.activation
     cut = experiment.window_cut
     train = Windows(training, activation, cut, arm.seed)
     middle_windows = Windows(validation, activation, cut, None)
     # Windows are cut from memory-mapped files: worker processes would only add their start-up time.
-    return (
-        DataLoader(train, options.batch_size, sampler=ShuffledSampler(len(train), arm.seed), collate_fn=_stack_parts),
-        DataLoader(middle_windows, options.batch_size, collate_fn=_stack_parts),
+    orders = {train: ShuffledSampler(len(train), arm.seed), middle_windows: SequentialSampler(middle_windows)}
+    first, second = (
+        DataLoader(
+            windows,
+            batch_sampler=SharedBatches(order, len(windows), options.batch_size, share),
+            collate_fn=_stack_parts,
+        )
+        for windows, order in orders.items()
     )
+    return first, second
 
 
 def _stack_parts(items: list[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -81,6 +82,50 @@ def check_student_on_windows(experiment: Experiment, inputs: np.ndarray) -> None
 def _logits_shape(network: torch.nn.Module, inputs: np.ndarray) -> tuple[int, ...]:
     output = run_network(network, torch.from_numpy(np.ascontiguousarray(inputs[None])), "the student")
     return tuple(read_logits(output, 1, "the student")[0].shape[1:])
+
+
+@dataclass(frozen=True)
+class Share:
+    """What process ``rank`` of ``size`` takes of each batch: every ``size``-th item, so that a step stays a step.
+
+    A batch that is too small for all of them leaves some without: these take its first item, which counts nothing.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def count(self, batch: int) -> int:
+        """How many items of a batch of this length are this process's."""
+        return len(range(self.rank, batch, self.size))
+
+    def take(self, batch: list[int]) -> list[int]:
+        return batch[self.rank :: self.size] or batch[:1]
+
+    def factor(self, batch: int) -> float:
+        """By what this process's mean loss is multiplied, so that the processes' mean is that over the batch."""
+        return self.count(batch) * self.size / batch
+
+
+class SharedBatches(Sampler[list[int]]):
+    """A process's share of each batch of ``size`` items, in the order of ``sampler``."""
+
+    def __init__(self, sampler: Sampler[int], items: int, size: int, share: Share) -> None:
+        self.sampler = sampler  # by this name Lightning finds it, to set its epoch
+        self.items = items
+        self.size = size
+        self.share = share
+
+    def __len__(self) -> int:
+        return -(-self.items // self.size)
+
+    def length(self, number: int) -> int:
+        """How many items batch ``number`` has, over all processes."""
+        return min(self.size, self.items - number * self.size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = list(self.sampler)
+        for first in range(0, self.items, self.size):
+            yield self.share.take(order[first : first + self.size])
 
 
 class ShuffledSampler(Sampler[int]):

@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from kdkit.contracts.metric import Metric, Score
 from kdkit.evaluation.metric_update import empty_metric
+from kdkit.plugins.guard import name_component
 from kdkit.runs.folder import HUMANS
 
 ALL = "all"
 
 Scores = dict[str, dict[str, dict[str, Score]]]
+
+
+def _compute(metric: Metric, model: str, seed: int) -> Score:
+    with name_component(metric, f"failed on the {model}'s predictions taken together"):
+        return metric.compute(seed)
 
 
 class GroupedMetrics:
@@ -35,7 +41,7 @@ class GroupedMetrics:
         groups = [ALL, *sorted(set(self.groups) - {ALL})]
         scores = {
             model: {
-                group: {name: metric.compute(seed) for name, metric in self.groups[group][model].items()}
+                group: {name: _compute(metric, model, seed) for name, metric in self.groups[group][model].items()}
                 for group in groups
             }
             for model in self.models

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kdkit.contracts.metric import Metric
+from kdkit.plugins.guard import name_component
 from kdkit.runs.folder import TEACHER
 from kdkit.sample import Sample
 
@@ -31,8 +32,10 @@ def update_metric(
     ``teacher``, ``probes``: the teacher's prediction and those for the metric's probes, which it finds as truth.
     Returns what :meth:`Metric.update` does; None for the teacher by a metric that compares with the teacher.
     """
+    name = sample.info.get("name", "a sample")
     if prediction is None:
-        return metric.update_humans(sample)
+        with name_component(metric, f"failed on people's answers for {name}"):
+            return metric.update_humans(sample)
     if metric.reads_teacher and model == TEACHER:
         return None
     truth = dict(sample.truth)
@@ -40,12 +43,14 @@ def update_metric(
         truth["teacher"] = teacher
     if probes:
         truth["probes"] = np.stack(probes)
-    return metric.update(prediction, replace(sample, truth=truth))
+    with name_component(metric, f"failed on the {model}'s prediction for {name}"):
+        return metric.update(prediction, replace(sample, truth=truth))
 
 
 def sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
     """The metric on one sample alone; None where it means nothing for one (a correlation)."""
     if cases is None:
         return None
-    value = metric.summarize(cases)
+    with name_component(metric, "failed on the values of one sample"):
+        value = metric.summarize(cases)
     return round(value, 6) if np.isfinite(value) else None

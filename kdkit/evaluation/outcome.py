@@ -52,7 +52,8 @@ class Outcome:
     """Everything measured in a run. Mappings go from a model's name; ``metric`` is the first one, which ranks.
 
     ``histories``: the losses of the control, and of the student of seed 0.
-    ``differences``: "student-teacher" and the like to metric to the paired difference.
+    ``differences``: "student-teacher" and the like to metric to the paired difference. ``doubts``: sentences on what
+    speaks against the result, by what they are about, "teacher", "student" or "metrics".
     """
 
     metric: str
@@ -61,6 +62,7 @@ class Outcome:
     histories: Mapping[str, Epochs]
     samples: list[SampleValues]
     differences: Mapping[str, Mapping[str, JudgedDifference]] = field(default_factory=dict)
+    doubts: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def controls(self) -> list[str]:
@@ -113,7 +115,15 @@ def read_outcome(run: Run) -> Outcome:
         histories={arm: epochs for arm, epochs in histories.items() if epochs.train},
         samples=_samples(folder.cases_file, metric),
         differences=differences,
+        doubts=folder.manifest().get("doubts", {}),
     )
+
+
+def read_histories(run: Run) -> list[list[dict[str, float]]]:
+    """The losses of every student, seed by seed, epoch by epoch, by their names."""
+    files = [run.folder.history(arm.name) for arm in run.arms if arm.model == STUDENT]
+    read = [_rows(file) if file.is_file() else [] for file in files]
+    return [[{name: float(value) for name, value in row.items()} for row in rows] for rows in read]
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -24,7 +24,6 @@ CERTAIN_LOGIT = 20.0
 CERTAIN_GAP = 100.0
 NEARLY_ALL = 0.999
 FEWEST_ALIKE = 4
-LARGEST_HALF = 65504.0
 
 
 def find_activation(values: torch.Tensor, axis: int, activation: Activation) -> str:
@@ -59,8 +58,8 @@ def doubts_about(
             f"it is saturated: nearly every probability is 0 or 1 (logits up to {largest:.3g}), so that its targets "
             "say no more than labels would; check the scale of its inputs (divisor, mean, std)"
         )
-    spread = _spread([answer.double().cpu().numpy() for answer in logits])
-    if spread < LEAST_SPREAD < _spread([array.astype(np.float64) for array in inputs]):
+    spread = measure_spread([answer.double().cpu().numpy() for answer in logits])
+    if spread < LEAST_SPREAD < measure_spread([array.astype(np.float64) for array in inputs]):
         yield (
             f"its logits hardly depend on the input: only {spread:.2%} of their spread lies between samples; "
             "check the scale of its inputs (divisor, mean, std) and that the weights are those of the training's end"
@@ -91,7 +90,7 @@ def _share_of_certain(logits: Sequence[torch.Tensor], values: torch.Tensor, acti
     return float(np.mean(gaps))
 
 
-def _spread(arrays: Sequence[np.ndarray]) -> float:
+def measure_spread(arrays: Sequence[np.ndarray]) -> float:
     """The deviation between samples at each place, over that of all values; 1 where it cannot be said."""
     if len(arrays) < FEWEST_ALIKE or len({array.shape for array in arrays}) > 1:
         return 1.0

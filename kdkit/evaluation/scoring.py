@@ -24,6 +24,7 @@ from kdkit.evaluation.judgement import JudgedDifference, judge_differences
 from kdkit.evaluation.metric_update import sample_value, update_metric
 from kdkit.evaluation.overview import Overview
 from kdkit.evaluation.paired import CaseRecord
+from kdkit.plugins.guard import describe_error, place_of, title_of
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS, TEACHER
@@ -147,6 +148,8 @@ class _SourceSamples(Dataset[tuple[int, SampleOrReason]]):
             return item, next(iter(self.source.generate([item])))
         except DataError as error:
             return item, error.line
+        except Exception as error:  # a source may fail in any way on one recording
+            return item, f"{title_of(self.source)} failed on it: {describe_error(error)}. {place_of(error)}"
 
 
 class _ModelPredictor(SamplePredictor):

@@ -33,9 +33,15 @@ def verdict(outcome: Outcome) -> Verdict:
     student = outcome.first(STUDENT)
     if student is None or student.value is None:
         text = f"No evaluation sample could be measured with {outcome.metric}."
-        return Verdict("bad", "The student was not scored.", text, [])
+        if student is not None and student.n:
+            text = f"{outcome.metric} of {student.n} samples is not a finite number."
+        return Verdict("bad", "The student was not scored.", text, _doubts(outcome))
     level, headline = _judgement(outcome, student)
-    remarks = []
+    remarks = _doubts(outcome)
+    if outcome.doubts.get(TEACHER):
+        level, headline = "bad", f"The teacher is not to be trusted: {outcome.doubts[TEACHER][0]}."
+    elif outcome.doubts.get(STUDENT):
+        level, headline = "bad", f"The student is not to be trusted: {outcome.doubts[STUDENT][0]}."
     if _beside_control(outcome, STUDENT) is None:
         remarks.append("There is no control to compare with, so nothing shows how much of this is easy.")
     if student.units < FEW_UNITS:
@@ -43,6 +49,12 @@ def verdict(outcome: Outcome) -> Verdict:
         interval = "there is no interval" if student.ci_low is None else "do not lean on the intervals"
         remarks.append(f"{count}: {interval}.")
     return Verdict(level, headline, _numbers(outcome, student), remarks)
+
+
+def _doubts(outcome: Outcome) -> list[str]:
+    return [
+        f"Doubtful ({about}): {sentence}." for about, sentences in outcome.doubts.items() for sentence in sentences
+    ]
 
 
 def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:

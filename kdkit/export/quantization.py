@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from kdkit.export.check import Infer
 from kdkit.export.job import quiet
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Run
+from kdkit.scratch import scratch_folder
 from kdkit.store.targets import NAME, activate, decode_prediction
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ def quantize(model: Any, feeds: Feeds) -> Any:
         def get_next(self) -> Any:
             return next(feeds, None)
 
-    with tempfile.TemporaryDirectory(prefix="kdkit-int8-") as folder, quiet():
-        whole, small = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+    with scratch_folder("int8") as folder, quiet():
+        whole, small = folder / "float.onnx", folder / "int8.onnx"
         onnx.save(model, whole)
         quantize_static(
             whole,

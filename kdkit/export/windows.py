@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 
 from kdkit.errors import DataError, KdkitError
@@ -12,6 +9,7 @@ from kdkit.plugins.registry import Registry
 from kdkit.progress import Silence
 from kdkit.runs.open_run import open_run
 from kdkit.runs.student import TrainedStudent
+from kdkit.scratch import scratch_folder
 
 # Entries along each dynamic axis but the batch: enough for states to settle, few enough to be done in seconds.
 LONGEST, SAMPLES = 24, 2
@@ -51,6 +49,6 @@ def _example_inputs(student: TrainedStudent) -> list[np.ndarray]:
     examples = student.component.example_inputs()
     if examples is not None:
         return list(np.asarray(examples))
-    with tempfile.TemporaryDirectory(prefix="kdkit-example-") as folder:
-        path = student.domain.example_file(Path(folder))
+    with scratch_folder("example") as folder:
+        path = student.domain.example_file(folder)
         return [np.asarray(student.domain.read(path).inputs)] if path is not None else []

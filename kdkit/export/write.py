@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from kdkit.progress import Silence
 from kdkit.runs.open_run import open_run
 from kdkit.runs.run import Run
 from kdkit.runs.student import TrainedStudent
+from kdkit.scratch import scratch_folder
 
 FORMS: dict[str, Callable[[Job, Path], dict[str, Agreement]]] = {
     "onnx": write_onnx,
@@ -69,8 +69,8 @@ def export(registry: Registry, student: TrainedStudent, form: str, out: Path, in
     job = Job(student, windows, describe_export(student, str(windows.dtype)), calibration)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-            folder = Path(scratch) / "export"
+        with scratch_folder("export", out.parent) as scratch:
+            folder = scratch / "export"
             folder.mkdir()
             agreement = FORMS[form](job, folder)
             loss = measure_loss(run, student.network, infer_whole(folder / WHOLE)) if run else {}

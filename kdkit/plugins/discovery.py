@@ -6,7 +6,7 @@ import glob
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,13 +43,18 @@ class PluginPoint:
         return self.point.load()
 
 
-def plugin_points() -> list[PluginPoint]:
-    """Every entry point of every installed distribution, by plugin name.
+def plugin_points(preferred: Sequence[str] = ()) -> list[PluginPoint]:
+    """Every entry point of every installed distribution, by plugin name, the preferred ones first.
 
-    Of a name that several distributions claim, the first one on the import path has it.
+    Of a name that several distributions claim, the preferred one has it, else the first one on the import path.
+    ``preferred``: names of plugins or distributions.
     """
     points: dict[str, PluginPoint] = {}
-    for folder, config, distribution in _metadata():
+
+    def rank(name: str) -> int:
+        return next((place for place, one in enumerate(preferred) if is_named(name, one)), len(preferred))
+
+    for folder, config, distribution in sorted(_metadata(), key=lambda found: rank(found[2].name)):
         # Folders of metadata write the name with underscores; people and pip write it with dashes.
         owner, version = distribution.name.replace("_", "-"), distribution.version or ""
         if isinstance(config, _Leftover):
@@ -66,8 +71,14 @@ def plugin_points() -> list[PluginPoint]:
                 points[name] = _parse(PluginPoint(name, owner, version, text, None), distribution)
             elif first.distribution != owner:
                 fault = f"the plugin name {name!r} is taken by {first.distribution} {first.version}"
-                points[f"{name} ({owner})"] = PluginPoint(name, owner, version, text, None, fault)
-    return sorted(points.values(), key=lambda point: point.name)
+                remedy = f"pip uninstall {owner}, or set KDKIT_PREFER_PLUGINS={owner} to have this one instead"
+                points[f"{name} ({owner})"] = PluginPoint(name, owner, version, text, None, fault, remedy)
+    return sorted(points.values(), key=lambda point: (min(rank(point.name), rank(point.distribution)), point.name))
+
+
+def is_named(distribution: str, name: str) -> bool:
+    """Whether a distribution is called so, in whatever spelling."""
+    return _normalised(distribution) == _normalised(name)
 
 
 def _parse(point: PluginPoint, distribution: Distribution) -> PluginPoint:

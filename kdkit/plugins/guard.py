@@ -4,7 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdkit.errors import KdkitError
+
+if TYPE_CHECKING:
+    from kdkit.contracts.component import Component
+
+IMPORT_SECONDS = 60.0
+"""An import that takes longer is taken for one that never ends."""
+
+
+class _EndedError(Exception):
+    """A plugin tried to end the process, or never returned from its import."""
+
+
+@contextlib.contextmanager
+def guarded_import(seconds: float | None = None) -> Iterator[io.StringIO]:
+    """Around the import of a plugin's module: what it prints is kept from everybody, by whatever way it prints.
+
+    An import that calls ``os._exit``, takes longer than ``seconds`` (:data:`IMPORT_SECONDS`) or raises
+    KeyboardInterrupt raises an ordinary exception; a real interruption stays one.
+    """
+    with quiet_output() as output, _quiet_descriptors(), _no_exit(), _watch(seconds or IMPORT_SECONDS):
+        yield output
 
 
 @contextlib.contextmanager
@@ -15,11 +45,126 @@ def quiet_output() -> Iterator[io.StringIO]:
         yield output
 
 
+@contextlib.contextmanager
+def _quiet_descriptors() -> Iterator[None]:
+    """Libraries in C, and ``os.write``, print past Python."""
+    kept = []
+    with contextlib.suppress(OSError):  # a process without standard output has nothing to spoil
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        with Path(os.devnull).open("wb") as nowhere:
+            for descriptor in (1, 2):
+                kept.append((os.dup(descriptor), descriptor))
+                os.dup2(nowhere.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        for copy, descriptor in kept:
+            os.dup2(copy, descriptor)
+            os.close(copy)
+
+
+@contextlib.contextmanager
+def _no_exit() -> Iterator[None]:
+    def refuse(*arguments: Any) -> None:
+        raise _EndedError("it tries to end the process, by os._exit or os.abort")
+
+    system: Any = os
+    kept = {name: getattr(os, name) for name in ("_exit", "abort")}
+    for name in kept:
+        setattr(system, name, refuse)
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(system, name, function)
+
+
+@contextlib.contextmanager
+def _watch(seconds: float) -> Iterator[None]:
+    """Signals reach the main thread alone; in others nothing is watched, and on Windows there is no alarm."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    interrupted = False
+
+    def noting(handler: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*arguments: Any) -> Any:
+            nonlocal interrupted
+            interrupted = True
+            return handler(*arguments)
+
+        return note
+
+    def ring(*_: Any) -> None:
+        raise _EndedError(f"its import has not ended after {seconds:g} s")
+
+    handlers: dict[signal.Signals, Any] = {signal.SIGALRM: signal.signal(signal.SIGALRM, ring)}
+    # Whatever handles a request to stop goes on handling it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handlers[number] = signal.signal(number, noting(handler))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if interrupted:
+            raise
+        raise _EndedError("it raises KeyboardInterrupt") from error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def name_component(component: Component | type[Component], failure: str, remedy: str = "") -> Iterator[None]:
+    """Raise whatever goes wrong in a component's own code as one error: which one, of which plugin, and where.
+
+    ``failure``: what did not work, as the end of the sentence "the metric dice ...". What the component says on
+    purpose, by a :class:`KdkitError`, stays as it is.
+    """
+    try:
+        yield
+    except KdkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise KdkitError(
+            f"{title_of(component)} {failure}: {describe_error(error)}", place_of(error, remedy)
+        ) from error
+
+
+def title_of(component: Component | type[Component]) -> str:
+    """Kind, name and plugin of a component, as messages name them."""
+    from kdkit.contracts.component import Origin, origin_of
+
+    own = getattr(component, "origin", None)
+    origin = (
+        own if isinstance(own, Origin) else origin_of(component if isinstance(component, type) else type(component))
+    )
+    source = f" ({origin.distribution} {origin.distribution_version})" if origin.distribution else ""
+    return f"the {component.kind} {origin.name}{source}"
+
+
+def place_of(error: BaseException, remedy: str = "") -> str:
+    """Where an error arose, as a remedy; ``remedy`` is what to know beside it."""
+    places = traceback.extract_tb(error.__traceback__)
+    where = f"It happened in {places[-1].filename}, line {places[-1].lineno}" if places else ""
+    return f"{where}; {remedy}" if where and remedy else where or remedy
+
+
 def describe_error(error: BaseException) -> str:
     """The type and the first line of an error."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({error.code!r})"
-    lines = str(error).strip().splitlines()
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # its own __str__ may fail, too
+        lines = ["its message cannot be read"]
+    if isinstance(error, _EndedError):
+        return lines[0]
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

@@ -23,14 +23,16 @@ from kdkit import __version__, hookspecs
 from kdkit.entry import KINDS, Entry
 from kdkit.errors import PluginError, UsageError, did_you_mean
 from kdkit.plugins import builtin
-from kdkit.plugins.discovery import plugin_points
-from kdkit.plugins.guard import describe_error, quiet_output
+from kdkit.plugins.discovery import is_named, plugin_points
+from kdkit.plugins.guard import describe_error, guarded_import
 from kdkit.plugins.trace import write_calls
 
 if TYPE_CHECKING:
     from kdkit.contracts.component import Component, Origin
 
 State = Literal["active", "disabled", "broken"]
+# A component's module may import torch, from a slow disk.
+COMPONENT_SECONDS = 600.0
 
 
 @dataclass
@@ -38,7 +40,8 @@ class Plugin:
     """A plugin, loaded or not. ``reason`` says why it is broken or disabled.
 
     ``file``: where a single-file domain lies; None for an installed plugin. ``folder``: of a project that is loaded
-    without being installed.
+    without being installed. ``hidden``: by kind and name, what it offers under names that others had first;
+    ``distribution:name`` still means it.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Plugin:
     entries: dict[str, list[Entry]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     file: Path | None = None
     folder: Path | None = None
+    hidden: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -62,6 +66,7 @@ class Plugin:
         self.state, self.reason = "broken", reason
         self.remedy = remedy or _remedy(self)
         self.entries = {kind: [] for kind in KINDS}
+        self.hidden = {}
 
 
 class Registry:
@@ -84,7 +89,7 @@ class Registry:
         if plugin.state != "active":
             return
         try:
-            with quiet_output() as output:
+            with guarded_import() as output:
                 module = load()
                 self._register(plugin, module)
         except KeyboardInterrupt:
@@ -94,7 +99,9 @@ class Registry:
         except BaseException as error:  # a plugin may even call sys.exit when it is imported
             plugin.mark_broken(describe_error(error))
         else:
-            if output.getvalue().strip():
+            if plugin.hidden:
+                plugin.reason, plugin.remedy = self._hidden_note(plugin)
+            elif output.getvalue().strip():
                 plugin.reason = "prints when it is imported"
 
     def names(self, kind: str) -> list[str]:
@@ -102,7 +109,18 @@ class Registry:
         return sorted(name for k, name in self._owners if k == kind)
 
     def find(self, kind: str, name: str) -> tuple[Plugin, Entry]:
-        """The entry called ``name`` and its plugin. Raises :class:`UsageError` with the nearest known name."""
+        """The entry called ``name``, or ``distribution:name``, and its plugin.
+
+        Raises :class:`UsageError` with the nearest known name.
+        """
+        distribution, colon, short = name.partition(":")
+        if colon:
+            for plugin in self.plugins:
+                entry = plugin.hidden.get((kind, short)) or next(
+                    (entry for entry in plugin.entries[kind] if entry.name == short), None
+                )
+                if entry is not None and is_named(plugin.distribution, distribution):
+                    return plugin, entry
         if (kind, name) not in self._owners:
             raise UsageError(
                 f"there is no {kind} called {name!r}; {did_you_mean(name, self.names(kind))}",
@@ -116,7 +134,7 @@ class Registry:
         where = f"{kind} {name!r} of {plugin.title}"
         module_name, _, attribute = entry.target.partition(":")
         try:
-            with quiet_output():
+            with guarded_import(COMPONENT_SECONDS):
                 module = import_module(module_name)
         except KeyboardInterrupt:
             raise
@@ -135,17 +153,23 @@ class Registry:
         except RefusedError as refusal:
             raise PluginError(f"the {where} {refusal}", f"Correct {entry.target}.") from refusal
         component: type[Component] = cls
-        component.origin = self._origin(kind, entry.target, component)
+        is_hidden = plugin.hidden.get((kind, entry.name)) is entry
+        component.origin = self._origin(kind, entry.target, component, plugin if is_hidden else None, name)
         return component
 
-    def _origin(self, kind: str, target: str, component: type[Component]) -> Origin:
-        """What the class is known by: of several entries that point at it, the name of the first in the alphabet."""
+    def _origin(self, kind: str, target: str, component: type[Component], hidden: Plugin | None, name: str) -> Origin:
+        """What the class is known by: of several entries that point at it, the name of the first in the alphabet.
+
+        ``hidden``: the plugin of one whose name another has, which is known by its long name.
+        """
         from kdkit.contracts.component import Origin
         from kdkit.plugins.source import is_from_wheel, source_digest
 
         owners = {
             key: owner for key, (owner, entry) in self._owners.items() if (key[0], entry.target) == (kind, target)
         }
+        if hidden is not None:
+            owners = {(kind, name): hidden}
         key = min(owners)
         plugin = owners[key]
         earlier = vars(component).get("origin")
@@ -188,12 +212,24 @@ class Registry:
     def _claim(self, plugin: Plugin, kind: str, entry: Entry) -> None:
         key = (kind, entry.name)
         if key in self._owners:
-            owner = self._owners[key][0]
-            raise RefusedError(
-                f"its {kind} {entry.name!r} is already registered by {owner.name} ({owner.distribution})"
-            )
+            # It loses this name, and nothing else.
+            plugin.hidden[key] = entry
+            return
         self._owners[key] = (plugin, entry)
         plugin.entries[kind].append(entry)
+
+    def _hidden_note(self, plugin: Plugin) -> tuple[str, str]:
+        """What a plugin has lost to others that came first, and how to choose."""
+        lost = [
+            f"its {kind} {name!r} is already registered by {self._owners[kind, name][0].name} "
+            f"({self._owners[kind, name][0].distribution})"
+            for kind, name in plugin.hidden
+        ]
+        _, name = next(iter(plugin.hidden))
+        return "; ".join(lost), (
+            f"In a recipe {plugin.distribution}:{name} means this one; KDKIT_PREFER_PLUGINS={plugin.name} gives it "
+            "the name"
+        )
 
     def _broken_note(self) -> str:
         broken_plugins = [p for p in self.plugins if p.state == "broken"]
@@ -204,12 +240,13 @@ class Registry:
 def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     """Load every installed plugin.
 
-    ``KDKIT_DISABLE_PLUGINS=a,b`` leaves some out. With ``KDKIT_STRICT_PLUGINS=1`` a broken one raises
+    ``KDKIT_DISABLE_PLUGINS=a,b`` leaves some out. ``KDKIT_PREFER_PLUGINS=a,b`` has names that several claim go to
+    these plugins or distributions first. With ``KDKIT_STRICT_PLUGINS=1`` a broken one raises
     :class:`PluginError`. With ``KDKIT_TRACE_PLUGINS=1`` each hook call is written to standard error.
     """
-    disabled_names = {name.strip() for name in environment.get("KDKIT_DISABLE_PLUGINS", "").split(",")}
+    disabled_names = set(_names_in(environment, "KDKIT_DISABLE_PLUGINS"))
     registry = Registry(sys.stderr if environment.get("KDKIT_TRACE_PLUGINS") == "1" else None)
-    for point in plugin_points():
+    for point in plugin_points(_names_in(environment, "KDKIT_PREFER_PLUGINS")):
         plugin = Plugin(point.name, point.distribution, point.version, point.text)
         if plugin.name in disabled_names:
             plugin.state, plugin.reason = "disabled", "named by KDKIT_DISABLE_PLUGINS"
@@ -224,6 +261,10 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
                     plugin.remedy,
                 )
     return registry
+
+
+def _names_in(environment: Mapping[str, str], variable: str) -> list[str]:
+    return [name.strip() for name in environment.get(variable, "").split(",") if name.strip()]
 
 
 class RefusedError(Exception):

@@ -14,6 +14,7 @@ from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.errors import PluginError, Problem, UsageError, did_you_mean
 from kdkit.plugins.choice import ComponentChoice
+from kdkit.plugins.guard import name_component
 from kdkit.plugins.registry import Registry
 from kdkit.recipe.experiment import Experiment, Term
 from kdkit.recipe.faults import validate
@@ -61,7 +62,8 @@ class Chooser:
         if options is None:
             return None
         assert isinstance(options, ComponentOptions)
-        return cls(options, **arguments)
+        with name_component(cls, "cannot be made of its options"):
+            return cls(options, **arguments)
 
     def experiment(self, domain_class: type[Domain], recipe: Recipe) -> Experiment:
         """The experiment of a recipe whose shape is right; a component that cannot be made is None in it."""

@@ -80,7 +80,7 @@ class Training(Part):
     """How the student is trained."""
 
     epochs: int = Field(ge=1, description="Passes over the training samples, at most.")
-    batch_size: int = Field(ge=1, description="Samples in one step, on each device.")
+    batch_size: int = Field(ge=1, description="Samples in one step, over all devices.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the optimiser.")
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW, arXiv:1711.05101).")
     window: Length | Annotated[list[Length], Field(min_length=1)] | None = Field(

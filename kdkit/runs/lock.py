@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import platform
 import threading
 import time
 import uuid
@@ -20,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kdkit.errors import StoreError
-from kdkit.workers import is_running, process_start
+from kdkit.owner import host, is_running, process_start
 
 LOCK = "lock.json"
 BEAT_SECONDS = 5.0
@@ -174,13 +173,6 @@ def hold(folder: Path) -> Iterator[RunLock]:
     finally:
         released.set()
         lock.release()
-
-
-def host() -> str:
-    """This machine, and within it the space in which process numbers are told apart (a container's own, say)."""
-    with suppress(OSError):
-        return f"{platform.node()} {Path('/proc/self/ns/pid').readlink()}"
-    return platform.node()
 
 
 def _user() -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from functools import partial
 
-from kdkit.atomic import write_csv
+from kdkit.atomic import write_bytes, write_csv
 from kdkit.contracts.objective import FeatureObjective
+from kdkit.evaluation.training_doubts import doubts_about_training
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import CARD, WEIGHTS, write_student
-from kdkit.stages import generate, ranks
+from kdkit.stages import generate
 
 NAME = "distill"
 
@@ -48,18 +50,34 @@ def check(run: Run) -> None:
         check_student_on_windows(run.experiment, generate.first_inputs(run, run.evaluation.split.samples))
 
 
+def prepare(run: Run, anew: bool) -> None:
+    """Take what need not be trained: weights that lost what lay beside them, and students of runs beside this one.
+
+    ``anew``: the latter is not wanted.
+    """
+    for arm in run.arms:
+        if not _arm_is_whole(run, arm) and not _restore(run, arm) and not anew:
+            _adopt(run, arm)
+
+
 def execute(run: Run) -> None:
     """Train the students that are missing."""
     for arm in run.arms:
-        if not _arm_is_whole(run, arm) and not _restore(run, arm):
+        if not _arm_is_whole(run, arm):
             _distill(run, arm)
 
 
 def discard(run: Run) -> None:
     """Drop the checkpoints of a training that was cut off, and the cards, by which students are known."""
     for arm in run.arms:
-        shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+        _drop_checkpoints(run, arm)
         (run.folder.model(arm.name) / CARD).unlink(missing_ok=True)
+
+
+def _drop_checkpoints(run: Run, arm: Arm) -> None:
+    shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+    with suppress(OSError):  # another arm's are there
+        run.folder.checkpoints(arm.name).parent.rmdir()
 
 
 def _arm_is_whole(run: Run, arm: Arm) -> bool:
@@ -75,13 +93,26 @@ def _restore(run: Run, arm: Arm) -> bool:
     card = student.recover_card(folder, run.folder.written_digest(key, folder / WEIGHTS))
     if card is None or card["provenance"].get("fingerprint") != arm.fingerprint:
         return False
-    if ranks.rank() == 0:
-        files = student.write_beside_weights(folder, card, run.experiment)
-        history = run.folder.history(arm.name)
-        write_csv(history, card["provenance"]["history"])
-        run.folder.mark_done(key, arm.fingerprint, 0, [*files, history])
-        shutil.rmtree(run.folder.checkpoints(arm.name), ignore_errors=True)
+    files = student.write_beside_weights(folder, card, run.experiment)
+    history = run.folder.history(arm.name)
+    write_csv(history, card["provenance"]["history"])
+    run.folder.mark_done(key, arm.fingerprint, 0, [*files, history])
+    _drop_checkpoints(run, arm)
     return True
+
+
+def _adopt(run: Run, arm: Arm) -> None:
+    """Copy the student that a run beside this one has trained on the very same: it had another control, say."""
+    folder = run.folder.model(arm.name)
+    for path in sorted(run.folder.path.parent.glob(f"*/*/{CARD}")):
+        card = student.recover_card(path.parent, "")
+        if card is None or card["provenance"].get("fingerprint") != arm.fingerprint:
+            continue
+        write_bytes(folder / WEIGHTS, (path.parent / WEIGHTS).read_bytes())
+        write_bytes(folder / CARD, path.read_bytes())
+        if _restore(run, arm):
+            run.progress.say(NAME, arm.name, f"the same as that of {path.parent.parent.name}, and taken from there")
+            return
 
 
 def _distill(run: Run, arm: Arm) -> None:
@@ -95,8 +126,10 @@ def _distill(run: Run, arm: Arm) -> None:
     with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
         say = partial(run.progress.say, NAME, what)
         outcome = distill(run.experiment, arm, checkpoints, run.folder.history(arm.name), bar, say)
-    if ranks.rank() != 0:
+    if outcome is None:
         return
+    for doubt in doubts_about_training(outcome.history):
+        run.progress.say(NAME, what, f"doubtful: {doubt}")
     seconds = time.monotonic() - start
     provenance = {
         "fingerprint": arm.fingerprint,
@@ -113,4 +146,4 @@ def _distill(run: Run, arm: Arm) -> None:
     shutil.rmtree(run.folder.predictions(arm.name), ignore_errors=True)
     files = write_student(run.folder.model(arm.name), outcome.network, run.experiment, provenance)
     run.folder.mark_done(stage_key(arm), arm.fingerprint, seconds, [*files, run.folder.history(arm.name)])
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    _drop_checkpoints(run, arm)

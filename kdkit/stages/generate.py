@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -15,8 +14,12 @@ from kdkit.contracts.alignment import WindowCut
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
+from kdkit.launch import Place
+from kdkit.plugins.guard import name_component, title_of
+from kdkit.recipe.schema import Hardware
 from kdkit.runs.run import Run
-from kdkit.stages import disjoint
+from kdkit.stages import disjoint, ranks
+from kdkit.stages.sample_check import check_sample
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
 from kdkit.workers import map_in_processes, usable_cores
@@ -25,6 +28,8 @@ NAME = "generate"
 
 # Worker processes start in about a second each; a shard or two is made sooner without them.
 FEWEST_SHARDS_FOR_WORKERS = 3
+# How often the same samples are tried when the process that makes them is killed.
+ATTEMPTS = 3
 
 
 def is_whole(run: Run) -> bool:
@@ -63,9 +68,22 @@ def execute(run: Run) -> None:
         run.progress.say(
             NAME, choices.generator.name, "is trained against the student in distill: no samples before that"
         )
+    _take_device(choices.trainer, ranks.place())
     for samples in run.sample_sets():
         _make_samples(run, samples, _name(run, samples))
-    disjoint.check(run)
+    if ranks.rank() == 0:
+        disjoint.check(run)
+
+
+def _take_device(hardware: Hardware, place: Place) -> None:
+    """What a source calls ``cuda`` is from here on this process's own GPU, where several share a machine."""
+    if place.local_size == 1 or hardware.accelerator == "cpu":
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        devices = hardware.devices if isinstance(hardware.devices, list) else range(torch.cuda.device_count())
+        torch.cuda.set_device(devices[place.local_rank])
 
 
 def count_rejected(run: Run) -> dict[str, dict[str, int]]:
@@ -92,14 +110,23 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
     _check_count(samples, what)
     if summary := summarize_defects(samples.generator.exclusions()):
         run.progress.say(NAME, what, summary)
+    place = ranks.place()
     missing_count = sum(stop - start for start, stop in missing)
     with run.progress.work(NAME, what, samples.count, "samples", samples.count - missing_count) as bar:
-        workers = run.experiment.recipe.trainer.workers or usable_cores()
-        for count in _make_shards(samples, missing, workers):
-            bar.advance(count)
-    samples.store.refresh()
+        workers = run.experiment.recipe.trainer.workers or max(1, usable_cores() // place.local_size)
+        done = 0
+        for count in _make_shards(samples, missing, workers, place):
+            done += count * place.size  # the others are about as far
+            bar.advance(min(count * place.size, max(0, count * place.size - (done - missing_count))))
+        ranks.wait_until(lambda: _is_whole_after_refresh(samples), f"samples of {what}")
+        bar.advance(max(0, missing_count - done))
     if (rejected := samples.count_rejected()) is not None:
         run.progress.say(NAME, what, f"{rejected} rejected for {samples.count} kept")
+
+
+def _is_whole_after_refresh(samples: SampleSet) -> bool:
+    samples.store.refresh()
+    return samples.is_whole()
 
 
 def _check_window(run: Run, cut: WindowCut, shape: tuple[int, ...], name: str) -> None:
@@ -131,12 +158,11 @@ def _check_count(samples: SampleSet, what: str) -> None:
     )
 
 
-def _make_shards(samples: SampleSet, missing: list[Range], workers: int) -> Iterator[int]:
-    """Make the missing ranges; yields the number of samples in each shard as it is done."""
-    first = missing[0][0]
-    with _name_generator_in_errors(samples.generator, (first, first + 1)):
-        (record,) = _records(samples.generator, samples.source_indices((first, first + 1)))
-    shards = split(missing, shard_length(record))
+def _make_shards(samples: SampleSet, missing: list[Range], workers: int, place: Place) -> Iterator[int]:
+    """Make this process's share of the missing ranges; yields the number of samples in each shard as it is done."""
+    # By the first sample of all, so that every process cuts alike, whenever it looks at what is missing.
+    length = shard_length(_first_record(samples))
+    shards = [shard for shard in split(missing, length) if shard[0] // length % place.size == place.rank]
     if workers == 1 or len(shards) < FEWEST_SHARDS_FOR_WORKERS:
         for shard in shards:
             yield make_shard(samples.generator, samples.store, shard[0], samples.source_indices(shard))
@@ -144,12 +170,20 @@ def _make_shards(samples: SampleSet, missing: list[Range], workers: int) -> Iter
     _check_sendable(samples.generator)
     calls = ((samples.generator, samples.store, shard[0], samples.source_indices(shard)) for shard in shards)
     try:
-        yield from map_in_processes(make_shard, calls, min(workers, len(shards)))
+        yield from map_in_processes(make_shard, calls, min(workers, len(shards)), ATTEMPTS)
     except BrokenProcessPool as error:
         raise KdkitError(
-            "a process that made samples was killed, perhaps for lack of memory",
+            f"a process that made samples was killed, {ATTEMPTS} times on the same ones, perhaps for lack of memory",
             "Set trainer.workers lower; the samples made so far are kept.",
         ) from error
+
+
+def _first_record(samples: SampleSet) -> Record:
+    if samples.store.holds(0, 1):
+        return samples.store.record(0)
+    with _name_generator_in_errors(samples.generator, (0, 1)):
+        (record,) = _records(samples.generator, samples.source_indices((0, 1)))
+    return record
 
 
 def _check_sendable(generator: Generator) -> None:
@@ -172,25 +206,20 @@ def make_shard(generator: Generator, store: ShardStore, first: int, indices: Seq
 
 
 def _records(generator: Generator, indices: Sequence[int]) -> list[Record]:
-    records = [to_record(sample) for sample in generator.generate(indices)]
-    if len(records) != len(indices):
-        raise DataError(f"it made {len(records)} samples instead of {len(indices)}")
-    return records
+    samples = list(generator.generate(indices))
+    if len(samples) != len(indices):
+        raise DataError(f"it made {len(samples)} samples instead of {len(indices)}")
+    for index, sample in zip(indices, samples, strict=True):
+        check_sample(index, sample)
+    return [to_record(sample) for sample in samples]
 
 
 @contextmanager
 def _name_generator_in_errors(generator: Generator, indices: Range) -> Iterator[None]:
     """Raise whatever goes wrong in a generator as one error that names it."""
-    failure = f"the generator {type(generator).__name__} failed on samples {indices[0]} to {indices[1] - 1}"
+    failure = f"failed on samples {indices[0]} to {indices[1] - 1}"
     try:
-        yield
+        with name_component(generator, failure, "the samples made so far are kept."):
+            yield
     except DataError as error:
-        raise DataError(f"{failure}: {error.message}", error.remedy) from error
-    except KdkitError:
-        raise
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        raise KdkitError(
-            f"{failure}: {type(error).__name__}: {error}",
-            f"It happened in {place.filename}, line {place.lineno}; the samples made so far are kept.",
-        ) from error
+        raise DataError(f"{title_of(generator)} {failure}: {error.message}", error.remedy) from error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdkit.errors import DataError, UsageError
 from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher
+from kdkit.plugins.guard import name_component
 from kdkit.progress import Bar
 from kdkit.runs.run import Run
 from kdkit.stages import ranks
@@ -61,13 +62,10 @@ def execute(run: Run) -> None:
     experiment = run.experiment
     name = experiment.recipe.teacher.name
     unlabelled = [(part, _missing_ranges(part)) for part in run.labelled_splits() if not part.is_whole()]
-    network = freeze(experiment.teacher.build())
-    split = run.evaluation.split
-    samples = [split.samples.sample(i) for i in split.indices[:CHECKED_SAMPLES]]
-    examination = check_teacher(experiment, network, samples)
-    run.progress.say("check", name, examination.verdict)
-    for doubt in examination.doubts:
-        run.progress.say("check", name, f"{DOUBTFUL}{doubt}")
+    with name_component(experiment.teacher, "cannot be built"):
+        network = freeze(experiment.teacher.build())
+    if ranks.rank() == 0:
+        _check_teacher(run, network)
     total = sum(len(part.split) for part in run.labelled_splits())
     missing_count = sum(stop - start for _, ranges in unlabelled for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - missing_count) as bar:
@@ -78,10 +76,19 @@ def execute(run: Run) -> None:
                 _label_with_network(run, part, ranges, network, bar)
 
 
+def _check_teacher(run: Run, network: torch.nn.Module) -> None:
+    name, split = run.experiment.recipe.teacher.name, run.evaluation.split
+    samples = [split.samples.sample(i) for i in split.indices[:CHECKED_SAMPLES]]
+    examination = check_teacher(run.experiment, network, samples)
+    run.progress.say("check", name, examination.verdict)
+    for doubt in examination.doubts:
+        run.progress.say("check", name, f"{DOUBTFUL}{doubt}")
+
+
 def _label_with_network(
     run: Run, part: LabelledSplit, ranges: list[Range], teacher: torch.nn.Module, bar: Bar
 ) -> None:
-    from kdkit.engine.inference import infer_samples
+    from kdkit.engine.sample_inference import infer_samples
     from kdkit.engine.untrained import draw_weights
 
     experiment = run.experiment

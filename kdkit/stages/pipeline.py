@@ -6,21 +6,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kdkit import launch
 from kdkit.atomic import digest_of, write_text
 from kdkit.errors import DataError, UsageError, did_you_mean
 from kdkit.recipe.show import commented_yaml
 from kdkit.runs import environment
 from kdkit.runs.folder import FORMAT, RECIPE_HEAD
 from kdkit.runs.run import Run
-from kdkit.stages import distill, evaluate, generate, label, predict, ranks, report
+from kdkit.stages import distill, evaluate, generate, label, leftovers, predict, ranks, report
+from kdkit.stages.ranks import Group
 
 
 @dataclass(frozen=True)
 class Stage:
     """A step of the pipeline.
 
-    ``collective``: every rank takes part; else rank 0 works and the others wait.
+    ``collective``: every process takes part; else the first works and the others wait.
     ``check``: raise, before any stage begins, for what would stop this one when its turn comes.
+    ``prepare``: the first process does it before the others begin; ``anew``: what other runs have made is not taken.
     ``discard``: drop what a cut-off attempt has left, so that the stage begins anew.
     """
 
@@ -30,13 +33,20 @@ class Stage:
     collective: bool
     check: Callable[[Run], None] = lambda run: None
     discard: Callable[[Run], None] = lambda run: None
+    prepare: Callable[[Run, bool], None] = lambda run, anew: None
 
 
 STAGES = [
-    Stage(generate.NAME, generate.is_whole, generate.execute, collective=False, check=generate.check),
+    Stage(generate.NAME, generate.is_whole, generate.execute, collective=True, check=generate.check),
     Stage(label.NAME, label.is_whole, label.execute, collective=True, check=label.check),
     Stage(
-        distill.NAME, distill.is_whole, distill.execute, collective=True, check=distill.check, discard=distill.discard
+        distill.NAME,
+        distill.is_whole,
+        distill.execute,
+        collective=True,
+        check=distill.check,
+        discard=distill.discard,
+        prepare=distill.prepare,
     ),
     Stage(predict.NAME, predict.is_whole, predict.execute, collective=True, discard=predict.discard),
     Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False),
@@ -58,42 +68,112 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     if start > stop:
         raise UsageError(f"--from {first} comes after --until {last}")
     _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
-    with ranks.take_part(run):
-        for stage in STAGES[start : stop + 1]:
+    stages = STAGES[start : stop + 1]
+    if first is None and _is_finished(run, stages):
+        return []  # without a lock: what is finished may lie where nothing can be written
+    _join_machines(run)
+    with ranks.take_part(run.folder.path) as group:
+        if not group.leads:
+            return _follow(run, group)
+        leftovers.sweep(run)
+        for stage in stages:
             stage.check(run)
-        if first and ranks.rank() == 0:
+        if first:
             run.folder.forget(_keys(STAGES[start:], run))
             for stage in STAGES[start:]:
                 stage.discard(run)
-        return _bring_up_to_date(STAGES[start : stop + 1], run)
+        return _bring_up_to_date(stages, run, group, anew=bool(first))
 
 
 def run_stage(run: Run, name: str) -> list[str]:
     """Run this stage alone if it is not whole; its name in a list, or nothing. Raises as :func:`run_stages` does."""
     position = _position(name)
     _require_whole(run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first.")
-    with ranks.take_part(run):
-        stage = STAGES[position]
+    stage = STAGES[position]
+    if _is_finished(run, [stage]):
+        return []
+    _join_machines(run)
+    with ranks.take_part(run.folder.path) as group:
+        if not group.leads:
+            return _follow(run, group)
+        leftovers.sweep(run)
         if stage.is_whole(run):
             return []
         stage.check(run)
-        return _bring_up_to_date([stage], run)
+        return _bring_up_to_date([stage], run, group)
 
 
-def _bring_up_to_date(stages: list[Stage], run: Run) -> list[str]:
+def _is_finished(run: Run, stages: list[Stage]) -> bool:
+    """Several processes agree on it first."""
+    return ranks.place().size == 1 and run.folder.is_recorded() and all(stage.is_whole(run) for stage in stages)
+
+
+def _bring_up_to_date(stages: list[Stage], run: Run, group: Group, anew: bool = False) -> list[str]:
+    """What the first process does: it decides, and announces each stage to the others."""
     names: list[str] = []
     for stage in stages:
         if not stage.is_whole(run):
             if not names:
-                _record_run(run)
-            _perform(stage, run)
+                _record_run(run, stage)
+            start = time.monotonic()
+            stage.prepare(run, anew)
+            if not stage.is_whole(run):
+                if stage.collective:
+                    group.start(*_count_processes(run))
+                group.announce(stage.name)
+                stage.execute(run)
+            times = run.folder.manifest().get("seconds", {})
+            run.folder.update_manifest(seconds=times | {stage.name: round(time.monotonic() - start, 2)})
             names.append(stage.name)
     if not names and not run.folder.is_recorded():
         if "identity" in run.folder.manifest():
             _record_recipe(run)
         else:
-            _record_run(run)
+            _record_run(run, None)
     return names
+
+
+def _follow(run: Run, group: Group) -> list[str]:
+    """What the other processes do: their part of each stage that has one, as the first process announces it."""
+    names: list[str] = []
+    for name in group.announced_stages():
+        stage = STAGES[_position(name)]
+        if names:  # what the first process has seen may show later on another machine
+            previous = STAGES[_position(names[-1])]
+            ranks.wait_until(lambda previous=previous: _is_whole_after_refresh(run, previous), previous.name)  # type: ignore[misc]
+        _refresh(run)
+        if stage.collective:
+            stage.execute(run)
+        names.append(name)
+    return names
+
+
+def _join_machines(run: Run) -> None:
+    """On another machine than the first, where somebody has started the command: be one of its processes."""
+    if launch.rank() != 0 and ranks.place().size == 1:
+        launch.start_processes(*_count_processes(run))
+
+
+def _count_processes(run: Run) -> tuple[int, int]:
+    """How many processes a machine is to have by the recipe, and how many machines there are."""
+    hardware = run.experiment.recipe.trainer
+    if hardware.num_nodes == 1 and hardware.devices in (1, "1"):
+        return 1, 1
+    from kdkit.engine.trainer import count_processes
+
+    return count_processes(hardware, run.folder.path)
+
+
+def _is_whole_after_refresh(run: Run, stage: Stage) -> bool:
+    _refresh(run)
+    return stage.is_whole(run)
+
+
+def _refresh(run: Run) -> None:
+    for samples in run.sample_sets():
+        samples.store.refresh()
+    for part in run.labelled_splits():
+        part.targets.refresh()
 
 
 def _require_whole(run: Run, position: int, consequence: str, remedy: str) -> None:
@@ -114,30 +194,16 @@ def check_whole(run: Run, last: str) -> None:
             )
 
 
-def _perform(stage: Stage, run: Run) -> None:
-    if stage.collective or ranks.rank() == 0:
-        start = time.monotonic()
-        stage.execute(run)
-        if ranks.rank() == 0:
-            times = run.folder.manifest().get("seconds", {})
-            run.folder.update_manifest(seconds=times | {stage.name: round(time.monotonic() - start, 2)})
-    if ranks.rank() != 0:
-        ranks.wait_until(lambda: _is_whole_after_refresh(run, stage), stage.name)
+def _record_run(run: Run, first: Stage | None) -> None:
+    """Write down what is run, with what, before it runs, from the stage ``first`` on.
 
-
-def _is_whole_after_refresh(run: Run, stage: Stage) -> bool:
-    for samples in run.sample_sets():
-        samples.store.refresh()
-    for part in run.labelled_splits():
-        part.targets.refresh()
-    return stage.is_whole(run)
-
-
-def _record_run(run: Run) -> None:
-    """Write down what is run, with what, before it runs; a run that is whole keeps what it was made with."""
-    if ranks.rank() != 0:
-        return
+    A run that is whole keeps what it was made with, and so does one of which only the scores or the report are made
+    again: where those were measured is not where it was trained.
+    """
     experiment = run.experiment
+    is_trained = first is not None and STAGES.index(first) > STAGE_NAMES.index(distill.NAME)
+    if is_trained and run.folder.is_recorded() and run.folder.manifest()["identity"] == experiment.identity():
+        return
     # The manifest comes first: by it the folder is known as this run's, should anything go wrong from here on.
     run.folder.update_manifest(
         format=FORMAT,
@@ -154,8 +220,6 @@ def _record_run(run: Run) -> None:
 
 
 def _record_recipe(run: Run) -> None:
-    if ranks.rank() != 0:
-        return
     experiment = run.experiment
     write_text(run.folder.recipe_file, f"{RECIPE_HEAD}{experiment.identity()}\n{commented_yaml(experiment)}")
     run.folder.update_manifest(recipe=digest_of(run.folder.recipe_file))

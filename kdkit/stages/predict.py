@@ -31,17 +31,19 @@ def is_whole(run: Run) -> bool:
 
 def execute(run: Run) -> None:
     """Have each student predict the evaluation samples, and measure every model's size and speed."""
-    from kdkit.engine.inference import infer_samples
+    from kdkit.engine.sample_inference import infer_samples
 
     experiment, split = run.experiment, run.evaluation.split
-    models = {TEACHER: _teacher_facts(run)}
+    leads = ranks.rank() == 0
+    models = {TEACHER: _teacher_facts(run)} if leads else {}
     with run.progress.work(NAME, experiment.recipe.student.name, len(split) * len(run.arms), "samples") as bar:
         for arm in run.arms:
             store = run.predictions(arm)
-            if ranks.rank() == 0:
+            if leads:
                 _drop_old_predictions(run, arm)
             network = _load_student(run, arm)
-            if arm.number == 0:  # students of other seeds are as large and as fast
+            # Timed by the first process while the others wait. Students of other seeds are as large and as fast.
+            if leads and arm.number == 0:
                 models[arm.model] = _measure_network(network, run) | {
                     "bytes": (run.folder.model(arm.name) / WEIGHTS).stat().st_size
                 }
@@ -56,7 +58,7 @@ def execute(run: Run) -> None:
                 experiment.recipe.trainer,
                 bar,
             )
-    if ranks.rank() == 0:
+    if leads:
         write_json(run.folder.models_file, models)
         run.folder.mark_done(NAME, _fingerprint(run), 0, [run.folder.models_file])
 

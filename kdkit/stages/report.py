@@ -13,6 +13,7 @@ from kdkit.evaluation.predictions import Predictions, model_predictions
 from kdkit.evaluation.ranking import best_first, pick_examples
 from kdkit.export.model_card import model_card
 from kdkit.pages.run import RankedCase, page
+from kdkit.plugins.guard import name_component
 from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
 from kdkit.runs.student import read_card
@@ -20,7 +21,7 @@ from kdkit.stages import evaluate, generate
 
 NAME = "report"
 # Raise it when the page changes, so that older reports are made anew.
-FORMAT = 5
+FORMAT = 6
 
 
 def fingerprint(run: Run) -> str:
@@ -51,11 +52,13 @@ def execute(run: Run) -> None:
 def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
     """The best, the median and the worst evaluation sample by the student's first metric, drawn by the domain."""
     direction = run.experiment.metrics[outcome.metric].higher_is_better
-    readers = _pictured_predictions(run)
+    readers, domain = _pictured_predictions(run), run.experiment.domain
     cases = []
     for rank, row in pick_examples(best_first(outcome.samples, direction)):
         # Drawn case by case: a figure does not say which case it shows.
-        cases.append(RankedCase(rank, row, list(run.experiment.domain.figures([_case(run, readers, row, rank)]))))
+        with name_component(domain, f"failed to draw the {rank} case"):
+            figures = list(domain.figures([_case(run, readers, row, rank)]))
+        cases.append(RankedCase(rank, row, figures))
     return cases
 
 

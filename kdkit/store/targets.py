@@ -1,7 +1,8 @@
 """A model's targets or predictions in a store, and how they are encoded.
 
 "sigmoid": probabilities rounded to 8 bits, at most 1/510 from the model's own. "softmax": logits in half precision,
-so that any temperature can be applied later. "identity": values in single precision. Beside a target may lie its
+so that any temperature can be applied later; in single precision where one is too large for half. "identity": values
+in single precision. Beside a target may lie its
 weight, 0..1 in 8 bits.
 """
 
@@ -20,15 +21,22 @@ if TYPE_CHECKING:
 
 NAME = "target"
 WEIGHT = "weight"
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def encode_logits(logits: torch.Tensor, activation: Activation) -> np.ndarray:
-    """Logits as they are kept: uint8, float16 or float32 of the same shape."""
+    """Logits as they are kept: uint8, float16 or float32 of the same shape.
+
+    Raises :class:`DataError` when they are not finite in single precision.
+    """
     values = logits.detach().float()
+    if not bool(values.isfinite().all()):
+        raise DataError("a model's logits are not finite in single precision")
     if activation == "sigmoid":
         return np.asarray((values.sigmoid() * 255).round().byte().cpu())
     array = values.cpu().numpy()
-    return array.astype(np.float16) if activation == "softmax" else array
+    fits_half = activation == "softmax" and np.abs(array).max(initial=0) <= _LARGEST_HALF
+    return array.astype(np.float16) if fits_half else array
 
 
 def encode_prediction(prediction: np.ndarray, activation: Activation) -> np.ndarray:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import os
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -25,6 +27,7 @@ from kdkit.workers import PATIENCE, defer_interruptions, follow_parent, limit_wo
 
 # Seconds that a process gets to end by itself when the sweep is stopped.
 _GRACE = 5.0
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def run_points(
@@ -33,7 +36,8 @@ def run_points(
     """Bring every point's run up to date; yields each as it ends, with what went wrong, "" when nothing did.
 
     ``folder``: the sweep's; ``root``: the shared store's. With several ``jobs`` samples and targets are still made
-    here, once; the rest of each point runs in a process with one thread. Raises :class:`KeyboardInterrupt` when
+    here, once; the rest of each point runs in a process with one thread, and on one of the GPUs where the recipe lets
+    it run on any. Raises :class:`KeyboardInterrupt` when
     stopped, after every process has ended.
     """
     if jobs == 1:
@@ -78,18 +82,20 @@ class _PointProcess:
     point: Point
     process: SpawnProcess
     failure: Connection
+    device: str | None
 
 
 def _run_in_processes(points: Sequence[Point], folder: Path, root: Path, jobs: int) -> Iterator[tuple[Point, str]]:
     """Each point in a process of its own: one that is killed takes no other with it."""
     waiting_points = list(reversed(points))
     processes: list[_PointProcess] = []
+    devices = _devices(points)
     with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check):
         try:
             while waiting_points or processes:
                 check()
                 while waiting_points and len(processes) < jobs:
-                    with ignore_interruptions():
+                    with ignore_interruptions(), _see_only(_least_used(devices, processes)):
                         processes.append(_start(waiting_points.pop(), folder, root))
                 sentinels = [point_process.process.sentinel for point_process in processes]
                 ready_sentinels = multiprocessing.connection.wait(sentinels, PATIENCE)
@@ -114,7 +120,39 @@ def _start(point: Point, folder: Path, root: Path) -> _PointProcess:
     process = context.Process(target=_run_point, args=arguments)
     process.start()
     sender.close()
-    return _PointProcess(point, process, receiver)
+    return _PointProcess(point, process, receiver, os.environ.get(_VISIBLE))
+
+
+def _devices(points: Sequence[Point]) -> list[str]:
+    """The GPUs that processes are spread over; none where there are none, or a recipe names what it runs on."""
+    hardware = [point.experiment.recipe.trainer for point in points]
+    if not all(h.accelerator in ("auto", "gpu", "cuda") and h.devices in (1, "1", "auto") for h in hardware):
+        return []
+    if visible := os.environ.get(_VISIBLE):
+        return visible.split(",")
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def _least_used(devices: Sequence[str], processes: Sequence[_PointProcess]) -> str | None:
+    used = Counter(point_process.device for point_process in processes)
+    return min(devices, key=lambda device: used[device], default=None)
+
+
+@contextmanager
+def _see_only(device: str | None) -> Iterator[None]:
+    """A process that starts meanwhile sees this GPU alone, and sources that ask for one take it, too."""
+    before = os.environ.get(_VISIBLE)
+    if device is not None:
+        os.environ[_VISIBLE] = device
+    try:
+        yield
+    finally:
+        if device is not None and before is None:
+            del os.environ[_VISIBLE]
+        elif before is not None:
+            os.environ[_VISIBLE] = before
 
 
 def _receive_failure(point_process: _PointProcess) -> str:

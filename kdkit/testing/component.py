@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import warnings
 import weakref
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from kdkit.contracts.component import CONTRACT_VERSION, ComponentOptions
+from kdkit.scratch import make_scratch_folder
 from kdkit.testing.perturbation import perturbed
 from kdkit.testing.probe import look_at
 from kdkit.testing.promise import ContractAdvice, MissingExampleError, does_not_apply, require
@@ -46,7 +46,7 @@ class ComponentContract:
     @cached_property
     def folder(self) -> Path:
         """An empty folder of this one test, removed with it."""
-        path = Path(tempfile.mkdtemp(prefix="kdkit-contract-"))
+        path = make_scratch_folder("contract")
         weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
         return path
 

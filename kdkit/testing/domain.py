@@ -13,7 +13,7 @@ import numpy as np
 
 from kdkit.contracts.alignment import AlignedAxis
 from kdkit.contracts.domain import Domain
-from kdkit.contracts.vocabulary import Activation, Case, Figure, dropped_kinds
+from kdkit.contracts.vocabulary import Activation, Case, Figure, Preview, dropped_kinds
 from kdkit.errors import DataError, KdkitError, PluginError
 from kdkit.plugins.registry import Registry, discover
 from kdkit.progress import Silence
@@ -190,6 +190,15 @@ class DomainContract(ComponentContract):
             f"the row {row!r} is not plain",
             "it becomes a line of summary.csv",
             "Return text and Python numbers, None for what is unknown.",
+        )
+        shown = attempt(
+            lambda: self.component().preview(sample, prediction, row), "preview() fails", "the page shows it", remedy
+        )
+        require(
+            shown is None or isinstance(shown, Preview),
+            f"preview() gives {type(shown).__name__}",
+            "the page of kdkit predict shows it",
+            "Return a kdkit.Preview, or None.",
         )
 
     def test_samples_are_shown(self) -> None:

@@ -14,12 +14,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
+
+from kdkit.scratch import scratch_folder
 
 SECONDS = 120
 # Elsewhere a fork is missing, or not safe once system libraries are loaded: there, a process serves one request.
@@ -132,8 +133,8 @@ def _in_place(function: Callable[[Any], Any], request: dict[str, Any]) -> dict[s
 
 
 def _in_fork(function: Callable[[Any], Any], request: dict[str, Any]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="kdkit-fork-") as folder:
-        reply, errors = Path(folder, "reply.json"), Path(folder, "stderr")
+    with scratch_folder("fork") as folder:
+        reply, errors = folder / "reply.json", folder / "stderr"
         child = os.fork()
         if child == 0:
             _handle(function, request, reply, errors)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kdkit.contracts.adversary import Adversary
@@ -13,6 +11,7 @@ from kdkit.contracts.component import Component
 from kdkit.contracts.domain import Domain
 from kdkit.errors import KdkitError, PluginError
 from kdkit.plugins.registry import Plugin, Registry
+from kdkit.scratch import scratch_folder
 from kdkit.testing.adversary import AdversaryContract
 from kdkit.testing.cause import Cause, find_cause
 from kdkit.testing.component import ComponentContract
@@ -142,13 +141,13 @@ def _has_own(component: type[Component], example: str) -> bool:
 
 def _miniature(registry: Registry, domain: str, broken: set[type[Component]], causes: set[Cause]) -> Finding:
     untried = Finding(domain, Verdict(), "miniature run: not tried because of what is broken")
-    with tempfile.TemporaryDirectory(prefix="kdkit-verify-") as folder:
+    with scratch_folder("verify") as folder:
         try:
-            experiment = load_example(registry, domain, Path(folder))
+            experiment = load_example(registry, domain, folder)
             parts = {type(part) for part in (experiment.domain, *experiment.components().values())}
             if parts & broken:
                 return untried
-            miniature = run_miniature(registry, domain, Path(folder))
+            miniature = run_miniature(registry, domain, folder)
             return Finding(domain, Verdict(advice=miniature.doubts), str(miniature))
         except KdkitError as error:
             if find_cause(error) in causes:

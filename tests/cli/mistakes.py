@@ -61,14 +61,6 @@ MISTAKES = [
         is_quick=True,
     ),
     Mistake(
-        "a name that is taken",
-        "plugin.py",
-        '"leaf-generator"',
-        '"noise"',
-        ("generator 'noise' is already registered by generators",),
-        is_quick=True,
-    ),
-    Mistake(
         "class missing",
         "teacher.py",
         "class LeafTeacher(",

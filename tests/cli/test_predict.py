@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kdkit.atomic import write_sealed
+from kdkit.owner import tag
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_each_file_gets_its_answer_and_its_row(trained, clips, cli, tmp_path):
     assert [(Path(row["file"]).name, row["frames"]) for row in rows(out)] == [("b.npy", "7"), ("a.npy", "4")]
     prediction = np.load(out / "b.npz")["prediction"]
     assert prediction.shape == (7, 20, 12) and 0 <= prediction.min() < prediction.max() <= 1
-    assert sorted(path.name for path in out.glob("[!.]*")) == ["a.npz", "b.npz", "summary.csv"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["a.npz", "b.npz", "index.html", "summary.csv"]
 
 
 def test_a_folder_means_the_files_of_the_domain_in_it(trained, clips, cli, tmp_path):
@@ -95,9 +96,9 @@ def test_a_folder_without_inputs_is_named(trained, cli, tmp_path):
 
 
 def test_files_of_one_name_do_not_overwrite_each_other(trained, clips, cli, tmp_path):
-    for folder, name in (("one", "a"), ("two", "a"), ("two", "a-2")):
+    for number, (folder, name) in enumerate((("one", "a"), ("two", "a"), ("two", "a-2"))):
         (tmp_path / folder).mkdir(exist_ok=True)
-        shutil.copy(clips / "a.npy", tmp_path / folder / f"{name}.npy")
+        np.save(tmp_path / folder / f"{name}.npy", np.full((4, 16, 16), number, np.uint8))
     out = tmp_path / "out"
     result = cli("predict", trained, tmp_path / "one", tmp_path / "two", "--out", out)
     assert result.code == 0
@@ -122,10 +123,10 @@ NAMES = [
 
 
 def test_whatever_a_file_is_called_it_is_predicted_once(trained, clips, cli, tmp_path, predictions):
-    data = (clips / "a.npy").read_bytes()
     paths = [clips / f"{os.fsdecode(name)}.npy" for name in NAMES]
-    for path in paths:
-        path.write_bytes(data)
+    for number, path in enumerate(paths):
+        with path.open("wb") as file:
+            np.save(file, np.full((4, 16, 16), number, np.uint8))
     before = {path.name for path in tmp_path.iterdir()}
     (clips / f"{os.fsdecode(NAMES[0])} empty.npy").touch()
     out = tmp_path / "out"
@@ -319,16 +320,16 @@ def test_a_machine_without_the_hardware_says_so(trained, clips, cli, tmp_path):
 @pytest.fixture
 def predictions(monkeypatch):
     """The names of the files that are really predicted, in order."""
-    from kdkit.engine import predict_files
+    from kdkit.engine import file_prediction
 
     names = []
-    real = predict_files._predict_sample
+    real = file_prediction.predict_sample
 
     def noting(student, sample, device):
         names.append("unreadable" if isinstance(sample, str) else sample.info["name"])
         return real(student, sample, device)
 
-    monkeypatch.setattr(predict_files, "_predict_sample", noting)
+    monkeypatch.setattr(file_prediction, "predict_sample", noting)
     return names
 
 
@@ -383,6 +384,8 @@ def test_a_command_that_is_stopped_while_it_looks_at_what_is_there_loses_nothing
         return real(path)
 
     monkeypatch.setattr(prediction_log, "file_digest", interrupted)
+    for path in clips.iterdir():  # touched: whether it is the same is for its content to say
+        os.utime(path, (1, 1))
     assert cli("predict", trained, clips, "--out", out).code == 130
     monkeypatch.setattr(prediction_log, "file_digest", real)
     assert "3 files predicted before" in cli("predict", trained, clips, "--out", out).out
@@ -426,11 +429,11 @@ def test_a_file_that_kills_its_process_is_skipped_and_no_other(trained, clips, m
     student = load_student(trained).student
     paths = [clips / f"{name}.npy" for name in "abc"]
 
-    def pool(call, calls, workers):
+    def pool(call, calls, workers, preload=()):
         for arguments in calls:
-            if arguments[-2].stem == "b":
+            if arguments[1].stem == "b":
                 raise BrokenProcessPool
-            yield predict_files.FileResult(str(arguments[-2]), "")
+            yield predict_files.FileResult(str(arguments[1]), "")
 
     monkeypatch.setattr(predict_files, "map_in_processes", pool)
     results = list(predict_files._predict_in_processes(student, paths, {path: path for path in paths}, 1))
@@ -444,3 +447,127 @@ def test_what_a_domain_cannot_write_is_refused_before_anything(trained, clips, c
     assert "the domain toy cannot write overlay='mp4'" in refused.err and "none" in refused.err
     assert not (tmp_path / "out").exists()
     assert cli("predict", trained, clips, "--out", tmp_path / "out", "--set", "overlay").code == 2
+
+
+def test_a_file_that_is_a_copy_of_another_has_its_row_and_says_so(trained, clips, cli, tmp_path, predictions):
+    (clips / "deeper").mkdir()
+    shutil.copy(clips / "a.npy", clips / "deeper" / "copy.npy")
+    os.link(clips / "b.npy", clips / "link.npy")
+    (clips / "same-size.npy").write_bytes((clips / "a.npy").read_bytes()[:-1] + b"\0")
+    for name in ("broken1", "broken2"):
+        (clips / f"{name}.npy").write_text("no array")
+    out = tmp_path / "out"
+    assert cli("predict", trained, clips, "--out", out).code == 0
+    table = {Path(row["file"]).stem: row for row in rows(out)}
+    first = {name: Path(row["duplicate_of"]).stem for name, row in table.items() if row["duplicate_of"]}
+    assert first == {"copy": "a", "link": "b", "broken2": "broken1"}
+    assert table["copy"]["area"] == table["a"]["area"] and table["broken2"]["problem"] == table["broken1"]["problem"]
+    assert sorted(predictions) == ["a", "b", "c", "same-size", "unreadable"]
+    assert sorted(file.stem for file in out.glob("*.npz")) == ["a", "b", "c", "same-size"]
+    assert "6 files predicted before" in cli("predict", trained, clips, "--out", out).out
+
+
+@pytest.mark.parametrize("place", ["read", "write", "preview"])
+def test_whatever_a_domain_raises_on_a_file_the_others_go_on(trained, clips, cli, tmp_path, place, monkeypatch):
+    from kdkit_toy.domain import Toy
+
+    real = getattr(Toy, place)
+
+    def raising(self, first, *rest):
+        if "b" in (getattr(first, "stem", ""), getattr(first, "info", {}).get("name")):
+            raise IndexError("no such tag")
+        return real(self, first, *rest)
+
+    monkeypatch.setattr(Toy, place, raising)
+    out = tmp_path / "out"
+    result = cli("predict", trained, clips, "--out", out)
+    assert result.code == 0 and "Traceback" not in result.err
+    table = {Path(row["file"]).stem: row["problem"] for row in rows(out)}
+    assert "IndexError: no such tag" in table.pop("b") and table == {"a": "", "c": ""}
+    assert {path.name for path in out.iterdir()} == {
+        "a.npz",
+        "c.npz",
+        "index.html",
+        "summary.csv",
+        ".predictions.jsonl",
+    }
+
+
+def test_a_file_that_disappears_in_between_is_named(trained, clips, cli, tmp_path, monkeypatch):
+    from kdkit_toy.domain import Toy
+
+    real = Toy.read
+
+    def vanishing(self, path):
+        if path.stem == "a":
+            (clips / "b.npy").unlink()
+        return real(self, path)
+
+    monkeypatch.setattr(Toy, "read", vanishing)
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 0 and "1 file skipped" in result.out and "b.npy (" in result.err
+    assert "No such file" in {Path(row["file"]).stem: row["problem"] for row in rows(tmp_path / "out")}["b"]
+
+
+def test_a_full_disk_ends_the_command_and_loses_nothing(trained, clips, cli, tmp_path, monkeypatch, predictions):
+    from kdkit_toy.domain import Toy
+
+    out, real = tmp_path / "out", Toy.write
+
+    def full(self, path, sample, prediction, stem):
+        row = real(self, path, sample, prediction, stem)
+        if path.stem == "b":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(stem))
+        return row
+
+    monkeypatch.setattr(Toy, "write", full)
+    result = cli("predict", trained, clips, "--out", out)
+    assert result.code == 1 and "cannot write the results of b" in result.err and "No space left" in result.err
+    assert "Traceback" not in result.err and [Path(row["file"]).stem for row in rows(out)] == ["a"]
+    assert {path.name for path in out.iterdir()} == {"a.npz", "index.html", "summary.csv", ".predictions.jsonl"}
+    monkeypatch.setattr(Toy, "write", real)
+    assert "1 file predicted before" in cli("predict", trained, clips, "--out", out).out
+    assert predictions == ["a", "b", "b", "c"]
+
+
+def test_what_a_killed_command_had_begun_to_write_is_removed(trained, clips, cli, tmp_path):
+    out = tmp_path / "out"
+    own = f".unfinished-{tag()}"
+    dead = own.replace(f"-{os.getpid()}-", "-999999999-")
+    for folder in (own, dead):
+        (out / folder).mkdir(parents=True)
+        (out / folder / "x.npz").write_bytes(b"half")
+    assert dead != own and cli("predict", trained, "nothing.npy", "--out", out).code == 1
+    assert [path.name for path in out.glob(".unfinished-*")] == [own]
+
+
+def test_the_page_is_there_after_an_interruption_and_names_what_was_not_read(
+    trained, clips, cli, tmp_path, monkeypatch
+):
+    from kdkit_toy.domain import Toy
+
+    (clips / "aa<b>.npy").write_text("no array")
+    out, real = tmp_path / "out", Toy.write
+
+    def interrupted(self, path, sample, prediction, stem):
+        if path.stem == "b":
+            raise KeyboardInterrupt
+        return real(self, path, sample, prediction, stem)
+
+    monkeypatch.setattr(Toy, "write", interrupted)
+    assert cli("predict", trained, clips, "--out", out).code == 130
+    page = (out / "index.html").read_text()
+    assert (
+        '"name":"a.npy"' in page and "aa\\u003cb\\u003e.npy" in page and "b.npy" not in page.replace("u003e.npy", "")
+    )
+    monkeypatch.setattr(Toy, "write", real)
+    result = cli("predict", trained, clips, "--out", out)
+    assert result.code == 0 and "index.html" in result.out
+    assert all(f'"name":"{name}.npy"' in (out / "index.html").read_text() for name in "abc")
+
+
+def test_of_many_files_the_terminal_tells_the_numbers(trained, clips, cli, tmp_path):
+    for number in range(40):
+        (clips / f"x{number}.npy").write_text(f"no array {number}")
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 0 and result.err.count("skipped:") == 31 and "10 more" in result.err

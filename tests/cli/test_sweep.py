@@ -5,6 +5,7 @@ import json
 import os
 import signal
 
+import pytest
 from kdkit_cli import sweep_command
 from test_interruption import alive, wait_for, worker_of
 
@@ -81,6 +82,7 @@ def test_a_wrong_grid_is_told_before_anything_runs(toy, cli):
     assert "--grid path=v1,v2" in cli("sweep", "toy").err
 
 
+@pytest.mark.slow
 def test_several_points_at_once_end_with_the_command_and_do_not_end_each_other(toy, process, cli):
     endless = [*SET, "--set", "training.epochs=1000000"]
     grid = ("--grid", "student.gain=1,2", "--jobs", "2", "--out", "s")

@@ -16,8 +16,8 @@ PUBLIC_MODULES = {"kdkit", "kdkit.testing"}
 
 # From the ground up. A part imports only parts of the layers below it, wherever in a file the import stands.
 LAYERS = [
-    {"errors"},
-    {"progress", "entry", "limits", "sample", "atomic", "launch", "workers"},
+    {"errors", "owner", "stopping"},
+    {"progress", "entry", "limits", "sample", "atomic", "scratch", "launch", "workers"},
     {"hookspecs"},
     {"contracts", "profiling"},
     {"store"},

@@ -25,7 +25,8 @@ BROKEN_PLUGINS = {
     "bad component name": (hook("return [Entry('Old Teacher', 'Old', 'old_parts:Old')]"), None),
     "no summary": (hook("return [Entry('old-teacher', '', 'old_parts:Old')]"), None),
     "bad import path": (points_at("old_parts.Old"), None),
-    "component name taken": (hook("return [Entry('noise', 'Old noise', 'old_parts:Old')]", "generator"), None),
+    "interruption": ("raise KeyboardInterrupt", None),
+    "exit": ("import os\nos._exit(1)", None),
     "entry point does not parse": ("", "old-thing = old-thing.plugin:"),
 }
 

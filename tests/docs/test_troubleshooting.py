@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from faults import BROKEN_COMPONENTS, BROKEN_PLUGINS, points_at
+from faults import BROKEN_COMPONENTS, BROKEN_PLUGINS, hook, points_at
 from source import DOCS
 
 from kdkit.errors import PluginError
@@ -35,6 +35,13 @@ def test_the_page_knows_what_is_said_of_a_component_that_cannot_be_used(fault, i
     start = "the teacher 'old-teacher' of the plugin old-thing (kdkit-old-thing 0.2) "
     assert caught.value.message.startswith(start)
     assert f"`{plain(caught.value.message.removeprefix(start), tmp_path)}`" in PAGE
+
+
+def test_the_page_knows_that_a_name_may_be_taken(install):
+    install(old_hooks=hook("return [Entry('noise', 'Old noise', 'old_parts:Old')]", "generator"))
+    (found,) = [p for p in discover({}).plugins if p.name == "old-thing"]
+    assert found.state == "active"
+    assert f"`{found.reason}`" in PAGE
 
 
 def test_the_page_knows_that_a_plugin_may_print(install):

@@ -20,7 +20,7 @@ def test_every_notebook_is_tried():
     assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(SHOWN)
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", ["labels_study", pytest.param("phase_study", marks=pytest.mark.slow)])
 def test_a_notebook_runs_from_nothing(name, tmp_path):
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)

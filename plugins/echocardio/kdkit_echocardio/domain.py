@@ -20,6 +20,7 @@ from kdkit import (
     Generator,
     Inspection,
     KdkitError,
+    Preview,
     Progress,
     Sample,
 )
@@ -60,6 +61,16 @@ class Echocardio(Domain):
     item = "frame"
     input_suffixes = (*CLIP_SUFFIXES, ".dcm", ".dicom")
     flags = FLAGS
+    columns = MappingProxyType(
+        {
+            "area_ef": "EF, areas (%)",
+            "discs_ef": "EF, discs (%)",
+            "heart_rate": "heart rate (/min)",
+            "beats": "beats",
+            "frames": "frames",
+            "fps": "frames/s",
+        }
+    )
     # The sixteen students of EchoDFKD.
     sweep: ClassVar[Mapping[str, Sequence[Any]]] = {
         "student.variant": ("paper",),
@@ -150,13 +161,21 @@ class Echocardio(Domain):
         that follows it, or, in a clip that ends before, the last one; ``beats``, the number of such pairs;
         ``area_ef`` and ``discs_ef``, percent, from the mean sizes at all ED and all ES frames. Where no ED or no ES
         is found they are None, and ``beats`` is 0. Where the file has no frame rate, 30 frames per second are assumed
-        for finding beats, and ``fps`` is None. ``flags``: those of the sample; where they say that nothing beats in
-        the clip, there are no ejection fractions.
+        for finding beats, and ``fps`` is None. ``heart_rate``: beats per minute, where the frame rate and two events
+        of one kind are known. ``doubt``: how much there is to doubt, 0..1, an order to look at files in. ``flags``:
+        those of the sample, and of the prediction; where the sample's say that nothing beats in the clip, there are
+        no ejection fractions.
         Raises :class:`kdkit.KdkitError` when the files cannot be written.
         """
         from .results import write_results
 
         return write_results(path, sample, prediction, stem, self.options.masks, self.options.overlay)
+
+    def preview(self, sample: Sample, prediction: np.ndarray, row: Mapping[str, Any]) -> Preview:
+        """The ED and the ES frame with the predicted outline, and the area curve."""
+        from .preview import preview
+
+        return preview(sample, prediction, row)
 
     def check_teacher(self, samples: Sequence[Sample], predictions: Sequence[np.ndarray]) -> str:
         """The DICE, where there are true masks, and the share of foreground.

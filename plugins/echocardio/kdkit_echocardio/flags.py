@@ -24,6 +24,13 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "narrow": "the picture is only a few pixels wide or high",
         "still": "nothing moves over the whole clip",
         "other-view": "it may not be an apical four-chamber view",
+        # What the prediction looks like.
+        "no-beat": "no heart beat is found in the ventricle's area",
+        "implausible-area": "the ventricle fills hardly any or most of the sector, or is missing in some frames",
+        "area-jump": "from one frame to the next the area changes more than a heart's can",
+        "at-edge": "the ventricle's outline runs along the edge of the sector",
+        "low-contrast": "the ventricle is hardly darker than what is around it",
+        "trembles": "the ventricle's area trembles from frame to frame",
     }
 )
 """Each word with its sentence."""

@@ -16,8 +16,9 @@ from .beats import find_beats
 from .clips import Clip, Square, read_clip, restore
 from .clips.atomic import replacing
 from .clips.overlay import write_overlay
+from .doubts import find_doubts, rate_doubt
 from .events import rate_of
-from .flags import WITHOUT_BEATS
+from .flags import WITHOUT_BEATS, join
 from .geometry import area_curve, area_ejection_fraction, binarize, clean, discs_ejection_fraction
 
 if TYPE_CHECKING:
@@ -48,11 +49,14 @@ def write_results(
         if overlay != "none":
             shown = [frame.astype(np.float32) / _HIGHEST for frame in probability]
             write_overlay(stem.with_name(f"{stem.name}.{overlay}"), clip.frames, shown, areas, beats, rate)
-    flags = str(sample.info.get("flags", ""))
+    of_clip = str(sample.info.get("flags", "")).split()
+    doubts = () if WITHOUT_BEATS & set(of_clip) else find_doubts(sample.inputs, cavities, areas, beats, rate)
+    flags = (*of_clip, *doubts)
     row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(cavities, areas, beats)}
-    if WITHOUT_BEATS & set(flags.split()):
+    row |= {"heart_rate": _heart_rate(beats, sample.info.get("fps"))}
+    if WITHOUT_BEATS & set(of_clip):
         row |= {"area_ef": None, "discs_ef": None}
-    return row | {"flags": flags}
+    return row | {"doubt": rate_doubt(flags, prediction, cavities), "flags": join(flags)}
 
 
 def read_once(path: Path) -> Clip:
@@ -97,6 +101,12 @@ def _write_nifti(path: Path, probability: np.ndarray, clip: Clip) -> None:
     image.header.set_xyzt_units("mm", "sec")
     with replacing(path) as partial:
         partial.write_bytes(gzip.compress(image.to_bytes(), _COMPRESSION))
+
+
+def _heart_rate(beats: Beats, fps: float | None) -> int | None:
+    """Beats a minute, from the median interval between events of one kind; None where the frame rate is unknown."""
+    intervals = np.concatenate([np.diff(beats.ed), np.diff(beats.es)])
+    return round(60 * fps / float(np.median(intervals))) if fps and len(intervals) else None
 
 
 def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Plugins are found, and a broken one, whatever is wrong with it, is named with its remedy and harms nothing else."""
 
 import json
+import os
+import signal
 import sys
 
 import pytest
@@ -111,14 +113,107 @@ def test_installed_plugins_are_found_through_their_entry_points(toy):
     assert set(registry.names("objective")) >= {"kl", "mse", "soft-bce"}
 
 
-def test_a_component_name_that_is_taken_names_both_owners_and_stays_with_the_first(good, install):
-    install("z-copy", hook("return [Entry('dots', 'Other dots', 'copy_parts:Dots')]", "generators"))
+COPY = hook(
+    "return [Entry('dots', 'Other dots', 'copy_parts:Dots'), Entry('stripes', 'Stripes', 'copy_parts:Dots')]",
+    "generators",
+)
+COPY_PARTS = """
+from kdkit import Generator
+
+class Dots(Generator):
+    'Other dots.'
+
+    def generate(self, indices):
+        return []
+"""
+
+
+def test_a_component_name_that_is_taken_is_lost_and_nothing_else(good, install, cli):
+    install("z-copy", COPY, copy_parts=COPY_PARTS)
     registry = discover({})
     copy = plugin(registry, "z-copy")
-    assert copy.state == "broken"
+    assert copy.state == "active"
     assert "'dots'" in copy.reason and "a-good" in copy.reason and "kdkit-a-good" in copy.reason
-    assert copy.distribution == "kdkit-z-copy"
+    assert "kdkit-z-copy:dots" in copy.remedy and "KDKIT_PREFER_PLUGINS=z-copy" in copy.remedy
     assert registry.find("generator", "dots")[0].name == "a-good"
+    assert registry.find("generator", "stripes")[0] is copy
+    listing = cli("plugins", "list").out
+    assert "already registered by a-good" in listing and "KDKIT_PREFER_PLUGINS" in listing
+
+
+def test_a_component_is_always_to_be_had_by_its_distribution_and_name(good, install):
+    install("z-copy", COPY, copy_parts=COPY_PARTS)
+    registry = discover({})
+    hidden = registry.component("generator", "kdkit-z-copy:dots")
+    assert (hidden.__module__, hidden.origin.name) == ("copy_parts", "kdkit-z-copy:dots")
+    assert registry.find("generator", "KDKIT_Z.copy:stripes")[1].name == "stripes"
+    assert registry.find("generator", "kdkit-a-good:dots")[0].name == "a-good"
+    with pytest.raises(UsageError, match="no generator called 'kdkit-z-copy:waves'"):
+        registry.find("generator", "kdkit-z-copy:waves")
+
+
+@pytest.mark.parametrize("preferred", ["z-copy", "kdkit-z-copy", "nothing, KDKIT_Z_COPY"])
+def test_a_preferred_plugin_has_the_names_that_it_claims(good, install, preferred):
+    install("z-copy", COPY, copy_parts=COPY_PARTS)
+    registry = discover({"KDKIT_PREFER_PLUGINS": preferred})
+    assert registry.find("generator", "dots")[0].name == "z-copy"
+    assert "z-copy" in plugin(registry, "a-good").reason
+    assert registry.find("generator", "kdkit-a-good:dots")[0].name == "a-good"
+
+
+def test_of_two_plugins_of_one_name_the_preferred_one_is_loaded(good, install):
+    install("a-good-fork", GOOD, "[kdkit]\na-good = a_good_fork_hooks\n", version="9")
+    for preferred, state in (("kdkit-a-good-fork", "active"), ("kdkit-a-good", "broken")):
+        plugins = discover({"KDKIT_PREFER_PLUGINS": preferred}).plugins
+        (fork,) = [p for p in plugins if p.distribution == "kdkit-a-good-fork"]
+        assert fork.state == state
+    assert "KDKIT_PREFER_PLUGINS=kdkit-a-good-fork" in fork.remedy
+
+
+HOSTILE = {
+    "KeyboardInterrupt": ("raise KeyboardInterrupt\n", "it raises KeyboardInterrupt"),
+    "os._exit": ("import os\nos._exit(0)\n", "tries to end the process"),
+    "from os import _exit": ("from os import _exit\n_exit(0)\n", "tries to end the process"),
+    "os.abort": ("import os\nos.abort()\n", "tries to end the process"),
+    "an import without an end": ("while True:\n    pass\n", "its import has not ended after 0.2 s"),
+    "an import that sleeps": ("import time\ntime.sleep(1000)\n", "its import has not ended after 0.2 s"),
+    "an error that cannot be told": (
+        "class Bad(Exception):\n    def __str__(self):\n        raise ValueError\nraise Bad\n",
+        "Bad: its message cannot be read",
+    ),
+    "an entry that cannot be shown": (
+        "class Bad:\n    def __repr__(self):\n        raise ValueError('no text')\n" + hook("return Bad()"),
+        "ValueError: no text",
+    ),
+    "recursion": ("def f():\n    f()\nf()\n", "RecursionError"),
+}
+
+
+@pytest.mark.parametrize("fault", HOSTILE)
+def test_a_hostile_import_is_named_and_harms_nobody(good, install, cli, monkeypatch, fault):
+    monkeypatch.setattr("kdkit.plugins.guard.IMPORT_SECONDS", 0.2)
+    code, reason = HOSTILE[fault]
+    install("old-thing", code)
+    result = cli("plugins", "list", "--json")
+    states = {p["name"]: p for p in json.loads(result.out)}
+    assert states["old-thing"]["state"] == "broken" and reason in states["old-thing"]["reason"]
+    assert states["a-good"]["state"] == "active" and "KDKIT_DISABLE_PLUGINS" in states["old-thing"]["remedy"]
+    assert os._exit.__name__ == "_exit" and "_watch" not in str(signal.getsignal(signal.SIGINT))
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_json_is_all_of_standard_output_however_a_plugin_prints(good, install, process, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    noisy = (
+        "import atexit, os, sys, threading\nos.write(1, b'past Python')\nprint('as anyone')\n"
+        "atexit.register(print, 'at exit')\natexit.register(os.write, 1, b'past Python, at exit')\n"
+        "sys.__stdout__.write('by another name')\n"
+    )
+    install("noisy", noisy + hook("return []"))
+    command = process("plugins", "list", "--json")
+    output, _ = command.communicate(timeout=100)
+    assert command.returncode == 0
+    assert {p["name"]: p["state"] for p in json.loads(output)}["noisy"] == "active"
 
 
 def test_the_same_plugin_name_in_two_distributions_is_refused_to_the_second(good, install):

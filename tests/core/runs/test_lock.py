@@ -10,9 +10,9 @@ import time
 import pytest
 
 from kdkit.errors import StoreError
+from kdkit.owner import host, is_running, process_start
 from kdkit.runs.folder import choose_folder
-from kdkit.runs.lock import LOCK, STALE_SECONDS, RunLock, hold, host
-from kdkit.workers import is_running, process_start
+from kdkit.runs.lock import LOCK, STALE_SECONDS, RunLock, hold
 
 
 def write_holder(folder, **changes):

@@ -230,7 +230,7 @@ def test_two_processes_generate_the_same_bytes_as_one(prepare, monkeypatch):
 def test_a_generator_that_fails_is_named_and_what_was_made_is_kept(prepare, monkeypatch, workers):
     monkeypatch.setattr(generate, "shard_length", lambda record: 3)
     run = prepare(*SMALL, f"trainer.workers={workers}", "generator.fail_at=10")
-    with pytest.raises(DataError, match="generator Discs failed on samples 9 to 10: disc 10 is broken"):
+    with pytest.raises(DataError, match=r"generator discs .* failed on samples 9 to 10: disc 10 is broken"):
         run_stages(run, last="generate")
     run.evaluation.split.samples.store.refresh()
     assert (0, 3) in run.evaluation.split.samples.store.ranges()
@@ -247,7 +247,7 @@ def test_a_generator_that_fails_is_named_and_what_was_made_is_kept(prepare, monk
 def test_a_generator_that_breaks_its_contract_is_named(prepare, monkeypatch, generate_samples, message):
     run = prepare(*SMALL)
     monkeypatch.setattr(type(run.experiment.generator), "generate", lambda self, indices: generate_samples(indices))
-    with pytest.raises(KdkitError, match=f"generator Discs failed on samples 0 to 0: .*{message}"):
+    with pytest.raises(KdkitError, match=f"generator discs .* failed on samples 0 to 0: .*{message}"):
         run_stages(run, last="generate")
 
 
@@ -587,17 +587,6 @@ def test_a_stray_checkpoint_stops_nothing(whole_weights, prepare, monkeypatch, s
     assert_resumes_to(whole_weights, prepare(*LONG))
 
 
-def test_a_training_cut_off_on_two_devices_begins_anew_on_one(whole_weights, prepare, monkeypatch):
-    checkpoint = cut_off_in_epoch(2, prepare, monkeypatch)
-    content = torch.load(checkpoint, weights_only=True)
-    torch.save(content | {"kdkit_devices": 2}, checkpoint)
-    begun, words, run = epochs_begun(monkeypatch), [], prepare(*LONG)
-    monkeypatch.setattr(type(run.progress), "say", lambda self, *text: words.append(" ".join(text)))
-    assert_resumes_to(whole_weights, run)
-    assert begun == [0, 1, 2, 3]
-    assert any("begins anew: it was cut off on 2 devices, this is 1" in text for text in words)
-
-
 def test_a_checkpoint_that_would_execute_code_is_not_executed(whole_weights, prepare, monkeypatch, tmp_path):
     class Attack:
         def __reduce__(self):
@@ -710,3 +699,15 @@ def test_the_score_of_several_seeds_is_their_mean(whole_run, prepare):
 def test_a_number_of_seeds_that_is_none_is_refused(prepare, wrong):
     with pytest.raises(KdkitError, match=r"training\.seeds"):
         prepare(*SMALL, f"training.seeds={wrong}")
+
+
+def test_another_control_does_not_train_the_same_student_again(whole_run, prepare, monkeypatch):
+    other = prepare(*SMALL, "controls=[{name: shuffled, targets: truth}]")
+    assert other.folder.path != whole_run.folder.path
+    begun = epochs_begun(monkeypatch)
+    run_stages(other, last="distill")
+    assert begun == [0, 1], "that of the control alone"
+    assert_equal_weights(weights(whole_run), weights(other))
+    # Asked for anew, it is made anew.
+    run_stages(prepare(*SMALL, "controls=[{name: shuffled, targets: truth}]"), first="distill", last="distill")
+    assert begun == [0, 1] * 3

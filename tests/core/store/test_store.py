@@ -1,6 +1,5 @@
 """The store: what is written is read back, what is damaged counts as missing, and a failing disk leaves no halves."""
 
-import subprocess
 import threading
 
 import numpy as np
@@ -37,27 +36,6 @@ def store(tmp_path):
     store.write(4, records(4, 6))
     store.write(10, records(10, 12))
     return store
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """Mount a small disk of its own; the test is skipped where that is not permitted."""
-    folders = []
-
-    def mount(options):
-        folder = tmp_path / f"disk{len(folders)}"
-        folder.mkdir()
-        process = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
-        )
-        if process.returncode:
-            pytest.skip(f"mounting is not permitted here: {process.stderr.strip()}")
-        folders.append(folder)
-        return folder
-
-    yield mount
-    for folder in folders:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_missing_ranges_are_those_that_no_shard_holds(store):
@@ -203,6 +181,22 @@ def test_class_logits_are_kept_so_that_any_temperature_can_follow():
     np.testing.assert_allclose(decode_prediction(kept, "softmax"), torch.softmax(logits, -1).numpy(), atol=2e-3)
     huge = decode_prediction(np.array([[60000.0, -60000.0]], np.float16), "softmax")
     np.testing.assert_array_equal(huge, [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize("largest", [65504.0, 65505.0, 1e6, 3e38])
+def test_class_logits_beyond_half_precision_are_kept_in_single(largest):
+    logits = torch.tensor([[largest, -largest, 1.0]], dtype=torch.float64)
+    kept = encode_logits(logits, "softmax")
+    assert kept.dtype == (np.float16 if largest <= 65504 else np.float32)
+    np.testing.assert_allclose(decode_targets(kept, "softmax")[0, :2], [largest, -largest], rtol=1e-6)
+    np.testing.assert_array_equal(decode_prediction(kept, "softmax"), [[1, 0, 0]])
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", "identity"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e39])
+def test_logits_that_are_not_finite_are_refused(value, activation):
+    with pytest.raises(DataError, match="not finite in single precision"):
+        encode_logits(torch.tensor([0.0, value], dtype=torch.float64), activation)
 
 
 def test_a_prediction_is_kept_as_the_logits_behind_it_are():

@@ -93,7 +93,19 @@ class TestReadAndWrite:
         scale = sample.info["square"]["side"] / 112
         assert (probability >= 128).sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
         # An ellipse scaled by 1.15 at frames 0 and 26 and by 0.85 at frame 13.
-        assert list(row) == ["frames", "fps", "ed_frame", "es_frame", "beats", "area_ef", "discs_ef", "flags"]
+        columns = [
+            "frames",
+            "fps",
+            "ed_frame",
+            "es_frame",
+            "beats",
+            "area_ef",
+            "discs_ef",
+            "heart_rate",
+            "doubt",
+            "flags",
+        ]
+        assert list(row) == columns
         assert row["frames"] == 30
         assert row["fps"] == sample.info["fps"]
         assert abs(row["ed_frame"]) <= 1

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import kdkit
 from kdkit.api import export_student
 from kdkit.plugins.registry import discover
@@ -21,6 +23,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_it_segments_a_clip_without_torch(home, tmp_path):
     experiment = load_experiment(discover(), "echocardio", None, ["student.blocks=2", "student.width=3"])
     write_student(tmp_path / "student", experiment.student.build(), experiment, {})

@@ -41,6 +41,7 @@ def test_standard_input_until_it_ends(student, cli, tmp_path, monkeypatch):
     np.testing.assert_allclose(read(tmp_path / "out", "stdin"), expected(student, FRAMES), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_byte_by_byte_is_followed(student, tmp_path):
     source, data = tmp_path / "scanner.raw", FRAMES.tobytes()
     source.write_bytes(data[:100])

@@ -14,7 +14,7 @@ from kdkit.recipe.load import load_experiment
 from kdkit.runs.student import write_student
 
 
-@pytest.fixture(scope="module", params=["default", "paper"])
+@pytest.fixture(scope="module", params=["default", pytest.param("paper", marks=pytest.mark.slow)])
 def student(request, tmp_path_factory):
     """The folder of a small student with random weights, in each of the networks."""
     folder = tmp_path_factory.mktemp("student")

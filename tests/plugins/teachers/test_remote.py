@@ -351,6 +351,7 @@ def serve(process):
     return start
 
 
+@pytest.mark.slow
 def test_labelling_goes_on_when_a_killed_server_is_back(toy, toy_run, serve, monkeypatch):
     server, url = serve()
     settings = [*SMALL, f"teacher={{name: remote, url: '{url}', patience: 0}}"]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdkit import ComponentOptions, Field, Metric, Student, Teacher
+from kdkit import ComponentOptions, DataError, Field, Metric, Student, Teacher
 
 
 class Brightness(Teacher):
@@ -84,7 +84,12 @@ class Overlap(Metric):
     unit = ""
     higher_is_better = True
 
+    class Options(ComponentOptions):
+        fail: bool = Field(False, description="Break on every sample.")
+
     def measure(self, prediction, sample):
+        if self.options.fail:
+            raise DataError(f"cannot measure {sample.info.get('name')}")
         if "mask" not in sample.truth:
             return []
         mask = sample.truth["mask"].astype(bool)

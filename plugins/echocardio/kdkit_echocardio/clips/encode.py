@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from kdkit import KdkitError
@@ -18,7 +19,7 @@ from .atomic import replacing
 # In this order, what the installed FFmpeg has. Every browser plays the first three; MPEG-4 Part 2 needs a player.
 # The wheels of PyAV bring x264, which is under the GPL; builds without it have one of the others.
 _ENCODERS = {
-    "libx264": {"preset": "superfast", "crf": "22"},
+    "libx264": {"preset": "ultrafast", "crf": "25"},
     "libopenh264": {},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "32", "b": "0"},
     "mpeg4": {"q": "4"},
@@ -42,7 +43,9 @@ def write_mp4(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
             with av.open(str(partial.absolute()), "w", format="mp4", options={"movflags": "faststart"}) as container:
                 encoder = _add_encoder(container, first, fps)
                 for picture in chain([first], map(_even, stream)):
-                    container.mux(encoder.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                    # OpenCV's conversion takes a third of the time of FFmpeg's.
+                    planes: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
+                    container.mux(encoder.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
                 container.mux(encoder.encode(None))
         except av.FFmpegError as error:
             raise OSError(error.errno, error.strerror) from error

@@ -18,7 +18,7 @@ _PIXELS = 336 * 336
 _TINT, _HALF = 0.25, 0.5
 # Of the longer side: the strip needs some width, and codecs have limits.
 _NARROWEST, _LONGEST = 160, 1280
-_STRIP, _MARGIN = 96, 14
+_STRIP, _MARGIN, _LETTERS = 96, 14, 22
 
 
 def write_overlay(
@@ -46,7 +46,13 @@ def _pictures(
         _tint_and_outline(picture, mask, tint)
         event = "ED" if number in beats.ed else "ES" if number in beats.es else ""
         below = strip.copy()
-        write_parts(below, 8, 3, [(f"{number / fps:.2f} s   frame {number}   ", INK), (event, colour_of("student"))])
+        # Only the rows that the letters take: the others need not be copied.
+        write_parts(
+            below[:_LETTERS],
+            8,
+            3,
+            [(f"{number / fps:.2f} s   frame {number}   ", INK), (event, colour_of("student"))],
+        )
         cv2.circle(below, points[number].tolist(), 4, INK, -1, cv2.LINE_AA)
         yield np.concatenate([picture, below])
 

@@ -10,7 +10,7 @@ from .annotators import Agreement, Staple, agreement, majority, staple
 from .biplane import biplane_ejection_fraction, biplane_volume
 from .discs import DISCS, LongAxis, discs, long_axis, volume
 from .ejection import area_ejection_fraction, discs_ejection_fraction, ejection_fraction
-from .masks import THRESHOLD, area_curve, binarize, clean, largest_component
+from .masks import THRESHOLD, Masks, area_curve, binarize, clean, largest_component
 from .outlines import OrderedChords, crosses_itself, order_chords
 from .polygons import chords_polygon, echonet_mask, polygon_mask
 from .surfaces import hausdorff95, mean_surface_distance, surface_distances
@@ -22,6 +22,7 @@ __all__ = [
     "WALLS",
     "Agreement",
     "LongAxis",
+    "Masks",
     "OrderedChords",
     "Staple",
     "agreement",

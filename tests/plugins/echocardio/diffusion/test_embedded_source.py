@@ -52,6 +52,7 @@ def test_hearts_differ():
     assert min(pairs) > 5
 
 
+@pytest.mark.slow
 @needs_diffusers
 def test_more_is_ejected_where_more_is_asked_for():
     def read(percent):

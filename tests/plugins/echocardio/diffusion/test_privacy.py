@@ -107,6 +107,7 @@ def weights(network, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_the_published_network_is_read_with_any_prefix(network, weights, tmp_path):
     pytest.importorskip("diffusers")

@@ -326,6 +326,7 @@ class TestCommand:
         assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.ckpt")} == checkpoints and checkpoints
         assert (kept / "lvdm" / "diffusion_pytorch_model.safetensors").read_bytes() == weights
 
+    @pytest.mark.slow
     def test_another_training_goes_on_from_its_networks(self, cli, recordings, kept, tmp_path):
         chosen = (f"start={kept}", "autoencoder_steps=0", "sharpening_steps=0", "frames=5")
         begun = [part for setting in chosen for part in ("--set", setting)]
@@ -341,6 +342,7 @@ class TestCommand:
             assert changed <= most and (changed > 0) == (most > 0)
         assert json.loads((tmp_path / "more" / "lvdm" / "config.json").read_text())["num_frames"] == 5
 
+    @pytest.mark.slow
     def test_networks_may_be_left_as_they_are(self, cli, recordings, kept, tmp_path):
         none = ("autoencoder_steps", "sharpening_steps", "image_steps", "video_steps", "guidance_steps")
         settings = [f"start={kept}", "guidance=3", *(f"{name}=0" for name in none)]
@@ -364,6 +366,7 @@ class TestCommand:
         finished = train(cli, recordings, tmp_path / "out", "--set", f"start={foreign}")
         assert finished.code == 1 and "train-generator" in finished.err and "Traceback" not in finished.err
 
+    @pytest.mark.slow
     def test_other_options_are_refused_until_it_is_begun_anew(self, cli, recordings, kept):
         finished = train(cli, recordings, kept, "--seed", "1")
         assert finished.code == 2 and "--fresh" in finished.err and "Traceback" not in finished.err

@@ -1,0 +1,220 @@
+"""How fast each part is beside a plain implementation: python benchmarks/speed.py [CASE ...]
+
+One JSON line for each case, then a table. Both sides of a case run in turns in one process, so that what else the
+machine does falls on both; ``ours`` and ``reference`` are medians, ``spread`` the quartiles' distance of their ratio.
+``memory``: bytes of tensors alive at once, ours and the reference's. Weights are random, but the same on both sides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from kdkit_echocardio.framewise import Framewise
+from kdkit_echocardio.networks.deeplab import build
+from kdkit_echocardio.networks.paper import PaperConvLSTM
+from reference import DEVIATION, MEAN, WINDOW, Student, Teacher, read_item
+
+from kdkit.engine.inference import infer_logits
+from kdkit.engine.memory import peak_memory
+from kdkit.store.shards import Record, ShardStore
+
+CPU = torch.device("cpu")
+# Frames that a labelling network sees at once, as in the teacher deeplabv3.
+CHUNK = 16
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Seconds of both sides, and their ratio: how many times as fast ours is."""
+
+    name: str
+    unit: str
+    ours: float
+    reference: float
+    ratio: float
+    spread: float
+    memory: tuple[int, int]
+    threads: int
+    machine: str
+
+
+def compare(name: str, unit: str, ours: Call, reference: Call, rounds: int, memory: bool = True) -> Case:
+    """Run both sides in turns, after one round that is not counted."""
+    peaks = (peak_memory(ours), peak_memory(reference)) if memory else (0, 0)
+    pairs = [(_seconds(ours), _seconds(reference)) for _ in range(rounds + 1)][1:]
+    ratios = [theirs / own for own, theirs in pairs]
+    quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return Case(
+        name=name,
+        unit=unit,
+        ours=round(mine, 4),
+        reference=round(other, 4),
+        ratio=round(statistics.median(ratios), 2),
+        spread=round(quartiles[2] - quartiles[0], 2),
+        memory=peaks,
+        threads=torch.get_num_threads(),
+        machine=f"{_processor()}, {os.cpu_count()} cores, torch {torch.__version__}",
+    )
+
+
+def label(rounds: int) -> Case:
+    """Labelling a clip of 176 frames with DeepLabV3-ResNet50."""
+    reference = Teacher().eval()
+    network = Framewise(build("resnet50"), MEAN, DEVIATION, 0, CHUNK).eval().requires_grad_(False)
+    network.network.load_state_dict(reference.network.state_dict())
+    clip = _clip(1, 176, 112)
+
+    def ours() -> object:
+        return infer_logits(network, [clip.numpy()[0]], CPU)
+
+    _check_equal(torch.stack(ours()), reference(clip[0])[None])
+    return compare("label", "s a clip", ours, lambda: reference(clip[0]), rounds)
+
+
+def train(rounds: int) -> Case:
+    """A step of training of the paper's student, three blocks of three layers: 8 windows of 25 frames, 56 x 56."""
+    network, reference = _students()
+    clips, targets = _clip(8, WINDOW, 56), torch.rand(8, WINDOW, 56, 56)
+
+    def step(student: torch.nn.Module) -> None:
+        student.train().zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(student(clips), targets).backward()
+
+    return compare("train", "s a step", lambda: step(network), lambda: step(reference), rounds)
+
+
+def predict(rounds: int) -> Case:
+    """The same student on a clip of 176 frames, without gradients on both sides."""
+    network, reference = _students()
+    network.eval()
+    reference.eval()
+    clip = _clip(1, 176, 112)
+
+    def plain() -> torch.Tensor:
+        with torch.no_grad():
+            return reference(clip)
+
+    def ours() -> list[torch.Tensor]:
+        return infer_logits(network, [clip.numpy()[0]], CPU)
+
+    _check_equal(torch.stack(ours()), plain())
+    return compare("predict", "s a clip", ours, plain, rounds)
+
+
+def window(rounds: int) -> Case:
+    """A training item, a window of 25 frames with its target, out of a store against AVI and npz."""
+    import cv2
+
+    frames = _clip(1, 176, 112)[0].numpy()
+    target = np.random.default_rng(1).integers(0, 256, frames.shape, np.uint8)
+    with tempfile.TemporaryDirectory() as scratch:
+        clip, packed = Path(scratch) / "clip.avi", Path(scratch) / "target.npz"
+        writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 50, (112, 112))
+        for frame in frames:
+            writer.write(np.repeat(frame[..., None], 3, -1))
+        writer.release()
+        np.savez_compressed(packed, target=target)
+        store = ShardStore(Path(scratch) / "store")
+        store.write(0, [Record({"inputs": frames, "target": target})])
+
+        def ours() -> object:
+            return [store.read(0, name, slice(40, 40 + WINDOW)) for name in ("inputs", "target")]
+
+        return compare("window", "s an item", ours, lambda: read_item(clip, packed, 40), 10 * rounds, memory=False)
+
+
+def start(rounds: int) -> Case:
+    """``kdkit --help`` against Python that imports torch."""
+    help_command = [str(Path(sys.executable).with_name("kdkit")), "--help"]
+
+    def run(command: list[str]) -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    plain = [sys.executable, "-c", "import torch"]
+    return compare("start", "s", lambda: run(help_command), lambda: run(plain), rounds, memory=False)
+
+
+CASES: dict[str, Callable[[int], Case]] = {
+    "label": label,
+    "train": train,
+    "predict": predict,
+    "window": window,
+    "start": start,
+}
+
+
+def main() -> None:
+    """The cases named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    results = []
+    for name in options.cases or CASES:
+        results.append(CASES[name](options.rounds))
+        print(json.dumps(asdict(results[-1])), flush=True)
+    for line in _table(results):
+        print(line)
+
+
+def _students() -> tuple[PaperConvLSTM, Student]:
+    network, reference = PaperConvLSTM(3, 3), Student(3, 3)
+    reference.take_weights(network.state_dict())
+    return network, reference
+
+
+def _clip(batch: int, frames: int, side: int) -> torch.Tensor:
+    values = np.random.default_rng(0).integers(0, 256, (batch, frames, side, side), np.uint8)
+    return torch.from_numpy(values)
+
+
+def _check_equal(ours: torch.Tensor, reference: torch.Tensor) -> None:
+    """Raises AssertionError unless both sides compute the same, within rounding."""
+    torch.testing.assert_close(ours, reference.detach(), rtol=1e-3, atol=1e-3)
+
+
+def _seconds(call: Call) -> float:
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
+
+
+def _table(results: list[Case]) -> Iterator[str]:
+    yield f"{'case':<10}{'ours':>10}{'reference':>12}{'ratio':>8}{'spread':>8}{'memory':>16}"
+    for case in results:
+        memory = " / ".join(f"{size / 1e6:.0f}" for size in case.memory) + " MB" if any(case.memory) else ""
+        yield (
+            f"{case.name:<10}{case.ours:>10.4g}{case.reference:>12.4g}{case.ratio:>8.2f}{case.spread:>8.2f}"
+            f"{memory:>16}  {case.unit}"
+        )
+
+
+if __name__ == "__main__":
+    main()

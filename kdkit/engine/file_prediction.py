@@ -1,0 +1,151 @@
+"""One file from reading to its results; in a process of its own where several share the files.
+
+Lightning is not imported here: a process that predicts files on a processor can do without, and starts sooner.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import shutil
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kdkit.contracts.domain import Domain
+from kdkit.contracts.vocabulary import Preview
+from kdkit.engine.inference import infer_logits
+from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
+from kdkit.errors import DataError, KdkitError, StoreError
+from kdkit.owner import tag
+from kdkit.plugins.guard import describe_error, place_of, title_of
+from kdkit.plugins.registry import discover
+from kdkit.plugins.single_file import load_domain_file
+from kdkit.runs.student import TrainedStudent, read_student
+from kdkit.sample import Sample
+from kdkit.store.targets import activate
+
+# A sample, or the reason why it could not be read.
+SampleOrReason = Sample | str
+# Begins the name of the folder in which a file's results lie until all of them are whole; its process's tag follows.
+UNFINISHED = ".unfinished-"
+
+# What a process needs to load the student again: its folder, its domain's file, the domain's options.
+StudentAddress = tuple[Path, Path | None, tuple[tuple[str, Any], ...]]
+
+
+def address_of(student: TrainedStudent) -> StudentAddress:
+    """How another process finds the student."""
+    return student.folder, student.domain_file, tuple(student.domain.options.model_dump(mode="json").items())
+
+
+def predict_file(address: StudentAddress, path: Path, stem: Path) -> FileResult:
+    """Read, predict and write one file on the processor, with a student that this process loads once."""
+    return predict_with(_load(address), path, stem)
+
+
+def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
+    """Read, predict and write one file on the processor."""
+    sample = read_sample(student.domain, path)
+    return write_result(student.domain, path, sample, predict_sample(student, sample, torch.device("cpu")), stem)
+
+
+@lru_cache(maxsize=1)
+def _load(address: StudentAddress) -> TrainedStudent:
+    folder, domain_file, options = address
+    registry = discover()
+    if domain_file:
+        load_domain_file(registry, domain_file)
+    return read_student(registry, folder).with_outputs(dict(options))
+
+
+def read_sample(domain: Domain, path: Path) -> SampleOrReason:
+    """The file's sample, or the reason why it cannot be read."""
+    try:
+        return domain.read(path)
+    except DataError as error:
+        return error.line.removeprefix(f"{path}").lstrip(": ")
+    except Exception as error:  # no damaged file stops the others, whatever a library makes of it
+        return f"it cannot be read: {_in_words(domain, error)}"
+
+
+def predict_sample(student: TrainedStudent, sample: SampleOrReason, device: torch.device) -> np.ndarray | str:
+    """The activated prediction, float32, or the reason why there is none."""
+    if isinstance(sample, str):
+        return sample
+    try:
+        (logits,) = infer_logits(student.network, [sample.inputs], device)
+    except Exception as error:  # a network says in many ways that an input does not fit
+        return f"the student cannot take it: {_first_line(error)}"
+    return activate(logits, student.domain.activation)
+
+
+def write_result(
+    domain: Domain, path: Path, sample: SampleOrReason, prediction: np.ndarray | str, stem: Path
+) -> FileResult:
+    """Write what the domain makes of a prediction beside ``stem``: all of it, or nothing.
+
+    Raises :class:`KdkitError` when it cannot be written.
+    """
+    facts: dict[str, Any] = {"file": str(path), "digest": digest_of(path), "stamp": stamp_of(path)}
+    if isinstance(sample, str) or isinstance(prediction, str):
+        return FileResult(**facts, skipped=str(prediction))
+    unfinished = stem.parent / f"{UNFINISHED}{tag()}"
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        row = domain.write(path, sample, prediction, unfinished / stem.name)
+        preview = domain.preview(sample, prediction, row)
+        picture = _write_picture(preview, unfinished / PREVIEWS / stem.name)
+        written = _move(unfinished, stem.parent)
+    except OSError as error:
+        raise _unwritable(stem, error) from error
+    except KdkitError:
+        raise
+    except Exception as error:
+        return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    shown = (
+        {"picture": picture, "curve": encode_curve(preview.curve), "marks": dict(preview.marks)} if preview else {}
+    )
+    return FileResult(**facts, row=dict(row), items=domain.items(sample), written=written, preview=shown)
+
+
+def _write_picture(preview: Preview | None, stem: Path) -> str:
+    """Write the preview's picture; its path below the folder of the results, "" without one."""
+    if preview is None or preview.picture is None:
+        return ""
+    suffix = mimetypes.guess_extension(preview.picture.media_type) or ""
+    stem.parent.mkdir()
+    stem.with_name(f"{stem.name}{suffix}").write_bytes(preview.picture.data)
+    return f"{PREVIEWS}/{stem.name}{suffix}"
+
+
+def _move(source: Path, out: Path) -> list[str]:
+    """Move every file in ``source`` to its place in ``out``; returns their paths there."""
+    names = sorted(file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file())
+    for name in names:
+        target = out / name
+        if target.parent != out:
+            target.parent.mkdir(exist_ok=True)
+        (source / name).replace(target)
+    return names
+
+
+def _unwritable(stem: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write the results of {stem.name} in {stem.parent}: {error.strerror or error}",
+        "Free some space or choose another folder with --out; what was predicted so far is kept.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _in_words(domain: Domain, error: Exception) -> str:
+    return f"{describe_error(error)}, in {title_of(domain)}. {place_of(error)}"

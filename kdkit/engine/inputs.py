@@ -1,0 +1,95 @@
+"""Which files a user's paths mean, and where the results of each go."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kdkit.contracts.domain import Domain
+from kdkit.engine.prediction_log import digest_of
+
+# Bytes of a result's name before its end. Disks allow 255 in all; while a file is written its name is longer.
+LONGEST_STEM = 200
+# Names that the results of a file may not take: those of the table and of the page beside them.
+RESERVED = ("summary", "index")
+
+
+def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those in the folders named that the domain recognises, in order.
+
+    A folder that may not be read is among them: reading it fails, and it is named as what was skipped.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if _is_folder(path):
+            files.extend(sorted(_inputs_in(domain, path)))
+        else:
+            files.append(path)
+    return list(dict.fromkeys(files))
+
+
+def choose_stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Where each file's results go; files of the same name in different folders are numbered.
+
+    So are names that differ in upper and lower case only, as not every disk tells them apart. A name that leaves no
+    room for the end of a result's name is cut, and points before it are left out: two of them name a folder.
+    """
+    stems: dict[Path, Path] = {}
+    used_names = set(RESERVED)
+    numbers: dict[str, int] = {}
+    for path in paths:
+        base = _plain_name(path.stem)
+        for number in itertools.count(numbers.get(base, 1)):
+            stem = base if number == 1 else f"{base}-{number}"
+            if stem.casefold() not in used_names:
+                break
+        numbers[base] = number + 1
+        used_names.add(stem.casefold())
+        stems[path] = out / stem
+    return stems
+
+
+def find_copies(paths: Sequence[Path]) -> dict[str, str]:
+    """For each file whose content is that of one before it, that one. Only files of equal size are read for this."""
+    by_size: dict[int, list[Path]] = {}
+    for path in paths:
+        try:
+            by_size.setdefault(path.stat().st_size, []).append(path)
+        except OSError:  # reading it says why
+            continue
+    copies: dict[str, str] = {}
+    for size, equal in by_size.items():
+        originals: dict[str, str] = {}
+        for path in equal if size and len(equal) > 1 else ():
+            digest = digest_of(path)
+            original = originals.setdefault(digest, str(path)) if digest else str(path)
+            if original != str(path):
+                copies[str(path)] = original
+    return copies
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it lies in a folder that may not be read, which is said when it is read itself
+        return False
+
+
+def _inputs_in(domain: Domain, folder: Path) -> Iterator[Path]:
+    unreadable: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
+        # Nobody means hidden ones: macOS leaves ._clip.avi beside clip.avi.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = (Path(parent, name) for name in names if not name.startswith("."))
+        yield from (file for file in files if file.is_file() and domain.recognises(file))
+    yield from unreadable
+
+
+def _plain_name(name: str) -> str:
+    """A name that every library can write, and that is no folder's: of bytes that are no UTF-8 a sign is left."""
+    name = os.fsencode(name).decode(errors="replace").lstrip(".") or "_"
+    while len(os.fsencode(name)) > LONGEST_STEM:
+        name = name[:-1]
+    return name

@@ -1,0 +1,54 @@
+"""How a process is asked to end: by Ctrl-C, or by SIGTERM, which is the same but for the exit code."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class _Request:
+    """The first signal that asked this process to end, and when; 0 before."""
+
+    signal = 0
+    moment = 0.0
+
+
+def handle_signals() -> None:
+    """From here on both raise :class:`KeyboardInterrupt` in the main thread, from which this has to be called."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    _Request.signal = 0
+    # A shell that starts a command in the background has it ignore Ctrl-C, which stays so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def note(number: int) -> None:
+    """Remember that this signal came: for whoever handles it in another way for a while."""
+    if not _Request.signal:
+        _Request.signal, _Request.moment = number, time.monotonic()
+
+
+def is_asked() -> bool:
+    """Whether this process was asked to end."""
+    return bool(_Request.signal)
+
+
+def seconds_since() -> float:
+    """How long ago it was asked to; 0 when it was not."""
+    return time.monotonic() - _Request.moment if _Request.signal else 0.0
+
+
+def exit_code() -> int:
+    """What a process that was stopped exits with."""
+    return TERMINATED if _Request.signal == signal.SIGTERM else INTERRUPTED
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    note(number)
+    raise KeyboardInterrupt
