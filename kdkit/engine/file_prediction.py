@@ -111,7 +111,8 @@ def write_result(
     shown = (
         {"picture": picture, "curve": encode_curve(preview.curve), "marks": dict(preview.marks)} if preview else {}
     )
-    return FileResult(**facts, row=dict(row), items=domain.items(sample), written=written, preview=shown)
+    outcome: dict[str, Any] = {"row": dict(row), "items": domain.items(sample), "stem": stem.name, "written": written}
+    return FileResult(**facts, **outcome, preview=shown)
 
 
 def _write_picture(preview: Preview | None, stem: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kdkit.contracts.domain import Domain
@@ -30,14 +30,15 @@ def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def choose_stems(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
+def choose_stems(paths: Sequence[Path], out: Path, taken: Iterable[str] = ()) -> dict[Path, Path]:
     """Where each file's results go; files of the same name in different folders are numbered.
 
-    So are names that differ in upper and lower case only, as not every disk tells them apart. A name that leaves no
+    So are names that differ in upper and lower case only, as not every disk tells them apart, and names that results
+    have ``taken`` which are kept. A name that leaves no
     room for the end of a result's name is cut, and points before it are left out: two of them name a folder.
     """
     stems: dict[Path, Path] = {}
-    used_names = set(RESERVED)
+    used_names = {*RESERVED, *(stem.casefold() for stem in taken)}
     numbers: dict[str, int] = {}
     for path in paths:
         base = _plain_name(path.stem)

@@ -64,10 +64,10 @@ def predict_files(
     are shared among ``hardware.workers`` processes. Raises :class:`kdkit.errors.StoreError` when the folder cannot be
     written.
     """
-    stems = choose_stems(paths, log.out)
     remaining = [path for path in paths if not log.has(path)]
     copies = find_copies(remaining)
     to_predict = [path for path in remaining if str(path) not in copies]
+    stems = choose_stems(to_predict, log.out, log.stems())
     copies_of: dict[str, list[str]] = {}
     for copy, original in copies.items():
         copies_of.setdefault(original, []).append(copy)

@@ -28,7 +28,8 @@ _MOST_POINTS, _STEPS = 96, 255
 class FileResult:
     """What came of a file: the ``row`` of the summary and the number of ``items`` in it, or why it was ``skipped``.
 
-    ``digest``: SHA-256 of its content; ``stamp``: its size and time of change. ``written``: the files that the domain
+    ``digest``: SHA-256 of its content; ``stamp``: its size and time of change. ``stem``: how the names of its results
+    begin; ``written``: the files that the domain
     wrote for it, and ``preview``: what the page shows, ``picture`` (one of the files), ``curve``
     (:func:`encode_curve`) and ``marks``. ``duplicate_of``: the file of the same content whose results these are.
     """
@@ -39,6 +40,7 @@ class FileResult:
     row: Mapping[str, Any] = field(default_factory=dict)
     items: int = 0
     skipped: str = ""
+    stem: str = ""
     written: Sequence[str] = ()
     preview: Mapping[str, Any] = field(default_factory=dict)
     duplicate_of: str = ""
@@ -63,6 +65,11 @@ class PredictionLog:
             if result is not None and _still_holds(result, path, there):
                 self._results[result.file] = result
                 bar.advance()
+        for result in list(self._results.values()):
+            original = self._results.get(result.duplicate_of)
+            if result.duplicate_of and (original is None or original.digest != result.digest):
+                del self._results[result.file]  # the results that it shared are another content's
+                bar.advance(-1)
         # In one step, when every file has been looked at: stopped before, the next command finds the earlier log.
         lines = [{"key": key}, *map(asdict, self._results.values())]
         write_text(out / LOG, "".join(json.dumps(line) + "\n" for line in lines))
@@ -70,6 +77,10 @@ class PredictionLog:
     def has(self, path: Path) -> bool:
         """Whether the file has been predicted already."""
         return str(path) in self._results
+
+    def stems(self) -> set[str]:
+        """How the names of the results so far begin."""
+        return {result.stem for result in self._results.values()} - {""}
 
     def add(self, result: FileResult) -> None:
         """Keep a result. Raises :class:`StoreError` when the folder cannot be written."""

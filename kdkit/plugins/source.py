@@ -94,6 +94,11 @@ class _Tree:
                     return file
         return None
 
+    def is_offered_by_kdkit(self, name: str) -> bool:
+        """Whether ``name``, "kdkit.Sample" say, is one that kdkit itself offers to its modules, and loads lazily."""
+        top, _, rest = name.partition(".")
+        return self.package == top == _KDKIT and bool(rest) and "." not in rest and self.locate(name) is None
+
     def package_of(self, module: str) -> Iterator[str]:
         """Every module of the top-level package that a module lies in; else every one of the folder."""
         top = module.partition(".")[0]
@@ -138,14 +143,15 @@ def _closure(tree: _Tree, module: str) -> dict[str, _Source]:
     while queue:
         name = queue.pop()
         file = tree.locate(name)
-        if name in sources or file is None:
+        # Names that kdkit offers are loaded when they are asked for, so its own table of them imports nothing.
+        if name in sources or file is None or name == tree.package == _KDKIT:
             continue
         state = file.stat()
         source = sources[name] = _read(file, state.st_mtime_ns, state.st_size, name, tree)
         parts = name.split(".")
         queue += [".".join(parts[:count]) for count in range(1, len(parts))]
         queue += source.imports
-        if source.is_open:
+        if source.is_open or any(map(tree.is_offered_by_kdkit, source.imports)):
             queue += tree.package_of(name)
     return sources
 

@@ -467,6 +467,29 @@ def test_a_file_that_is_a_copy_of_another_has_its_row_and_says_so(trained, clips
     assert "6 files predicted before" in cli("predict", trained, clips, "--out", out).out
 
 
+def test_a_copy_of_a_file_that_has_changed_is_predicted_itself(trained, clips, cli, tmp_path, predictions):
+    shutil.copy(clips / "a.npy", clips / "z.npy")
+    out = tmp_path / "out"
+    assert cli("predict", trained, clips, "--out", out).code == 0
+    before = np.load(out / "a.npz")["prediction"]
+    np.save(clips / "a.npy", np.full((4, 16, 16), 9, np.uint8))
+    assert "2 files predicted before" in cli("predict", trained, clips, "--out", out).out
+    assert predictions == ["a", "b", "c", "a", "z"]
+    np.testing.assert_array_equal(np.load(out / "z.npz")["prediction"], before)
+    assert not any(row.get("duplicate_of") for row in rows(out))
+
+
+def test_a_new_file_takes_no_earlier_ones_place(trained, clips, cli, tmp_path, predictions):
+    out = tmp_path / "out"
+    assert cli("predict", trained, clips, "--out", out).code == 0
+    before = np.load(out / "b.npz")["prediction"]
+    (clips / "a-folder").mkdir()
+    np.save(clips / "a-folder" / "b.npy", np.full((4, 16, 16), 9, np.uint8))
+    assert "3 files predicted before" in cli("predict", trained, clips, "--out", out).out
+    np.testing.assert_array_equal(np.load(out / "b.npz")["prediction"], before)
+    assert (out / "b-2.npz").is_file() and len(rows(out)) == 4
+
+
 @pytest.mark.parametrize("place", ["read", "write", "preview"])
 def test_whatever_a_domain_raises_on_a_file_the_others_go_on(trained, clips, cli, tmp_path, place, monkeypatch):
     from kdkit_toy.domain import Toy

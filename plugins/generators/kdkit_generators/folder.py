@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ class Folder(Generator):
 
     Images: uint8 (H, W), or (H, W, 3) in RGB. Clips: uint8 (T, H, W) or (T, H, W, 3); they need
     ``kdkit-generators[clips]``. Every file is opened once before samples are made of any: those that cannot be used
-    are left out, and reported with the reason. A file counts in the fingerprint by its name, size and time of change.
+    are left out, and reported with the reason. A file counts in the fingerprint by its name and content.
     """
 
     synthetic = False
@@ -60,8 +60,7 @@ class Folder(Generator):
         return {"path": folder}
 
     def fingerprint(self) -> str:
-        stats = [(path, path.stat()) for path in self._paths]
-        files = [[self._name(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+        files = [[self._name(path), _digest(path)] for path in self._paths]
         options = self.options.model_dump(mode="json", exclude={"path"})
         return fingerprint_of(**self.identity(), seed=self.seed, options=options, files=files)
 
@@ -84,7 +83,7 @@ class Folder(Generator):
 
     def units(self) -> Sequence[str]:
         """A digest of each file: copies of one file are one unit."""
-        return [file_digest(path) for path in self._usable_and_defects[0]]
+        return [_digest(path) for path in self._usable_and_defects[0]]
 
     def exclusions(self) -> Sequence[Defect]:
         return self._usable_and_defects[1]
@@ -124,3 +123,14 @@ class Folder(Generator):
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.options.path).as_posix()
+
+
+def _digest(path: Path) -> str:
+    """Of the content, read once in a process as long as nobody touches the file."""
+    state = path.stat()
+    return _cached_digest(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+@lru_cache(maxsize=1 << 16)
+def _cached_digest(path: Path, *_: int) -> str:
+    return file_digest(path)

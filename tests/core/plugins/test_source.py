@@ -268,3 +268,25 @@ def test_of_a_single_file_its_code_counts_and_the_helpers_beside_it_but_not_its_
     assert domain(DOMAIN.replace("seed: 1", "seed: 2")).fingerprint() == first
     assert domain(DOMAIN.replace('"leaf"', '"needle"')).fingerprint() != first
     assert domain(shapes="SIDES = 4\n").fingerprint() != first
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("objective", "soft-bce"), ("objective", "kl"), ("metric", "teacher-accuracy")]
+)
+def test_of_kdkits_own_components_what_they_import_counts_and_not_the_whole_core(kind, name):
+    from kdkit.plugins import source
+
+    component = discover({}).component(kind, name)
+    file = source._file_of(component)
+    modules = set(source._closure(source._tree_of(component.__module__, file, None), component.__module__))
+    assert {component.__module__, f"kdkit.contracts.{kind}", "kdkit.contracts.component"} <= modules
+    assert not {module for module in modules if module.startswith(("kdkit.stages", "kdkit.pages", "kdkit.engine"))}
+
+
+def test_a_module_of_kdkit_that_takes_a_name_from_kdkit_itself_may_take_any():
+    from kdkit.plugins import source
+
+    tree = source._Tree("kdkit", (Path(source.__file__).parents[1],), None)
+    assert tree.is_offered_by_kdkit("kdkit.Sample")
+    for name in ("kdkit", "kdkit.sample", "kdkit.sample.Sample", "numpy.ndarray"):
+        assert not tree.is_offered_by_kdkit(name)

@@ -78,6 +78,13 @@ def test_the_fingerprint_follows_the_files_and_not_the_folder(images, tmp_path_f
     shutil.copytree(images, moved)
     assert folder(moved).fingerprint() == before
     os.utime(moved / "b.png", (1, 1))
+    (moved / ".DS_Store").write_bytes(b"left")
+    (moved / "Thumbs.db").write_bytes(b"left")
+    assert folder(moved).fingerprint() == before
+    content = bytearray((moved / "b.png").read_bytes())
+    content[-1] ^= 1
+    (moved / "b.png").write_bytes(content)
+    os.utime(moved / "b.png", (1, 1))
     changed = folder(moved).fingerprint()
     assert changed != before
     (moved / "b.png").unlink()

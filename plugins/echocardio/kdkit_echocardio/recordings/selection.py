@@ -16,11 +16,15 @@ from .inspection import inspect
 from .recording import Recording, Study
 from .study import open_study
 
+# What file managers leave in folders that somebody has looked at.
+_OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
+
 
 def state_of(path: Path) -> str:
     """A digest of the name, size and time of last change of every file in a folder, and in that of VIDEO_DIR.
 
-    Contents would be surer, but a data set has tens of gigabytes of them.
+    Hidden files, and those that file managers leave, do not count. Contents would be surer, but a data set
+    has tens of gigabytes of them.
     """
     digest = hashlib.sha256()
     videos = os.environ.get(VIDEO_DIR)
@@ -28,6 +32,8 @@ def state_of(path: Path) -> str:
         for folder, folders, files in os.walk(root):
             folders.sort()
             for name in sorted(files):
+                if name.startswith(".") or name.lower() in _OF_THE_SYSTEM:
+                    continue
                 file = Path(folder, name)
                 try:
                     status = file.stat()
