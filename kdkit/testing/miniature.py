@@ -64,11 +64,11 @@ def run_miniature(registry: Registry, domain: str, folder: Path) -> Miniature:
 
 
 class _Doubts(Silence):
-    """Keeps what the check of the teacher doubts."""
+    """Keeps what the stages doubt."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
 
     def say(self, stage: str, what: str, text: str) -> None:
         if text.startswith(DOUBTFUL):
-            self.sentences.append(f"the teacher {what}: {text.removeprefix(DOUBTFUL)}")
+            self.sentences.append(f"{what}: {text.removeprefix(DOUBTFUL)}")

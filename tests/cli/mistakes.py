@@ -39,7 +39,6 @@ class Mistake:
 
 
 TEACHER_FORWARD = "                return 20 * (inputs.float() / 255 - threshold)"
-ALIGNED = '    from kdkit import AlignedAxis\n\n    aligned_axes = (AlignedAxis({}),)\n    item = "{}"'
 SAMPLE = "np.clip(light, 0, 255).astype(np.uint8),"
 
 MISTAKES = [
@@ -131,15 +130,6 @@ MISTAKES = [
         ("self.rng",),
         1,
     ),
-    Mistake("strings as inputs", "generator.py", SAMPLE, "np.array(['a', 'b']),", ("array of <U1",)),
-    Mistake("inputs are a list", "generator.py", SAMPLE, "light.tolist(),", ("list",)),
-    Mistake(
-        "one sample too few",
-        "generator.py",
-        "        for index in indices:",
-        "        for index in list(indices)[1:]:",
-        ("sample",),
-    ),
     Mistake(
         "info of numpy numbers",
         "generator.py",
@@ -179,14 +169,6 @@ MISTAKES = [
     ),
     Mistake("not scaled", "teacher.py", "inputs.float() / 255 -", "inputs.float() -", ("saturated",), 0),
     Mistake(
-        "class numbers for logits",
-        "teacher.py",
-        TEACHER_FORWARD,
-        TEACHER_FORWARD.replace("return 20 * (", "return (") + " > 0",
-        ("torch.bool",),
-    ),
-    Mistake("not a number", "teacher.py", "return 20 * (", "return (0 * inputs.float()) / 0 * (", ("not finite",)),
-    Mistake(
         "a name that is not defined",
         "teacher.py",
         "return 20 * (",
@@ -199,105 +181,6 @@ MISTAKES = [
         "return 20 * (inputs.float() / 255 - threshold)",
         "return 0 * inputs.float()",
         ("same value",),
-    ),
-    Mistake(
-        "weights drawn at random",
-        "teacher.py",
-        "threshold = self.options.threshold",
-        "threshold = torch.rand(()).item()",
-        ("predicts otherwise",),
-    ),
-    Mistake(
-        "the batch averaged",
-        "teacher.py",
-        "return 20 * (inputs.float() / 255",
-        "return 20 * (inputs.float() / inputs.float().amax()",
-        ("alone than in a batch",),
-    ),
-    Mistake(
-        "inputs changed in place",
-        "teacher.py",
-        TEACHER_FORWARD,
-        "                inputs //= 2\n" + TEACHER_FORWARD,
-        ("changes its inputs",),
-    ),
-    # The student.
-    Mistake("another shape than the teacher's", "student.py", ".squeeze(1)", "", ("the student",)),
-    Mistake(
-        "weights that are not used",
-        "student.py",
-        "channels, 1, 3, padding=1),\n                )",
-        "channels, 1, 3, padding=1),\n                )\n                self.unused = nn.Linear(2, 2)",
-        ("no gradient reaches unused",),
-    ),
-    Mistake(
-        "layers in a plain list",
-        "student.py",
-        "self.layers = nn.Sequential(",
-        "self.layers = (lambda *parts: lambda x: parts[2](parts[1](parts[0](x))))(",
-        ("weight",),
-    ),
-    Mistake(
-        "input not described",
-        "student.py",
-        '    inputs = "(batch, height, width) uint8, 0..255, grayscale"\n',
-        "",
-        ("inputs is None",),
-    ),
-    Mistake(
-        "raw bytes into a convolution", "student.py", ".float() / 255", "", ("RuntimeError", r"student\.py, line")
-    ),
-    # The metric and the domain.
-    Mistake("metric without unit", "metric.py", '    unit = ""\n', "", ("unit",)),
-    Mistake(
-        "a truth that is not there",
-        "metric.py",
-        '        if "mask" not in sample.truth:\n            return []\n',
-        "",
-        ("truth",),
-    ),
-    Mistake(
-        "an activation that does not exist", "domain.py", '"sigmoid"', '"sigmoidal"', ("activation is 'sigmoidal'",)
-    ),
-    Mistake(
-        "a damaged file raises what numpy raises",
-        "domain.py",
-        "except (OSError, ValueError, EOFError)",
-        "except KeyError",
-        (r"a damaged \.npy file raises",),
-    ),
-    Mistake(
-        "read() gives an array",
-        "domain.py",
-        'return Sample(image, info={"name": path.stem})',
-        "return image",
-        ("not a Sample",),
-    ),
-    Mistake("suffix without a dot", "domain.py", '(".npy",)', '("npy",)', ("input_suffixes holds 'npy'",)),
-    Mistake(
-        "sheet in grey",
-        "domain.py",
-        "return np.repeat(row[..., None], 3, axis=-1)",
-        "return row",
-        (r"sheet\(\) gives",),
-    ),
-    Mistake(
-        "a ratio that does not fit",
-        "domain.py",
-        '    item = "image"',
-        ALIGNED.format("inputs=4", "image"),
-        ("aligned_axes says 4 along axis 0",),
-    ),
-    Mistake(
-        "rows counted as one item",
-        "domain.py",
-        '    item = "image"',
-        ALIGNED.format("", "row"),
-        (r"items\(\) counts a sample as 1 row, and it has 32",),
-        0,
-    ),
-    Mistake(
-        "recipe.yaml is not packaged", "../pyproject.toml", ', "recipe.yaml"', "", (r"recipe\.yaml.*package-data",)
     ),
 ]
 
