@@ -64,12 +64,15 @@ if TYPE_CHECKING:
     from kdkit.plugins.choice import TeacherChoice as TeacherChoice
     from kdkit.progress import Bar as Bar
     from kdkit.progress import Progress as Progress
+    from kdkit.progress import Silence as Silence
     from kdkit.recipe.paths import InputFile as InputFile
     from kdkit.recipe.paths import InputFolder as InputFolder
     from kdkit.recipe.paths import InputPath as InputPath
     from kdkit.sample import Sample as Sample
     from kdkit.store.file_kind import check_weights_file as check_weights_file
     from kdkit.store.weights import load_weights as load_weights
+    from kdkit.workers import map_in_processes as map_in_processes
+    from kdkit.workers import usable_cores as usable_cores
 
 __version__ = "0.1.0"
 
@@ -118,6 +121,7 @@ _HOMES = {
     "hookimpl": "kdkit.hookspecs",
     "Bar": "kdkit.progress",
     "Progress": "kdkit.progress",
+    "Silence": "kdkit.progress",
     "InputFile": "kdkit.recipe.paths",
     "InputFolder": "kdkit.recipe.paths",
     "InputPath": "kdkit.recipe.paths",
@@ -131,6 +135,8 @@ _HOMES = {
     "too_large": "kdkit.limits",
     "VisionLanguage": "kdkit.metrics.open_clip",
     "load_weights": "kdkit.store.weights",
+    "map_in_processes": "kdkit.workers",
+    "usable_cores": "kdkit.workers",
     "check_weights_file": "kdkit.store.file_kind",
 }
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -5,8 +5,8 @@ Nothing is printed: a :class:`kdkit.Progress` that is handed in receives what go
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from kdkit.engine.stream import Stream, StreamState
     from kdkit.evaluation.comparison import Comparison
     from kdkit.evaluation.judgement import JudgedDifference
-    from kdkit.evaluation.models import LoadedTeacher
+    from kdkit.evaluation.models import LoadedModel, LoadedTeacher
+    from kdkit.evaluation.prediction_cache import PredictionCache
     from kdkit.evaluation.scoring import ScoringResult
     from kdkit.export.write import ExportResult
     from kdkit.plugins.registry import Registry
@@ -308,6 +309,7 @@ def evaluate(
     *,
     layout: str = "auto",
     split: str | None = None,
+    settings: Sequence[str] = (),
     metrics: Sequence[str] = (),
     teacher: bool = False,
     out: Path | str | None = None,
@@ -317,57 +319,95 @@ def evaluate(
 ) -> DataEvaluation:
     """Measure a student, and its teacher beside it, on a folder of a user's data, which is only read.
 
-    ``student``: the folder of a run or of a student. ``metrics``: names, or ``{name: NAME, option: value}``; by
-    default the domain's. ``teacher``: measure the domain's default teacher where the student is in no run. ``out``:
-    a folder for scores, cases and a page. Raises :class:`kdkit.DataError` when nothing could be measured.
+    ``student``: the folder of a run or of a student. ``settings``: ``key=value`` each, options of the source that
+    reads the data. ``metrics``: names, or ``{name: NAME, option: value}``; by default the domain's. ``teacher``:
+    measure the domain's default teacher where the student is in no run. ``out``: a folder for scores, cases and a
+    page. Predictions are kept in the store below ``KDKIT_HOME``, so that another metric runs no network.
+    Raises :class:`kdkit.DataError` when nothing could be measured.
     """
     from kdkit.contracts.vocabulary import summarize_defects
     from kdkit.evaluation.models import select_metrics
     from kdkit.evaluation.scoring import score_models
+    from kdkit.evaluation.source_options import with_options
 
-    data = Path(data)
-    registry = _registry(domain_file)
-    loaded_student = _load_student(registry, Path(student))
-    notes = list(loaded_student.notes)
-    selected_metrics = select_metrics(registry, loaded_student.student, list(metrics))
-    source = loaded_student.domain.source(data, layout, split)
-    dropped = summarize_defects(source.exclusions())
-    loaded_teacher = _load_teacher(registry, Path(student), loaded_student, teacher)
-    if loaded_teacher is not None and loaded_teacher.network is None:
-        notes.append(f"the teacher of the run is left out: {loaded_teacher.reason}")
-    networks, names = {"student": loaded_student.network}, {"student": str(loaded_student.card["component"])}
-    if loaded_teacher is not None and loaded_teacher.network is not None:
-        networks, names = {"teacher": loaded_teacher.network} | networks, {"teacher": loaded_teacher.name} | names
-    with (
-        scratch_folder("evaluate") as scratch,
-        (progress or Silence()).work("evaluate", data.name, source.count() or 0, "samples") as bar,
-    ):
+    data, listener = Path(data), progress or Silence()
+    with listener.work("evaluate", "models", 1, "step") as bar:
+        registry = _registry(domain_file)
+        loaded_student = _load_student(registry, Path(student))
+        domain, notes = loaded_student.domain, list(loaded_student.notes)
+        selected_metrics = select_metrics(registry, loaded_student.student, list(metrics))
+        loaded_teacher = _load_teacher(registry, Path(student), loaded_student, teacher)
+        bar.advance()
+    models = _models_beside(loaded_student, loaded_teacher, notes)
+    with listener.work("evaluate", data.name, 1, "index") as bar:
+        source, options = with_options(domain.source(data, layout, split), settings)
+        source = source.unchecked()
+        source.count()
+        dropped = summarize_defects(source.exclusions())
+        bar.advance()
+    hardware_options = _one_device(hardware)
+    with _prediction_cache(data, domain, models, hardware_options.precision) as cache:
+        networks = {model: loaded.network for model, loaded in models.items()}
         result = score_models(
             networks,
-            loaded_student.domain,
+            domain,
             source,
             selected_metrics,
-            _one_device(hardware),
+            hardware_options,
             0,
-            scratch,
-            bar,
+            cache,
+            listener,
             pictures=out is not None,
         )
-    # A page that is handed on says nothing of the folders of this machine.
-    result.skipped = [(name, reason.replace(f"{data}/", "")) for name, reason in result.skipped]
-    facts = {
-        "domain": loaded_student.card["domain"],
-        "data": data.resolve().name,
-        "split": split,
-        "left_out": dropped,
-        "models": names,
-    }
-    files = (
-        _write_evaluation(Path(out), facts, result, selected_metrics, networks, loaded_student.domain, source)
-        if out
-        else []
-    )
+        # A page that is handed on says nothing of the folders of this machine.
+        result.skipped = [(name, reason.replace(f"{data}/", "")) for name, reason in result.skipped]
+        facts = {
+            "domain": loaded_student.card["domain"],
+            "data": data.resolve().name,
+            "split": split,
+            "options": options,
+            "remark": source.remark(),
+            "left_out": dropped,
+            "models": {model: loaded.name for model, loaded in models.items()},
+        }
+        files = (
+            _write_evaluation(Path(out), facts, result, selected_metrics, cache, domain, source, listener)
+            if out
+            else []
+        )
     return DataEvaluation(result, facts, files, [*([dropped] if dropped else []), *notes])
+
+
+def _models_beside(student: LoadedStudent, teacher: LoadedTeacher | None, notes: list[str]) -> dict[str, LoadedModel]:
+    """The models to be measured, the teacher first; a teacher that cannot be used is told in ``notes``."""
+    from kdkit.evaluation.models import LoadedModel
+
+    fingerprint = student.student.fingerprint()
+    models = {"student": LoadedModel(str(student.card["component"]), student.network, fingerprint)}
+    if teacher is not None and teacher.network is None:
+        notes.append(f"the teacher of the run is left out: {teacher.reason}")
+    if teacher is not None and teacher.network is not None:
+        models = {"teacher": LoadedModel(teacher.name, teacher.network, teacher.fingerprint), **models}
+    return models
+
+
+@contextmanager
+def _prediction_cache(
+    data: Path, domain: Domain, models: Mapping[str, LoadedModel], precision: str
+) -> Iterator[PredictionCache]:
+    """In the shared store; where that would lie in the data, which is only read, for this once."""
+    from kdkit.contracts.component import fingerprint_of
+    from kdkit.evaluation.prediction_cache import PredictionCache
+    from kdkit.runs.folder import home
+
+    fingerprints = {
+        model: fingerprint_of(model=loaded.fingerprint, domain=domain.identity(), precision=precision)
+        for model, loaded in models.items()
+    }
+    with scratch_folder("evaluate") as scratch:
+        root = home() / "store" / "predictions"
+        inside = root.resolve().is_relative_to(data.resolve())
+        yield PredictionCache(Path(scratch) if inside else root, fingerprints, domain.activation)
 
 
 def stored_scores(path: Path | str) -> RunResult:
@@ -491,16 +531,19 @@ def _write_evaluation(
     facts: Mapping[str, Any],
     result: ScoringResult,
     metrics: Mapping[str, Metric],
-    networks: Mapping[str, torch.nn.Module],
+    cache: PredictionCache,
     domain: Domain,
     source: Any,
+    progress: Progress,
 ) -> list[Path]:
     from kdkit.evaluation.worst import draw_worst, worst_rows
     from kdkit.pages.data import write_outcome
 
     first = next(iter(metrics))
     rows = worst_rows(result, "student", first, metrics[first].higher_is_better)
-    return write_outcome(out, facts, result, metrics, list(draw_worst(networks, domain, source, rows, first)))
+    with progress.work("report", "worst cases", len(rows), "samples") as bar:
+        worst = list(draw_worst(cache, domain, source, rows, first, bar))
+    return write_outcome(out, facts, result, metrics, worst)
 
 
 def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:

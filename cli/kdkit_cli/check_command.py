@@ -103,11 +103,14 @@ def _check_teacher(
 
     experiment = load_experiment(discover(), domain, config, settings)
     recipe, examiner = experiment.recipe, experiment.domain
-    source = examiner.source(data, layout, None) if data else experiment.evaluation_source
-    samples = first_samples(source, CHECKED_SAMPLES, prefer_labelled=data is not None)
-    if not samples:
-        raise DataError(f"{data or source} holds no sample for the teacher to predict")
-    examination = check_teacher(experiment, freeze(experiment.teacher.build()), samples)
+    with console.RichProgress().work("check", recipe.teacher.name, 2, "steps") as bar:
+        source = examiner.source(data, layout, None).unchecked() if data else experiment.evaluation_source
+        samples = first_samples(source, CHECKED_SAMPLES, prefer_labelled=data is not None)
+        if not samples:
+            raise DataError(f"{data or source} holds no sample for the teacher to predict")
+        bar.advance()
+        examination = check_teacher(experiment, freeze(experiment.teacher.build()), samples)
+        bar.advance()
     predictions = zip(samples, examination.predictions, strict=True)
     cases = [Case("median", 0.0, sample, {"teacher": prediction}) for sample, prediction in predictions]
     sheet = contact_sheet(figure for case in cases for figure in examiner.figures([case]))

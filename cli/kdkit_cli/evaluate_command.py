@@ -32,6 +32,12 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option("--split", help="Only this part of the data (test, ...).", show_default=False)
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Option of the data's source (tracings=exact, ...); may be repeated."
+        ),
+    ] = None,
     metrics: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,7 +63,8 @@ def evaluate(
     Without --data: the scores that the run itself has measured; nothing is made.
     """
     if data is None:
-        for option, value in {"--split": split, "--metric": metrics, "--teacher": teacher, "--out": out}.items():
+        given = {"--split": split, "--set": settings, "--metric": metrics, "--teacher": teacher, "--out": out}
+        for option, value in given.items():
             if value:
                 raise typer.BadParameter("has a meaning only with --data", param_hint=option)
         _show_scores(student, as_json)
@@ -73,6 +80,7 @@ def evaluate(
         data,
         layout=layout,
         split=split,
+        settings=settings or [],
         metrics=metrics or [],
         teacher=teacher,
         out=out,
@@ -89,6 +97,8 @@ def evaluate(
         current.write_json(evaluation.as_json())
         return
     console.out.print(_table(result))
+    if remark := evaluation.facts["remark"]:
+        console.out.print(f"  Read {console.escape(remark)}.")
     if result.unlabelled:
         console.out.print(f"  {result.unlabelled} samples have no label and were left out")
     for path in evaluation.files:

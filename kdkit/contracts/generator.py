@@ -12,6 +12,7 @@ import numpy as np
 
 from kdkit.contracts.component import Component, ComponentOptions, fingerprint_of
 from kdkit.contracts.vocabulary import Defect
+from kdkit.progress import Progress
 from kdkit.sample import Sample
 
 if TYPE_CHECKING:
@@ -92,6 +93,20 @@ class Generator(Component, ABC):
     def exclusions(self) -> Sequence[Defect]:
         """What keeps items of a source out of the samples, or is doubtful about them; runs report how many."""
         return []
+
+    def prepare(self, progress: Progress) -> None:
+        """Do what takes long before :meth:`count` and :meth:`exclusions` can answer, with a bar.
+
+        Looking at every file of a folder, say; by default nothing.
+        """
+        return
+
+    def unchecked(self) -> Generator:
+        """The same source for whoever reads all of it anyway: nothing is looked at before its turn comes.
+
+        :meth:`generate` then raises :class:`kdkit.DataError` for what would else be left out. By default itself.
+        """
+        return self
 
     def remark(self) -> str:
         """What a report should say of the samples beside the generator's name, as a clause; by default nothing."""

@@ -46,6 +46,8 @@ class Metric(Component, ABC):
     as ``sample.truth["teacher"]``, and measures every model but the teacher.
     ``additive``: True where :meth:`summarize` depends on nothing but the sum of each column of the cases (a ratio of
     sums): the bootstrap of thousands of samples then takes no time.
+    ``parallel``: False for one that holds something large, a network say: samples are then measured in one process,
+    where many that take long are else shared among the recipe's ``trainer.workers``.
 
     Example::
 
@@ -67,6 +69,7 @@ class Metric(Component, ABC):
     needs_truth: bool = True
     reads_teacher: ClassVar[bool] = False
     additive: ClassVar[bool] = False
+    parallel: bool = True
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         super().__init__(options)
@@ -112,20 +115,20 @@ class Metric(Component, ABC):
 
     def update(self, prediction: np.ndarray, sample: Sample) -> np.ndarray | None:
         """Take one sample into account; returns its cases, float64 (cases, tuple length), or None without any."""
-        return self._take(self.measure(prediction, sample), sample)
-
-    def update_humans(self, sample: Sample) -> np.ndarray | None:
-        """As :meth:`update`, of what people give in a model's place."""
-        return self._take(self.humans(sample), sample)
-
-    def _take(self, sample_cases: list[tuple[float, ...]], sample: Sample) -> np.ndarray | None:
-        if not sample_cases:
-            return None
-        cases = np.asarray(sample_cases, np.float64)
-        if sample.unit is not None:
-            self._units[len(self._samples)] = sample.unit
-        self._samples.append(cases)
+        cases = as_cases(self.measure(prediction, sample))
+        self.add_cases(cases, sample.unit)
         return cases
+
+    def add_cases(self, cases: np.ndarray | None, unit: str | None) -> None:
+        """Take the cases of one sample into account, measured here or in another process; None changes nothing.
+
+        ``cases``: float64 (cases, tuple length). ``unit``: the sample's, None where it names none.
+        """
+        if cases is None:
+            return
+        if unit is not None:
+            self._units[len(self._samples)] = unit
+        self._samples.append(cases)
 
     def merge(self, other: Metric) -> None:
         """Take into account what another instance (of another process, say) has gathered."""
@@ -158,6 +161,11 @@ class Metric(Component, ABC):
         """Everything gathered, at least one sample, with the unit that each case belongs to."""
         labels = [self._units.get(number, number) for number in range(len(self._samples))]
         return join_cases(self._samples, labels)
+
+
+def as_cases(sample_cases: list[tuple[float, ...]]) -> np.ndarray | None:
+    """The cases of one sample as float64 (cases, tuple length); None without any."""
+    return np.asarray(sample_cases, np.float64) if sample_cases else None
 
 
 def _number(value: float) -> float | None:

@@ -12,7 +12,7 @@ from kdkit.errors import DataError, UsageError
 from kdkit.evaluation.estimate import ALPHA
 from kdkit.evaluation.holm import Candidate, judge_family
 from kdkit.evaluation.judgement import JudgedDifference
-from kdkit.evaluation.metric_update import empty_metric, update_metric
+from kdkit.evaluation.measurement import StoredPredictions, measure_each, worker_count
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import predictions_by_seed
 from kdkit.progress import Progress
@@ -84,17 +84,19 @@ def compare(runs: Sequence[Run], progress: Progress) -> Comparison:
     record, scores = _score_students(names, runs, shared_metrics, progress)
     first, *others = names
     experiment = runs[0].experiment
-    judged = judge_family(
-        {
-            (name, other): Candidate(
-                record.pair(name, other, first, experiment.recipe.seed),
-                metric.higher_is_better,
-                experiment.margin(name),
-            )
-            for name, metric in shared_metrics.items()
-            for other in others
-        }
-    )
+    with progress.work("compare", "intervals", 1, "family") as bar:
+        judged = judge_family(
+            {
+                (name, other): Candidate(
+                    record.pair(name, other, first, experiment.recipe.seed),
+                    metric.higher_is_better,
+                    experiment.margin(name),
+                )
+                for name, metric in shared_metrics.items()
+                for other in others
+            }
+        )
+        bar.advance()
     all_metrics = dict.fromkeys(name for run in runs for name in run.experiment.metrics)
     return Comparison(
         names=names,
@@ -113,22 +115,19 @@ def _score_students(
     names: Sequence[str], runs: Sequence[Run], shared_metrics: Mapping[str, Metric], progress: Progress
 ) -> tuple[CaseRecord, dict[str, dict[str, Score]]]:
     """The cases of every run's student, and metric to run to its score."""
-    split = runs[0].evaluation.split
-    predictions = {name: predictions_by_seed(run) for name, run in zip(names, runs, strict=True)}
-    metrics = {name: empty_metric(metric) for name, metric in shared_metrics.items()}
+    split, seed = runs[0].evaluation.split, runs[0].experiment.recipe.seed
+    by_run = {name: predictions_by_seed(run) for name, run in zip(names, runs, strict=True)}
+    students = {name: by_model[STUDENT] for name, by_model in by_run.items()}
+    teachers = {name: by_model[TEACHER][0] for name, by_model in by_run.items()}
     record = CaseRecord(shared_metrics)
+    measure = StoredPredictions(split.samples.store, students, teachers, shared_metrics)
+    workers = worker_count(shared_metrics, runs[0].experiment.recipe.trainer.workers)
     with progress.work("compare", f"{len(names)} runs", len(split), "samples") as bar:
-        for index in split.indices:
-            sample = split.samples.sample(index)
-            for name, by_model in predictions.items():
-                teacher = by_model[TEACHER][0](index)
-                for number, read in enumerate(by_model[STUDENT]):
-                    prediction = read(index)
-                    for metric_name, metric in metrics.items():
-                        cases = update_metric(metric, STUDENT, prediction, sample, teacher)
-                        record.add(name, metric_name, index, cases, sample.info, number)
+        for measured in measure_each(measure, split.indices, workers):
+            for (name, number), by_metric in measured.cases.items():
+                for metric, cases in by_metric.items():
+                    record.add(name, metric, measured.index, cases, measured.info, number)
             bar.advance()
-    seed = runs[0].experiment.recipe.seed
     return record, {metric: {name: record.score(metric, name, seed) for name in names} for metric in shared_metrics}
 
 

@@ -1,4 +1,4 @@
-"""Updating a metric with a model's prediction, and what else the metric reads beside it."""
+"""What a metric measures of a model's prediction, and what else it reads beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kdkit.contracts.metric import Metric
+from kdkit.contracts.metric import Metric, as_cases
 from kdkit.plugins.guard import name_component
 from kdkit.runs.folder import TEACHER
 from kdkit.sample import Sample
@@ -19,6 +19,15 @@ def empty_metric(metric: Metric) -> Metric:
 
 
 def update_metric(
+    metric: Metric, model: str, prediction: np.ndarray | None, sample: Sample, teacher: np.ndarray | None
+) -> np.ndarray | None:
+    """Have the metric take a model's prediction into account; see :func:`measure_cases`."""
+    cases = measure_cases(metric, model, prediction, sample, teacher)
+    metric.add_cases(cases, sample.unit)
+    return cases
+
+
+def measure_cases(
     metric: Metric,
     model: str,
     prediction: np.ndarray | None,
@@ -26,16 +35,16 @@ def update_metric(
     teacher: np.ndarray | None,
     probes: Sequence[np.ndarray] = (),
 ) -> np.ndarray | None:
-    """Have the metric take a model's prediction into account.
+    """The cases that the metric finds in a model's prediction, float64 (cases, tuple length); None without any.
 
-    Of people, who are no model, there is no prediction: the metric takes what the sample itself holds of them.
+    Of people, who are no model, there is no prediction: the metric finds what the sample itself holds of them.
     ``teacher``, ``probes``: the teacher's prediction and those for the metric's probes, which it finds as truth.
-    Returns what :meth:`Metric.update` does; None for the teacher by a metric that compares with the teacher.
+    None for the teacher by a metric that compares with the teacher.
     """
     name = sample.info.get("name", "a sample")
     if prediction is None:
         with name_component(metric, f"failed on people's answers for {name}"):
-            return metric.update_humans(sample)
+            return as_cases(metric.humans(sample))
     if metric.reads_teacher and model == TEACHER:
         return None
     truth = dict(sample.truth)
@@ -44,7 +53,7 @@ def update_metric(
     if probes:
         truth["probes"] = np.stack(probes)
     with name_component(metric, f"failed on the {model}'s prediction for {name}"):
-        return metric.update(prediction, replace(sample, truth=truth))
+        return as_cases(metric.measure(prediction, replace(sample, truth=truth)))
 
 
 def sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
@@ -53,4 +62,4 @@ def sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
         return None
     with name_component(metric, "failed on the values of one sample"):
         value = metric.summarize(cases)
-    return round(value, 6) if np.isfinite(value) else None
+    return float(value) if np.isfinite(value) else None

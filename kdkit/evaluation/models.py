@@ -24,11 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedTeacher:
-    """A teacher's network and what it is called; without a network, ``reason`` says why."""
+    """A teacher's network, what it is called and its fingerprint; without a network, ``reason`` says why."""
 
     name: str
     network: torch.nn.Module | None
     reason: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network to be measured, what it is called, and what its predictions depend on."""
+
+    name: str
+    network: torch.nn.Module
+    fingerprint: str
 
 
 def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
@@ -73,7 +83,8 @@ def _build_teacher(registry: Registry, recipe: Any) -> LoadedTeacher:
         places = (".".join(map(str, ("teacher", *fault["loc"]))) for fault in error.errors())
         faults = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
         raise DataError(f"the teacher of the recipe cannot be used: {faults}") from error
-    return LoadedTeacher(choice.name, teacher_class(options).build())
+    teacher = teacher_class(options)
+    return LoadedTeacher(choice.name, teacher.build(), fingerprint=teacher.fingerprint())
 
 
 def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,25 +15,29 @@ from torch.utils.data import Dataset
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.metric import Metric, Score
-from kdkit.contracts.vocabulary import Case, Figure
+from kdkit.contracts.vocabulary import Figure
 from kdkit.engine.inference import freeze, infer_logits
 from kdkit.engine.sample_prediction import SampleOrReason, SamplePredictor, predict_samples
 from kdkit.errors import DataError, KdkitError
+from kdkit.evaluation.case_table import CaseTable
 from kdkit.evaluation.grouped_metrics import ALL, GroupedMetrics, Scores
 from kdkit.evaluation.judgement import JudgedDifference, judge_differences
-from kdkit.evaluation.metric_update import sample_value, update_metric
+from kdkit.evaluation.measurement import measure_each, worker_count
 from kdkit.evaluation.overview import Overview
 from kdkit.evaluation.paired import CaseRecord
-from kdkit.plugins.guard import describe_error, place_of, title_of
-from kdkit.progress import Bar
+from kdkit.evaluation.prediction_cache import PredictionCache
+from kdkit.evaluation.source_measurement import MeasuredSource, SourceMeasurement, is_measurable, read_sample
+from kdkit.progress import Bar, Progress
 from kdkit.recipe.schema import Hardware
-from kdkit.runs.folder import HUMANS, TEACHER
+from kdkit.runs.folder import HUMANS
 from kdkit.sample import Sample
+from kdkit.scratch import scratch_folder
 from kdkit.store.targets import activate
 
 Networks = Mapping[str, torch.nn.Module]
-# Each model's prediction for a sample, and those for each metric's probes.
-_Predictions = dict[str, tuple[np.ndarray, dict[str, list[np.ndarray]]]]
+
+# Samples that wait in memory for their turn.
+_READ_AHEAD = 3
 
 
 @dataclass
@@ -41,10 +45,10 @@ class ScoringResult:
     """What came of the data.
 
     ``scores``: model, group, metric to score; the group "all" comes first. Where people can be measured in a model's
-    place, "humans" is the last model. ``rows``: one for each sample and model, with each metric on that sample alone.
-    ``unlabelled``: samples without any truth, which no model predicted because every metric needs one.
-    ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all samples
-    together. ``differences``: of all samples, see :func:`judge_differences`, with the domain's margins.
+    place, "humans" is the last model. ``rows``: one for each sample, model and group, with each metric's value and
+    cases: :class:`CaseTable`. ``unlabelled``: samples without any truth, where every metric needs one.
+    ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all
+    samples together. ``differences``: of all samples, see :func:`judge_differences`, with the domain's margins.
     """
 
     scores: Scores = field(default_factory=dict)
@@ -80,27 +84,32 @@ def score_models(
     metrics: Mapping[str, Metric],
     hardware: Hardware,
     seed: int,
-    folder: Path,
-    bar: Bar,
+    cache: PredictionCache,
+    progress: Progress,
     pictures: bool = False,
 ) -> ScoringResult:
     """Have every network predict every sample of the source that has what a metric needs, and score the predictions.
 
-    With ``pictures`` the domain also draws all of them together.
+    What ``cache`` holds already is not predicted again. With ``pictures`` the domain also draws all samples together.
     Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when a
     prediction is not finite.
     """
     people = [] if source.synthetic else [HUMANS]
-    result, grouped_metrics = ScoringResult(), GroupedMetrics([*networks, *people], metrics)
-    overview = Overview(domain) if pictures else None
-    record = CaseRecord(metrics)
-    scorer = _Scorer(domain, grouped_metrics, result, bar, overview, record)
-    predict_samples(_ModelPredictor(networks, domain, metrics), _SourceSamples(source), scorer, hardware, folder)
-    result.overview = overview.figures() if overview else []
-    result.scores = grouped_metrics.scores(seed)
-    margins = {title: domain.margins.get(metric.origin.name, 0.0) for title, metric in metrics.items()}
-    result.differences = judge_differences(record, networks, margins.__getitem__, seed)
-    result.rows = [row for row in result.rows if row["model"] in result.scores]
+    measure = SourceMeasurement(source, domain, metrics, cache, people, pictures)
+    workers = worker_count(metrics, hardware.workers)
+    everything = range(source.count() or 0)
+    with progress.work("evaluate", f"{len(metrics)} metrics", len(everything), "samples") as bar:
+        gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
+        missing = everything if cache.is_empty() else gathering.take(measure, everything, workers, bar)
+    if missing:
+        with progress.work("predict", ", ".join(networks), len(missing), "samples") as bar:
+            _predict(networks, domain, source, metrics, missing, cache, hardware, bar)
+        with progress.work("evaluate", f"{len(metrics)} metrics", len(missing), "samples") as bar:
+            gathering.take(measure, missing, workers, bar)
+    with progress.work("evaluate", "intervals", 1, "step") as bar:
+        margins = {title: domain.margins.get(metric.origin.name, 0.0) for title, metric in metrics.items()}
+        result = gathering.result(list(networks), margins, seed)
+        bar.advance()
     if not result.rows:
         raise DataError(
             f"nothing could be measured: {result.unlabelled} samples have no label, "
@@ -112,6 +121,52 @@ def score_models(
             "Choose other metrics with --metric.",
         )
     return result
+
+
+class _Gathering:
+    """What was measured, sample by sample."""
+
+    def __init__(self, models: Sequence[str], metrics: Mapping[str, Metric], overview: Overview | None) -> None:
+        self.models = models
+        self.metrics = metrics
+        self.overview = overview
+        self.measured: list[MeasuredSource] = []
+
+    def take(self, measure: SourceMeasurement, indices: Sequence[int], workers: int, bar: Bar) -> list[int]:
+        """Measure these samples; returns those that a model has not predicted yet."""
+        missing = []
+        for measured in measure_each(measure, indices, workers):
+            if measured.is_unpredicted:
+                missing.append(measured.index)
+            else:
+                if self.overview and measured.case:
+                    self.overview.add(measured.case)
+                self.measured.append(replace(measured, case=None))
+            bar.advance()
+        return missing
+
+    def result(self, networks: Sequence[str], margins: Mapping[str, float], seed: int) -> ScoringResult:
+        """Scores, differences, rows and pictures of everything that was taken."""
+        grouped, record = GroupedMetrics(self.models, self.metrics), CaseRecord(self.metrics)
+        table, result = CaseTable(self.metrics), ScoringResult()
+        self.measured.sort(key=lambda one: one.index)
+        several = any(len(one.groups) > 1 for one in self.measured)
+        for one in self.measured:
+            if one.reason:
+                result.skipped.append((str(one.index), one.reason))
+            result.unlabelled += one.is_unlabelled
+            for group, by_model in one.groups.items():
+                for model, by_name in by_model.items():
+                    table.add(one.index, one.info, model, by_name, **({"group": group} if several else {}))
+                    for name, cases in by_name.items():
+                        grouped.of_group(group)[model][name].add_cases(cases, one.unit)
+                        if group == ALL:
+                            record.add(model, name, one.index, cases, one.info)
+        result.scores = grouped.scores(seed)
+        result.differences = judge_differences(record, networks, margins.__getitem__, seed)
+        result.rows = [row for row in table.rows() if row["model"] in result.scores]
+        result.overview = self.overview.figures() if self.overview else []
+        return result
 
 
 def predict_sample(networks: Networks, domain: Domain, sample: Sample, device: torch.device) -> dict[str, np.ndarray]:
@@ -133,27 +188,45 @@ def predict_sample(networks: Networks, domain: Domain, sample: Sample, device: t
     return predictions
 
 
-class _SourceSamples(Dataset[tuple[int, SampleOrReason]]):
-    """Each sample of the source, or the reason why it cannot be read."""
+def _predict(
+    networks: Networks,
+    domain: Domain,
+    source: Generator,
+    metrics: Mapping[str, Metric],
+    indices: Sequence[int],
+    cache: PredictionCache,
+    hardware: Hardware,
+    bar: Bar,
+) -> None:
+    """Have every network predict these samples and what metrics ask beside them, and keep the predictions."""
+    with scratch_folder("evaluate") as scratch:
+        predictor = _ModelPredictor(networks, domain, metrics)
+        samples = _SourceSamples(source, indices)
+        predict_samples(predictor, samples, _Keeper(cache, bar), hardware, scratch)
 
-    def __init__(self, source: Generator) -> None:
+
+class _SourceSamples(Dataset[SampleOrReason]):
+    """Each sample of the source, or the reason why it cannot be read; the next one is read while one is predicted."""
+
+    def __init__(self, source: Generator, indices: Sequence[int]) -> None:
         self.source = source
-        self.count = source.count() or 0
+        self.indices = indices
+        # One thread: a source need not bear several.
+        self.reader = ThreadPoolExecutor(1)
+        self.ahead: dict[int, Future[SampleOrReason]] = {}
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.indices)
 
-    def __getitem__(self, item: int) -> tuple[int, SampleOrReason]:
-        try:
-            return item, next(iter(self.source.generate([item])))
-        except DataError as error:
-            return item, error.line
-        except Exception as error:  # a source may fail in any way on one recording
-            return item, f"{title_of(self.source)} failed on it: {describe_error(error)}. {place_of(error)}"
+    def __getitem__(self, item: int) -> SampleOrReason:
+        for number in range(item, min(item + _READ_AHEAD, len(self.indices))):
+            if number not in self.ahead:
+                self.ahead[number] = self.reader.submit(read_sample, self.source, self.indices[number])
+        return self.ahead.pop(item).result()
 
 
 class _ModelPredictor(SamplePredictor):
-    """Every network at once: its predictions for a sample; none where no metric can use them."""
+    """Every network at once: its predictions for a sample, and for each metric's probes of it."""
 
     def __init__(self, networks: Networks, domain: Domain, metrics: Mapping[str, Metric]) -> None:
         super().__init__()
@@ -161,74 +234,27 @@ class _ModelPredictor(SamplePredictor):
         self.domain = domain
         self.metrics = metrics
 
-    def predict_step(self, batch: tuple[int, SampleOrReason], batch_idx: int) -> _Predictions:
-        _, sample = batch
-        if isinstance(sample, str) or not (sample.truth or self._any_metric_needs_no_truth()):
-            return {}
+    def predict_step(self, batch: SampleOrReason, batch_idx: int) -> list[tuple[Sample, dict[str, np.ndarray]]]:
+        if isinstance(batch, str) or not is_measurable(batch, self.metrics):
+            return []
         networks = dict(self.networks.items())
-        predictions = predict_sample(networks, self.domain, sample, self.device)
-        probe_predictions = {
-            name: [predict_sample(networks, self.domain, replace(sample, inputs=p), self.device) for p in probes]
-            for name, metric in self.metrics.items()
-            if (probes := metric.probes(sample))
-        }
-        return {
-            model: (prediction, {name: [by[model] for by in probes] for name, probes in probe_predictions.items()})
-            for model, prediction in predictions.items()
-        }
-
-    def _any_metric_needs_no_truth(self) -> bool:
-        return any(not metric.needs_truth for metric in self.metrics.values())
+        probes = [replace(batch, inputs=p) for metric in self.metrics.values() for p in metric.probes(batch)]
+        return [(one, predict_sample(networks, self.domain, one, self.device)) for one in (batch, *probes)]
 
 
-class _Scorer(Callback):
-    """Scores each prediction as soon as it is made: predictions are too large to be kept."""
+class _Keeper(Callback):
+    """Keeps each prediction on the disk as soon as it is made: predictions are too large for the memory."""
 
-    def __init__(
-        self,
-        domain: Domain,
-        grouped_metrics: GroupedMetrics,
-        result: ScoringResult,
-        bar: Bar,
-        overview: Overview | None,
-        record: CaseRecord,
-    ) -> None:
-        self.record = record
-        self.overview = overview
-        self.domain = domain
-        self.grouped_metrics = grouped_metrics
-        self.result = result
+    def __init__(self, cache: PredictionCache, bar: Bar) -> None:
+        self.cache = cache
         self.bar = bar
 
     def on_predict_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        index, sample = batch
+        for sample, predictions in outputs:
+            self.cache.write(sample, predictions)
         self.bar.advance()
-        if isinstance(sample, str):
-            self.result.skipped.append((str(index), sample))
-        elif not outputs:
-            self.result.unlabelled += 1
-        else:
-            self._score(index, sample, outputs)
-            if self.overview:
-                predictions = {model: prediction for model, (prediction, _) in outputs.items()}
-                self.overview.add(Case("", float("nan"), sample, predictions))
-
-    def _score(self, index: int, sample: Sample, predictions: _Predictions) -> None:
-        strata = self.domain.strata(sample)
-        teacher = predictions[TEACHER][0] if TEACHER in predictions else None
-        for model, metrics in self.grouped_metrics.of_group(ALL).items():
-            prediction, probes = predictions.get(model, (None, {}))
-            row: dict[str, Any] = {"sample": sample.info.get("name", index), "index": index, "model": model}
-            for name, metric in metrics.items():
-                cases = update_metric(metric, model, prediction, sample, teacher, probes.get(name, ()))
-                row[name] = sample_value(metric, cases)
-                self.record.add(model, name, index, cases, sample.info)
-            self.result.rows.append(row)
-            for group, stratum in strata.items():
-                for name, metric in self.grouped_metrics.of_group(group)[model].items():
-                    update_metric(metric, model, prediction, stratum, teacher, probes.get(name, ()))
 
 
 def _plain(values: Mapping[str, Score | JudgedDifference]) -> dict[str, dict[str, Any]]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import Case, Figure
-from kdkit.evaluation.scoring import Networks, ScoringResult, predict_sample
+from kdkit.evaluation.grouped_metrics import ALL
+from kdkit.evaluation.prediction_cache import PredictionCache
+from kdkit.evaluation.scoring import ScoringResult
+from kdkit.progress import Bar
 
 WORST = 8
 
@@ -26,20 +27,26 @@ class WorstCase:
 
 def worst_rows(result: ScoringResult, model: str, metric: str, higher_is_better: bool | None) -> list[dict[str, Any]]:
     """The rows of this model's worst samples by this metric, the worst first."""
-    rows = [row for row in result.rows if row["model"] == model and row[metric] is not None]
+    rows = [
+        row
+        for row in result.rows
+        if row["model"] == model and row.get("group", ALL) == ALL and row[metric] is not None
+    ]
     badness = {True: lambda value: -value, False: lambda value: value, None: abs}[higher_is_better]
     return sorted(rows, key=lambda row: badness(row[metric]), reverse=True)[:WORST]
 
 
 def draw_worst(
-    networks: Networks, domain: Domain, source: Generator, rows: Sequence[Mapping[str, Any]], metric: str
+    cache: PredictionCache,
+    domain: Domain,
+    source: Generator,
+    rows: Sequence[Mapping[str, Any]],
+    metric: str,
+    bar: Bar,
 ) -> Iterator[WorstCase]:
-    """The domain's pictures of these samples, which are read and predicted anew on the processor.
-
-    The predictions of all samples are too large to be kept for these few.
-    """
-    on_cpu = {model: network.cpu() for model, network in networks.items()}
+    """The domain's pictures of these samples, which are read anew: those of all are too large to be kept."""
     for row in rows:
         (sample,) = source.generate([row["index"]])
-        case = Case("worst", row[metric], sample, predict_sample(on_cpu, domain, sample, torch.device("cpu")))
+        case = Case("worst", row[metric], sample, cache.read(sample) or {})
         yield WorstCase(f"{row['sample']}: {metric} {row[metric]:.3f}", list(domain.figures([case])))
+        bar.advance()

@@ -27,6 +27,7 @@ class VisionLanguageMetric(Metric):
     unit = ""
     higher_is_better = True
     needs_truth = False
+    parallel = False
 
     def model(self) -> VisionLanguage:
         """The model that the option names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kdkit.contracts.adversary import Adversary
@@ -13,6 +14,7 @@ from kdkit.recipe.schema import Control
 
 # What scores and folders of a run are called beside its controls.
 _RESERVED = ("teacher", "student", "humans", "differences")
+_SEED = re.compile(r"-seed\d+$")
 
 
 def control_misfits(experiment: Experiment) -> Iterator[Problem]:
@@ -20,7 +22,7 @@ def control_misfits(experiment: Experiment) -> Iterator[Problem]:
     names: list[str] = []
     for i, control in enumerate(experiment.recipe.controls):
         path = f"controls.{i}"
-        if control.name in _RESERVED or control.name.startswith("student-"):
+        if control.name in _RESERVED or _SEED.search(control.name) or control.name.startswith("student-"):
             yield Problem(f"{path}.name", f"{control.name} is a name of the run's own; choose another")
         if control.name in names:
             yield Problem(f"{path}.name", f"there are two controls {control.name}; give one of them another name")

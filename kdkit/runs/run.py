@@ -76,10 +76,13 @@ class Run:
 
     @cached_property
     def arms(self) -> list[Arm]:
-        """The students, one for each seed, then the controls."""
+        """The students, one for each seed, then each control, as often."""
         seeds = range(self.experiment.recipe.training.seeds)
         controls = zip(self.experiment.recipe.controls, self.experiment.control_generators, strict=True)
-        return [*(self._student(number) for number in seeds), *(self._control(*control) for control in controls)]
+        return [
+            *(self._student(number) for number in seeds),
+            *(self._control(number, *control) for control in controls for number in seeds),
+        ]
 
     def sample_sets(self) -> Iterator[SampleSet]:
         """Every set that has to be generated, once."""
@@ -90,7 +93,7 @@ class Run:
         yield self.evaluation
         for arm in self.arms:
             if arm.number:
-                continue  # students of other seeds learn from the same targets
+                continue  # networks of other seeds learn from the same targets
             yield from (part for part in (arm.validation, arm.training) if part)
 
     @cached_property
@@ -153,13 +156,13 @@ class Run:
         )
         return Arm(STUDENT, source, number, None, None, options, seed, fingerprint)
 
-    def _control(self, control: Control, own: Generator | None) -> Arm:
-        """Its epochs may be fewer than the student's; it has the first training seed alone."""
+    def _control(self, number: int, control: Control, own: Generator | None) -> Arm:
+        """Its epochs may be fewer than the student's."""
         recipe, generator = self.experiment.recipe, own or self.experiment.generator
         assert isinstance(generator, Generator)
         source = (control.generator or recipe.generator).name
         options = recipe.training.model_copy(update={"epochs": control.epochs or recipe.training.epochs})
-        return self._arm(control.name, source, 0, generator, control.targets, options)
+        return self._arm(control.name, source, number, generator, control.targets, options)
 
     def _arm(
         self, model: str, source: str, number: int, generator: Generator, targets: Targets, options: Training

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from kdkit.atomic import SEAL, digest_of, seal_of, write_bytes, write_sealed
-from kdkit.contracts.component import is_path_field
+from kdkit.contracts.component import file_digest, fingerprint_of, is_path_field
 from kdkit.errors import UsageError, WeightsError
 from kdkit.runs import environment
 from kdkit.runs.card import FORMAT, Card
@@ -49,6 +49,10 @@ class TrainedStudent:
     folder: Path
     notes: list[str]
     domain_file: Path | None = None
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of what its predictions depend on: network, options and weights."""
+        return fingerprint_of(student=self.component.fingerprint(), weights=file_digest(self.folder / WEIGHTS))
 
     def with_outputs(self, options: Mapping[str, Any]) -> TrainedStudent:
         """The same student, whose domain has these options: they say what is written for a predicted file.

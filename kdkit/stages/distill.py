@@ -121,7 +121,7 @@ def _distill(run: Run, arm: Arm) -> None:
     recipe = run.experiment.recipe
     checkpoints = run.folder.checkpoints(arm.name)
     what = recipe.student.name if arm.model == STUDENT else f"{recipe.student.name} as {arm.model}"
-    what += f", seed {arm.number}" if recipe.training.seeds > 1 and arm.model == STUDENT else ""
+    what += f", seed {arm.number}" if recipe.training.seeds > 1 else ""
     start = time.monotonic()
     with run.progress.work(NAME, what, arm.options.epochs, "epochs") as bar:
         say = partial(run.progress.say, NAME, what)

@@ -18,7 +18,7 @@ from kdkit.launch import Place
 from kdkit.plugins.guard import name_component, title_of
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.run import Run
-from kdkit.stages import disjoint, ranks
+from kdkit.stages import control_samples, disjoint, ranks
 from kdkit.stages.sample_check import check_sample
 from kdkit.store.samples import SampleSet, to_record
 from kdkit.store.shards import Range, Record, ShardStore, shard_length, split
@@ -55,9 +55,13 @@ def first_inputs(run: Run, samples: SampleSet) -> np.ndarray:
     """The inputs of one sample of a set: a stored one's where there is any, else the first, which is drawn."""
     if ranges := samples.store.ranges():
         return samples.store.read(ranges[0][0], "inputs")
-    _check_count(samples, _name(run, samples))
-    with _name_generator_in_errors(samples.generator, (0, 1)):
+    _check_count(run, samples, _name(run, samples))
+    with (
+        run.progress.work(NAME, "first sample", 1, "sample") as bar,
+        _name_generator_in_errors(samples.generator, (0, 1)),
+    ):
         (record,) = _records(samples.generator, samples.source_indices((0, 1)))
+        bar.advance()
     return record.arrays["inputs"]
 
 
@@ -73,6 +77,7 @@ def execute(run: Run) -> None:
         _make_samples(run, samples, _name(run, samples))
     if ranks.rank() == 0:
         disjoint.check(run)
+        control_samples.remark_differences(run)
 
 
 def _take_device(hardware: Hardware, place: Place) -> None:
@@ -107,7 +112,7 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
     missing = samples.store.missing_ranges(0, samples.count)
     if not missing:
         return
-    _check_count(samples, what)
+    _check_count(run, samples, what)
     if summary := summarize_defects(samples.generator.exclusions()):
         run.progress.say(NAME, what, summary)
     place = ranks.place()
@@ -146,7 +151,8 @@ def _check_window(run: Run, cut: WindowCut, shape: tuple[int, ...], name: str) -
             )
 
 
-def _check_count(samples: SampleSet, what: str) -> None:
+def _check_count(run: Run, samples: SampleSet, what: str) -> None:
+    samples.generator.prepare(run.progress)
     available = samples.available()
     if available is None or available >= samples.count:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdkit.errors import DataError, UsageError
-from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher
+from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, Examination, check_teacher
 from kdkit.plugins.guard import name_component
 from kdkit.progress import Bar
 from kdkit.runs.run import Run
@@ -61,10 +61,15 @@ def execute(run: Run) -> None:
     experiment = run.experiment
     name = experiment.recipe.teacher.name
     unlabelled = [(part, _missing_ranges(part)) for part in run.labelled_splits() if not part.is_whole()]
-    with name_component(experiment.teacher, "cannot be built"):
-        network = freeze(experiment.teacher.build())
-    if ranks.rank() == 0:
-        _check_teacher(run, network)
+    with run.progress.work("check", name, 1, "step") as bar:
+        with name_component(experiment.teacher, "cannot be built"):
+            network = freeze(experiment.teacher.build())
+        examination = _examine_teacher(run, network) if ranks.rank() == 0 else None
+        bar.advance()
+    if examination is not None:
+        run.progress.say("check", name, examination.verdict)
+        for doubt in examination.doubts:
+            run.progress.say("check", name, f"doubtful: {doubt}")
     total = sum(len(part.split) for part in run.labelled_splits())
     missing_count = sum(stop - start for _, ranges in unlabelled for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - missing_count) as bar:
@@ -75,13 +80,10 @@ def execute(run: Run) -> None:
                 _label_with_network(run, part, ranges, network, bar)
 
 
-def _check_teacher(run: Run, network: torch.nn.Module) -> None:
-    name, split = run.experiment.recipe.teacher.name, run.evaluation.split
+def _examine_teacher(run: Run, network: torch.nn.Module) -> Examination:
+    split = run.evaluation.split
     samples = [split.samples.sample(i) for i in split.indices[:CHECKED_SAMPLES]]
-    examination = check_teacher(run.experiment, network, samples)
-    run.progress.say("check", name, examination.verdict)
-    for doubt in examination.doubts:
-        run.progress.say("check", name, f"doubtful: {doubt}")
+    return check_teacher(run.experiment, network, samples)
 
 
 def _label_with_network(

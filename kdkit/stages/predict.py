@@ -35,8 +35,8 @@ def execute(run: Run) -> None:
 
     experiment, split = run.experiment, run.evaluation.split
     leads = ranks.rank() == 0
-    models = {TEACHER: _teacher_facts(run)} if leads else {}
     with run.progress.work(NAME, experiment.recipe.student.name, len(split) * len(run.arms), "samples") as bar:
+        models = {TEACHER: _teacher_facts(run)} if leads else {}
         for arm in run.arms:
             store = run.predictions(arm)
             if leads:

@@ -14,6 +14,7 @@ from kdkit.evaluation.ranking import best_first, pick_examples
 from kdkit.export.model_card import model_card
 from kdkit.pages.run import RankedCase, page
 from kdkit.plugins.guard import name_component
+from kdkit.progress import Bar
 from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
 from kdkit.runs.student import read_card
@@ -39,8 +40,10 @@ def execute(run: Run) -> None:
     start = time.monotonic()
     run.folder.update_manifest(rejected=generate.count_rejected(run))
     outcome = read_outcome(run)
-    overview = list(run.experiment.domain.overview(_cases(run, outcome)))
-    folder, cases = run.folder, _ranked_cases(run, outcome)
+    with run.progress.work(NAME, "pictures", len(outcome.samples) + 1, "samples") as bar:
+        overview = list(run.experiment.domain.overview(_cases(run, outcome, bar)))
+        folder, cases = run.folder, _ranked_cases(run, outcome)
+        bar.advance()
     name = folder.path.resolve().name
     write_text(folder.report_file, page(run.experiment, name, folder.manifest(), outcome, cases, overview))
     student = folder.model(STUDENT)
@@ -62,11 +65,12 @@ def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
     return cases
 
 
-def _cases(run: Run, outcome: Outcome) -> Iterator[Case]:
+def _cases(run: Run, outcome: Outcome, bar: Bar) -> Iterator[Case]:
     """Every evaluation sample with all predictions, read when its turn comes."""
     readers = _pictured_predictions(run)
     for row in outcome.samples:
         yield _case(run, readers, row, "")
+        bar.advance()
 
 
 def _pictured_predictions(run: Run) -> dict[str, Predictions]:

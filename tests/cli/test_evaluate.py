@@ -163,7 +163,7 @@ def test_the_folder_shows_the_worst_cases_first(trained, data, cli, tmp_path):
     assert sorted(p.name for p in out.iterdir()) == ["cases.csv", "report.html", "scores.json", "worst.png"]
     page = (out / "report.html").read_text()
     with (out / "cases.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["model"] == "student"]
+        rows = [row for row in csv.DictReader(file) if (row["model"], row["group"]) == ("student", "all")]
     worst = [row["sample"] for row in sorted(rows, key=lambda row: float(row["overlap"]))]
     places = [page.index(f"<h3>{name}:") for name in worst]
     assert places == sorted(places)

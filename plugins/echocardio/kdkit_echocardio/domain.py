@@ -209,9 +209,10 @@ class Echocardio(Domain):
     def source(self, path: Path, layout: str, split: str | None) -> Generator:
         """The apical four-chamber recordings in a folder as clips of 112 x 112, human labels as their truth."""
         from .recorded import Recordings
-        from .recordings import open_study
+        from .recordings.memory import remember
+        from .recordings.selection import state_of
 
-        open_study(path, layout)  # says what is wrong with the folder or the layout
+        remember(path, layout, state_of(path)).study()  # says what is wrong with the folder or the layout
         return Recordings(Recordings.Options.model_validate({"path": path, "layout": layout, "split": split}))
 
     def example_data(self, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -14,35 +14,28 @@ from PIL import Image
 
 from kdkit import Figure, Inspection, Progress, Table
 
-from .clips import Clip
 from .geometry import agreement, polygon_mask
 from .recorded import Recordings
-from .recordings import Contour, Recording, Study, inspect, open_study
+from .recordings import Contour, Recording, Study
+from .recordings.inspection import ClipFacts, apply_examinations
+from .recordings.memory import remember
 from .recordings.sample import sample_of
+from .recordings.selection import state_of
 from .sheet import contact_sheet
 
 SHEET_RECORDINGS = 9
 
 
-@dataclass(frozen=True)
-class ClipFacts:
-    """The facts of a decoded clip."""
-
-    frames: int
-    height: int
-    width: int
-    fps: float | None
-    spacing_mm: float | None
-
-
 def inspection(path: Path, layout: str, progress: Progress) -> Inspection:
     """Read every recording in ``path`` once and report on it; see :meth:`kdkit.Domain.check_data`."""
-    study, others = _of_the_view_in_use(open_study(path, layout))
-    facts: dict[str, ClipFacts] = {}
-    observed = replace(study, recordings=[_with_facts(recording, facts) for recording in study.recordings])
-    with progress.work("check", study.layout, len(study.recordings), "recordings") as bar:
-        inspected = inspect(observed, lambda done, total: bar.advance())
+    with progress.work("check", "index", 1, "folder") as bar:
+        memory = remember(path, layout, state_of(path))
+        study, others = _of_the_view_in_use(memory.study())
+        bar.advance()
+    examinations = memory.examine(study.recordings, progress)
+    inspected = apply_examinations(study, examinations)
     recordings = inspected.recordings
+    facts = {name: examination.facts for name, examination in examinations.items() if examination.facts}
     clips = [facts[recording.name] for recording in recordings if recording.name in facts]
     return Inspection(
         used=len(recordings),
@@ -58,18 +51,6 @@ def _of_the_view_in_use(study: Study) -> tuple[Study, int]:
     view = Recordings.Options.model_fields["view"].default
     recordings = [recording for recording in study.recordings if recording.view in (None, view)]
     return replace(study, recordings=recordings), len(study.recordings) - len(recordings)
-
-
-def _with_facts(recording: Recording, facts: dict[str, ClipFacts]) -> Recording:
-    """The recording, which notes its clip's facts when it is decoded, so that nothing is decoded twice."""
-
-    def load() -> Clip:
-        clip = recording.load()
-        frames, height, width = clip.frames.shape
-        facts[recording.name] = ClipFacts(frames, height, width, clip.fps, clip.spacing_mm)
-        return clip
-
-    return replace(recording, load=load)
 
 
 def _pictures(recordings: Sequence[Recording]) -> list[Figure]:

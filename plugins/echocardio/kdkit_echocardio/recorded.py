@@ -7,10 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from kdkit import ComponentOptions, DataError, Defect, Field, Generator, InputFolder, Sample, file_digest
+from kdkit import (
+    ComponentOptions,
+    DataError,
+    Defect,
+    Field,
+    Generator,
+    InputFolder,
+    Progress,
+    Sample,
+    Silence,
+    file_digest,
+)
 
 if TYPE_CHECKING:
     from .recordings import Study
+    from .recordings.memory import FolderMemory
     from .recordings.sample import Tracings
 
 _SPLIT = "Only recordings of this part: train, val, test, or a fold; all without it."
@@ -26,7 +38,8 @@ class Recordings(Generator):
     """Recordings of a folder, fitted to the network's square: uint8 (T, 112, 112), grey, 0..255.
 
     Reads every layout of ``kdkit_echocardio.recordings.open_study``. All recordings that the options select are
-    decoded once before the first sample, and damaged ones are left out.
+    decoded once before the first sample, and damaged ones are left out; what that showed is remembered in the user's
+    cache folder.
 
     ``truth``, as far as there is one: ``mask`` uint8 0/1 (N, 112, 112), one for each human contour, and
     ``mask_frames`` int64 (N,), the frames they belong to, a frame several times where several people drew it; ``ed``
@@ -71,9 +84,21 @@ class Recordings(Generator):
 
     def __init__(self, options: ComponentOptions | None = None, seed: int = 0) -> None:
         super().__init__(options, seed)
-        # Kept so that worker processes, which receive them with the generator, need not decode everything again.
+        # Kept so that worker processes, which receive them with the generator, need not look at everything again.
         self._names: tuple[str, ...] = ()
         self._state = ""
+        self._is_unchecked = False
+
+    def prepare(self, progress: Progress) -> None:
+        """Decode what was not decoded before, in parallel."""
+        if not (self._names or self._is_unchecked):
+            self._study(progress)
+
+    def unchecked(self) -> Recordings:
+        """The same recordings, none decoded before its turn comes."""
+        source = type(self)(self.options, self.seed)
+        source._is_unchecked = True
+        return source
 
     def count(self) -> int:
         """How many recordings the options choose. Raises :class:`kdkit.DataError` when there is none."""
@@ -85,6 +110,7 @@ class Recordings(Generator):
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         """Yield the recordings with these indices, in the order of the folder's index."""
+        from .recordings.inspection import load_usable
         from .recordings.sample import sample_of
         from .recordings.selection import recordings_by_name
 
@@ -92,14 +118,20 @@ class Recordings(Generator):
             names = self._recording_names()
             if not 0 <= index < len(names):
                 raise DataError(f"{self.options.path} holds {len(names)} such recordings, so there is no {index}")
-            recording = recordings_by_name(self.options.path, self.layout(), self._state)[self.name(names, index)]
+            recording = recordings_by_name(self._memory())[self.name(names, index)]
+            if self._is_unchecked:
+                recording = load_usable(recording)
             yield sample_of(recording, self.options.frames, self.tracings())
 
     def units(self) -> Sequence[str]:
         """The patient of each recording; where the source names none, a digest of its file: copies are one unit."""
-        recordings = {recording.name: recording for recording in self._study().recordings}
+        study = self._study()
+        digests = self._memory().digests()
+        recordings = {recording.name: recording for recording in study.recordings}
         return [
-            recording.patient if recording.patient != recording.name else file_digest(recording.path)
+            recording.patient
+            if recording.patient != recording.name
+            else digests.get(recording.name) or file_digest(recording.path)
             for recording in (recordings[name] for name in self._recording_names())
         ]
 
@@ -109,10 +141,8 @@ class Recordings(Generator):
 
     def remark(self) -> str:
         """How outlines became masks, where the folder has outlines."""
-        from .recordings import open_study
-
         try:
-            layout = open_study(self.options.path, self.layout()).layout
+            layout = self._memory().study().layout
         except DataError:  # the folder need not be there any more
             return ""
         if layout not in _OUTLINED_LAYOUTS:
@@ -141,11 +171,18 @@ class Recordings(Generator):
             self._names = tuple(recording.name for recording in self._study().recordings)
         return self._names
 
-    def _study(self) -> Study:
-        from .recordings.selection import select_recordings
+    def _study(self, progress: Progress | None = None) -> Study:
+        from .recordings.selection import choose_recordings, select_recordings
+
+        if self._is_unchecked:
+            return choose_recordings(self._memory(), self.options.split, self.view())
+        return select_recordings(self._memory(), self.options.split, self.view(), progress or Silence())
+
+    def _memory(self) -> FolderMemory:
+        from .recordings.memory import remember
 
         self._state = self._state or self._folder_state()
-        return select_recordings(self.options.path, self.layout(), self.options.split, self.view(), self._state)
+        return remember(self.options.path, self.layout(), self._state)
 
     def _folder_state(self) -> str:
         from .recordings.selection import state_of

@@ -95,6 +95,7 @@ def sweep_page(home):
 @pytest.fixture(scope="module")
 def data_page(tmp_path_factory, run):
     """The page of ``kdkit evaluate --data --out``."""
+    from kdkit.evaluation.prediction_cache import PredictionCache
     from kdkit.evaluation.scoring import score_models
     from kdkit.evaluation.worst import draw_worst, worst_rows
     from kdkit.pages.data import write_outcome
@@ -104,16 +105,18 @@ def data_page(tmp_path_factory, run):
     folder = tmp_path_factory.mktemp("data-page")
     experiment = run.experiment
     networks = {"teacher": experiment.teacher.build(), "student": experiment.student.build()}
-    with Silence().work("evaluate", "", 3, "samples") as bar:
-        source = type(experiment.generator)(experiment.generator.options)
-        source.count = lambda: 3
-        hardware = Hardware(accelerator="cpu", devices=1)
-        result = score_models(
-            networks, experiment.domain, source, experiment.metrics, hardware, 0, folder / "scratch", bar, True
-        )
+    source = type(experiment.generator)(experiment.generator.options)
+    source.count = lambda: 3
+    hardware = Hardware(accelerator="cpu", devices=1)
+    fingerprints = {model: model for model in networks}
+    cache = PredictionCache(folder / "predictions", fingerprints, experiment.domain.activation)
+    result = score_models(
+        networks, experiment.domain, source, experiment.metrics, hardware, 0, cache, Silence(), True
+    )
     first = next(iter(experiment.metrics))
     rows = worst_rows(result, "student", first, True)
-    worst = list(draw_worst(networks, experiment.domain, source, rows, first))
+    with Silence().work("report", "", len(rows), "samples") as bar:
+        worst = list(draw_worst(cache, experiment.domain, source, rows, first, bar))
     facts = {"domain": "toy", "data": "d", "split": None, "left_out": "", "models": {"teacher": "a", "student": "b"}}
     write_outcome(folder, facts, result, experiment.metrics, worst)
     return folder / "report.html"

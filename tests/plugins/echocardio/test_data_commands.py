@@ -212,7 +212,7 @@ def test_people_stand_beside_the_student(cli, tmp_path, student):
     assert humans["ef-area-r"]["value"] == pytest.approx(np.corrcoef(traced, noted)[0, 1], abs=0.02)
     assert "humans" in cli(*command).out
     assert "The humans are" in (tmp_path / "out" / "report.html").read_text()
-    assert (tmp_path / "out" / "cases.csv").read_text().count(",humans,") == 3
+    assert (tmp_path / "out" / "cases.csv").read_text().count(",humans,all,") == 3
 
 
 def test_only_the_teacher_has_to_be_there_when_a_student_of_another_recipe_is_measured(

@@ -11,6 +11,7 @@ from kdkit_echocardio.metrics.overlap import Dice, DiceES, IoU, PooledDice
 from kdkit_echocardio.metrics.surfaces import Hausdorff95, Hausdorff95Millimetres
 
 from kdkit import Sample
+from kdkit.contracts.metric import as_cases
 
 
 def drawn(*rows: int) -> np.ndarray:
@@ -53,7 +54,7 @@ SAMPLE = Sample(
 )
 def test_people_by_hand(metric, expected):
     score = metric()
-    score.update_humans(SAMPLE)
+    score.add_cases(as_cases(score.humans(SAMPLE)), None)
     found = score.compute()
     assert (found.n, found.value) == (1, pytest.approx(expected))
 

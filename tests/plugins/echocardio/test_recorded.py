@@ -128,14 +128,14 @@ def test_a_damaged_recording_is_left_out_and_told(tmp_path):
 
 
 def test_workers_need_not_decode_everything_again(folder, monkeypatch):
-    from kdkit_echocardio.recordings import selection
+    from kdkit_echocardio.recordings import memory, selection
 
     generator = Recordings(Recordings.Options(path=folder))
     generator.count()
     sent = pickle.dumps(generator)
-    for function in (selection.select_recordings, selection.recordings_by_name, selection._open_folder):
+    for function in (memory.remember, selection.recordings_by_name):
         function.cache_clear()
-    monkeypatch.setattr(selection, "inspect", None)
+    monkeypatch.setattr(memory, "examine", None)
     assert next(pickle.loads(sent).generate([1])).info["name"] == "0XB"
 
 

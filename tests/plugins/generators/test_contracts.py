@@ -9,6 +9,8 @@ from kdkit_generators.folder import Folder
 from kdkit_generators.inversion import Inversion
 from kdkit_generators.mix import Mix
 from kdkit_generators.noise import Noise
+from kdkit_generators.sounds import Sounds
+from kdkit_generators.tables import Tables
 
 from kdkit.testing import AdversaryContract, GeneratorContract
 
@@ -27,8 +29,26 @@ class TestGrainedNoise(GeneratorContract):
     options = {"shape": (4, 8, 9), "grain": 4}
 
 
+class TestNoiseOfSounds(GeneratorContract):
+    component = Noise
+    options = {"shape": (64,), "dtype": "int16", "distribution": "normal"}
+
+
 class TestExampleOfNoise(GeneratorContract):
     component = Noise
+
+
+class TestExampleOfSounds(GeneratorContract):
+    component = Sounds
+
+
+class TestExampleOfTables(GeneratorContract):
+    component = Tables
+
+
+class TestTablesOfRanges(GeneratorContract):
+    component = Tables
+    options = {"ranges": {"age": (18, 90, "whole"), "dose": (0.1, 100, "log")}}
 
 
 class TestExampleOfMix(GeneratorContract):

@@ -33,6 +33,7 @@ class EchoClipScore(ClipMetric):
     unit = ""
     higher_is_better = True
     needs_truth = False
+    parallel = False
 
     class Options(ComponentOptions):
         """The model and its prompts."""
@@ -76,6 +77,7 @@ class EchoClipPhase(AverageFrameDistance):
     """
 
     needs_truth = False
+    parallel = False
 
     class Options(ComponentOptions):
         """The model and its prompts."""

@@ -54,7 +54,7 @@ class EjectionFraction(ClipMetric):
 
     def __init__(self, options: ComponentOptions | None = None) -> None:
         super().__init__(options)
-        self.needs_truth = self.options.reference is None
+        self.needs_truth = self.parallel = self.options.reference is None
 
     def files(self) -> Sequence[Path]:
         """The files of the reference."""

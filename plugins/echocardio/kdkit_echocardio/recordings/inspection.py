@@ -3,50 +3,102 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kdkit import DataError, Defect
+from kdkit import DataError, Defect, file_digest
 
-from ..clips import StillError
+from ..clips import Clip, StillError
 from ..clips.plausibility import find_flags
 from ..flags import FLAGS, UNUSABLE
 from .picture import LabelMapError, in_words, label_values
 from .recording import Contour, Recording, Study
 
 
-def inspect(study: Study, progress: Callable[[int, int], None] | None = None) -> Study:
-    """The study with every recording decoded and its labels read: fewer recordings, more defects.
+@dataclass(frozen=True)
+class ClipFacts:
+    """The facts of a decoded clip: ``height`` and ``width`` in pixels, ``fps`` in frames per second."""
 
-    A run leaves out the same ones. ``progress(done, all)`` is called after each recording; one clip is in memory at a
-    time.
+    frames: int
+    height: int
+    width: int
+    fps: float | None
+    spacing_mm: float | None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What decoding a recording showed; ``facts``: None where it cannot be decoded.
+
+    ``digest``: the SHA-256 of its file's content, empty where that cannot be read.
     """
-    usable: list[Recording] = []
-    defects = list(study.defects)
-    for count, recording in enumerate(study.recordings, 1):
-        recording_defects = list(defects_of(recording))
-        defects += recording_defects
-        if not any(defect.dropped for defect in recording_defects):
-            usable.append(recording)
-        if progress:
-            progress(count, len(study.recordings))
+
+    defects: Sequence[Defect]
+    facts: ClipFacts | None
+    digest: str = ""
+
+    @property
+    def fault(self) -> Defect | None:
+        """The defect for which a run leaves the recording out; None for one that it uses."""
+        return next((defect for defect in self.defects if defect.dropped), None)
+
+
+def inspect(study: Study) -> Study:
+    """The study with every recording decoded and its labels read: fewer recordings, more defects."""
+    return apply_examinations(study, {recording.name: examine(recording) for recording in study.recordings})
+
+
+def apply_examinations(study: Study, examinations: Mapping[str, Examination]) -> Study:
+    """The study without the recordings that a run leaves out, and with every defect that was found."""
+    usable = [recording for recording in study.recordings if examinations[recording.name].fault is None]
+    found = [defect for recording in study.recordings for defect in examinations[recording.name].defects]
     # The study's folder is known; a report that is handed on says nothing of this machine's.
-    details = [defect.detail.replace(f"{study.path}{os.sep}", "") for defect in defects]
-    relative = [replace(defect, detail=detail) for defect, detail in zip(defects, details, strict=True)]
-    return replace(study, recordings=usable, defects=relative)
+    prefix = f"{study.path}{os.sep}"
+    defects = [replace(defect, detail=defect.detail.replace(prefix, "")) for defect in (*study.defects, *found)]
+    return replace(study, recordings=usable, defects=defects)
 
 
-def defects_of(recording: Recording) -> Iterator[Defect]:
-    """The defects of a recording that show only when it is decoded."""
-    name = recording.name
+def examine(recording: Recording) -> Examination:
+    """Decode a recording and read its labels."""
     try:
         clip = recording.load()
-        contours = list(recording.labels.contours)
+        defects = list(defects_of(recording, clip))
     except DataError as error:
-        kinds = {LabelMapError: "label-map", StillError: "still-image"}
-        yield Defect(kinds.get(type(error), "undecodable"), name, _without(error.line, recording.path), True)
-        return
+        return Examination([_undecodable(recording, error)], None, _digest(recording.path))
+    height, width = clip.frames.shape[1:]
+    facts = ClipFacts(len(clip.frames), height, width, clip.fps, clip.spacing_mm)
+    return Examination(defects, facts, _digest(recording.path))
+
+
+def load_usable(recording: Recording) -> Recording:
+    """The recording, decoded. Raises :class:`kdkit.DataError` where a run would leave it out, with the reason."""
+    clip = recording.load()
+    for defect in defects_of(recording, clip):
+        if defect.dropped:
+            raise DataError(f"{recording.path.name}: {defect.detail}")
+    return replace(recording, load=lambda: clip)
+
+
+def _undecodable(recording: Recording, error: DataError) -> Defect:
+    kinds = {LabelMapError: "label-map", StillError: "still-image"}
+    kind = kinds.get(type(error), "undecodable")
+    return Defect(kind, recording.name, _without(error.line, recording.path), True)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError:
+        return ""
+
+
+def defects_of(recording: Recording, clip: Clip) -> Iterator[Defect]:
+    """The defects of a recording that show only when it is decoded.
+
+    Raises :class:`kdkit.DataError` where labels that lie in files of their own cannot be read.
+    """
+    name, contours = recording.name, list(recording.labels.contours)
     yield from _frame_defects(recording, len(clip.frames), contours)
     height, width = clip.frames.shape[1:]
     if recording.declared_size and recording.declared_size != (height, width):

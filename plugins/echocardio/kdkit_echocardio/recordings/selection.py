@@ -1,4 +1,4 @@
-"""The recordings of a folder that a run uses, cached for each state of the folder."""
+"""The recordings of a folder that a run uses."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from kdkit import DataError
+from kdkit import DataError, Progress
 
 from .echonet_dynamic import VIDEO_DIR
-from .inspection import inspect
+from .inspection import apply_examinations
+from .memory import FolderMemory
 from .recording import Recording, Study
-from .study import open_study
 
 # What file managers leave in folders that somebody has looked at.
 _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
@@ -44,34 +44,37 @@ def state_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=4)
-def select_recordings(path: Path, layout: str, split: str | None, view: str | None, state: str) -> Study:
-    """The recordings of a part and a view that can be decoded, and every defect; a recording without a view has any.
+def choose_recordings(memory: FolderMemory, split: str | None, view: str | None) -> Study:
+    """The recordings of a part and a view, none decoded; a recording without a view has any.
 
-    ``state``: that of the folder, by :func:`state_of`. Raises :class:`kdkit.DataError` when there is none.
+    Raises :class:`kdkit.DataError` when there is none.
     """
-    study = _open_folder(path, layout, state)
+    study = memory.study()
     recordings = [
         r for r in study.recordings if split in (None, r.split) and (view is None or r.view in (None, view))
     ]
     if not recordings:
         raise DataError(_empty_selection_message(study, split, view), "kdkit check says what is in a folder.")
-    inspected = inspect(replace(study, recordings=recordings))
+    return replace(study, recordings=recordings)
+
+
+def select_recordings(memory: FolderMemory, split: str | None, view: str | None, progress: Progress) -> Study:
+    """The recordings of a part and a view that can be decoded, and every defect.
+
+    Raises :class:`kdkit.DataError` when there is none.
+    """
+    study = choose_recordings(memory, split, view)
+    inspected = apply_examinations(study, memory.examine(study.recordings, progress))
     if not inspected.recordings:
         first = next(defect for defect in inspected.defects if defect.dropped)
-        raise DataError(f"{path} holds no recording that can be used; {first.name}: {first.detail}")
+        raise DataError(f"{study.path} holds no recording that can be used; {first.name}: {first.detail}")
     return inspected
 
 
 @lru_cache(maxsize=2)
-def recordings_by_name(path: Path, layout: str, state: str) -> Mapping[str, Recording]:
+def recordings_by_name(memory: FolderMemory) -> Mapping[str, Recording]:
     """Every recording of a folder by its name."""
-    return {recording.name: recording for recording in _open_folder(path, layout, state).recordings}
-
-
-@lru_cache(maxsize=2)
-def _open_folder(path: Path, layout: str, state: str) -> Study:
-    return open_study(path, layout)
+    return {recording.name: recording for recording in memory.study().recordings}
 
 
 def _empty_selection_message(study: Study, split: str | None, view: str | None) -> str:

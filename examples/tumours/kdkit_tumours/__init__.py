@@ -1,0 +1,1 @@
+"""Breast tumours from thirty measurements, distilled without a patient."""

@@ -1,0 +1,23 @@
+"""From ranges to scores: the student has seen no row, and judges real ones as its teacher does."""
+
+import json
+
+from kdkit.plugins.registry import discover
+from kdkit.progress import Silence
+from kdkit.recipe.load import load_experiment
+from kdkit.runs.folder import RunFolder
+from kdkit.runs.run import Run
+from kdkit.stages.pipeline import run_stages
+
+SHORT = ("samples.train=1500", "samples.validation=100", "training.epochs=6", "training.batch_size=50")
+
+
+def test_the_student_agrees_with_the_teacher_on_real_rows_and_the_control_does_not(tmp_path):
+    experiment = load_experiment(discover({}), "tumours", settings=SHORT)
+    run_stages(Run(experiment, RunFolder(tmp_path / "run"), tmp_path / "store", Silence()))
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    student, control = (scores[model]["teacher-kappa"] for model in ("student", "control"))
+    assert student["n"] == 284
+    assert student["value"] > 0.7
+    assert student["ci_low"] > control["ci_high"]
+    assert scores["student"]["tumours-auc"]["value"] > 0.95
