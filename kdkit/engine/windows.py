@@ -72,8 +72,8 @@ def check_student_on_windows(experiment: Experiment, inputs: np.ndarray) -> None
             window, target_window = cut.cut(inputs.shape, whole, lambda last: last // 2)
         except DataError as error:
             raise DataError(
-                f"the student {experiment.recipe.student.name} gives logits {whole} for a sample of {inputs.shape}, of "
-                f"which no window can be cut: {error.message}",
+                f"the student {experiment.recipe.student.name} gives logits {whole} for a sample of {inputs.shape}, "
+                f"of which no window can be cut: {error.message}",
                 "Correct the student or the domain's aligned_axes, or set training.window=null to train on whole "
                 "samples.",
             ) from None
