@@ -49,7 +49,7 @@ nitpick_ignore_regex = [
     # What results are made of, without a page of its own.
     (
         r"py:class",
-        r"(.*\.)?(TrainedStudent|Agreement|FilesOutcome|JudgedDifference|Comparison|ScoringResult|EvaluationResult|.*UnitCases)",
+        r"(.*\.)?(workers\.Result|TrainedStudent|Agreement|FilesOutcome|JudgedDifference|Comparison|ScoringResult|EvaluationResult|.*UnitCases)",
     ),
 ]
 
