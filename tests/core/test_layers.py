@@ -18,7 +18,7 @@ PUBLIC_MODULES = {"kdkit", "kdkit.testing"}
 LAYERS = [
     {"errors", "owner", "stopping"},
     {"progress", "entry", "limits", "sample", "atomic", "scratch", "launch", "workers"},
-    {"hookspecs"},
+    {"hookspecs", "content"},
     {"contracts", "profiling"},
     {"store"},
     {"plugins"},

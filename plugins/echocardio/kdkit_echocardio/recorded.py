@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,7 @@ from kdkit import (
     Sample,
     Silence,
     file_digest,
+    fingerprint_of,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Recordings(Generator):
     ``kdkit_echocardio.flags.FLAGS`` separated by blanks; and what else the folder says (``image_quality``, ``sex``,
     ``age``).
 
-    The fingerprint covers the name, size and time of last change of every file in the folder.
+    The fingerprint covers the name and content of every file in the folder, hidden ones apart; not where it lies.
     """
 
     synthetic = False
@@ -135,9 +135,19 @@ class Recordings(Generator):
             for recording in (recordings[name] for name in self._recording_names())
         ]
 
+    def read_files(self, progress: Progress) -> None:
+        """Read every file of the folder that was not read before, in parallel."""
+        from .recordings.selection import contents_of
+
+        contents_of(self.options.path, progress)
+
     def fingerprint(self) -> str:
-        """As inherited, and the state of the folder's files."""
-        return hashlib.sha256(f"{super().fingerprint()} {self._folder_state()}".encode()).hexdigest()[:16]
+        """As inherited, with what is in the folder in place of where it lies."""
+        from .recordings.selection import contents_of
+
+        options = self.options_without([self.options.path])
+        contents = contents_of(self.options.path, Silence())
+        return fingerprint_of(**self.identity(), seed=self.seed, options=options, contents=contents)
 
     def remark(self) -> str:
         """How outlines became masks, where the folder has outlines."""
