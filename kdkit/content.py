@@ -51,8 +51,8 @@ def folder_digest(folder: Path, progress: Progress | None = None) -> str:
 def file_digests(folder: Path, files: Sequence[Path], progress: Progress | None = None) -> list[str]:
     """The SHA-256 of each of these files below ``folder``, 64 hexadecimal digits; "" for one that cannot be read.
 
-    Remembered in the user's cache folder: a file is read again only when its size or time of last change is another.
-    What has to be read is read in parallel, with a bar.
+    Remembered in the user's cache folder: a file is read again when its size or a time of last change is another,
+    in parallel and with a bar.
     """
     memory = _memory_file(folder)
     remembered = _read_memory(memory, *(_state(memory) or ()))
@@ -60,7 +60,7 @@ def file_digests(folder: Path, files: Sequence[Path], progress: Progress | None 
     missing: dict[Path, list[int]] = {}
     for file in files:
         entry, state = remembered.get(str(file.relative_to(folder)), ()), _state(file)
-        if state and entry[:2] == state:
+        if state and entry[:-1] == state:
             known[file] = entry
         elif state:
             missing[file] = state
@@ -71,10 +71,10 @@ def file_digests(folder: Path, files: Sequence[Path], progress: Progress | None 
                     known[file] = [*missing[file], digest]
                     bar.advance()
         finally:  # what was read before an interruption is kept
-            entries = {str(file.relative_to(folder)): entry for file, entry in known.items() if entry[2]}
+            entries = {str(file.relative_to(folder)): entry for file, entry in known.items() if entry[-1]}
             with suppress(StoreError):  # a cache folder that cannot be written is no reason to stop
                 write_sealed(memory, {"files": {**remembered, **entries}})
-    return [known[file][2] if file in known else "" for file in files]
+    return [known[file][-1] if file in known else "" for file in files]
 
 
 def _read(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
@@ -89,12 +89,15 @@ def _read(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
 
 
 def _state(file: Path) -> list[int] | None:
-    """Size and time of last change; None for a link that leads nowhere."""
+    """Size and times of last change; None for a link that leads nowhere.
+
+    The second time is the system's own, which no copying program sets back.
+    """
     try:
         status = file.stat()
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _memory_file(folder: Path) -> Path:
@@ -104,5 +107,5 @@ def _memory_file(folder: Path) -> Path:
 
 @lru_cache(maxsize=4)
 def _read_memory(file: Path, *_: int) -> Mapping[str, Sequence[Any]]:
-    """From the name of a file below the folder to its size, time of last change and digest."""
+    """From the name of a file below the folder to its size, times of last change and digest."""
     return (read_sealed(file) or {}).get("files", {})
