@@ -160,7 +160,8 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     for about, sentences in outcome.doubts.items():
         for sentence in sentences:
             out.print(f"  doubtful ({about}): {escape(sentence)}")
-    out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item))
+    sources = {arm.model: arm.sample_source for arm in run.arms if arm.model in outcome.controls}
+    out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item, sources))
     generators = (run.experiment.generator, run.experiment.evaluation_generator)
     synthetic = all(generator is None or generator.synthetic for generator in generators)
     claim = "No real data was used. " if synthetic else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -12,17 +13,25 @@ if TYPE_CHECKING:
 
 
 def scores_table(
-    scores: Mapping[str, Mapping[str, Score]], facts: Mapping[str, Mapping[str, Any]] | None = None, item: str = ""
+    scores: Mapping[str, Mapping[str, Score]],
+    facts: Mapping[str, Mapping[str, Any]] | None = None,
+    item: str = "",
+    sources: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
-    """Metrics down, models across: value and half the width of its 95 % interval; then ``facts``, size and speed."""
+    """Metrics down, models across: value and half the width of its 95 % interval; then ``facts``, size and speed.
+
+    ``sources``: for some models, what they were trained on.
+    """
     from kdkit.evaluation.numbers import format_count
+    from kdkit_cli.console import escape
 
     table = Table(title_justify="left", padding=(0, 1))
     table.add_column("")
     for model, by_name in scores.items():
         counts = {len(getattr(score, "seeds", ())) for score in by_name.values()}
         seeds = f" ({max(counts)} seeds)" if max(counts, default=0) > 1 else ""
-        table.add_column(f"{model}{seeds}", justify="right")
+        source = f" ({sources[model]})" if sources.get(model, model) != model else ""
+        table.add_column(escape(f"{model}{source}{seeds}"), justify="right")
     for metric, first in next(iter(scores.values())).items():
         cells = (score_text(by_name[metric]) for by_name in scores.values())
         table.add_row(f"{metric} [dim]{first.unit}[/]".rstrip(), *cells)

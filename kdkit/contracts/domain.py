@@ -14,9 +14,10 @@ import numpy as np
 from kdkit.atomic import write_bytes
 from kdkit.contracts.alignment import AlignedAxis
 from kdkit.contracts.component import Component
+from kdkit.contracts.files import Files
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import Activation, Case, Figure, Infer, Inspection, Preview, Published
-from kdkit.errors import KdkitError
+from kdkit.errors import DataError, KdkitError, UsageError
 from kdkit.progress import Progress
 from kdkit.sample import Sample
 
@@ -142,9 +143,24 @@ class Domain(Component):
         """The generator of the samples in a folder of a user's data, labels as their truth.
 
         ``layout``: one that the domain knows, or "auto"; ``split``: only the samples of this part of the data.
-        Raises :class:`kdkit.DataError` when it is no folder that the domain can read.
+        Raises :class:`kdkit.DataError` when it is no folder that the domain can read. The default gives what
+        :meth:`read` makes of every file below the folder, or of the one file, that :meth:`recognises` picks; without
+        labels of its own, such data are measured beside the teacher.
         """
-        raise KdkitError(f"the domain {type(self).__name__} cannot read folders of data")
+        name = type(self).__name__
+        if type(self).read is Domain.read:
+            raise KdkitError(f"the domain {name} cannot read folders of data")
+        if layout != "auto" or split is not None:
+            asked = f"layout {layout!r}" if layout != "auto" else f"split {split!r}"
+            raise UsageError(f"the domain {name} reads single files and knows no {asked}")
+        if not path.exists():
+            raise DataError(f"{path} does not exist")
+        every = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+        paths = [one for one in every if self.recognises(one)]
+        if not paths:
+            kinds = " or ".join(self.input_suffixes) or "the domain's kind"
+            raise DataError(f"{path} holds no file of {kinds}", f"Found there: {len(every)} others." if every else "")
+        return Files(paths, self.read)
 
     def predict(self, sample: Sample, infer: Infer) -> np.ndarray:
         """A network's prediction for a sample of :meth:`source`, activated: how such a sample is put to a network.

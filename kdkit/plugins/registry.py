@@ -39,8 +39,9 @@ COMPONENT_SECONDS = 600.0
 class Plugin:
     """A plugin, loaded or not. ``reason`` says why it is broken or disabled.
 
-    ``file``: where a single-file domain lies; None for an installed plugin. ``hidden``: by kind and name, what it
-    offers under names that others had first; ``distribution:name`` still means it.
+    ``file``: where a single-file domain lies; None for an installed plugin. ``folder``: of a project that is loaded
+    without being installed. ``hidden``: by kind and name, what it offers under names that others had first;
+    ``distribution:name`` still means it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Plugin:
     remedy: str = ""
     entries: dict[str, list[Entry]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     file: Path | None = None
+    folder: Path | None = None
     hidden: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     @property
@@ -130,18 +132,26 @@ class Registry:
         """Import the class of a component. Raises :class:`PluginError` when that fails or it is not of its kind."""
         plugin, entry = self.find(kind, name)
         where = f"{kind} {name!r} of {plugin.title}"
-        module, _, attribute = entry.target.partition(":")
+        module_name, _, attribute = entry.target.partition(":")
         try:
             with guarded_import(COMPONENT_SECONDS):
-                cls = getattr(import_module(module), attribute)
+                module = import_module(module_name)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a component's module may call sys.exit, too
-            raise PluginError(f"the {where} cannot be imported: {describe_error(error)}", _remedy(plugin)) from error
+            reason, remedy = describe_error(error), _import_remedy(error, entry.target, plugin)
+            raise PluginError(f"the {where} cannot be imported: {reason}", remedy) from error
+        if not hasattr(module, attribute):
+            near = did_you_mean(attribute, [name for name, value in vars(module).items() if isinstance(value, type)])
+            raise PluginError(
+                f"the {where} is to be {entry.target}, and {module_name} has no {attribute}; {near}",
+                f"Correct the entry in {plugin.module}.",
+            )
+        cls = getattr(module, attribute)
         try:
             _check_class(cls, kind)
         except RefusedError as refusal:
-            raise PluginError(f"the {where} {refusal}", _remedy(plugin)) from refusal
+            raise PluginError(f"the {where} {refusal}", f"Correct {entry.target}.") from refusal
         component: type[Component] = cls
         is_hidden = plugin.hidden.get((kind, entry.name)) is entry
         component.origin = self._origin(kind, entry.target, component, plugin if is_hidden else None, name)
@@ -293,9 +303,23 @@ def _check_class(cls: Any, kind: str) -> None:
         )
 
 
+def _import_remedy(error: BaseException, target: str, plugin: Plugin) -> str:
+    """What to do where the module of an entry's target cannot be imported: the plugin itself stays."""
+    module = target.partition(":")[0]
+    missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if missing and f"{module}.".startswith(f"{missing}."):
+        return f"Correct the entry in {plugin.module}, or add the module."
+    if missing and missing.partition(".")[0] != module.partition(".")[0]:
+        owner = plugin.distribution or plugin.title
+        return f"Install what offers {missing}; {owner} is to name it among its dependencies."
+    return f"Correct {module}."
+
+
 def _remedy(plugin: Plugin) -> str:
     if plugin.file:
         return ""  # it was named by the user, who has it open in an editor
+    if plugin.folder:
+        return f"Correct {plugin.module} in {plugin.folder}."
     remove = f"pip uninstall {plugin.distribution}, or " if plugin.distribution else ""
     return f"{remove}set KDKIT_DISABLE_PLUGINS={plugin.name}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,14 @@ from kdkit.recipe.schema import Choice, Recipe, part_of
 class Chooser:
     """Makes components, and collects in ``problems`` what is wrong with their names and options.
 
-    ``missing``: a list to receive the paths that cannot be used; without it they are problems, too.
+    ``missing``: a list to receive the paths that cannot be used; without it they are problems, too. ``broken``:
+    those of the problems that are faults of a plugin, whatever the recipe says.
     """
 
     registry: Registry
     problems: list[Problem]
     missing: list[Problem] | None = None
+    broken: list[PluginError] = dataclasses.field(default_factory=list)
 
     def component(
         self, kind: str, name: str, values: Mapping[str, object], path: str, **arguments: Any
@@ -105,7 +108,10 @@ class Chooser:
             unknown = f"there is no {kind} {name!r}; {did_you_mean(name, self.registry.names(kind))}"
             self.problems.append(Problem(path, unknown + (f" ({error.remedy})" if error.remedy else "")))
         except PluginError as error:
-            self.problems.append(Problem(path, str(error)))
+            told = PluginError(f"{path}: {error.message}", error.remedy)
+            told.__cause__ = error
+            self.broken.append(told)
+            self.problems.append(Problem(path, error.line))
         return None
 
     def _choice(self, kind: str, choice: Choice | str, path: str, **arguments: Any) -> Any:

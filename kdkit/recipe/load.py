@@ -40,8 +40,6 @@ def load_experiment(
     tree = default_tree(domain_class, domain)
     if config is not None:
         tree = merge(tree, _user_tree(config, domain))
-    files = [str(config) if isinstance(config, Path) else "config"] if config else []
-    source = " and ".join([*files, "--set"] if settings else files) or f"the default recipe of {domain}"
     problems: list[Problem] = []
     # Names first: the options of a component that is chosen here belong to it, in whatever order they are set.
     for setting in sorted(settings, key=lambda text: not text.partition("=")[0].strip().endswith(".name")):
@@ -52,12 +50,36 @@ def load_experiment(
     recipe = validate(Recipe, tree, "", problems)
     if recipe is None:
         Chooser(registry, problems).check(tree)
-        raise RecipeError(source, problems)
+        raise RecipeError(_source(problems, domain, config, settings), problems)
     assert isinstance(recipe, Recipe)
-    experiment = Chooser(registry, problems, missing).experiment(domain_class, recipe)
+    chooser = Chooser(registry, problems, missing)
+    experiment = chooser.experiment(domain_class, recipe)
+    if chooser.broken and len(chooser.broken) == len(problems):
+        raise chooser.broken[0]  # no recipe is at fault
     if problems:
-        raise RecipeError(source, [*problems, *(missing or ())])
+        every = [*problems, *(missing or ())]
+        raise RecipeError(_source(every, domain, config, settings), every)
     return experiment
+
+
+def _source(
+    problems: Sequence[Problem], domain: str, config: Path | Mapping[str, Any] | None, settings: Sequence[str]
+) -> str:
+    """Where the options at fault stand: of the file and the settings those that touch one of the problems."""
+    default = f"the default recipe of {domain}"
+    paths = [problem.path for problem in problems]
+    sources = []
+    if config:
+        keys = read_yaml(config) if isinstance(config, Path) else config
+        if any(path.partition(".")[0] in keys for path in paths):
+            sources.append(str(config) if isinstance(config, Path) else "config")
+    if any(_touches(setting.partition("=")[0].strip(), path) for setting in settings for path in paths):
+        sources.append("--set")
+    return " and ".join(sources) or default
+
+
+def _touches(setting: str, path: str) -> bool:
+    return f"{path}.".startswith(f"{setting}.") or f"{setting}.".startswith(f"{path}.")
 
 
 def load_component(registry: Registry, kind: str, name: str, settings: Sequence[str] = ()) -> Component:

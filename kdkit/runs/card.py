@@ -57,6 +57,10 @@ class Card(BaseModel):
     activation: Literal["sigmoid", "softmax", "identity"] = Field(description="From its logits to predictions.")
     weights: int = Field(ge=0, description="How many numbers were trained.")
     components: Trained = Field(description="Everything that took part, by its path in the recipe.")
+    versions: dict[str, str] = Field(
+        default_factory=dict,
+        description="Of Python, the packages that the components come from, and what these depend on.",
+    )
     provenance: dict[str, Any] = Field(description="How it was trained: fingerprints, samples, epochs, seed.")
     licence: Licence | None = Field(None, description="What its packages say of their licences.")
     weights_sha256: str = Field(

@@ -5,26 +5,42 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
 
 import kdkit
 from kdkit.contracts.component import Component
 from kdkit.recipe.experiment import Experiment
 
-_LIBRARIES = ("torch", "lightning", "torchvision", "numpy", "opencv-python", "safetensors")
+_KDKIT = "kdkit"
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python, kdkit and the libraries that results depend on."""
-    numbers = {"python": platform.python_version(), "kdkit": kdkit.__version__}
-    for name in _LIBRARIES:
+def versions(experiment: Experiment) -> dict[str, str]:
+    """Versions of Python, of the distributions that the run's components come from, and of what these depend on.
+
+    kdkit's own come first; requirements are those that a distribution names for this machine, without its extras.
+    """
+    own = {component.origin.distribution for component in (experiment.domain, *experiment.components().values())}
+    distributions = [_KDKIT, *sorted(own - {"", _KDKIT})]
+    numbers = {"python": platform.python_version(), _KDKIT: kdkit.__version__}
+    for name in [*distributions, *(needed for one in distributions for needed in _requirements(one))]:
         try:
-            numbers[name] = version(name)
+            numbers.setdefault(name, version(name))
         except PackageNotFoundError:
             continue
     return numbers
+
+
+def _requirements(distribution: str) -> list[str]:
+    try:
+        texts = requires(distribution) or []
+    except PackageNotFoundError:
+        return []
+    parsed = [Requirement(text) for text in texts]
+    return [one.name for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 def hardware() -> dict[str, str | int]:

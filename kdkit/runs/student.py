@@ -98,6 +98,7 @@ def write_student(
         "activation": experiment.domain.activation,
         "weights": sum(parameter.numel() for parameter in network.parameters()),
         "components": environment.components(experiment),
+        "versions": environment.versions(experiment),
         "provenance": training,
         "licence": {"student": licence_of(student), "teacher": licence_of(experiment.teacher)},
     }

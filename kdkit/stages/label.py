@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kdkit.sample import Sample
 
 NAME = "label"
+DOUBTFUL = "doubtful: "
 
 
 def is_whole(run: Run) -> bool:
@@ -69,7 +70,7 @@ def execute(run: Run) -> None:
     if examination is not None:
         run.progress.say("check", name, examination.verdict)
         for doubt in examination.doubts:
-            run.progress.say("check", name, f"doubtful: {doubt}")
+            run.progress.say("check", name, f"{DOUBTFUL}{doubt}")
     total = sum(len(part.split) for part in run.labelled_splits())
     missing_count = sum(stop - start for _, ranges in unlabelled for start, stop in ranges)
     with run.progress.work(NAME, name, total, "samples", total - missing_count) as bar:

@@ -210,7 +210,7 @@ def _record_run(run: Run, first: Stage | None) -> None:
         identity=experiment.identity(),
         domain=experiment.recipe.domain,
         seed=experiment.recipe.seed,
-        versions=environment.versions(),
+        versions=environment.versions(experiment),
         hardware=environment.hardware(),
         components=environment.components(experiment),
         trusted=environment.trusted(experiment),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from kdkit.contracts.alignment import AlignedAxis
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.vocabulary import Activation, Case, Figure, Preview, dropped_kinds
 from kdkit.errors import DataError, KdkitError, PluginError
@@ -20,7 +22,7 @@ from kdkit.sample import Sample
 from kdkit.store.targets import encode_prediction
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.miniature import load_example, run_miniature
-from kdkit.testing.promise import MissingExampleError, attempt, does_not_apply, one_line, require
+from kdkit.testing.promise import ContractAdvice, MissingExampleError, attempt, does_not_apply, one_line, require
 
 MODELS = ("teacher", "student", "control")
 
@@ -94,6 +96,40 @@ class DomainContract(ComponentContract):
                 f"items() gives {items!r}",
                 "speeds are given in items per second",
                 "Return how many frames, images, ... a sample holds: an int, 1 or more.",
+            )
+        self._advise_on_items(self._samples[0])
+
+    def _advise_on_items(self, sample: Sample) -> None:
+        """An advice where a sample counts as one item and its targets run along an axis of the inputs."""
+        axes = self.component.aligned_axes
+        (prediction,) = self._predictions([sample])
+        is_sequence = sample.inputs.ndim == 1 and prediction.ndim == 1 + (self.component.activation == "softmax")
+        axis = axes[0].target_axis if axes else 0
+        if not (axes or is_sequence) or not AlignedAxis.has_axis(prediction.shape, axis):
+            return
+        length = prediction.shape[axis]
+        if self.component().items(sample) == 1 and length > 1:
+            warnings.warn(
+                f"items() counts a sample as 1 {self.component.item}, and it has {length} predictions along axis "
+                f"{axis}: speeds are given in {self.component.item}s per second. Return {length} for it, or name the "
+                "whole of it in item.",
+                ContractAdvice,
+                stacklevel=1,
+            )
+
+    def test_aligned_axes_go_with_the_shapes(self) -> None:
+        """Inputs and predictions have the axes that are said to be aligned, in the ratio that is said."""
+        if not self.component.aligned_axes:
+            does_not_apply("no axes are aligned")
+        sample = self._samples[0]
+        (prediction,) = self._predictions([sample])
+        for axis in self.component.aligned_axes:
+            require(
+                axis.fits(sample.inputs.shape, prediction.shape),
+                f"aligned_axes says {axis}, and a sample of {sample.inputs.shape} has the prediction "
+                f"{prediction.shape}",
+                "training.window cuts both along these axes",
+                "Give the ratio and the axes as they are, or leave aligned_axes empty where no window can be cut.",
             )
 
     def test_suffixes_can_be_found(self) -> None:
@@ -285,7 +321,7 @@ class DomainContract(ComponentContract):
 
     def test_a_folder_without_data_is_refused(self) -> None:
         """A folder that holds nothing of the kind gives a DataError."""
-        if self.component.source is Domain.source:
+        if self.component.source is Domain.source and self.component.read is Domain.read:
             does_not_apply("the domain reads no folders of data")
         for name, exists in (("empty", True), ("missing", False)):
             path = self.folder / name

@@ -199,6 +199,8 @@ class GeneratorContract(ComponentContract):
         )
         copy = attempt(lambda: pickle.loads(pickle.dumps(generator)), "it cannot be pickled", why, remedy)  # noqa: S301
         change = first_difference(before, list(copy.generate(self.indices())))
+        if first_difference(before, self._samples(self.make())):
+            remedy = _RNG  # it makes other samples whether pickled or not
         require(not change, f"after pickling it makes other samples: {change}", why, remedy)
 
     def _samples(self, generator: Generator) -> list[Sample]:

@@ -15,13 +15,15 @@ from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.load import load_experiment
 from kdkit.runs.folder import RunFolder
 from kdkit.runs.run import Run
+from kdkit.stages.label import DOUBTFUL
 from kdkit.stages.pipeline import run_stages
 
-# Two samples in one batch, twice: two steps of training.
+# Two samples in one batch, twice: two steps of training. Four to measure on: enough to doubt a teacher that says the
+# same of all.
 SETTINGS = (
     "samples.train=2",
     "samples.validation=1",
-    "samples.evaluation=2",
+    "samples.evaluation=4",
     "training.epochs=2",
     "training.batch_size=2",
     "trainer.accelerator=cpu",
@@ -35,10 +37,11 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Miniature:
-    """A run that came to its end: its stages, and how long they took."""
+    """A run that came to its end: its stages, how long they took, and what was doubted on the way."""
 
     stages: list[str]
     seconds: float
+    doubts: list[str]
 
     def __str__(self) -> str:
         return f"miniature run: {', '.join(self.stages)} in {self.seconds:.0f} s"
@@ -55,5 +58,17 @@ def run_miniature(registry: Registry, domain: str, folder: Path) -> Miniature:
     """Run the domain's default recipe with two steps of training, on the CPU, in ``folder``."""
     start = time.monotonic()
     experiment = load_example(registry, domain, folder, SETTINGS)
-    stages = run_stages(Run(experiment, RunFolder(folder / "run"), folder / "store", Silence()))
-    return Miniature(stages, time.monotonic() - start)
+    doubts = _Doubts()
+    stages = run_stages(Run(experiment, RunFolder(folder / "run"), folder / "store", doubts))
+    return Miniature(stages, time.monotonic() - start, doubts.sentences)
+
+
+class _Doubts(Silence):
+    """Keeps what the stages doubt."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, stage: str, what: str, text: str) -> None:
+        if text.startswith(DOUBTFUL):
+            self.sentences.append(f"{what}: {text.removeprefix(DOUBTFUL)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdkit.contracts.generator import Generator
+from kdkit.contracts.vocabulary import Activation
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.promise import MissingExampleError, require
 from kdkit.testing.samples import array_difference
@@ -24,12 +25,14 @@ class NetworkContract(ComponentContract):
 
     ``inputs``: two or more raw inputs, (batch, \\*sample shape), as a generator makes them. Without them, the first
     two samples of ``generator``, an instance; without that, what the component's own ``example_inputs`` gives.
-    ``output_shape``: the shape of the logits for one sample, if it shall be checked.
+    ``output_shape``: the shape of the logits for one sample, if it shall be checked. ``activation``: that of the
+    domain in which it is used, if it is known.
     """
 
     inputs: Any = None
     generator: Generator | None = None
     output_shape: tuple[int, ...] | None = None
+    activation: Activation | None = None
 
     @cached_property
     def batch(self) -> np.ndarray:

@@ -35,7 +35,7 @@ def load_project(folder: Path, environment: Mapping[str, str] = os.environ) -> t
     registry = discover({**environment, "KDKIT_DISABLE_PLUGINS": ",".join(disabled)})
     plugins = []
     for name, text in points.items():
-        plugin = Plugin(name, project.get("name", ""), project.get("version", ""), text)
+        plugin = Plugin(name, project.get("name", ""), project.get("version", ""), text, folder=folder)
         try:
             registry.add(plugin, EntryPoint.from_string(text, name).load)
         except BadEntryPoint as error:

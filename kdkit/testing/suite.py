@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from unittest import SkipTest
 
+from kdkit.testing.cause import Cause, find_cause, place_of
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.promise import BrokenPromiseError, ContractAdvice, MissingExampleError, one_line
 
@@ -22,33 +23,48 @@ class Broken:
 
 @dataclass
 class Verdict:
-    """How a component did. ``unverified``: why it could not be tried, if it could not."""
+    """How a component did. ``unverified``: why it could not be tried, if it could not.
+
+    ``untried``: the promises that met a fault which another one had told of, or one that calls for the same remedy.
+    """
 
     kept: list[str] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
     unverified: str = ""
+    untried: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         if self.unverified:
             return f"not verified: {self.unverified}"
-        return f"{len(self.kept)} of {len(self.kept) + len(self.broken)} promises kept"
+        count = len(self.kept) + len(self.broken) + len(self.untried)
+        untried = f", {len(self.untried)} not tried because of what is broken" if self.untried else ""
+        return f"{len(self.kept)} of {count} promises kept{untried}"
 
 
-def run_contract(contract: type[ComponentContract], leave_out: tuple[str, ...] = ()) -> Verdict:
-    """Try every promise of a contract, each on a new instance; those that do not apply are not counted."""
-    verdict = Verdict()
+def run_contract(
+    contract: type[ComponentContract], leave_out: tuple[str, ...] = (), causes: set[Cause] | None = None
+) -> Verdict:
+    """Try every promise of a contract, each on a new instance; those that do not apply are not counted.
+
+    ``causes``: the exceptions that were told of already, in this contract or another's; new ones are added.
+    """
+    verdict, causes = Verdict(), set() if causes is None else causes
     try:
         contract().check_examples()
     except MissingExampleError as error:
         verdict.unverified = str(error)
         return verdict
     except Exception as error:
-        verdict.broken.append(Broken("check_examples", f"the examples: {one_line(error)}", "Correct the examples."))
+        if _is_known(error, causes):
+            verdict.unverified = "its examples meet what is broken above"
+            return verdict
+        what = f"the examples: {one_line(error)}{place_of(error)}"
+        verdict.broken.append(Broken("check_examples", what, "Correct the examples."))
         return verdict
     for name in promises(contract):
         if name not in leave_out:
-            _try(contract, name, verdict)
+            _try(contract, name, verdict, causes)
     return verdict
 
 
@@ -62,7 +78,7 @@ def promises(contract: type[ComponentContract]) -> Iterator[str]:
                 yield name
 
 
-def _try(contract: type[ComponentContract], name: str, verdict: Verdict) -> None:
+def _try(contract: type[ComponentContract], name: str, verdict: Verdict, causes: set[Cause]) -> None:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -70,10 +86,26 @@ def _try(contract: type[ComponentContract], name: str, verdict: Verdict) -> None
     except SkipTest:
         return
     except BrokenPromiseError as error:
-        verdict.broken.append(Broken(name, error.what, error.remedy))
+        is_remedied = any(broken.remedy == error.remedy for broken in verdict.broken)
+        if is_remedied or (error.__cause__ is not None and _is_known(error.__cause__, causes)):
+            verdict.untried.append(name)
+        else:
+            verdict.broken.append(Broken(name, error.what, error.remedy))
     except Exception as error:
-        promise = (getattr(contract, name).__doc__ or name).strip().splitlines()[0].rstrip(".")
-        verdict.broken.append(Broken(name, f"{promise}? {one_line(error)}", "Make it work with the example given."))
+        if _is_known(error, causes):
+            verdict.untried.append(name)
+        else:
+            promise = (getattr(contract, name).__doc__ or name).strip().splitlines()[0].rstrip(".")
+            what = f"{promise}? {one_line(error)}{place_of(error)}"
+            verdict.broken.append(Broken(name, what, "Make it work with the example given."))
     else:
         verdict.kept.append(name)
     verdict.advice += [str(warning.message) for warning in caught if issubclass(warning.category, ContractAdvice)]
+
+
+def _is_known(error: BaseException, causes: set[Cause]) -> bool:
+    """Whether the same exception was told of before; it is from now on."""
+    cause = find_cause(error)
+    known = cause in causes
+    causes.add(cause)
+    return known

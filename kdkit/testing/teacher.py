@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ import numpy as np
 
 from kdkit.contracts.component import ComponentOptions
 from kdkit.contracts.teacher import logits_and_weight
+from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import WeightsError
 from kdkit.testing.network import NetworkContract, close, distance
-from kdkit.testing.promise import attempt, does_not_apply, one_line, require
+from kdkit.testing.promise import ContractAdvice, attempt, does_not_apply, one_line, require
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +93,30 @@ class TeacherContract(NetworkContract):
             "every prediction has the same value",
             "there is nothing to be learnt from such a teacher",
             "Check that the weights are loaded and that forward scales the raw inputs as the network expects.",
+        )
+
+    def test_logits_are_no_probabilities(self) -> None:
+        """Logits are not what a softmax or a sigmoid has made of them (an advice where the activation is unknown)."""
+        from kdkit.evaluation.output_doubts import find_activation
+
+        logits = self.infer(self.frozen())
+        if not bool(logits.isfinite().all()) or float(logits.max() - logits.min()) < 1e-6:
+            does_not_apply("its logits are not finite, or the same everywhere")
+        likely: tuple[Activation, ...] = self.make().activations or ("softmax", "sigmoid")
+        known = (self.activation,) if self.activation else likely
+        values = {"softmax": logits.reshape(-1, logits.shape[-1]) if logits.ndim > 1 else logits}
+        made = [find_activation(values.get(one, logits.flatten()), -1, one) for one in known]
+        applied = next(filter(None, made), "")
+        what = f"every value lies in 0..1{' and the last axis adds up to 1' if applied == 'softmax' else ''}"
+        if applied and self.activation is None:
+            message = f"{what}, as probabilities do; forward is to return logits, before any {applied}"
+            warnings.warn(message, ContractAdvice, stacklevel=1)
+            return
+        require(
+            not applied,
+            f"{what}: these are probabilities, not logits",
+            "the domain's activation is applied to them once more, and every target would be close to even",
+            f"Return what comes before the {applied}, or the logarithm of the probabilities for a softmax.",
         )
 
     def test_two_builds_agree(self) -> None:

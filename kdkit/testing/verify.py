@@ -8,17 +8,20 @@ from typing import Any
 
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.component import Component
+from kdkit.contracts.domain import Domain
 from kdkit.errors import KdkitError, PluginError
 from kdkit.plugins.registry import Plugin, Registry
 from kdkit.scratch import scratch_folder
 from kdkit.testing.adversary import AdversaryContract
+from kdkit.testing.cause import Cause, find_cause
 from kdkit.testing.component import ComponentContract
 from kdkit.testing.domain import DomainContract
 from kdkit.testing.generator import GeneratorContract
 from kdkit.testing.metric import MetricContract
-from kdkit.testing.miniature import run_miniature
+from kdkit.testing.miniature import load_example, run_miniature
 from kdkit.testing.network import NetworkContract
 from kdkit.testing.objective import ObjectiveContract
+from kdkit.testing.package_data import check_recipe_is_packaged
 from kdkit.testing.probe import heavy_imports
 from kdkit.testing.promise import one_line
 from kdkit.testing.recipes import Recipes, Use
@@ -68,19 +71,26 @@ def verify(registry: Registry, plugin: Plugin) -> Iterator[Finding]:
 def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> Iterator[Finding]:
     yield from _hook_module(plugin)
     recipes = Recipes(registry)
+    causes: set[Cause] = set()
+    broken: set[type[Component]] = set()
     for kind, entries in plugin.entries.items():
         for entry in entries:
             try:
                 component = registry.component(kind, entry.name)
             except PluginError as error:
+                causes.add(find_cause(error))
                 yield Finding(entry.name, Verdict(broken=[Broken("import", error.message, error.remedy)]))
                 continue
             contract = _contract(kind, component, registry, recipes.find(component, plugin))
-            verdict = run_contract(contract, leave_out=(MINIATURE,))
+            verdict = run_contract(contract, (MINIATURE,), causes)
             verdict.advice += sources.compare(component, plugin)
+            if plugin.folder and issubclass(component, Domain):
+                verdict.broken += filter(None, [check_recipe_is_packaged(plugin.folder, component)])
             yield Finding(entry.name, verdict)
+            if verdict.broken:
+                broken.add(component)
     for entry in plugin.entries["domain"]:
-        yield _miniature(registry, entry.name)
+        yield _miniature(registry, entry.name, broken, causes)
 
 
 def _hook_module(plugin: Plugin) -> Iterator[Finding]:
@@ -105,6 +115,8 @@ def _contract(
         where, options = use
         if not _has_own(component, "example_options"):
             members["options"] = options
+        if issubclass(base, NetworkContract):
+            members["activation"] = where.experiment.domain.activation
         if issubclass(base, NetworkContract) and not _has_own(component, "example_inputs"):
             members["inputs"] = _Late(lambda: where.inputs)
         if issubclass(base, MetricContract) and not _has_own(component, "example_cases"):
@@ -127,11 +139,19 @@ def _has_own(component: type[Component], example: str) -> bool:
     return not getattr(component, example).__module__.startswith("kdkit.contracts.")
 
 
-def _miniature(registry: Registry, domain: str) -> Finding:
+def _miniature(registry: Registry, domain: str, broken: set[type[Component]], causes: set[Cause]) -> Finding:
+    untried = Finding(domain, Verdict(), "miniature run: not tried because of what is broken")
     with scratch_folder("verify") as folder:
         try:
-            return Finding(domain, Verdict(), str(run_miniature(registry, domain, folder)))
+            experiment = load_example(registry, domain, folder)
+            parts = {type(part) for part in (experiment.domain, *experiment.components().values())}
+            if parts & broken:
+                return untried
+            miniature = run_miniature(registry, domain, folder)
+            return Finding(domain, Verdict(advice=miniature.doubts), str(miniature))
         except KdkitError as error:
+            if find_cause(error) in causes:
+                return untried
             what, remedy = error.message, error.remedy
         except Exception as error:
             what, remedy = one_line(error), "Run it with --set samples.train=2 --set training.epochs=1 to see where."

@@ -125,9 +125,9 @@ def test_a_broken_promise_is_one_line_with_its_remedy(cli, tmp_path):
     done = cli("plugins", "verify", project(tmp_path / "chance", "chance", stamp))
     assert done.code == 1
     title, *broken = done.out.splitlines()
-    assert title.split() == ["chance", *"15 of 18 promises kept".split()]
-    assert all(line.startswith("    broken: ") and " → " in line for line in broken)
-    assert "asked for alone, samples are not the same" in done.out
+    assert title.split() == ["chance", *"15 of 18 promises kept, 2 not tried because of what is broken".split()]
+    assert len(broken) == 1 and broken[0].startswith("    broken: ") and " → " in broken[0]
+    assert "two instances make different samples" in done.out
 
 
 def test_options_that_cannot_be_guessed_are_no_offence(cli, tmp_path):

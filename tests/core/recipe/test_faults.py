@@ -41,8 +41,15 @@ def test_the_message_says_how_many_faults_are_where(load, recipe):
     path = recipe("seed: x\nsamples: {train: 0}\n")
     with pytest.raises(RecipeError, match=r"^2 problems in .*mine\.yaml\n"):
         load(config=path)
-    with pytest.raises(RecipeError, match=r"^1 problem in .*mine\.yaml and --set\n"):
+    with pytest.raises(RecipeError, match=r"^2 problems in .*mine\.yaml and --set\n"):
+        load("seed=x", config=recipe("samples: {train: 0}"))
+
+
+def test_only_what_touches_a_fault_is_named_as_its_place(load, recipe):
+    with pytest.raises(RecipeError, match=r"^1 problem in --set\n"):
         load("seed=x", config=recipe("{}"))
+    with pytest.raises(RecipeError, match=r"^1 problem in .*mine\.yaml\n"):
+        load("trainer.workers=1", config=recipe("seed: x"))
 
 
 def test_an_option_of_a_component_that_has_none_is_not_compared_with_anything(load, problems):

@@ -9,6 +9,7 @@ import pytest
 from breaking import check_each_has_a_breaker, check_only, verdict_on
 
 from kdkit import (
+    AlignedAxis,
     ComponentOptions,
     DataError,
     Defect,
@@ -304,7 +305,14 @@ class Doubting(Lines):
         raise KdkitError("implausible")
 
 
+class Misaligned(Lines):
+    """Says that seven values have one target."""
+
+    aligned_axes = (AlignedAxis(inputs=7),)
+
+
 BROKEN = [
+    (Misaligned, "test_aligned_axes_go_with_the_shapes"),
     (OtherActivation, "test_activation_is_known"),
     (OtherRecipe, "test_default_recipe_resolves"),
     (NoItems, "test_items_are_counted"),

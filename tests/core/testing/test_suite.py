@@ -1,5 +1,6 @@
 """Contracts as pytest and as ``kdkit plugins verify`` run them."""
 
+import re
 import textwrap
 
 import pytest
@@ -41,6 +42,29 @@ class Contract(ComponentContract):
         raise KeyError("name")
 
 
+class OneCause(ComponentContract):
+    component = Anything
+
+    def check_examples(self):
+        pass
+
+    def test_a_call_fails(self):
+        """It can be called."""
+        Contract.test_unforeseen(self)
+
+    def test_another_call_fails(self):
+        """It can be called again."""
+        Contract.test_unforeseen(self)
+
+    def test_a_remedy_is_given(self):
+        """It is blue."""
+        require(False, "it is green", "it should be blue", "Paint it.")
+
+    def test_the_same_remedy_helps(self):
+        """It is bluish."""
+        require(False, "it is greenish", "it should be bluish", "Paint it.")
+
+
 OTHERS = tuple(promises(ComponentContract))
 
 
@@ -53,7 +77,16 @@ def test_the_verdict_counts_what_applies():
 
 def test_an_unforeseen_error_is_told_with_the_promise():
     _, unforeseen = run_contract(Contract, leave_out=OTHERS).broken
-    assert unforeseen.what == "It has a name? KeyError: 'name'"
+    assert re.fullmatch(r"It has a name\? KeyError: 'name' \(test_suite\.py, line \d+\)", unforeseen.what)
+
+
+def test_one_cause_is_told_once():
+    causes = set()
+    verdict = run_contract(OneCause, OTHERS, causes)
+    assert [broken.test for broken in verdict.broken] == ["test_a_call_fails", "test_a_remedy_is_given"]
+    assert str(verdict) == "0 of 4 promises kept, 2 not tried because of what is broken"
+    # Nor in another contract, whose promises meet the same line of code.
+    assert [broken.test for broken in run_contract(Contract, OTHERS, causes).broken] == ["test_broken"]
 
 
 def test_promises_of_every_component_come_first():

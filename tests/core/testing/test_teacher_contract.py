@@ -158,7 +158,13 @@ def _with(network: type[Network]) -> type[Convolution]:
     return globals()[name]
 
 
+class Activated(Network):
+    def forward(self, inputs):
+        return super().forward(inputs).sigmoid()
+
+
 BROKEN = [
+    (_with(Activated), "test_logits_are_no_probabilities"),
     (_with(Rounding), "test_predictions_are_a_batch_of_floats"),
     (_with(Dividing), "test_predictions_are_finite"),
     (_with(Deaf), "test_predictions_depend_on_the_inputs"),
@@ -178,7 +184,13 @@ BROKEN = [
 
 @pytest.mark.parametrize(("component", "test"), BROKEN, ids=lambda value: getattr(value, "__name__", value))
 def test_exactly_the_broken_promise_is_noticed(component, test):
-    check_only(test, TeacherContract, component, inputs=INPUTS)
+    check_only(test, TeacherContract, component, inputs=INPUTS, activation="sigmoid")
+
+
+def test_probabilities_are_an_advice_where_no_domain_says_what_logits_become():
+    verdict = verdict_on(TeacherContract, globals()["ActivatedTeacher"], inputs=INPUTS)
+    assert verdict.broken == []
+    assert any("forward is to return logits" in advice for advice in verdict.advice)
 
 
 def test_every_promise_has_a_breaker():
@@ -188,7 +200,7 @@ def test_every_promise_has_a_breaker():
 def test_a_good_teacher_keeps_all_promises():
     verdict = verdict_on(TeacherContract, Convolution, inputs=INPUTS, output_shape=(6, 6))
     assert verdict.broken == []
-    assert len(verdict.kept) == 20  # its one option is a path, which does not count
+    assert len(verdict.kept) == 21  # its one option is a path, which does not count
 
 
 def test_the_shape_of_an_answer_can_be_checked():
