@@ -87,6 +87,7 @@ class Recordings(Generator):
         # Kept so that worker processes, which receive them with the generator, need not look at everything again.
         self._names: tuple[str, ...] = ()
         self._state = ""
+        self._contents: list[str] = []
         self._is_unchecked = False
 
     def prepare(self, progress: Progress) -> None:
@@ -139,15 +140,13 @@ class Recordings(Generator):
         """Read every file of the folder that was not read before, in parallel."""
         from .recordings.selection import contents_of
 
-        contents_of(self.options.path, progress)
+        self._contents = self._contents or contents_of(self.options.path, progress)
 
     def fingerprint(self) -> str:
         """As inherited, with what is in the folder in place of where it lies."""
-        from .recordings.selection import contents_of
-
+        self.read_files(Silence())
         options = self.options_without([self.options.path])
-        contents = contents_of(self.options.path, Silence())
-        return fingerprint_of(**self.identity(), seed=self.seed, options=options, contents=contents)
+        return fingerprint_of(**self.identity(), seed=self.seed, options=options, contents=self._contents)
 
     def remark(self) -> str:
         """How outlines became masks, where the folder has outlines."""

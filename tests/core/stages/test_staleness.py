@@ -300,29 +300,47 @@ def lab(home, tmp_path, monkeypatch):
     return lab
 
 
-def changed_parts(lab, change):
-    before = lab.parts()
-    change(lab)
-    after = lab.parts()
+@pytest.fixture(scope="module")
+def before(tmp_path_factory):
+    """What the run makes before anything changes, of stripes and of pictures; of other copies of the same files."""
+    parts = {}
+    for kind in ("stripes", "pictures"):
+        with pytest.MonkeyPatch.context() as patched:
+            folder = tmp_path_factory.mktemp(kind)
+            patched.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+            lab = Lab(folder, patched)
+            lab.write()
+            if kind == "pictures":
+                lab.take_pictures()
+            parts[kind] = lab.parts()
+    return parts
+
+
+def differing(before, after):
     return {part for part, fingerprint in before.items() if after[part] != fingerprint}
 
 
 @pytest.mark.parametrize("name", OF_THE_DOMAIN)
-def test_what_a_change_makes_anew(lab, name):
+def test_what_a_change_makes_anew(lab, before, name):
     change, expected = OF_THE_DOMAIN[name]
-    assert changed_parts(lab, change) == set(expected)
+    change(lab)
+    assert differing(before["stripes"], lab.parts()) == set(expected)
 
 
 @pytest.mark.parametrize("name", OF_PICTURES)
-def test_what_a_change_of_pictures_makes_anew(lab, name):
+def test_what_a_change_of_pictures_makes_anew(lab, before, name):
     lab.take_pictures()
+    lab.parts()  # the files are remembered as they were
     change, expected = OF_PICTURES[name]
-    assert changed_parts(lab, change) == set(expected)
+    change(lab)
+    assert differing(before["pictures"], lab.parts()) == set(expected)
 
 
 def test_evaluation_samples_of_a_source_of_their_own_train_nothing_again(lab):
     lab.settings |= {"evaluation.generator": OWN_EVALUATION}
-    assert changed_parts(lab, set_to(samples__evaluation="3")) == {"scores", "report"}
+    before = lab.parts()
+    lab.settings |= {"samples.evaluation": "3"}
+    assert differing(before, lab.parts()) == {"scores", "report"}
 
 
 @pytest.fixture(scope="module")
