@@ -12,6 +12,7 @@ import pytest
 from kdkit_echocardio import results
 from kdkit_echocardio.beats import Beats
 from kdkit_echocardio.domain import Echocardio
+from kdkit_echocardio.ejection import area_ejection
 from kdkit_echocardio.generator import Phantom
 from PIL import Image
 from pydicom.data import get_testdata_file
@@ -93,19 +94,11 @@ class TestReadAndWrite:
         scale = sample.info["square"]["side"] / 112
         assert (probability >= 128).sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
         # An ellipse scaled by 1.15 at frames 0 and 26 and by 0.85 at frame 13.
-        columns = [
-            "frames",
-            "fps",
-            "ed_frame",
-            "es_frame",
-            "beats",
-            "area_ef",
-            "discs_ef",
-            "heart_rate",
-            "doubt",
-            "flags",
+        assert list(row) == [
+            *("frames", "fps", "ed_frame", "es_frame", "beats"),
+            *("area_ef", "area_ef_low", "area_ef_high", "discs_ef", "discs_ef_low", "discs_ef_high", "ef_note"),
+            *("heart_rate", "doubt", "flags"),
         ]
-        assert list(row) == columns
         assert row["frames"] == 30
         assert row["fps"] == sample.info["fps"]
         assert abs(row["ed_frame"]) <= 1
@@ -113,6 +106,9 @@ class TestReadAndWrite:
         assert row["beats"] == 1
         assert row["area_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2)
         assert row["discs_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 3), abs=2)
+        for name in ("area_ef", "discs_ef"):
+            assert 0 <= row[f"{name}_low"] < row[name] < row[f"{name}_high"] <= 100
+        assert row["ef_note"] == ""
 
     def test_the_overlay_plays_in_browsers_and_shows_every_frame(self, domain, tmp_path, clip):
         import av
@@ -161,13 +157,13 @@ class TestReadAndWrite:
             assert picture.n_frames == 12
 
     def test_ejection_fraction_is_of_the_mean_sizes_over_beats(self):
-        masks = np.concatenate([ellipse(26), ellipse(26, swing=0.2), ellipse(22)]) >= 0.5
-        areas = masks.sum((1, 2))
-        row = results._functional_measures(masks, areas, Beats(np.array([0, 26, 52]), np.array([13, 39, 65])))
-        assert row["beats"] == 3
-        assert (row["ed_frame"], row["es_frame"]) == (26, 39)
+        probability = np.concatenate([ellipse(26), ellipse(26, swing=0.2), ellipse(22)])
+        areas = (probability >= 0.5).sum((1, 2))
+        beats = Beats(np.array([0, 26, 52]), np.array([13, 39, 65]))
+        row = results._events(areas, beats)
+        assert row == {"ed_frame": 26, "es_frame": 39, "beats": 3}
         ed, es = areas[[0, 26, 52]].mean(), areas[[13, 39, 65]].mean()
-        assert row["area_ef"] == pytest.approx(100 * (ed - es) / ed, abs=0.06)
+        assert area_ejection(probability, beats).value == pytest.approx(100 * (ed - es) / ed)
 
     @pytest.mark.parametrize(
         ("ed", "es", "expected"),
@@ -180,16 +176,19 @@ class TestReadAndWrite:
         ],
     )
     def test_clips_that_show_part_of_a_beat(self, ed, es, expected):
-        masks = ellipse(48) >= 0.5
-        row = results._functional_measures(masks, masks.sum((1, 2)), Beats(np.array(ed, int), np.array(es, int)))
+        probability, beats = ellipse(48), Beats(np.array(ed, int), np.array(es, int))
+        row = results._events((probability >= 0.5).sum((1, 2)), beats)
         assert (row["ed_frame"], row["es_frame"], row["beats"]) == expected
-        assert row["area_ef"] == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
+        value = area_ejection(probability, beats).value
+        assert value == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
 
     @pytest.mark.parametrize("prediction", [np.zeros((12, 112, 112), np.float32), ellipse(12, swing=0)])
     def test_without_a_beat_nothing_is_made_up(self, domain, tmp_path, clip, prediction):
         row = domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
         assert row["beats"] == 0
-        assert [row[name] for name in ("ed_frame", "es_frame", "area_ef", "discs_ef")] == [None] * 4
+        empty = ("ed_frame", "es_frame", "area_ef", "area_ef_low", "area_ef_high", "discs_ef", "discs_ef_high")
+        assert [row[name] for name in empty] == [None] * 7
+        assert row["ef_note"] == "no beat was found"
         assert (tmp_path / "out.mp4").is_file()
 
     def test_example_file_is_a_clip_that_passes_unchanged(self, domain, tmp_path):
