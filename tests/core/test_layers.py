@@ -18,7 +18,8 @@ PUBLIC_MODULES = {"kdkit", "kdkit.testing"}
 LAYERS = [
     {"errors", "owner", "stopping"},
     {"progress", "entry", "limits", "sample", "atomic", "scratch", "launch", "workers"},
-    {"hookspecs", "content"},
+    {"archives", "content"},
+    {"hookspecs"},
     {"contracts", "profiling"},
     {"store"},
     {"plugins"},
