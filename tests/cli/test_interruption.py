@@ -71,7 +71,7 @@ def test_stopping_a_prediction_keeps_what_was_predicted(trained, process, tmp_pa
     for path in sorted(clips.iterdir())[100:]:  # they are made in this order, and the rest takes long
         path.unlink()
     again = process("predict", trained, clips, "--out", out)
-    printed, output = again.communicate(timeout=300)
+    output = again.communicate(timeout=300)[1]
     assert again.returncode == 0, output
     kept = [path for path in made if (clips / path.with_suffix(".npy").name).exists()]
     assert kept and all(path.stat().st_mtime_ns == made[path] for path in kept)
