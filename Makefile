@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-all lint bench docs weights clean
+.PHONY: run test test-all lint bench docs weights weights-temporal clean
 
 run: $(INSTALLED)
 	@$(BIN)/kdkit run echocardio
@@ -35,6 +35,12 @@ docs: $(INSTALLED)
 # Trains the embedded teacher anew from simulated hearts; the script's own help says what it takes.
 weights: $(INSTALLED)
 	$(BIN)/python plugins/echocardio/scripts/train_teacher.py
+
+# Trains the teacher that sees whole clips, from the embedded one, into build/temporal; it goes on where it was, also
+# with more STEPS, each a second of one core.
+STEPS ?= 10000
+weights-temporal: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_temporal.py --work build/temporal --steps $(STEPS)
 
 $(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and neither python3.11 nor python3 is on the path"; exit 1; }

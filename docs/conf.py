@@ -41,15 +41,15 @@ toc_object_entries = False
 
 # What belongs to other projects is named in signatures and described there; the site is built without a network.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(torch|np|numpy|pydantic|pluggy|collections|contextlib|pathlib|typing|pytest|abc)\..*"),
+    (r"py:.*", r"(torch|np|numpy|pydantic|pluggy|collections|concurrent|contextlib|pathlib|typing|pytest|abc)\..*"),
     (
         r"py:.*",
-        r"(Path|Any|Literal|Mapping|Sequence|Iterable|Iterator|ClassVar|BaseModel|BaseException|FieldInfo|Activation)",
+        r"(Path|Any|Literal|Mapping|Sequence|Iterable|Iterator|ClassVar|BaseModel|BaseException|FieldInfo|Activation|(kdkit\.workers\.)?Result)",
     ),
     # What results are made of, without a page of its own.
     (
         r"py:class",
-        r"(.*\.)?(TrainedStudent|Agreement|FilesOutcome|JudgedDifference|Comparison|ScoringResult|EvaluationResult|.*UnitCases)",
+        r"(.*\.)?(workers\.Result|TrainedStudent|Agreement|FilesOutcome|JudgedDifference|Comparison|ScoringResult|EvaluationResult|.*UnitCases)",
     ),
 ]
 

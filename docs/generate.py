@@ -315,6 +315,8 @@ def command_line_page() -> str:
             "| `KDKIT_PREFER_PLUGINS` | Plugins or distributions that have a name first that several claim. |",
             "| `KDKIT_STRICT_PLUGINS` | `1`: a broken plugin is an error, not a line in the list. |",
             "| `KDKIT_LARGEST_FILE` | Memory that reading one file may take: `500MB`, `8GB`. Default: 2 GB. |",
+            "| `KDKIT_KEPT_PREDICTIONS` | Disk for predictions that `evaluate --data` keeps: `500MB`, `8GB`. "
+            "Default: 20 GB. |",
             "| `KDKIT_TEACHER_TOKEN` | Token of `kdkit serve-teacher` and of the teacher `remote`. |",
             "| `KDKIT_VERBOSE` | `1`: as `--verbose`. |",
             "| `KDKIT_TRACE_PLUGINS` | `1`: write each hook call with its result to standard error. |",

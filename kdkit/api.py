@@ -407,7 +407,11 @@ def _prediction_cache(
     with scratch_folder("evaluate") as scratch:
         root = home() / "store" / "predictions"
         inside = root.resolve().is_relative_to(data.resolve())
-        yield PredictionCache(Path(scratch) if inside else root, fingerprints, domain.activation)
+        cache = PredictionCache(Path(scratch) if inside else root, fingerprints, domain.activation)
+        try:
+            yield cache
+        finally:
+            cache.trim()
 
 
 def stored_scores(path: Path | str) -> RunResult:

@@ -1,4 +1,4 @@
-"""How much memory one file from a stranger may ask for; the one place for it."""
+"""How much memory one file from a stranger may ask for, and how other limits are read from the environment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ def largest_bytes() -> int:
 
     Raises :class:`kdkit.KdkitError` when the variable says something else.
     """
-    text = os.environ.get(VARIABLE, "").strip()
+    return bytes_from_environment(VARIABLE, _DEFAULT)
+
+
+def bytes_from_environment(variable: str, default: int) -> int:
+    """The size that an environment variable gives (500MB, 8GB, ...), else ``default``.
+
+    Raises :class:`kdkit.KdkitError` when the variable says something else.
+    """
+    text = os.environ.get(variable, "").strip()
     if not text:
-        return _DEFAULT
+        return default
     match = re.fullmatch(r"(\d{1,12})\s*([KMG]B)?", text.upper())
     if match is None or int(match[1]) == 0:
-        raise UsageError(f"{VARIABLE}={text} is no size", "Give one as 500MB or 8GB.")
+        raise UsageError(f"{variable}={text} is no size", "Give one as 500MB or 8GB.")
     return int(match[1]) * _UNITS[match[2] or ""]
 
 

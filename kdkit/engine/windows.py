@@ -68,7 +68,15 @@ def check_student_on_windows(experiment: Experiment, inputs: np.ndarray) -> None
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         network = experiment.student.build().eval()
         whole = _logits_shape(network, inputs)
-        window, target_window = cut.cut(inputs.shape, whole, lambda last: last // 2)
+        try:
+            window, target_window = cut.cut(inputs.shape, whole, lambda last: last // 2)
+        except DataError as error:
+            raise DataError(
+                f"the student {experiment.recipe.student.name} gives logits {whole} for a sample of {inputs.shape}, "
+                f"of which no window can be cut: {error.message}",
+                "Correct the student or the domain's aligned_axes, or set training.window=null to train on whole "
+                "samples.",
+            ) from None
         part = _logits_shape(network, inputs[window])
     expected = np.empty(whole, np.bool_)[target_window].shape
     if part != expected:

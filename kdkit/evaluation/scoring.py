@@ -39,6 +39,8 @@ Networks = Mapping[str, torch.nn.Module]
 # Samples that wait in memory for their turn.
 _READ_AHEAD = 3
 
+_LOST = "what was predicted for it is gone: it was changed, or the predictions were removed, in the meantime"
+
 
 @dataclass
 class ScoringResult:
@@ -105,7 +107,7 @@ def score_models(
         with progress.work("predict", ", ".join(networks), len(missing), "samples") as bar:
             _predict(networks, domain, source, metrics, missing, cache, hardware, bar)
         with progress.work("evaluate", f"{len(metrics)} metrics", len(missing), "samples") as bar:
-            gathering.take(measure, missing, workers, bar)
+            gathering.lost = gathering.take(measure, missing, workers, bar)
     with progress.work("evaluate", "intervals", 1, "step") as bar:
         margins = {title: domain.margins.get(metric.origin.name, 0.0) for title, metric in metrics.items()}
         result = gathering.result(list(networks), margins, seed)
@@ -127,13 +129,14 @@ def score_models(
 
 
 class _Gathering:
-    """What was measured, sample by sample."""
+    """What was measured, sample by sample; ``lost``: samples whose predictions were gone before their turn."""
 
     def __init__(self, models: Sequence[str], metrics: Mapping[str, Metric], overview: Overview | None) -> None:
         self.models = models
         self.metrics = metrics
         self.overview = overview
         self.measured: list[MeasuredSource] = []
+        self.lost: Sequence[int] = []
 
     def take(self, measure: SourceMeasurement, indices: Sequence[int], workers: int, bar: Bar) -> list[int]:
         """Measure these samples; returns those that a model has not predicted yet."""
@@ -165,6 +168,7 @@ class _Gathering:
                         grouped.of_group(group)[model][name].add_cases(cases, one.unit)
                         if group == ALL:
                             record.add(model, name, one.index, cases, one.info)
+        result.skipped += [(str(index), _LOST) for index in self.lost]
         result.scores = grouped.scores(seed)
         result.differences = judge_differences(record, networks, margins.__getitem__, seed)
         result.rows = [row for row in table.rows() if row["model"] in result.scores]

@@ -43,8 +43,9 @@ def test_hardware_options_are_there_for_every_command_that_trains(cli, command):
 @pytest.mark.parametrize("command", ["predict", "evaluate", "report", "compare"])
 def test_commands_that_read_take_no_recipe_and_no_second_device(cli, command):
     text = cli(command, "--help").out
-    # predict lets one choose what is written, by options of the domain.
-    recipe_options = ("--config", "--fresh", "--devices", "--strategy", *(["--set"] if command != "predict" else []))
+    # predict and evaluate let one choose options of the domain or of the data, not of a recipe.
+    takes_options = command in ("predict", "evaluate")
+    recipe_options = ("--config", "--fresh", "--devices", "--strategy", *([] if takes_options else ["--set"]))
     for option in recipe_options:
         assert option not in text
 

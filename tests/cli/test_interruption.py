@@ -32,7 +32,9 @@ def test_a_run_that_ends_well_leaves_nothing_for_others_to_see(toy, cli):
 ENDLESS = ("--set", "samples.train=1000000", "--set", "generator.size=128", "--set", "trainer.workers=2")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_stopping_a_training_says_so_and_keeps_its_checkpoint(toy, process, number, code):
     command = process("run", "toy", "--set", "training.epochs=1000000", "--set", "samples.train=6")
     wait_for(lambda: list(toy.rglob("epoch-*.ckpt")) or command.poll() is not None)
@@ -44,7 +46,9 @@ def test_stopping_a_training_says_so_and_keeps_its_checkpoint(toy, process, numb
     assert list(toy.rglob("epoch-*.ckpt"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_stopping_a_generation_in_workers_says_so_and_ends_them(toy, process, number, code):
     command = process("generate", "toy", *ENDLESS)
     wait_for(lambda: list(toy.rglob("*.safetensors")) or command.poll() is not None)

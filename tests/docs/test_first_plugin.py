@@ -4,9 +4,11 @@ import pytest
 from source import DOCS, run_page
 
 PAGES = {
+    "fields.md": [pytest.mark.slow],
     "how-to/single-file.md": [],
     "how-to/new-plugin.md": [pytest.mark.slow],
     "tutorials/first-plugin.md": [pytest.mark.slow],
+    "tutorials/start.md": [pytest.mark.slow],
 }
 
 

@@ -17,9 +17,10 @@ from .clips import Clip, Square, read_clip, restore
 from .clips.atomic import replacing
 from .clips.overlay import write_overlay
 from .doubts import find_doubts, rate_doubt
+from .ejection import Ejection, area_ejection, discs_ejection, no_ejection
 from .events import rate_of
-from .flags import WITHOUT_BEATS, join
-from .geometry import area_curve, area_ejection_fraction, binarize, clean, discs_ejection_fraction
+from .flags import FLAGS, WITHOUT_BEATS, join
+from .geometry import area_curve, binarize, clean
 
 if TYPE_CHECKING:
     from .beats import Beats
@@ -50,12 +51,15 @@ def write_results(
             shown = [frame.astype(np.float32) / _HIGHEST for frame in probability]
             write_overlay(stem.with_name(f"{stem.name}.{overlay}"), clip.frames, shown, areas, beats, rate)
     of_clip = str(sample.info.get("flags", "")).split()
-    doubts = () if WITHOUT_BEATS & set(of_clip) else find_doubts(sample.inputs, cavities, areas, beats, rate)
+    motionless = WITHOUT_BEATS & set(of_clip)
+    doubts = () if motionless else find_doubts(sample.inputs, cavities, areas, beats, rate)
     flags = (*of_clip, *doubts)
-    row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_functional_measures(cavities, areas, beats)}
-    row |= {"heart_rate": _heart_rate(beats, sample.info.get("fps"))}
-    if WITHOUT_BEATS & set(of_clip):
-        row |= {"area_ef": None, "discs_ef": None}
+    if motionless:
+        area = discs = no_ejection(FLAGS[min(motionless)])
+    else:
+        area, discs = area_ejection(prediction, beats), discs_ejection(prediction, beats)
+    row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_events(areas, beats)}
+    row |= _ejection_columns(area, discs) | {"heart_rate": _heart_rate(beats, sample.info.get("fps"))}
     return row | {"doubt": rate_doubt(flags, prediction, cavities), "flags": join(flags)}
 
 
@@ -88,7 +92,10 @@ def _write_npz(path: Path, probability: np.ndarray) -> None:
 
 
 def _write_nifti(path: Path, probability: np.ndarray, clip: Clip) -> None:
-    """The masks as uint8 (x, y, 1, time) with the clip's pixel size in mm and seconds between frames."""
+    """The masks as uint8 (x, y, 1, time) with the clip's pixel size in mm and seconds between frames.
+
+    What is unknown is 1, of an unknown unit.
+    """
     import gzip
 
     import nibabel
@@ -98,7 +105,7 @@ def _write_nifti(path: Path, probability: np.ndarray, clip: Clip) -> None:
     # NIfTI's axes point right and up where those of pictures point left and down.
     image = nibabel.Nifti1Image(masks, np.diag([-spacing, -spacing, spacing, 1.0]))
     image.header.set_zooms((spacing, spacing, spacing, 1 / clip.fps if clip.fps else 1.0))
-    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_xyzt_units("mm" if clip.spacing_mm else "unknown", "sec" if clip.fps else "unknown")
     with replacing(path) as partial:
         partial.write_bytes(gzip.compress(image.to_bytes(), _COMPRESSION))
 
@@ -109,17 +116,27 @@ def _heart_rate(beats: Beats, fps: float | None) -> int | None:
     return round(60 * fps / float(np.median(intervals))) if fps and len(intervals) else None
 
 
-def _functional_measures(masks: np.ndarray, areas: np.ndarray, beats: Beats) -> dict[str, Any]:
+def _events(areas: np.ndarray, beats: Beats) -> dict[str, Any]:
     """The columns of the summary that describe the beats."""
     ed, es = beats
     if len(ed) == 0 or len(es) == 0:
-        return {"ed_frame": None, "es_frame": None, "beats": 0, "area_ef": None, "discs_ef": None}
+        return {"ed_frame": None, "es_frame": None, "beats": 0}
     largest = ed[areas[ed].argmax()]
     following = es[es > largest]
     return {
         "ed_frame": int(largest),
         "es_frame": int(following[0] if len(following) else es[-1]),
         "beats": min(len(ed), len(es)),
-        "area_ef": round(area_ejection_fraction(masks, ed, es), 1),
-        "discs_ef": round(discs_ejection_fraction(masks, ed, es), 1),
     }
+
+
+def _ejection_columns(area: Ejection, discs: Ejection) -> dict[str, Any]:
+    """The columns of both ejection fractions and their intervals; what stands in the way of one, or of both."""
+    row: dict[str, Any] = {}
+    for name, ejection in (("area_ef", area), ("discs_ef", discs)):
+        for part, value in (("", ejection.value), ("_low", ejection.low), ("_high", ejection.high)):
+            row[name + part] = None if value is None else round(value, 1)
+    if area.reason == discs.reason:
+        return row | {"ef_note": area.reason}
+    reasons = {"areas": area.reason, "discs": discs.reason}
+    return row | {"ef_note": "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)}

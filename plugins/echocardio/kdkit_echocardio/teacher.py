@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 Colour = tuple[float, float, float]
-Backbone = Literal["resnet50", "resnet101", "mobilenet_v3_large", "compact"]
+Backbone = Literal["resnet50", "resnet101", "mobilenet_v3_large", "compact", "temporal"]
 
 EMBEDDED = Path(__file__).parent / "weights" / "deeplabv3_compact.safetensors"
 
@@ -42,10 +42,11 @@ CHUNK = 32
 
 
 class DeepLabV3(Teacher):
-    """DeepLabV3 (Chen et al., arXiv:1706.05587) for the left ventricle, frame by frame.
+    """DeepLabV3 (Chen et al., arXiv:1706.05587) for the left ventricle.
 
     Without ``weights`` it is the embedded compact network, trained on simulated clips alone. With ``weights`` it is a
-    network of torchvision's layout; the defaults fit EchoNet-Dynamic's release file ``deeplabv3_resnet50_random.pt``.
+    network of torchvision's layout, frame by frame, the defaults fit EchoNet-Dynamic's release file
+    ``deeplabv3_resnet50_random.pt``; or "temporal", which sees the frames of a clip together.
     Published models of the same family differ in backbone, number and meaning of channels, and normalisation: each is
     an option.
     """
@@ -61,7 +62,8 @@ class DeepLabV3(Teacher):
         )
         backbone: Backbone | None = Field(
             None,
-            description=f"Backbone: {', '.join(get_args(Backbone))}. None: compact without weights, resnet50 with.",
+            description=f"Backbone: {', '.join(get_args(Backbone))}; temporal is compact, for whole clips. None: "
+            "compact without weights, resnet50 with.",
         )
         channels: int = Field(1, ge=1, le=256, description="Output channels: 1 for a mask, more for classes.")
         foreground: int = Field(0, ge=0, description="The output channel that means left ventricle, from 0.")
@@ -88,6 +90,8 @@ class DeepLabV3(Teacher):
         def _fit_together(self) -> Self:
             if self.weights is None and (self.backbone not in (None, "compact") or self.channels != 1):
                 raise ValueError("only the compact network with 1 channel is embedded; any other needs weights")
+            if self.backbone == "temporal" and self.channels != 1:
+                raise ValueError("temporal has 1 channel")
             if self.foreground >= self.channels:
                 raise ValueError(f"foreground is {self.foreground}, but channels are numbered 0..{self.channels - 1}")
             return self
@@ -136,13 +140,26 @@ class DeepLabV3(Teacher):
         from .framewise import Framewise
         from .networks.deeplab import build
 
-        backbone = self.options.backbone or ("resnet50" if self.options.weights else "compact")
-        network = build(backbone, self.options.channels)
+        options, backbone = self.options, self._backbone()
+        if backbone == "temporal":
+            return self._build_temporal()
+        network = build(backbone, options.channels)
         # Some are published with the auxiliary head of their training, which is not used.
         load_weights(network, self.files()[0], ignored="aux_classifier.")
-        options = self.options
         exclusive = options.activation == "softmax"
         return Framewise(network, options.mean, options.deviation, options.foreground, CHUNK, exclusive)
+
+    def _build_temporal(self) -> torch.nn.Module:
+        from .clipwise import Clipwise
+        from .networks.temporal import TemporalDeepLabV3
+
+        network = TemporalDeepLabV3()
+        load_weights(network, self.files()[0])
+        # Its clips are grey: what is meant for three channels is averaged.
+        return Clipwise(network, sum(self.options.mean) / 3, sum(self.options.deviation) / 3)
+
+    def _backbone(self) -> Backbone:
+        return self.options.backbone or ("resnet50" if self.options.weights else "compact")
 
 
 def _show(value: Any) -> str:

@@ -459,7 +459,15 @@ def test_samples_of_several_lengths_say_what_to_do(prepare, monkeypatch):
     assert run_stages(prepare(*SMALL, "training.window=3"), last="evaluate")[0] == "distill"
 
 
-def test_a_student_that_answers_in_another_shape_is_refused(prepare, monkeypatch):
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        ("null", r"logits \(1, 16, 16\) for a sample of \(1, 16, 16\), the student \(1,\)"),
+        # Before the teacher is asked, where a window is to be cut from both.
+        ("4", r"the student \w+ gives logits \(1,\) for a sample of \(\d, 16, 16\), of which no window can be cut"),
+    ],
+)
+def test_a_student_that_answers_in_another_shape_is_refused(prepare, monkeypatch, window, message):
     class Flat(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -468,9 +476,9 @@ def test_a_student_that_answers_in_another_shape_is_refused(prepare, monkeypatch
         def forward(self, inputs):
             return self.layer(inputs.float().flatten(1).mean(1, keepdim=True))
 
-    run = prepare(*SMALL)
+    run = prepare(*SMALL, f"training.window={window}")
     monkeypatch.setattr(type(run.experiment.student), "build", lambda self: Flat())
-    with pytest.raises(DataError, match=r"logits \(1, 16, 16\) for a sample of \(1, 16, 16\), the student \(1,\)"):
+    with pytest.raises(DataError, match=message):
         run_stages(run)
 
 

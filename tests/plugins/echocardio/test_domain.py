@@ -12,9 +12,11 @@ import pytest
 from kdkit_echocardio import results
 from kdkit_echocardio.beats import Beats
 from kdkit_echocardio.domain import Echocardio
+from kdkit_echocardio.ejection import area_ejection
 from kdkit_echocardio.generator import Phantom
 from PIL import Image
 from pydicom.data import get_testdata_file
+from test_clips import region, write_dicom
 
 from kdkit import Case, DataError, KdkitError, Sample
 
@@ -93,19 +95,11 @@ class TestReadAndWrite:
         scale = sample.info["square"]["side"] / 112
         assert (probability >= 128).sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
         # An ellipse scaled by 1.15 at frames 0 and 26 and by 0.85 at frame 13.
-        columns = [
-            "frames",
-            "fps",
-            "ed_frame",
-            "es_frame",
-            "beats",
-            "area_ef",
-            "discs_ef",
-            "heart_rate",
-            "doubt",
-            "flags",
+        assert list(row) == [
+            *("frames", "fps", "ed_frame", "es_frame", "beats"),
+            *("area_ef", "area_ef_low", "area_ef_high", "discs_ef", "discs_ef_low", "discs_ef_high", "ef_note"),
+            *("heart_rate", "doubt", "flags"),
         ]
-        assert list(row) == columns
         assert row["frames"] == 30
         assert row["fps"] == sample.info["fps"]
         assert abs(row["ed_frame"]) <= 1
@@ -113,6 +107,9 @@ class TestReadAndWrite:
         assert row["beats"] == 1
         assert row["area_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2)
         assert row["discs_ef"] == pytest.approx(100 * (1 - (0.85 / 1.15) ** 3), abs=2)
+        for name in ("area_ef", "discs_ef"):
+            assert 0 <= row[f"{name}_low"] < row[name] < row[f"{name}_high"] <= 100
+        assert row["ef_note"] == ""
 
     def test_the_overlay_plays_in_browsers_and_shows_every_frame(self, domain, tmp_path, clip):
         import av
@@ -152,6 +149,33 @@ class TestReadAndWrite:
         scale = sample.info["square"]["side"] / 112
         assert masks.sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
 
+    @pytest.mark.parametrize("known", [True, False])
+    def test_medical_viewers_see_masks_in_place_and_in_millimetres(self, tmp_path, known):
+        import nibabel
+
+        pixels = np.random.default_rng(0).integers(0, 255, (6, 120, 160)).astype(np.uint8)
+        scale = {"FrameTime": 40.0, "SequenceOfUltrasoundRegions": [region((0, 0, 159, 119), 0.03)]}
+        path = write_dicom(tmp_path / "cine.dcm", pixels, **(scale if known else {}))
+        domain = Echocardio(Echocardio.Options(masks="nifti", overlay="none"))
+        sample, prediction = domain.read(path), np.zeros((6, 112, 112), np.float32)
+        prediction[:, 14:28, 21:56] = 1
+        domain.write(path, sample, prediction, tmp_path / "cine")
+        image = nibabel.load(tmp_path / "cine.nii.gz")
+        assert image.header.get_xyzt_units() == (("mm", "sec") if known else ("unknown", "unknown"))
+        assert image.header.get_zooms() == pytest.approx((0.3, 0.3, 0.3, 0.04) if known else (1, 1, 1, 1))
+        # NIfTI's x runs to the right and y to the front; columns run to the left and rows to the back.
+        assert nibabel.aff2axcodes(image.affine)[:2] == ("L", "P")
+        # The middle square of 120 pixels begins at column 20, and each pixel of the network covers 120 / 112.
+        rows, columns = np.nonzero(np.asarray(image.dataobj)[:, :, 0, 0].T)
+        assert (rows.min(), rows.max()) == (15, 29)
+        assert abs(columns.min() - 42.5) <= 1 and abs(columns.max() - 79.5) <= 1
+        itk = pytest.importorskip("SimpleITK")
+        seen = itk.ReadImage(str(tmp_path / "cine.nii.gz"))
+        assert seen.GetSize() == (160, 120, 1, 6)
+        assert seen.GetSpacing() == pytest.approx((0.3, 0.3, 0.3, 0.04) if known else (1, 1, 1, 1))
+        assert np.array_equal(np.reshape(seen.GetDirection(), (4, 4)), np.eye(4))
+        assert np.array_equal(itk.GetArrayFromImage(seen).T, np.asarray(image.dataobj))
+
     def test_a_gif_has_every_frame(self, tmp_path, clip):
         from PIL import Image
 
@@ -161,13 +185,13 @@ class TestReadAndWrite:
             assert picture.n_frames == 12
 
     def test_ejection_fraction_is_of_the_mean_sizes_over_beats(self):
-        masks = np.concatenate([ellipse(26), ellipse(26, swing=0.2), ellipse(22)]) >= 0.5
-        areas = masks.sum((1, 2))
-        row = results._functional_measures(masks, areas, Beats(np.array([0, 26, 52]), np.array([13, 39, 65])))
-        assert row["beats"] == 3
-        assert (row["ed_frame"], row["es_frame"]) == (26, 39)
+        probability = np.concatenate([ellipse(26), ellipse(26, swing=0.2), ellipse(22)])
+        areas = (probability >= 0.5).sum((1, 2))
+        beats = Beats(np.array([0, 26, 52]), np.array([13, 39, 65]))
+        row = results._events(areas, beats)
+        assert row == {"ed_frame": 26, "es_frame": 39, "beats": 3}
         ed, es = areas[[0, 26, 52]].mean(), areas[[13, 39, 65]].mean()
-        assert row["area_ef"] == pytest.approx(100 * (ed - es) / ed, abs=0.06)
+        assert area_ejection(probability, beats).value == pytest.approx(100 * (ed - es) / ed)
 
     @pytest.mark.parametrize(
         ("ed", "es", "expected"),
@@ -180,16 +204,19 @@ class TestReadAndWrite:
         ],
     )
     def test_clips_that_show_part_of_a_beat(self, ed, es, expected):
-        masks = ellipse(48) >= 0.5
-        row = results._functional_measures(masks, masks.sum((1, 2)), Beats(np.array(ed, int), np.array(es, int)))
+        probability, beats = ellipse(48), Beats(np.array(ed, int), np.array(es, int))
+        row = results._events((probability >= 0.5).sum((1, 2)), beats)
         assert (row["ed_frame"], row["es_frame"], row["beats"]) == expected
-        assert row["area_ef"] == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
+        value = area_ejection(probability, beats).value
+        assert value == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
 
     @pytest.mark.parametrize("prediction", [np.zeros((12, 112, 112), np.float32), ellipse(12, swing=0)])
     def test_without_a_beat_nothing_is_made_up(self, domain, tmp_path, clip, prediction):
         row = domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
         assert row["beats"] == 0
-        assert [row[name] for name in ("ed_frame", "es_frame", "area_ef", "discs_ef")] == [None] * 4
+        empty = ("ed_frame", "es_frame", "area_ef", "area_ef_low", "area_ef_high", "discs_ef", "discs_ef_high")
+        assert [row[name] for name in empty] == [None] * 7
+        assert row["ef_note"] == "no beat was found"
         assert (tmp_path / "out.mp4").is_file()
 
     def test_example_file_is_a_clip_that_passes_unchanged(self, domain, tmp_path):

@@ -184,7 +184,8 @@ def test_both_commands_say_the_same_of_the_same_files(cli, clinic, student, tmp_
     with (tmp_path / "out" / "summary.csv").open() as file:
         rows = {Path(row["file"]).stem: row for row in csv.DictReader(file)}
     assert rows["frozen"]["flags"] == "still"
-    assert rows["frozen"]["area_ef"] == rows["dark"]["discs_ef"] == ""
+    assert rows["frozen"]["area_ef"] == rows["dark"]["discs_ef"] == rows["dark"]["discs_ef_high"] == ""
+    assert (rows["frozen"]["ef_note"], rows["dark"]["ef_note"]) == (FLAGS["still"], FLAGS["blank"])
 
 
 def test_people_read_a_sentence_for_each_flag(cli, clinic, student, tmp_path):  # noqa: F811
