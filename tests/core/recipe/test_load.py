@@ -1,10 +1,11 @@
 """An experiment from its recipe."""
 
 import pytest
+import yaml
 
 from kdkit.errors import UsageError
 from kdkit.plugins.registry import discover
-from kdkit.recipe.load import load_experiment
+from kdkit.recipe.load import default_tree, load_experiment
 
 
 def test_a_setting_cannot_change_the_domain_behind_the_commands_back(load, problems):
