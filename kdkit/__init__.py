@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from kdkit.api import export_student as export_student
     from kdkit.api import load_student as load_student
     from kdkit.api import run as run
+    from kdkit.content import file_digests as file_digests
+    from kdkit.content import folder_digest as folder_digest
+    from kdkit.content import visible_files as visible_files
     from kdkit.contracts.adversary import Adversary as Adversary
     from kdkit.contracts.alignment import AlignedAxis as AlignedAxis
     from kdkit.contracts.component import Component as Component
@@ -93,6 +96,9 @@ _HOMES = {
     "Component": "kdkit.contracts.component",
     "ComponentOptions": "kdkit.contracts.component",
     "file_digest": "kdkit.contracts.component",
+    "file_digests": "kdkit.content",
+    "folder_digest": "kdkit.content",
+    "visible_files": "kdkit.content",
     "fingerprint_of": "kdkit.contracts.component",
     "Case": "kdkit.contracts.vocabulary",
     "Domain": "kdkit.contracts.domain",

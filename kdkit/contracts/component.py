@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -93,17 +93,41 @@ class Component:
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change when :meth:`identity`, options or :meth:`files` change.
 
-        A path counts by the content of its file, not by its name, so moving a weights file changes nothing. Options
-        that are ``incidental`` do not count.
+        A path counts by the content of its file, or of those of :meth:`files` that lie below it, not by its name, so
+        moving weights changes nothing. Options that are ``incidental`` do not count.
         """
         files = [Path(f) for f in self.files()]
-        options = self.options.model_dump(mode="json", exclude=set(self.incidental), context=IDENTITY)
-        paths = {str(f) for f in files}
         return fingerprint_of(
             **self.identity(),
-            options={k: v for k, v in options.items() if not (isinstance(v, str) and v in paths)},
+            options=self.options_without(files),
             files=[file_digest(f) for f in files],
         )
+
+    def options_without(self, paths: Sequence[Path]) -> Any:
+        """The options that count as plain values, without those that name one of these paths or a folder around."""
+        options = self.options.model_dump(exclude=set(self.incidental))
+        folders = {str(folder) for folder in _paths_in(options) if any(path.is_relative_to(folder) for path in paths)}
+        plain = self.options.model_dump(mode="json", exclude=set(self.incidental), context=IDENTITY)
+        return _without(plain, folders | {str(path) for path in paths})
+
+
+def _paths_in(value: Any) -> Iterator[Path]:
+    """Every path among options, however deep it lies."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _paths_in(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _paths_in(part)
+
+
+def _without(value: Any, texts: Set[str]) -> Any:
+    """Plain values without those keys of mappings whose value is one of these texts."""
+    if isinstance(value, dict):
+        return {k: _without(v, texts) for k, v in value.items() if not (isinstance(v, str) and v in texts)}
+    return [_without(part, texts) for part in value if part not in texts] if isinstance(value, list) else value
 
 
 def origin_of(component: type[Component]) -> Origin:

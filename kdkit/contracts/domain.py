@@ -95,7 +95,10 @@ class Domain(Component):
         return 1
 
     def recognises(self, path: Path) -> bool:
-        """Whether ``kdkit predict`` picks this file from a folder: by ``input_suffixes``, unless overridden."""
+        """Whether ``kdkit predict`` picks this file from a folder: by ``input_suffixes``, unless overridden.
+
+        Of a file in a zip archive only the first 64 KiB lie at ``path``.
+        """
         return path.suffix.lower() in self.input_suffixes
 
     def read(self, path: Path) -> Sample:

@@ -94,6 +94,13 @@ class Generator(Component, ABC):
         """What keeps items of a source out of the samples, or is doubtful about them; runs report how many."""
         return []
 
+    def read_files(self, progress: Progress) -> None:
+        """Do what takes long before :meth:`fingerprint` can answer, with a bar.
+
+        Reading every file of a folder (:func:`kdkit.folder_digest`), say; by default nothing.
+        """
+        return
+
     def prepare(self, progress: Progress) -> None:
         """Do what takes long before :meth:`count` and :meth:`exclusions` can answer, with a bar.
 

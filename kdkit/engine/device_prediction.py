@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import Dataset
 
 from kdkit.contracts.domain import Domain
-from kdkit.engine.file_prediction import SampleOrReason, predict_sample, read_sample, write_result
+from kdkit.engine.file_prediction import SampleOrReason, open_sample, predict_sample, write_result
 from kdkit.engine.prediction_log import FileResult
 from kdkit.engine.sample_prediction import SamplePredictor, predict_samples
 from kdkit.recipe.schema import Hardware
@@ -44,7 +44,8 @@ class _FileSamples(Dataset[tuple[Path, SampleOrReason]]):
         return len(self.paths)
 
     def __getitem__(self, item: int) -> tuple[Path, SampleOrReason]:
-        return self.paths[item], read_sample(self.domain, self.paths[item])
+        with open_sample(self.domain, self.paths[item]) as sample:
+            return self.paths[item], sample
 
 
 class _FilePredictor(SamplePredictor):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import mimetypes
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from kdkit.archives import check_archive, local_file
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.vocabulary import Preview
 from kdkit.engine.inference import infer_logits
+from kdkit.engine.inputs import is_archive
 from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
 from kdkit.errors import DataError, KdkitError, StoreError
 from kdkit.owner import tag
@@ -48,8 +52,9 @@ def predict_file(address: StudentAddress, path: Path, stem: Path) -> FileResult:
 
 def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
     """Read, predict and write one file on the processor."""
-    sample = read_sample(student.domain, path)
-    return write_result(student.domain, path, sample, predict_sample(student, sample, torch.device("cpu")), stem)
+    with open_sample(student.domain, path) as sample:
+        prediction = predict_sample(student, sample, torch.device("cpu"))
+        return write_result(student.domain, path, sample, prediction, stem)
 
 
 @lru_cache(maxsize=1)
@@ -61,14 +66,32 @@ def _load(address: StudentAddress) -> TrainedStudent:
     return read_student(registry, folder).with_outputs(dict(options))
 
 
-def read_sample(domain: Domain, path: Path) -> SampleOrReason:
-    """The file's sample, or the reason why it cannot be read."""
+@contextmanager
+def open_sample(domain: Domain, path: Path) -> Iterator[SampleOrReason]:
+    """The file's sample, or the reason why it cannot be read. Within, a file in an archive stays unpacked."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(local_file(path))
+            if is_archive(domain, file):
+                check_archive(file)
+        except DataError as error:
+            sample: SampleOrReason = _reason(error, path)
+        else:
+            sample = _read_sample(domain, file)
+        yield sample
+
+
+def _read_sample(domain: Domain, path: Path) -> SampleOrReason:
     try:
         return domain.read(path)
     except DataError as error:
-        return error.line.removeprefix(f"{path}").lstrip(": ")
+        return _reason(error, path)
     except Exception as error:  # no damaged file stops the others, whatever a library makes of it
         return f"it cannot be read: {_in_words(domain, error)}"
+
+
+def _reason(error: DataError, path: Path) -> str:
+    return error.line.removeprefix(f"{path}").lstrip(": ")
 
 
 def predict_sample(student: TrainedStudent, sample: SampleOrReason, device: torch.device) -> np.ndarray | str:
@@ -96,7 +119,8 @@ def write_result(
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
-        row = domain.write(path, sample, prediction, unfinished / stem.name)
+        with local_file(path) as file:
+            row = domain.write(file, sample, prediction, unfinished / stem.name)
         preview = domain.preview(sample, prediction, row)
         picture = _write_picture(preview, unfinished / PREVIEWS / stem.name)
         written = _move(unfinished, stem.parent)

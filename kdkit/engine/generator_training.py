@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdkit.atomic import read_json, write_json
-from kdkit.contracts.component import fingerprint_of, origin_of
+from kdkit.content import folder_digest
+from kdkit.contracts.component import file_digest, fingerprint_of, origin_of
 from kdkit.contracts.trainable import TrainingSession
 from kdkit.errors import DataError, UsageError
 from kdkit.plugins.registry import Registry
@@ -49,7 +49,7 @@ def train_generator(
             digest=origin.digest,
             options=options.model_dump(mode="json"),
             seed=seed,
-            data=_state_of(data),
+            data=file_digest(data) if data.is_file() else folder_digest(data, progress),
         ),
         "seed": seed,
         "options": options.model_dump(mode="json"),
@@ -69,13 +69,6 @@ def train_generator(
 
     lightning.seed_everything(seed, verbose=False)
     return cls.train(data, folder, options, TrainingSession(seed, progress, trainer, run))
-
-
-def _state_of(data: Path) -> str:
-    """What the data is: names, sizes and times of last change of its files."""
-    paths = [data] if data.is_file() else sorted(path for path in data.rglob("*") if path.is_file())
-    states = [(str(p.relative_to(data)), (s := p.stat()).st_size, s.st_mtime_ns) for p in paths]
-    return hashlib.sha256(repr(states).encode()).hexdigest()
 
 
 def _prepare_folder(folder: Path, record: Mapping[str, Any], fresh: bool) -> None:

@@ -7,8 +7,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from kdkit.archives import has_archive_name, list_members
 from kdkit.contracts.domain import Domain
-from kdkit.engine.prediction_log import digest_of
+from kdkit.engine.prediction_log import digest_of, stamp_of
+from kdkit.errors import DataError
 
 # Bytes of a result's name before its end. Disks allow 255 in all; while a file is written its name is longer.
 LONGEST_STEM = 200
@@ -17,17 +19,24 @@ RESERVED = ("summary", "index")
 
 
 def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named that the domain recognises, in order.
+    """The files named, and those in the folders and zip archives named that the domain recognises, in order.
 
-    A folder that may not be read is among them: reading it fails, and it is named as what was skipped.
+    Those in an archive are named by paths behind its own (:mod:`kdkit.archives`). A folder or archive that may not or
+    cannot be read is among them: reading it fails, and it is named as what was skipped.
     """
     files: list[Path] = []
     for path in paths:
-        if _is_folder(path):
-            files.extend(sorted(_inputs_in(domain, path)))
-        else:
-            files.append(path)
+        for file in sorted(_inputs_in(domain, path)) if _is_folder(path) else [path]:
+            files.extend(_members_of(domain, file) if is_archive(domain, file) else [file])
     return list(dict.fromkeys(files))
+
+
+def is_archive(domain: Domain, path: Path) -> bool:
+    """Whether a file is to be looked into: it is called a zip archive, and the domain does not read it itself."""
+    try:
+        return has_archive_name(path) and path.is_file() and not domain.recognises(path)
+    except OSError:  # as for a folder
+        return False
 
 
 def choose_stems(paths: Sequence[Path], out: Path, taken: Iterable[str] = ()) -> dict[Path, Path]:
@@ -56,10 +65,9 @@ def find_copies(paths: Sequence[Path]) -> dict[str, str]:
     """For each file whose content is that of one before it, that one. Only files of equal size are read for this."""
     by_size: dict[int, list[Path]] = {}
     for path in paths:
-        try:
-            by_size.setdefault(path.stat().st_size, []).append(path)
-        except OSError:  # reading it says why
-            continue
+        stamp = stamp_of(path)
+        if stamp:  # otherwise reading it says why
+            by_size.setdefault(int(stamp.split()[0]), []).append(path)
     copies: dict[str, str] = {}
     for size, equal in by_size.items():
         originals: dict[str, str] = {}
@@ -84,8 +92,15 @@ def _inputs_in(domain: Domain, folder: Path) -> Iterator[Path]:
         # Nobody means hidden ones: macOS leaves ._clip.avi beside clip.avi.
         folders[:] = [name for name in folders if not name.startswith(".")]
         files = (Path(parent, name) for name in names if not name.startswith("."))
-        yield from (file for file in files if file.is_file() and domain.recognises(file))
+        yield from (file for file in files if file.is_file() and (has_archive_name(file) or domain.recognises(file)))
     yield from unreadable
+
+
+def _members_of(domain: Domain, archive: Path) -> list[Path]:
+    try:
+        return list_members(archive, domain.recognises)
+    except DataError:  # reading it says why
+        return [archive]
 
 
 def _plain_name(name: str) -> str:

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kdkit.archives import local_file, member_stamp
 from kdkit.atomic import write_csv, write_text
 from kdkit.contracts.component import file_digest
-from kdkit.errors import StoreError
+from kdkit.errors import DataError, StoreError
 from kdkit.progress import Bar
 
 SUMMARY = "summary.csv"
@@ -28,7 +29,8 @@ _MOST_POINTS, _STEPS = 96, 255
 class FileResult:
     """What came of a file: the ``row`` of the summary and the number of ``items`` in it, or why it was ``skipped``.
 
-    ``digest``: SHA-256 of its content; ``stamp``: its size and time of change. ``stem``: how the names of its results
+    ``digest``: SHA-256 of its content; ``stamp``: its size and time of change (:func:`stamp_of`).
+    ``stem``: how the names of its results
     begin; ``written``: the files that the domain
     wrote for it, and ``preview``: what the page shows, ``picture`` (one of the files), ``curve``
     (:func:`encode_curve`) and ``marks``. ``duplicate_of``: the file of the same content whose results these are.
@@ -126,17 +128,18 @@ def encode_curve(values: Sequence[float]) -> str:
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file; "" when it cannot be read."""
     try:
-        return file_digest(path)
-    except OSError:
+        with local_file(path) as file:
+            return file_digest(file)
+    except (OSError, DataError):
         return ""
 
 
 def stamp_of(path: Path) -> str:
-    """The size and time of change of a file; "" when it cannot be read."""
+    """The size and time of change of a file, in an archive its size and checksum; "" when it cannot be read."""
     try:
         status = path.stat()
     except OSError:
-        return ""
+        return member_stamp(path) or ""
     return f"{status.st_size} {status.st_mtime_ns}"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kdkit.content import visible_files
 from kdkit.errors import DataError, KdkitError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class VisionLanguage:
 
     def files(self) -> list[Path]:
         """The files of the model, for a fingerprint."""
-        return sorted(path for path in self.folder.iterdir() if path.is_file())
+        return [path for path in visible_files(self.folder) if path.parent == self.folder]
 
     @classmethod
     def write_example(cls, folder: Path) -> VisionLanguage:

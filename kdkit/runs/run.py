@@ -104,6 +104,8 @@ class Run:
             g for g in (experiment.generator, *experiment.control_generators) if isinstance(g, Generator)
         ]
         evaluation_source = experiment.evaluation_source
+        for generator in (*training_sources, evaluation_source):
+            generator.read_files(self.progress)
         sizes = {g.fingerprint(): [counts.validation, counts.train] for g in training_sources}
         key = evaluation_source.fingerprint()
         sizes[key] = [self._evaluation_count, *sizes.get(key, [])]

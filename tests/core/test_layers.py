@@ -18,6 +18,7 @@ PUBLIC_MODULES = {"kdkit", "kdkit.testing"}
 LAYERS = [
     {"errors", "owner", "stopping"},
     {"progress", "entry", "limits", "sample", "atomic", "scratch", "launch", "workers"},
+    {"archives", "content"},
     {"hookspecs"},
     {"contracts", "profiling"},
     {"store"},

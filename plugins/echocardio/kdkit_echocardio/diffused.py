@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kdkit import ComponentOptions, DataError, Field, InputFolder, Sample, TrainableGenerator, TrainingSession
+from kdkit import (
+    ComponentOptions,
+    DataError,
+    Field,
+    InputFolder,
+    Progress,
+    Sample,
+    Silence,
+    TrainableGenerator,
+    TrainingSession,
+    file_digest,
+    fingerprint_of,
+    folder_digest,
+)
 
 from .diffusion.conditions import EjectionFractions
 from .diffusion.layout import Sampler
@@ -150,14 +162,25 @@ class EchoDiffusion(TrainableGenerator):
         filter_files = [path for path in (privacy.reference, privacy.embedding) if _is_file(path)] if privacy else []
         return [*self._parts().files(), *filter_files]
 
+    def read_files(self, progress: Progress) -> None:
+        """Read every file of the folder of references that was not read before."""
+        self._references_digest(progress)
+
     def fingerprint(self) -> str:
-        """As inherited, and the state of the folder of references."""
-        references = self._state_of_references()
+        """As inherited, and the contents of the folder of references."""
+        references = self._references_digest(Silence())
         files = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files()]
         state = (self.options, self.version, references, files)
         if self._cached_fingerprint is None or self._cached_fingerprint[0] != state:
-            text = f"{super().fingerprint()} {references}"
-            self._cached_fingerprint = state, hashlib.sha256(text.encode()).hexdigest()[:16]
+            privacy = self.options.privacy
+            fingerprint = fingerprint_of(
+                **self.identity(),
+                seed=self.seed,
+                options=self.options_without([*self.files(), *([privacy.reference] if privacy else [])]),
+                files=[file_digest(path) for path in self.files()],
+                references=references,
+            )
+            self._cached_fingerprint = state, fingerprint
         return self._cached_fingerprint[1]
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
@@ -294,12 +317,10 @@ class EchoDiffusion(TrainableGenerator):
 
         return parts(self.options.path or EMBEDDED, self.options.image_model)
 
-    def _state_of_references(self) -> str:
-        """A digest of the folder of references, by the names, sizes and times of its files; empty without one."""
-        from .recordings.selection import state_of
-
+    def _references_digest(self, progress: Progress) -> str:
+        """Of the names and contents of the files in the folder of references; empty without one."""
         privacy = self.options.privacy
-        return state_of(privacy.reference) if privacy and privacy.reference.is_dir() else ""
+        return folder_digest(privacy.reference, progress) if privacy and privacy.reference.is_dir() else ""
 
     def _sampled_frame_count(self) -> int:
         """How many frames are sampled, at the model's own rate, for the clip to last long enough."""

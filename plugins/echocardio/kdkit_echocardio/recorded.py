@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,7 @@ from kdkit import (
     Sample,
     Silence,
     file_digest,
+    fingerprint_of,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Recordings(Generator):
     ``kdkit_echocardio.flags.FLAGS`` separated by blanks; and what else the folder says (``image_quality``, ``sex``,
     ``age``).
 
-    The fingerprint covers the name, size and time of last change of every file in the folder.
+    The fingerprint covers the name and content of every file in the folder, hidden ones apart; not where it lies.
     """
 
     synthetic = False
@@ -87,6 +87,7 @@ class Recordings(Generator):
         # Kept so that worker processes, which receive them with the generator, need not look at everything again.
         self._names: tuple[str, ...] = ()
         self._state = ""
+        self._contents: list[str] = []
         self._is_unchecked = False
 
     def prepare(self, progress: Progress) -> None:
@@ -135,9 +136,17 @@ class Recordings(Generator):
             for recording in (recordings[name] for name in self._recording_names())
         ]
 
+    def read_files(self, progress: Progress) -> None:
+        """Read every file of the folder that was not read before, in parallel."""
+        from .recordings.selection import contents_of
+
+        self._contents = self._contents or contents_of(self.options.path, progress)
+
     def fingerprint(self) -> str:
-        """As inherited, and the state of the folder's files."""
-        return hashlib.sha256(f"{super().fingerprint()} {self._folder_state()}".encode()).hexdigest()[:16]
+        """As inherited, with what is in the folder in place of where it lies."""
+        self.read_files(Silence())
+        options = self.options_without([self.options.path])
+        return fingerprint_of(**self.identity(), seed=self.seed, options=options, contents=self._contents)
 
     def remark(self) -> str:
         """How outlines became masks, where the folder has outlines."""

@@ -92,7 +92,10 @@ def _write_npz(path: Path, probability: np.ndarray) -> None:
 
 
 def _write_nifti(path: Path, probability: np.ndarray, clip: Clip) -> None:
-    """The masks as uint8 (x, y, 1, time) with the clip's pixel size in mm and seconds between frames."""
+    """The masks as uint8 (x, y, 1, time) with the clip's pixel size in mm and seconds between frames.
+
+    What is unknown is 1, of an unknown unit.
+    """
     import gzip
 
     import nibabel
@@ -102,7 +105,7 @@ def _write_nifti(path: Path, probability: np.ndarray, clip: Clip) -> None:
     # NIfTI's axes point right and up where those of pictures point left and down.
     image = nibabel.Nifti1Image(masks, np.diag([-spacing, -spacing, spacing, 1.0]))
     image.header.set_zooms((spacing, spacing, spacing, 1 / clip.fps if clip.fps else 1.0))
-    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_xyzt_units("mm" if clip.spacing_mm else "unknown", "sec" if clip.fps else "unknown")
     with replacing(path) as partial:
         partial.write_bytes(gzip.compress(image.to_bytes(), _COMPRESSION))
 

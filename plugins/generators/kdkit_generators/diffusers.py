@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kdkit import ComponentOptions, DataError, Field, Generator, InputFolder, Sample
+from kdkit import ComponentOptions, DataError, Field, Generator, InputFolder, Sample, visible_files
 
 
 class Diffusers(Generator):
@@ -45,7 +45,7 @@ class Diffusers(Generator):
         return {"path": save_example(folder / "pipeline"), "steps": 2}
 
     def files(self) -> Sequence[Path]:
-        return sorted(path for path in Path(self.options.path).rglob("*") if path.is_file())
+        return list(visible_files(self.options.path))
 
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         from kdkit_generators.pipelines import image_of, load

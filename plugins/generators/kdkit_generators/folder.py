@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ from kdkit import (
     Field,
     Generator,
     InputFolder,
+    Progress,
     Sample,
-    file_digest,
+    file_digests,
     fingerprint_of,
 )
 
@@ -59,9 +60,13 @@ class Folder(Generator):
             Image.fromarray(image).save(folder / f"{number}.png")
         return {"path": folder}
 
+    def read_files(self, progress: Progress) -> None:
+        """Read every file that was not read before, in parallel."""
+        self._digests(self._paths, progress)
+
     def fingerprint(self) -> str:
-        files = [[self._name(path), _digest(path)] for path in self._paths]
-        options = self.options.model_dump(mode="json", exclude={"path"})
+        files = [[self._name(path), digest] for path, digest in self._digests(self._paths).items()]
+        options = self.options_without([self.options.path])
         return fingerprint_of(**self.identity(), seed=self.seed, options=options, files=files)
 
     def count(self) -> int:
@@ -83,7 +88,7 @@ class Folder(Generator):
 
     def units(self) -> Sequence[str]:
         """A digest of each file: copies of one file are one unit."""
-        return [_digest(path) for path in self._usable_and_defects[0]]
+        return list(self._digests(self._usable_and_defects[0]).values())
 
     def exclusions(self) -> Sequence[Defect]:
         return self._usable_and_defects[1]
@@ -105,7 +110,9 @@ class Folder(Generator):
             matches = sorted(self.options.path.glob(self.options.pattern))
         except (ValueError, NotImplementedError) as error:  # an absolute pattern, say
             raise DataError(f"{self.options.pattern!r} is no pattern of files: {error}") from error
-        return [path for path in matches if path.suffix.lower() in suffixes and path.is_file()]
+        # macOS leaves ._picture.png beside picture.png.
+        visible = (path for path in matches if not any(part.startswith(".") for part in self._name(path).split("/")))
+        return [path for path in visible if path.suffix.lower() in suffixes and path.is_file()]
 
     @cached_property
     def _usable_and_defects(self) -> tuple[list[Path], list[Defect]]:
@@ -121,16 +128,8 @@ class Folder(Generator):
                 defects.append(Defect(reason[0], self._name(path), reason[1], dropped=True))
         return usable, defects
 
+    def _digests(self, paths: Sequence[Path], progress: Progress | None = None) -> dict[Path, str]:
+        return dict(zip(paths, file_digests(self.options.path, paths, progress), strict=True))
+
     def _name(self, path: Path) -> str:
         return path.relative_to(self.options.path).as_posix()
-
-
-def _digest(path: Path) -> str:
-    """Of the content, read once in a process as long as nobody touches the file."""
-    state = path.stat()
-    return _cached_digest(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-
-
-@lru_cache(maxsize=1 << 16)
-def _cached_digest(path: Path, *_: int) -> str:
-    return file_digest(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import model_validator
 
-from kdkit import ComponentOptions, Defect, Field, Generator, GeneratorChoice, Sample
+from kdkit import ComponentOptions, Defect, Field, Generator, GeneratorChoice, Progress, Sample
 
 if TYPE_CHECKING:
     from typing import Self
@@ -68,6 +68,14 @@ class Mix(Generator):
 
     def files(self) -> Sequence[Path]:
         return [Path(file) for member in self.members for file in member.files()]
+
+    def read_files(self, progress: Progress) -> None:
+        for member in self.members:
+            member.read_files(progress)
+
+    def prepare(self, progress: Progress) -> None:
+        for member in self.members:
+            member.prepare(progress)
 
     def count(self) -> int | None:
         ends = [self._end(number, count) for number, m in enumerate(self.members) if (count := m.count()) is not None]

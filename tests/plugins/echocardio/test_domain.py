@@ -16,6 +16,7 @@ from kdkit_echocardio.ejection import area_ejection
 from kdkit_echocardio.generator import Phantom
 from PIL import Image
 from pydicom.data import get_testdata_file
+from test_clips import region, write_dicom
 
 from kdkit import Case, DataError, KdkitError, Sample
 
@@ -147,6 +148,33 @@ class TestReadAndWrite:
         assert set(np.unique(masks)) == {0, 1}
         scale = sample.info["square"]["side"] / 112
         assert masks.sum() == pytest.approx((prediction >= 0.5).sum() * scale**2, rel=0.02)
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_medical_viewers_see_masks_in_place_and_in_millimetres(self, tmp_path, known):
+        import nibabel
+
+        pixels = np.random.default_rng(0).integers(0, 255, (6, 120, 160)).astype(np.uint8)
+        scale = {"FrameTime": 40.0, "SequenceOfUltrasoundRegions": [region((0, 0, 159, 119), 0.03)]}
+        path = write_dicom(tmp_path / "cine.dcm", pixels, **(scale if known else {}))
+        domain = Echocardio(Echocardio.Options(masks="nifti", overlay="none"))
+        sample, prediction = domain.read(path), np.zeros((6, 112, 112), np.float32)
+        prediction[:, 14:28, 21:56] = 1
+        domain.write(path, sample, prediction, tmp_path / "cine")
+        image = nibabel.load(tmp_path / "cine.nii.gz")
+        assert image.header.get_xyzt_units() == (("mm", "sec") if known else ("unknown", "unknown"))
+        assert image.header.get_zooms() == pytest.approx((0.3, 0.3, 0.3, 0.04) if known else (1, 1, 1, 1))
+        # NIfTI's x runs to the right and y to the front; columns run to the left and rows to the back.
+        assert nibabel.aff2axcodes(image.affine)[:2] == ("L", "P")
+        # The middle square of 120 pixels begins at column 20, and each pixel of the network covers 120 / 112.
+        rows, columns = np.nonzero(np.asarray(image.dataobj)[:, :, 0, 0].T)
+        assert (rows.min(), rows.max()) == (15, 29)
+        assert abs(columns.min() - 42.5) <= 1 and abs(columns.max() - 79.5) <= 1
+        itk = pytest.importorskip("SimpleITK")
+        seen = itk.ReadImage(str(tmp_path / "cine.nii.gz"))
+        assert seen.GetSize() == (160, 120, 1, 6)
+        assert seen.GetSpacing() == pytest.approx((0.3, 0.3, 0.3, 0.04) if known else (1, 1, 1, 1))
+        assert np.array_equal(np.reshape(seen.GetDirection(), (4, 4)), np.eye(4))
+        assert np.array_equal(itk.GetArrayFromImage(seen).T, np.asarray(image.dataobj))
 
     def test_a_gif_has_every_frame(self, tmp_path, clip):
         from PIL import Image

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from functools import cached_property
 from typing import get_args
 
@@ -145,19 +146,35 @@ def test_nothing_left_is_an_error(tmp_path):
         samples(folder)
 
 
-def test_fingerprint_follows_the_folder(folder):
-    generator = Recordings(Recordings.Options(path=folder))
-    prints = [generator.fingerprint()]
-    generator.count()
-    for change in ("index", "video", "time"):
-        if change == "index":
-            (folder / "FileList.csv").write_text((folder / "FileList.csv").read_text() + "\n")
-        elif change == "video":
-            write_avi(folder / "Videos" / "0XC.avi", beat())
-        else:
-            os.utime(folder / "Videos" / "0XA.avi", ns=(1, 1))
-        prints.append(generator.fingerprint())
-    assert len(set(prints)) == 4
+def fingerprint(folder, **options):
+    return Recordings(Recordings.Options(path=folder, **options)).fingerprint()
+
+
+def test_fingerprint_follows_names_and_contents(folder):
+    prints = [fingerprint(folder), fingerprint(folder, frames=4)]
+    (folder / "FileList.csv").write_text((folder / "FileList.csv").read_text() + "\n")
+    prints.append(fingerprint(folder))
+    video = folder / "Videos" / "0XA.avi"
+    data = bytearray(video.read_bytes())
+    data[len(data) // 2] ^= 1
+    video.write_bytes(data)
+    prints.append(fingerprint(folder))
+    video.rename(video.with_name("0XC.avi"))
+    prints.append(fingerprint(folder))
+    assert len(set(prints)) == 5
+
+
+def test_fingerprint_is_the_same_of_touched_moved_and_copied_recordings(folder, tmp_path, monkeypatch):
+    before = fingerprint(folder)
+    os.utime(folder / "Videos" / "0XA.avi", ns=(1, 1))
+    (folder / "Videos" / "Thumbs.db").write_bytes(b"left by a file manager")
+    assert fingerprint(folder) == before
+    shutil.copytree(folder, tmp_path / "copy")
+    assert fingerprint(tmp_path / "copy") == before
+    (tmp_path / "mount").mkdir()
+    folder.rename(tmp_path / "mount" / "echonet")
+    monkeypatch.setenv("MY_ECHONET", str(tmp_path / "mount" / "echonet"))
+    assert fingerprint("$MY_ECHONET") == before
 
 
 def test_environment_variable_as_path(folder, monkeypatch):
