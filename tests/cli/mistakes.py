@@ -315,7 +315,6 @@ MISTAKES = [
         "return [(2 * int((true & found).sum()) / total if total else 1.0,)]",
         "return 2 * int((true & found).sum()) / total if total else 1.0",
         ("One sample gives tuples of finite numbers",),
-        said_by_run=("the metric leaf-metric .*failed on the values of one sample",),
     ),
     Mistake(
         "a metric without unit",
