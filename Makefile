@@ -26,6 +26,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/echocardio.py
 	$(BIN)/python benchmarks/realtime.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring.py
 
 # The site, into site/; a warning, a link that leads nowhere say, is an error.
 docs: $(INSTALLED)

@@ -50,6 +50,13 @@ def clustered(rng: np.random.Generator, units: int, true: float) -> Models:
     return paired(loss, rng.normal(0.85, 0.1, len(unit)), unit)
 
 
+def shares(rng: np.random.Generator, units: int, true: float) -> Models:
+    """Right or wrong: the second model loses 1 % of the units more than ``true`` says, and gains 1 % of them."""
+    kind = rng.choice(4, units, p=[0.01, 0.01 - true, 0.8, 0.18 + true])
+    right = np.isin(kind, (1, 2)), np.isin(kind, (0, 2))
+    return [UnitCases(values[:, None].astype(float), np.arange(units), units) for values in right]
+
+
 def correlation_of(cases: np.ndarray) -> float:
     return float(np.corrcoef(cases.T)[0, 1])
 
@@ -70,6 +77,7 @@ DRAWS: dict[str, tuple[Draw, Callable[[np.ndarray], float] | None]] = {
     "normal": (normal, None),
     "skewed": (skewed, None),
     "clustered": (clustered, None),
+    "right or wrong": (shares, None),
     "Pearson's r": (correlations, correlation_of),
 }
 

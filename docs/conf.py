@@ -44,7 +44,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(torch|np|numpy|pydantic|pluggy|collections|concurrent|contextlib|pathlib|typing|pytest|abc)\..*"),
     (
         r"py:.*",
-        r"(Path|Any|Literal|Mapping|Sequence|Iterable|Iterator|ClassVar|BaseModel|BaseException|FieldInfo|Activation|(kdkit\.workers\.)?Result)",
+        r"(Path|Any|Literal|Mapping|Sequence|Iterable|Iterator|ClassVar|BaseModel|BaseException|FieldInfo|Activation)",
     ),
     # What results are made of, without a page of its own.
     (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 # Nothing that carries a tag is needed for so long; by that, what a machine that is gone has left counts as nobody's.
 _FORGOTTEN_SECONDS = 24 * 3600.0
-_TAG = re.compile(r"(?<![0-9a-f])([0-9a-f]{8})-(\d+)-(\d+)(?!\d)")
+_TAG = re.compile(r"(?<![0-9a-f])([0-9a-f]{8})-(\d+)-(\d+)(?![0-9a-f])")
 
 
 def process_start(process: int) -> float | None:
@@ -55,7 +55,8 @@ def tag() -> str:
 
 def is_abandoned(path: Path) -> bool:
     """Whether the process that this file's tag names has ended; False for a name without a tag."""
-    match = _TAG.search(path.name)
+    # The last one: the names of shards, which come before it, may look the same.
+    match = next(reversed(list(_TAG.finditer(path.name))), None)
     if match is None:
         return False
     machine, process, start = match[1], int(match[2]), float(match[3])

@@ -284,4 +284,18 @@ CORE = (
         "_in_place",
         "tests/core/testing/test_probe.py",
     ),
+    Breakage(
+        "content-remembered",
+        "kdkit/content.py",
+        "if state and entry[:-1] == state:",
+        "if entry:",
+        "tests/core/test_content.py",
+    ),
+    Breakage(
+        "fingerprint-path",
+        "kdkit/contracts/component.py",
+        "return _without(plain, folders | {str(path) for path in paths})",
+        "return _without(plain, {str(path) for path in paths})",
+        "tests/core/stages/test_staleness.py",
+    ),
 )

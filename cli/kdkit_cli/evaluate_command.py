@@ -75,6 +75,7 @@ def evaluate(
     from kdkit import api
     from kdkit_cli import console
 
+    current.keeps_work = True
     evaluation = api.evaluate(
         student,
         data,

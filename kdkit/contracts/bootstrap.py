@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from kdkit.contracts.shares import share_difference_interval, share_interval
+
 RESAMPLES = 2000
 # With fewer units the spread within the sample says next to nothing about the spread of the estimate.
 FEWEST_UNITS = 5
@@ -61,7 +63,8 @@ def bootstrap_interval(
     the first's of two.
 
     None for fewer than :data:`FEWEST_UNITS` units, and where no resample gives a finite number. Means get a
-    studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter 12.5), other
+    studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter 12.5), shares (means
+    of cases that are all 0 or 1) and their differences the score intervals of :mod:`kdkit.contracts.shares`, other
     summaries the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371), whose width for
     few normal values is that of Student's interval.
     """
@@ -71,6 +74,9 @@ def bootstrap_interval(
     weights = weights or ((1.0,) if len(models) == 1 else (-1.0, 1.0))
     counts = _draw_counts(units, seed)
     if summary is None:
+        interval = _interval_of_shares(models, weights)
+        if interval is not None:
+            return interval
         interval = _studentised_interval(models, weights, counts)
         if interval is not None:
             return interval
@@ -84,6 +90,41 @@ def bootstrap_interval(
     level = _expanded_level(units)
     low, high = np.quantile(values, [level, 1 - level])
     return float(low), float(high)
+
+
+def _interval_of_shares(models: Sequence[UnitCases], weights: Sequence[float]) -> Interval | None:
+    """The mean of the intervals of all models, or of all pairs of a first (weight below 0) and a second model.
+
+    A mean of several is no less certain than one of them. None unless every case is 0 or 1.
+    """
+    values = [model.cases[:, 0] for model in models]
+    if not all(bool(np.isin(column, (0.0, 1.0)).all()) for column in values) or not np.isclose(
+        abs(sum(weights)), 1.0 if min(weights) > 0 else 0.0
+    ):
+        return None
+    seconds = [(v, m) for v, m, weight in zip(values, models, weights, strict=True) if weight > 0]
+    firsts = [v for v, weight in zip(values, weights, strict=True) if weight < 0]
+    if firsts and any(len(v) != len(values[0]) for v in values):
+        return None
+    intervals = []
+    for second, model in seconds:
+        if not firsts:
+            intervals.append(share_interval(float(second.mean()), _independent_cases(second, model)))
+        for first in firsts:
+            gained, lost = float((second > first).mean()), float((second < first).mean())
+            count = _independent_cases(second - first, model)
+            intervals.append(share_difference_interval(gained, lost, count))
+    low, high = np.mean(intervals, axis=0)
+    return float(low), float(high)
+
+
+def _independent_cases(values: np.ndarray, model: UnitCases) -> float:
+    """How many independent cases tell as much about the mean: the number of units at least, of cases at most."""
+    single = UnitCases(values[:, None], model.unit, model.units)
+    sums = _unit_sums(single)
+    residuals = sums[:, 0] - values.mean() * sums[:, 1]
+    error = float((residuals**2).sum()) / len(values) ** 2 * model.units / (model.units - 1)
+    return float(np.clip(values.var() / error, model.units, len(values))) if error > 0 else float(model.units)
 
 
 def _studentised_interval(

@@ -51,19 +51,33 @@ def doubts_about(
     import torch
 
     values = torch.cat([answer.flatten() for answer in logits])
+    yield from _unfitting(logits, activation)
     yield from _one_sided(logits, values, activation)
     if _share_of_certain(logits, values, activation) >= NEARLY_ALL:
         largest = float(values.abs().max())
         yield (
             f"it is saturated: nearly every probability is 0 or 1 (logits up to {largest:.3g}), so that its targets "
-            "say no more than labels would; check the scale of its inputs (divisor, mean, std)"
+            "say no more than labels would; check how its inputs are scaled"
         )
     spread = measure_spread([answer.double().cpu().numpy() for answer in logits])
     if spread < LEAST_SPREAD < measure_spread([array.astype(np.float64) for array in inputs]):
         yield (
             f"its logits hardly depend on the input: only {spread:.2%} of their spread lies between samples; "
-            "check the scale of its inputs (divisor, mean, std) and that the weights are those of the training's end"
+            "check how its inputs are scaled and that the weights are those of the training's end"
         )
+
+
+def _unfitting(logits: Sequence[torch.Tensor], activation: Activation) -> Iterator[str]:
+    """Outputs for which the domain's activation is hardly meant."""
+    classes = logits[0].shape[-1] if logits[0].ndim else 1
+    if activation == "softmax" and classes < 2:
+        yield "its last axis, that of the classes, has the length 1: every probability is 1, whatever it says"
+    elif activation == "identity" and classes > 1:
+        import torch
+
+        values = torch.cat([answer.reshape(-1, classes) for answer in logits])
+        if find_activation(values, -1, "softmax") == "softmax":
+            yield "its values add up to 1 as probabilities do, and the domain's activation is identity"
 
 
 def _one_sided(logits: Sequence[torch.Tensor], values: torch.Tensor, activation: Activation) -> Iterator[str]:

@@ -116,6 +116,9 @@ def score_models(
         raise DataError(
             f"nothing could be measured: {result.unlabelled} samples have no label, "
             f"{len(result.skipped)} could not be read",
+            "Without labels, measure beside the teacher: --metric with one that reads it (kdkit plugins info METRIC)."
+            if result.unlabelled
+            else "",
         )
     if not any(score.n for groups in result.scores.values() for by in groups.values() for score in by.values()):
         raise DataError(

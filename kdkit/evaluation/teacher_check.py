@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kdkit.contracts.component import Component
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.student import Student
@@ -28,7 +29,6 @@ CHECKED_SAMPLES = 8
 CHECKED_SHAPES = 3
 TOLERANCE = 1e-6
 _REMEDY = "Check its weights and its preprocessing; nothing was labelled."
-_SHAPE_REMEDY = "Set the teacher's options (channel, layout, frames, output, classes) so that it fits the student."
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def check_teacher(experiment: Experiment, network: torch.nn.Module, samples: Seq
     """
     domain, teacher = experiment.domain, experiment.teacher
     name = f"the teacher {experiment.recipe.teacher.name}"
-    outputs = _infer(domain, network, samples, name)
+    outputs = _infer(domain, teacher, network, samples, name)
     _check_values(outputs, name)
-    _check_shape(experiment.student, outputs, name)
+    _check_shape(teacher, experiment.student, outputs, name)
     _check_activation(teacher, network, outputs, name, domain.activation)
     verdict, refusal = _domain_verdict(domain, samples, outputs)
     doubts = list(doubts_about(outputs.inputs, outputs.logits, domain.activation))
@@ -72,14 +72,16 @@ def check_teacher(experiment: Experiment, network: torch.nn.Module, samples: Seq
         experiment.metrics,
         samples,
         outputs.predictions,
-        lambda other, few: _infer(domain, other, few, name).predictions,
+        lambda other, few: _infer(domain, teacher, other, few, name).predictions,
     )
     if refusal:
         raise KdkitError(refusal.message, "\n  ".join(filter(None, [refusal.remedy, *doubts]))) from refusal
     return Examination(verdict or f"finite and not constant on {len(samples)} samples", outputs.predictions, doubts)
 
 
-def _infer(domain: Domain, network: torch.nn.Module, samples: Sequence[Sample], name: str) -> _Outputs:
+def _infer(
+    domain: Domain, teacher: Teacher, network: torch.nn.Module, samples: Sequence[Sample], name: str
+) -> _Outputs:
     import torch
 
     from kdkit.engine.guard import summarize
@@ -102,9 +104,19 @@ def _infer(domain: Domain, network: torch.nn.Module, samples: Sequence[Sample], 
         raise DataError(
             f"the domain cannot use what {name} gives, logits {shape} for a sample of {samples[0].inputs.shape}: "
             f"{summarize(error)}",
-            _SHAPE_REMEDY,
+            f"{_say_what_to_change(teacher)}, or Domain.predict and Domain.activation, so that they go together.",
         ) from error
     return outputs
+
+
+def _say_what_to_change(*components: Component) -> str:
+    """Of each component its options, those of its own that there are, else what its network returns."""
+    ways = []
+    for component in components:
+        names = ", ".join(type(component.options).model_fields)
+        what = f"options ({names})" if names else "network"
+        ways.append(f"{component.kind}'s {what}")
+    return f"Change the {' or the '.join(ways)}"
 
 
 def _domain_verdict(domain: Domain, samples: Sequence[Sample], outputs: _Outputs) -> tuple[str, KdkitError | None]:
@@ -162,7 +174,7 @@ def _join(logits: Sequence[torch.Tensor], activation: Activation) -> torch.Tenso
     return torch.cat([one.reshape(-1, classes) if classes else one.flatten() for one in logits])
 
 
-def _check_shape(student: Student, outputs: _Outputs, name: str) -> None:
+def _check_shape(teacher: Teacher, student: Student, outputs: _Outputs, name: str) -> None:
     """Teacher and student are compared value by value."""
     import torch
 
@@ -179,7 +191,8 @@ def _check_shape(student: Student, outputs: _Outputs, name: str) -> None:
         own, other = tuple(teacher_logits.shape), tuple(logits.shape[1:])
         if own != other:
             raise DataError(
-                f"{name} gives logits {own} for a sample of {inputs.shape}, the student {other}", _SHAPE_REMEDY
+                f"{name} gives logits {own} for a sample of {inputs.shape}, the student {other}",
+                f"{_say_what_to_change(teacher, student)} so that both give the same shape.",
             )
 
 

@@ -19,6 +19,9 @@ from kdkit.recipe.faults import validate
 from kdkit.recipe.merge import Tree, apply_setting, merge, parse_yaml, read_yaml
 from kdkit.recipe.schema import Hardware, Recipe
 
+# What a recipe that names no objective is trained by: the one whose minimum is the teacher's own prediction.
+DEFAULT_OBJECTIVES: dict[str, str] = {"sigmoid": "soft-bce", "softmax": "kl", "identity": "mse"}
+
 
 def load_experiment(
     registry: Registry,
@@ -33,6 +36,7 @@ def load_experiment(
     one would hold. ``missing``: a list to receive the files and folders that are not there, each as a problem; the
     experiment is then one to look at, not to run.
     Raises :class:`RecipeError` that lists every fault, or :class:`UsageError` for an unknown domain.
+    A recipe without an objective gets the default one of the domain's activation.
     """
     domain = domain_name(registry, domain)
     domain_class = registry.component("domain", domain)
@@ -47,6 +51,8 @@ def load_experiment(
     if tree.setdefault("domain", domain) != domain:
         problems.append(Problem("domain", f"found {tree['domain']!r}, but the command asks for {domain!r}"))
         tree["domain"] = domain
+    if domain_class.activation in DEFAULT_OBJECTIVES:  # another one is told of where the domain is verified
+        tree.setdefault("objective", {"name": DEFAULT_OBJECTIVES[domain_class.activation]})
     recipe = validate(Recipe, tree, "", problems)
     if recipe is None:
         Chooser(registry, problems).check(tree)

@@ -202,7 +202,8 @@ class Recipe(Part):
     teacher: Choice = Field(description="The trained model that labels them.")
     student: Choice = Field(description="The network to be trained.")
     objective: Choice | Annotated[list[WeightedChoice], Field(min_length=1)] = Field(
-        description="The training loss: one objective, or several in a weighted sum: [{name: ..., weight: 1}, ...].",
+        description="The training loss: one objective, or several in a weighted sum: [{name: ..., weight: 1}, ...]. "
+        "Without one, that of the domain's activation: sigmoid soft-bce, softmax kl, identity mse.",
     )
     samples: Samples
     training: Training

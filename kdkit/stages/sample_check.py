@@ -1,4 +1,4 @@
-"""Whether a sample may be stored: its inputs are numbers, and do not hold its truth."""
+"""Whether a sample may be stored: it is one, its inputs are numbers, and do not hold its truth."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ MOST_CHANNELS = {-1: 8, 0: 3}
 def check_sample(index: int, sample: Sample) -> None:
     """Raises :class:`DataError` for inputs that are not finite, or of which a channel is a truth array of the sample.
 
+    So it does for what is no sample, or whose arrays are none.
+
     Such a student would learn to copy: what it is given in training must not hold what it is measured by. Inputs that
     are as a whole what is to be found (white shapes on black) are an easy task, and no mistake.
     """
+    _check_types(index, sample)
     inputs = sample.inputs
     if inputs.dtype.kind in "fc" and not np.isfinite(inputs).all():
         raise DataError(f"the inputs of sample {index} are not all finite")
@@ -27,6 +30,18 @@ def check_sample(index: int, sample: Sample) -> None:
                     f"the inputs of sample {index} hold its truth {name!r}",
                     "Leave it out of the inputs: a student would be trained on what it is measured by.",
                 )
+
+
+def _check_types(index: int, sample: object) -> None:
+    remedy = "Yield one kdkit.Sample of numpy arrays for each index."
+    if not isinstance(sample, Sample):
+        raise DataError(f"it yields a {type(sample).__name__}, not a kdkit.Sample", remedy)
+    for what, array in {
+        "inputs": sample.inputs,
+        **{f"truth {name!r}": a for name, a in sample.truth.items()},
+    }.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{what} of sample {index} is a {type(array).__name__}, not an array", remedy)
 
 
 def _has_channel(inputs: np.ndarray, axis: int, most: int, truth: np.ndarray) -> bool:

@@ -41,6 +41,8 @@ class ComponentContract:
     """
 
     component: ClassVar[type[Any]]
+    # The promises without which all others mean little, and other components have no examples.
+    essential: ClassVar[tuple[str, ...]] = ()
     options: Any = None
 
     @cached_property

@@ -14,7 +14,7 @@ import numpy as np
 from kdkit.contracts.alignment import AlignedAxis
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.vocabulary import Activation, Case, Figure, Preview, dropped_kinds
-from kdkit.errors import DataError, KdkitError, PluginError
+from kdkit.errors import DataError, KdkitError, PluginError, did_you_mean
 from kdkit.plugins.registry import Registry, discover
 from kdkit.progress import Silence
 from kdkit.recipe.experiment import Experiment
@@ -39,6 +39,7 @@ class DomainContract(ComponentContract):
     that the domain reads; without it, what the domain's own ``example_file`` writes, if anything.
     """
 
+    essential = ("test_activation_is_known",)
     registry: Registry | None = None
     file: Path | None = None
 
@@ -79,13 +80,22 @@ class DomainContract(ComponentContract):
         """The default recipe, with the domain's example settings, is valid and names components that exist."""
         if self.component.activation not in get_args(Activation):
             does_not_apply("the activation is not known, which is a promise of its own")
-        attempt(
+        experiment = attempt(
             lambda: load_example(self.plugins, self.name, self.folder),
             "the default recipe does not resolve",
             f"kdkit run {self.name} begins with it",
             "Correct recipe.yaml beside the domain's module (kdkit config show prints every fault), or give "
             "example_settings() where it names files of the user's.",
         )
+        known = {*experiment.metrics, *self.plugins.names("metric")}
+        for attribute in ("margins", "data_metrics"):
+            unknown = [name for name in getattr(self.component, attribute) if name not in known]
+            require(
+                not unknown,
+                f"{attribute} names {', '.join(unknown)}, and no metric is called so",
+                "what is said of a metric that is never measured has no effect",
+                f"Name it as the recipe does; {did_you_mean(unknown[0], sorted(known))}" if unknown else "",
+            )
 
     def test_items_are_counted(self) -> None:
         """A sample holds a whole number of items."""
@@ -233,6 +243,8 @@ class DomainContract(ComponentContract):
             figures = attempt(lambda: list(self.component().figures([case])), "figures() fails", why, remedy)  # noqa: B023
             for figure in figures:
                 require(_is_picture(figure), f"figures() yields {figure!r:.120}", why, remedy)
+        every = [Case(rank, 0.5, sample, dict.fromkeys(MODELS, prediction)) for rank in ("best", "worst")]
+        _advise_on_titles(list(self.component().figures(every)))
 
     def test_all_cases_are_shown_together(self) -> None:
         """The figures of all samples are pictures, however few samples there are."""
@@ -382,6 +394,19 @@ def predictions(experiment: Experiment, samples: Sequence[Sample]) -> list[np.nd
     activation = experiment.domain.activation
     logits = infer_logits(freeze(experiment.teacher.build()), [s.inputs for s in samples], torch.device("cpu"))
     return [activate(one, activation) for one in logits]
+
+
+def _advise_on_titles(figures: Sequence[Figure]) -> None:
+    """An advice where figures of one page have the same title, or one whose caption says it once more."""
+    titles = [figure.title for figure in figures]
+    twice = sorted({title for title in titles if titles.count(title) > 1})
+    repeated = [figure.title for figure in figures if figure.caption.startswith(figure.title)]
+    if twice:
+        text = f"figures() gives the title {twice[0]!r} to several figures of a page; Case.rank tells them apart"
+        warnings.warn(text, ContractAdvice, stacklevel=1)
+    if repeated:
+        text = f"the caption of {repeated[0]!r} repeats its title, which stands above it"
+        warnings.warn(text, ContractAdvice, stacklevel=1)
 
 
 def _is_picture(figure: Any) -> bool:

@@ -38,6 +38,7 @@ class GeneratorContract(ComponentContract):
     without it, what the class's own ``example_teacher`` gives.
     """
 
+    essential = ("test_it_yields_a_sample_for_each_index", "test_samples_can_be_stored")
     sample_count: ClassVar[int] = 4
     teacher: Teacher | None = None
 

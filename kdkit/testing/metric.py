@@ -35,6 +35,7 @@ class MetricContract(ComponentContract):
             cases = [(np.eye(10, dtype=np.float32)[i], Sample(IMAGE, {"label": np.array(i % 2)})) for i in range(4)]
     """
 
+    essential = ("test_unit_and_direction_are_declared", "test_cases_are_rows_of_numbers")
     cases: Any = None
 
     @cached_property

@@ -29,6 +29,7 @@ class NetworkContract(ComponentContract):
     domain in which it is used, if it is known.
     """
 
+    essential = ("test_predictions_are_a_batch_of_floats", "test_predictions_are_finite")
     inputs: Any = None
     generator: Generator | None = None
     output_shape: tuple[int, ...] | None = None

@@ -26,6 +26,11 @@ class Use:
         self.experiment = experiment
 
     @cached_property
+    def classes(self) -> set[type[Component]]:
+        """The classes of all its components."""
+        return {type(part) for part in self.experiment.components().values()}
+
+    @cached_property
     def inputs(self) -> np.ndarray:
         """A small batch of raw inputs, such as the networks get."""
         inputs = [sample.inputs for sample in self.experiment.training_source.generate(range(INPUTS))]

@@ -73,6 +73,7 @@ def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> I
     recipes = Recipes(registry)
     causes: set[Cause] = set()
     broken: set[type[Component]] = set()
+    unusable: set[type[Component]] = set()
     for kind, entries in plugin.entries.items():
         for entry in entries:
             try:
@@ -81,14 +82,19 @@ def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> I
                 causes.add(find_cause(error))
                 yield Finding(entry.name, Verdict(broken=[Broken("import", error.message, error.remedy)]))
                 continue
-            contract = _contract(kind, component, registry, recipes.find(component, plugin))
-            verdict = run_contract(contract, (MINIATURE,), causes)
+            use = recipes.find(component, plugin)
+            contract = _contract(kind, component, registry, use)
+            # Samples, and what a teacher says of them, are the examples of all that comes later.
+            is_founded = use is None or not unusable & use[0].classes
+            verdict = run_contract(contract, (MINIATURE,), causes, is_founded)
             verdict.advice += sources.compare(component, plugin)
             if plugin.folder and issubclass(component, Domain):
                 verdict.broken += filter(None, [check_recipe_is_packaged(plugin.folder, component)])
             yield Finding(entry.name, verdict)
             if verdict.broken:
                 broken.add(component)
+            if kind in ("generator", "teacher") and not verdict.is_usable:
+                unusable.add(component)
     for entry in plugin.entries["domain"]:
         yield _miniature(registry, entry.name, broken, causes)
 
@@ -141,6 +147,8 @@ def _has_own(component: type[Component], example: str) -> bool:
 
 def _miniature(registry: Registry, domain: str, broken: set[type[Component]], causes: set[Cause]) -> Finding:
     untried = Finding(domain, Verdict(), "miniature run: not tried because of what is broken")
+    if registry.component("domain", domain) in broken:
+        return untried
     with scratch_folder("verify") as folder:
         try:
             experiment = load_example(registry, domain, folder)

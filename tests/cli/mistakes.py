@@ -36,6 +36,7 @@ class Mistake:
     said: tuple[str, ...]
     broken: int = 1
     is_quick: bool = False
+    said_by_run: tuple[str, ...] = ()
 
 
 TEACHER_FORWARD = "                return 20 * (inputs.float() / 255 - threshold)"
@@ -182,6 +183,204 @@ MISTAKES = [
         "return 0 * inputs.float()",
         ("same value",),
     ),
+    Mistake(
+        "strings for samples",
+        "generator.py",
+        "            yield Sample(",
+        '            yield f"disc-{index}"\n            continue\n            yield Sample(',
+        ("asked for 4 samples, it yields 4 of str", "Yield one kdkit.Sample for each index"),
+        said_by_run=("generator leaf-generator .* failed on samples 0 to 0: it yields a str, not a kdkit.Sample",),
+    ),
+    Mistake(
+        "arrays for samples",
+        "generator.py",
+        "            yield Sample(",
+        "            yield light\n            continue\n            yield Sample(",
+        ("it yields 4 of ndarray",),
+        said_by_run=("it yields a ndarray, not a kdkit.Sample",),
+    ),
+    Mistake(
+        "a sample too few",
+        "generator.py",
+        "for index in indices:",
+        "for index in list(indices)[1:]:",
+        ("asked for 4 samples, it yields 3 of Sample",),
+        said_by_run=("generator leaf-generator .* made 0 samples instead of 1",),
+    ),
+    Mistake(
+        "the same sample each time",
+        "generator.py",
+        "self.rng(index)",
+        "self.rng(0)",
+        ("the same inputs: samples 0 and 1",),
+    ),
+    Mistake(
+        "truth of lists",
+        "generator.py",
+        '"mask": mask.astype(np.uint8)',
+        '"mask": mask.tolist()',
+        ("cannot be stored|read back differently",),
+        said_by_run=("generator leaf-generator .*truth .mask. of sample 0 is a list, not an array",),
+    ),
+    Mistake(
+        "inputs that are no numbers",
+        "generator.py",
+        "np.clip(light, 0, 255).astype(np.uint8)",
+        "light.astype(object)",
+        ("sample 0 cannot be stored",),
+        said_by_run=("generator leaf-generator .*array of object, which is not stored",),
+    ),
+    Mistake(
+        "what cannot be pickled",
+        "generator.py",
+        "        size = self.options.size\n        y",
+        "        size = self.options.size\n        self.scale = lambda x: x\n        y",
+        ("it cannot be pickled",),
+    ),
+    Mistake(
+        "class numbers for logits",
+        "teacher.py",
+        TEACHER_FORWARD,
+        "                return (inputs.float() / 255 > threshold).long()",
+        ("torch.int64",),
+        said_by_run=("gives int64 .*class numbers or a mask, not logits", "without argmax or threshold"),
+    ),
+    Mistake(
+        "not a number",
+        "teacher.py",
+        TEACHER_FORWARD,
+        "                return (inputs.float() / 255 - threshold).log()",
+        ("values are not finite",),
+        said_by_run=("the teacher leaf-teacher gives logits that are not finite",),
+    ),
+    Mistake(
+        "inputs are changed",
+        "teacher.py",
+        TEACHER_FORWARD,
+        "                inputs.clamp_(max=100)\n" + TEACHER_FORWARD,
+        ("forward changes its inputs",),
+    ),
+    Mistake(
+        "scaled over the batch",
+        "teacher.py",
+        "/ 255 - threshold)",
+        "/ 255 - threshold * inputs.float().std() / 50)",
+        ("gives another prediction alone than in a batch",),
+    ),
+    Mistake(
+        "no gradients",
+        "teacher.py",
+        TEACHER_FORWARD,
+        TEACHER_FORWARD + ".detach()",
+        ("no gradient reaches the inputs",),
+    ),
+    Mistake(
+        "logits of half the size",
+        "teacher.py",
+        TEACHER_FORWARD,
+        TEACHER_FORWARD + "[:, ::2]",
+        (r"shapes \(32,32\) \(16,32\)", r"metric\.py, line"),
+        said_by_run=(
+            r"the teacher leaf-teacher gives logits \(16, 32\) for a sample of \(32, 32\), the student \(32, 32\)",
+            r"Change the teacher's options \(threshold\) or the student's options \(channels\)",
+        ),
+    ),
+    # The student.
+    Mistake(
+        "an axis too many",
+        "student.py",
+        "/ 255).squeeze(1)",
+        "/ 255)",
+        (r"the student \(1, 32, 32\)",),
+        said_by_run=(r"the student \(1, 32, 32\)",),
+    ),
+    Mistake(
+        "logits without gradients",
+        "student.py",
+        "/ 255).squeeze(1)",
+        "/ 255).squeeze(1).detach()",
+        ("no gradient can be computed",),
+    ),
+    Mistake(
+        "inputs are not described",
+        "student.py",
+        'inputs = "(batch, height, width) uint8, 0..255, grayscale"',
+        'inputs = ""',
+        (r"LeafStudent.inputs is ''",),
+    ),
+    # The metric.
+    Mistake(
+        "a number for cases",
+        "metric.py",
+        "return [(2 * int((true & found).sum()) / total if total else 1.0,)]",
+        "return 2 * int((true & found).sum()) / total if total else 1.0",
+        ("One sample gives tuples of finite numbers",),
+    ),
+    Mistake(
+        "a metric without unit",
+        "metric.py",
+        '    unit = ""\n',
+        "",
+        ("Set unit",),
+    ),
+    Mistake(
+        "a truth that nothing gives",
+        "metric.py",
+        'sample.truth["mask"].astype',
+        'sample.truth["masks"].astype',
+        ("KeyError: 'masks'", r"metric\.py, line"),
+        said_by_run=("the metric leaf-metric .*KeyError: 'masks'", r"metric\.py, line"),
+    ),
+    # The domain.
+    Mistake(
+        "an activation misspelt",
+        "domain.py",
+        'activation = "sigmoid"',
+        'activation = "sigmod"',
+        ("activation is 'sigmod'",),
+    ),
+    Mistake(
+        "a margin of no metric",
+        "domain.py",
+        'margins = {"leaf-metric": 0.02}',
+        'margins = {"leaf-metrik": 0.02}',
+        ("margins names leaf-metrik", "did you mean leaf-metric"),
+    ),
+    Mistake(
+        "suffixes without a dot",
+        "domain.py",
+        '(".npy",)',
+        '("npy",)',
+        ("input_suffixes holds 'npy'",),
+    ),
+    Mistake(
+        "what damaged files raise",
+        "domain.py",
+        "except (OSError, ValueError, EOFError) as",
+        "except KeyError as",
+        (r"a damaged \.npy file raises ValueError",),
+    ),
+    Mistake(
+        "a gray contact sheet",
+        "domain.py",
+        "return np.repeat(row[..., None], 3, axis=-1)",
+        "return row",
+        (r"sheet\(\) gives ndarray uint8",),
+    ),
+    Mistake(
+        "a row of numpy numbers",
+        "domain.py",
+        "round(float((prediction >= 0.5).mean()), 4)",
+        "(prediction >= 0.5).mean(dtype=np.float32)",
+        ("is not plain",),
+    ),
+    Mistake(
+        "half an item",
+        "domain.py",
+        "    def sheet(",
+        "    def items(self, sample):\n        return 0.5\n\n    def sheet(",
+        (r"items\(\) gives 0\.5",),
+    ),
 ]
 
 
@@ -189,11 +388,33 @@ def verify_mistake(argument: dict[str, str]) -> str:
     """What ``kdkit plugins verify`` prints of the template in ``folder`` with the mistake ``name``, "" for none."""
     mistakes = {mistake.name: mistake for mistake in MISTAKES}
     folder = make_project(Path(argument["folder"]), mistakes.get(argument["name"]))
-    sys.argv = ["kdkit", "plugins", "verify", str(folder)]
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), contextlib.suppress(SystemExit):
-        main()
-    return printed.getvalue()
+    return call_main("plugins", "verify", str(folder))
+
+
+def run_mistake(argument: dict[str, str]) -> str:
+    """What a small ``kdkit run`` prints of the same project, found through an entry point as an installed one is."""
+    mistakes = {mistake.name: mistake for mistake in MISTAKES}
+    folder = make_project(Path(argument["folder"]), mistakes.get(argument["name"]))
+    information = folder / "kdkit_leaf-0.1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: kdkit-leaf\nVersion: 0.1\n")
+    (information / "entry_points.txt").write_text("[kdkit]\nleaf = kdkit_leaf.plugin\n")
+    sys.path.insert(0, str(folder))
+    sizes = ["samples.train=4", "samples.validation=2", "samples.evaluation=4", "training.epochs=1"]
+    settings = [word for size in sizes for word in ("--set", size)]
+    return call_main("run", "leaf", "--out", str(folder / "run"), *settings)
+
+
+def call_main(*words: str) -> str:
+    """What the command prints, and its exit code."""
+    sys.argv = ["kdkit", *words]
+    printed, code = io.StringIO(), None
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            main()
+        except SystemExit as error:
+            code = error.code
+    return f"{printed.getvalue()}\nexit code {code or 0}"
 
 
 def make_project(folder: Path, mistake: Mistake | None) -> Path:

@@ -266,3 +266,12 @@ def test_a_domain_is_no_run_and_nothing_is_trained(toy, cli):
         assert result.code == 2, result
         assert "toy is a domain" in result.err and "kdkit run toy" in result.err
     assert not toy.exists()
+
+
+def test_files_that_the_domain_reads_need_no_class_of_their_own(trained, data, cli, monkeypatch):
+    monkeypatch.delattr("kdkit_toy.domain.Toy.source")
+    unlabelled = cli("evaluate", trained, "--data", data)
+    assert unlabelled.code == 1 and "measure beside the teacher" in unlabelled.err
+    result = cli("evaluate", trained, "--data", data, "--metric", "teacher-kappa", "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["scores"]["student"]["all"]["teacher-kappa"]["n"] == 5  # two are damaged

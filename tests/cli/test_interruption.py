@@ -1,9 +1,11 @@
 """A command that is stopped says so, leaves nothing running, and goes on when it is run again."""
 
+import io
 import os
 import signal
 import time
 
+import numpy as np
 import pytest
 
 
@@ -57,6 +59,59 @@ def test_stopping_a_generation_in_workers_says_so_and_ends_them(toy, process, nu
     assert command.returncode == code
     assert "error: stopped" in output and "Traceback" not in output
     wait_for(lambda: not alive(command.pid))
+
+
+@pytest.mark.slow
+def test_stopping_a_prediction_keeps_what_was_predicted(trained, process, tmp_path):
+    clips, out = many_clips(tmp_path), tmp_path / "out"
+    command = process("predict", trained, clips, "--out", out)
+    wait_for(lambda: list(out.rglob("*.npz")) or command.poll() is not None)
+    assert_stops(command)
+    made = {path: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
+    for path in sorted(clips.iterdir())[100:]:  # they are made in this order, and the rest takes long
+        path.unlink()
+    again = process("predict", trained, clips, "--out", out)
+    output = again.communicate(timeout=300)[1]
+    assert again.returncode == 0, output
+    kept = [path for path in made if (clips / path.with_suffix(".npy").name).exists()]
+    assert kept and all(path.stat().st_mtime_ns == made[path] for path in kept)
+
+
+@pytest.mark.slow
+def test_stopping_an_evaluation_keeps_what_was_predicted(trained, process, toy, tmp_path):
+    clips = many_clips(tmp_path)
+    for path in list(clips.iterdir()):
+        path.with_suffix(".mask").write_bytes(mask_file())
+    before = sorted(clips.iterdir())
+    command = process("evaluate", trained, "--data", clips)
+    store = toy / "store" / "predictions"
+    wait_for(lambda: list(store.rglob("*.npz")) or command.poll() is not None)
+    assert_stops(command)
+    assert list(store.rglob("*.npz")) and not list(store.rglob("*.partial"))
+    assert sorted(clips.iterdir()) == before
+
+
+def many_clips(root):
+    folder = root / "clips"
+    folder.mkdir()
+    for number in range(1500):
+        np.save(folder / f"{number:04}.npy", np.full((8, 16, 16), number % 200, np.uint8))
+    return folder
+
+
+def mask_file():
+    buffer = io.BytesIO()
+    np.save(buffer, np.eye(16, dtype=np.uint8)[None].repeat(8, 0))
+    return buffer.getvalue()
+
+
+def assert_stops(command):
+    """As a cluster or a service manager stops it: with one sentence of what is kept."""
+    command.terminate()
+    _, output = command.communicate(timeout=60)
+    assert command.returncode == 143, output
+    assert "error: stopped\n  What was made so far is kept." in output and output.count("error: ") == 1
+    assert "Traceback" not in output
 
 
 def test_workers_end_when_the_command_is_killed(toy, process):

@@ -1,6 +1,7 @@
 """Typical mistakes of plugin authors, one at a time: each is told of once, in the author's terms."""
 
 import re
+from functools import partial
 
 import mistakes
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from kdkit.testing.processes import FreshProcesses
 
 QUICK = [mistake for mistake in mistakes.MISTAKES if mistake.is_quick]
+SAID_BY_RUN = [mistake for mistake in mistakes.MISTAKES if mistake.said_by_run]
 OTHERS = [mistake for mistake in mistakes.MISTAKES if not mistake.is_quick]
 
 
@@ -24,10 +26,19 @@ def verify(home, tmp_path, monkeypatch, processes):
     monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
-    def verify(name):
-        return processes.call("verify_mistake", {"name": name, "folder": str(tmp_path / "project")})
+    return partial(call, processes, tmp_path, "verify_mistake")
 
-    return verify
+
+@pytest.fixture
+def run(home, tmp_path, monkeypatch, processes):
+    """What a small run prints of the template with a mistake in it."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return partial(call, processes, tmp_path, "run_mistake")
+
+
+def call(processes, folder, function, name):
+    return processes.call(function, {"name": name, "folder": str(folder / "project")})
 
 
 def check(printed, mistake):
@@ -48,6 +59,16 @@ def test_a_mistake_in_the_hooks_is_told(verify, mistake):
 @pytest.mark.parametrize("mistake", OTHERS, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_told_once(verify, mistake):
     check(verify(mistake.name), mistake)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", SAID_BY_RUN, ids=lambda mistake: mistake.name)
+def test_a_run_ends_with_one_message(run, mistake):
+    printed = run(mistake.name)
+    for expected in mistake.said_by_run:
+        assert re.search(expected, printed), printed
+    assert printed.count("error: ") == 1 and printed.endswith("exit code 1"), printed
+    assert "Traceback" not in printed and "should not happen" not in printed, printed
 
 
 @pytest.mark.slow

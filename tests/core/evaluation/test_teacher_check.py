@@ -69,6 +69,19 @@ def test_suspicious_outputs_are_told(logits, activation, told):
     assert bool(text) == bool(told)
 
 
+@pytest.mark.parametrize(
+    ("logits", "activation", "told"),
+    [
+        ([[0.3], [2.0]], "softmax", "has the length 1"),
+        ([[0.2, 0.8], [0.9, 0.1]], "identity", "add up to 1"),
+        ([[0.2, 0.9], [0.9, 3.1]], "identity", ""),
+    ],
+)
+def test_an_activation_that_hardly_fits_is_told(logits, activation, told):
+    doubts = list(doubts_about([np.zeros(1)] * 2, [torch.tensor(one) for one in logits], activation))
+    assert told in " ".join(doubts) and bool(doubts) == bool(told)
+
+
 def test_samples_that_hardly_differ_need_no_answers_that_do():
     alike = [np.full((6, 6), 100, np.uint8) + np.eye(6, dtype=np.uint8) * 100] * 8
     assert "hardly depend" not in doubts(MASKS[:1] + 1e-3 * MASKS, inputs=alike)

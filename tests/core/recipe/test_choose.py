@@ -23,7 +23,8 @@ def test_a_metric_may_stand_twice_under_labels_of_its_own(load, problems):
     assert list(experiment.metrics) == ["overlap", "again"]
     assert {type(metric).__name__ for metric in experiment.metrics.values()} == {"Overlap"}
     assert experiment.margin("again") == 0.5
-    assert experiment.resolved_tree()["evaluation"]["metrics"] == ["overlap", {"name": "overlap", "label": "again"}]
+    resolved = experiment.resolved_tree()["evaluation"]["metrics"]
+    assert [(metric["name"], metric.get("label")) for metric in resolved] == [("overlap", None), ("overlap", "again")]
     assert problems(lambda: load("evaluation.metrics=[{name: overlap, label: ''}]")).keys() == {
         "evaluation.metrics.0.label"
     }

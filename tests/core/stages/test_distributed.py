@@ -19,6 +19,20 @@ pytestmark = pytest.mark.slow
 MANY = ("generator.size=192", "samples.train=60", "controls=[]", "training.epochs=2", "trainer.accelerator=cpu")
 ENDLESS = (*MANY, "training.epochs=100000")
 KDKIT = Path(sys.executable).with_name("kdkit")
+# Every process kills itself when the third epoch begins.
+KILLED_IN_TRAINING = """
+import os, signal, sys
+from kdkit.engine.distillation import Distillation
+began = Distillation.on_train_epoch_start
+def strike(self):
+    if self.current_epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    began(self)
+Distillation.on_train_epoch_start = strike
+sys.argv = {}
+from kdkit_cli.main import main
+main()
+"""
 
 
 def arguments(*settings):
@@ -123,13 +137,13 @@ def test_what_was_trained_on_one_device_keeps_its_recipe_when_two_make_the_repor
 @pytest.mark.parametrize(("first", "second"), [(2, 1), (1, 2)])
 def test_a_training_cut_off_on_some_devices_goes_on_on_others(toy, alone, process, tmp_path, first, second):
     run, options = tmp_path / "run", arguments(*MANY, "training.epochs=4")
-    reference = tmp_path / "reference"
+    # Not beside the run, which would take the student from there.
+    reference = tmp_path / "elsewhere" / "reference"
     finish(process("run", "toy", *options, "--until", "distill", "--out", reference))
-    command = process("run", "toy", *options, "--devices", first, "--until", "distill", "--out", run)
-    while not list(run.rglob("epoch-1.ckpt")) and command.poll() is None:
-        time.sleep(0.002)
-    os.killpg(command.pid, signal.SIGKILL)
-    command.communicate()
+    words = ["kdkit", "run", "toy", *options, "--devices", str(first), "--until", "distill", "--out", str(run)]
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_TRAINING.format(words)], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert list(run.rglob("epoch-1.ckpt"))
     output = finish(process("run", "toy", *options, "--devices", second, "--until", "distill", "--out", run))
     assert "begins anew" not in output
     assert_close(weights(run), weights(reference))
