@@ -127,7 +127,9 @@ def _without(value: Any, texts: Set[str]) -> Any:
     """Plain values without those keys of mappings whose value is one of these texts."""
     if isinstance(value, dict):
         return {k: _without(v, texts) for k, v in value.items() if not (isinstance(v, str) and v in texts)}
-    return [_without(part, texts) for part in value if part not in texts] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without(part, texts) for part in value if not (isinstance(part, str) and part in texts)]
+    return value
 
 
 def origin_of(component: type[Component]) -> Origin:

@@ -49,6 +49,8 @@ def load_domain_file(registry: Registry, path: Path) -> str:
     if plugin.state == "broken":
         raise PluginError(f"{path} is broken: {plugin.reason}")
     names = [entry.name for entry in plugin.entries["domain"]]
+    if not names and any(kind == "domain" for kind, _ in plugin.hidden):
+        raise PluginError(f"{path}: {plugin.reason}", "Give the domain another name.")
     if len(names) != 1:
         content = f"{len(names)} domains, {', '.join(names)}" if names else "no domain"
         remedy = "package them as a plugin: kdkit plugins new" if names else "add a hook kdkit_domains to it"

@@ -5,7 +5,7 @@ import pytest
 
 from kdkit import DataError, KdkitError, Metric, Sample
 from kdkit.contracts.component import Origin
-from kdkit.engine.file_prediction import read_sample
+from kdkit.engine.file_prediction import open_sample
 from kdkit.evaluation.metric_update import update_metric
 from kdkit.plugins.guard import describe_error, name_component, title_of
 
@@ -36,7 +36,7 @@ def test_a_metric_that_fails_is_named_with_model_sample_and_place():
         "the metric broken (kdkit-broken 0.3) failed on the student's prediction for patient 7: "
         "ZeroDivisionError: in the metric"
     )
-    assert "test_guard.py, line 24" in caught.value.remedy
+    assert "test_named_errors.py, line 24" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,13 @@ def test_a_reader_that_fails_skips_its_file_with_the_reason(toy, tmp_path):
         raise IndexError("a fault of the reader")
 
     domain.read = read
-    reason = read_sample(domain, tmp_path / "a.npy")
+    (tmp_path / "a.npy").touch()
+    with open_sample(domain, tmp_path / "a.npy") as reason:
+        pass
     assert reason.startswith(
         "it cannot be read: IndexError: a fault of the reader, in the domain toy (kdkit-toy 0.1)"
     )
-    assert "test_guard.py" in reason
+    assert "test_named_errors.py" in reason
 
 
 def test_an_error_without_words_has_its_type():

@@ -673,9 +673,7 @@ class TestInspection:
         video = folder / "Videos" / "0XB.avi"
         video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
         write_avi(folder / "Videos" / "0XC.avi", np.zeros((12, 112, 112), np.uint8))
-        seen = []
-        study = inspect(open_study(folder), lambda done, total: seen.append((done, total)))
-        assert seen == [(1, 3), (2, 3), (3, 3)]
+        study = inspect(open_study(folder))
         assert names(study) == ["0XA"]
         assert kinds(study, dropped=True) == [("undecodable", "0XB"), ("blank", "0XC")]
         assert "0XB.avi is truncated" in study.defects[0].detail
