@@ -21,7 +21,7 @@ def handle_signals() -> None:
     """From here on both raise :class:`KeyboardInterrupt` in the main thread, from which this has to be called."""
     if threading.current_thread() is not threading.main_thread():
         return
-    _Request.signal = 0
+    forget()
     # A shell that starts a command in the background has it ignore Ctrl-C, which stays so.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
@@ -32,6 +32,11 @@ def note(number: int) -> None:
     """Remember that this signal came: for whoever handles it in another way for a while."""
     if not _Request.signal:
         _Request.signal, _Request.moment = number, time.monotonic()
+
+
+def forget() -> None:
+    """What was asked before is done with: work that begins now is not to end of it."""
+    _Request.signal, _Request.moment = 0, 0.0
 
 
 def is_asked() -> bool:

@@ -270,6 +270,8 @@ def take_part(folder: Path) -> Iterator[Group]:
     Raises what a process that failed has failed with, in the first process; the others end without a word.
     """
     number = next(_numbers)
+    # A process may have gone on after it was asked to end, as a notebook does.
+    stopping.forget()
     if rank() != 0:
         launch.follow_launcher()
         group = Group(folder, place(), number, lambda: None)

@@ -8,6 +8,10 @@ import time
 
 import pytest
 
+from kdkit import stopping
+from kdkit.errors import DataError
+from kdkit.stages.ranks import take_part
+
 PROCESS = """
 import signal, sys, time
 from pathlib import Path
@@ -127,3 +131,13 @@ def test_what_a_dead_launch_has_left_is_not_joined(start, tmp_path):
         process.kill()
         process.wait()
     assert end_of(start("time.sleep(0.5)", "pass")) == ""
+
+
+def test_a_run_fails_of_its_own_fault_in_a_process_that_was_asked_to_end_before(tmp_path):
+    stopping.note(signal.SIGINT)
+    with pytest.raises(DataError, match="its own"), take_part(tmp_path):
+        raise DataError("its own fault")
+    with pytest.raises(KeyboardInterrupt), take_part(tmp_path):
+        stopping.note(signal.SIGINT)
+        raise DataError("an echo of the interruption")
+    stopping.forget()
