@@ -12,6 +12,8 @@ from kdkit.contracts.metric import Metric
 from kdkit.contracts.teacher import Teacher
 from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import KdkitError
+from kdkit.evaluation.metric_update import measure_cases
+from kdkit.runs.folder import TEACHER
 from kdkit.sample import Sample
 
 if TYPE_CHECKING:
@@ -46,10 +48,11 @@ def measure_agreement(
     """By the first metric that is a ratio of prediction and truth, higher better; None where nothing has a truth."""
     for name, metric in metrics.items():
         if metric.needs_truth and not metric.reads_teacher and metric.higher_is_better and metric.unit == "":
-            cases = [metric.measure(p, s) for p, s in zip(predictions, samples, strict=True)]
-            each = [metric.summarize(np.asarray(c, np.float64)) if c else float("nan") for c in cases]
-            every = [case for c in cases for case in c]
-            value = metric.summarize(np.asarray(every, np.float64)) if every else float("nan")
+            pairs = zip(predictions, samples, strict=True)
+            cases = [measure_cases(metric, TEACHER, prediction, sample, None) for prediction, sample in pairs]
+            each = [float("nan") if c is None else metric.summarize(c) for c in cases]
+            every = [c for c in cases if c is not None]
+            value = metric.summarize(np.concatenate(every)) if every else float("nan")
             if np.isfinite(value):
                 return Agreement(name, value, each)
     return None
