@@ -41,6 +41,18 @@ def test_a_heart_that_stands_still_is_seen_once(script):
     assert list(script.with_systole_twice(options, discs([800, 800]))) == [0, 1]
 
 
+@pytest.mark.parametrize("blend", [0.0, 0.25, 1.0])
+def test_weights_end_between_the_start_and_the_trained_ones(script, blend):
+    options = script.parse(["--start", str(EMBEDDED), "--blend", str(blend)])
+    start = load_file(EMBEDDED)
+    trained = {name: 1 + (weight.float() if weight.is_floating_point() else weight) for name, weight in start.items()}
+    mixed = script.blended(options, trained)
+    assert mixed.keys() == start.keys()
+    for name, weight in start.items():
+        moved = blend if weight.is_floating_point() else 1.0
+        assert torch.allclose(mixed[name].float(), weight.float() + moved, rtol=1e-5), name
+
+
 @pytest.mark.slow
 def test_weights_go_on_from_others_and_say_so(tmp_path):
     arguments = ["--clips", "4", "--frames-per-clip", "2", "--batch", "2", "--held-out", "2", "--average", "0.5"]
