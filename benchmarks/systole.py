@@ -2,9 +2,9 @@
 
 Masks at end-diastole and end-systole of the embedded teacher, and of its network with other weights, on simulated
 hearts that no training has seen and on the labelled stills or clips of FOLDER (CAMUS, say): DICE, areas, and ejection
-fractions by area, with 95 % intervals over hearts (percentile bootstrap), and each difference from the first teacher,
-paired. ``--pick``: only patients whose number is odd or even. The last lines say how well borders can be seen: the
-probability that a pixel just outside the true one is brighter than one just inside it.
+fractions by area, with 95 % intervals over hearts (percentile bootstrap), and what the embedded teacher has more than
+each other one, paired. ``--pick``: only patients whose number is odd or even. The last lines say how well borders can
+be seen: the probability that a pixel just outside the true one is brighter than one just inside it.
 """
 
 from __future__ import annotations
@@ -114,12 +114,12 @@ def visibility(picture: np.ndarray, cavity: np.ndarray) -> float:
 def report(name: str, pairs: Sequence[Pair], teachers: Sequence[Path | None]) -> None:
     """The table of one set of hearts."""
     tables = [measured(weights, pairs) for weights in teachers]
-    names = [str(weights or "embedded") for weights in teachers]
-    print(f"\n{name}: {len(pairs)} hearts\n\n| | {' | '.join(names + [f'{one}, difference' for one in names[1:]])} |")
+    names = [weights.stem if weights else "embedded" for weights in teachers]
+    print(f"\n{name}: {len(pairs)} hearts\n\n| | {' | '.join(names + [f'embedded - {one}' for one in names[1:]])} |")
     print("|---" * (2 * len(names)) + "|")
     for label, (style, figure) in FIGURES.items():
         cells = [interval(figure, [table], style) for table in tables]
-        cells += [interval(figure, [tables[0], table], style) for table in tables[1:]]
+        cells += [interval(figure, [table, tables[0]], style) for table in tables[1:]]
         print(f"| {label} | {' | '.join(cells)} |", flush=True)
     for place, phase in enumerate(("end-diastole", "end-systole")):
         seen = [visibility(pictures[place], true[place]) for pictures, true, _ in pairs if true[place].any()]

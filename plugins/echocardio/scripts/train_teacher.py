@@ -2,10 +2,10 @@
 
     python plugins/echocardio/scripts/train_teacher.py
 
-makes ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` from random weights, in about 20 minutes
-of one core and 850 MB of disk. A first pass simulates the training frames into the work folder, a second one trains on
-them; both resume where they were interrupted. The shipped weights went on from those of an earlier phantom: their card
-has the command.
+makes ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` from random weights, in about 20
+minutes of one core and 850 MB of disk. A first pass simulates the training frames into the work folder, a second one
+trains on them; both resume where they were interrupted. The shipped weights went on from those of an earlier phantom:
+their card has the command.
 """
 
 from __future__ import annotations
