@@ -70,10 +70,10 @@ def _root(
 def main() -> None:
     """The console script."""
     reset()
-    stopping.handle_signals()
-    launch.follow_launcher()
     _print_whatever_can_be_printed()
     try:
+        stopping.handle_signals()
+        launch.follow_launcher()
         app()
     except KdkitError as error:
         _exit_with_error(error, error.message, error.remedy, error.exit_code)
@@ -121,6 +121,8 @@ def _describe(error: BaseException) -> str:
 
 
 def _exit_stopped() -> NoReturn:
+    if launch.place().rank != 0:  # one message is enough, and the first process has it
+        sys.exit(stopping.exit_code())
     goes_on = "What was made so far is kept. Run the same command again: it goes on where it stopped."
     _print("stopped", goes_on if current.keeps_work else "Nothing was left half-written. Run the same command again.")
     sys.exit(stopping.exit_code())
