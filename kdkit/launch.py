@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kdkit.owner import is_running, process_start
-from kdkit.workers import defer_interruptions
+from kdkit.stopping import defer_interruptions
 
 # Lightning does not take an allocation with such a name for a batch job either.
 _INTERACTIVE = ("bash", "interactive")
@@ -163,9 +163,9 @@ def end_processes(patience: float = 0.0) -> None:
 
 
 def follow_launcher() -> None:
-    """In a process that :func:`start_processes` has started: end when the one that did so has ended, or when asked to.
+    """In a process that :func:`start_processes` has started: end when the one that did so has ended.
 
-    Whatever asked it before raises now what its handlers raise.
+    What has asked this process to end since its birth is answered from here on.
     """
     # Taken out: what this process starts itself has another parent.
     number, _, start = os.environ.pop(_LAUNCHER, "").partition(" ")
