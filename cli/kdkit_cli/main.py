@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from io import TextIOWrapper
 from typing import Annotated, NoReturn
@@ -70,6 +72,7 @@ def _root(
 def main() -> None:
     """The console script."""
     reset()
+    atexit.register(gc.freeze)  # the last search for garbage would walk through all of torch, for one or two seconds
     _print_whatever_can_be_printed()
     try:
         stopping.handle_signals()
