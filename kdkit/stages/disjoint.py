@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kdkit.contracts.component import fingerprint_of
 from kdkit.errors import DataError
+from kdkit.plugins.calls import call
 from kdkit.runs.run import Run
 from kdkit.sample import Sample
 from kdkit.store.samples import SampleSet, Split
@@ -70,7 +71,7 @@ def _training_splits(run: Run) -> list[Split]:
 
 
 def _holds_recordings(samples: SampleSet) -> bool:
-    return not samples.generator.synthetic or samples.generator.count() is not None
+    return not samples.generator.synthetic or call(samples.generator.count) is not None
 
 
 def _samples(split: Split) -> Iterator[Sample]:
