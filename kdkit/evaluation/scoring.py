@@ -20,6 +20,7 @@ from kdkit.engine.inference import freeze, infer_logits
 from kdkit.engine.sample_prediction import SampleOrReason, SamplePredictor, predict_samples
 from kdkit.errors import DataError, KdkitError
 from kdkit.evaluation.case_table import CaseTable
+from kdkit.evaluation.data_doubts import DATA, doubts_about_data
 from kdkit.evaluation.grouped_metrics import ALL, GroupedMetrics, Scores
 from kdkit.evaluation.judgement import JudgedDifference, judge_differences
 from kdkit.evaluation.measurement import measure_each, worker_count
@@ -31,6 +32,7 @@ from kdkit.plugins.calls import call
 from kdkit.progress import Bar, Progress
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS
+from kdkit.runs.recordings import Recordings
 from kdkit.sample import Sample
 from kdkit.scratch import scratch_folder
 from kdkit.store.targets import activate
@@ -52,6 +54,8 @@ class ScoringResult:
     cases: :class:`CaseTable`. ``unlabelled``: samples without any truth, where every metric needs one.
     ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all
     samples together. ``differences``: of all samples, see :func:`judge_differences`, with the domain's margins.
+    ``trained``: samples that the student was trained on; ``trained_units``: others of units that it was trained on.
+    ``doubts``: sentences on what speaks against the scores, by what they are about.
     """
 
     scores: Scores = field(default_factory=dict)
@@ -60,6 +64,9 @@ class ScoringResult:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     overview: list[Figure] = field(default_factory=list)
     differences: dict[str, dict[str, JudgedDifference]] = field(default_factory=dict)
+    trained: list[str] = field(default_factory=list)
+    trained_units: list[str] = field(default_factory=list)
+    doubts: dict[str, list[str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything but rows and pictures as plain values."""
@@ -71,6 +78,9 @@ class ScoringResult:
                 for model, groups in self.scores.items()
             },
             "differences": {pair: _plain(by_name) for pair, by_name in self.differences.items()},
+            "trained": self.trained,
+            "trained_units": self.trained_units,
+            "doubts": self.doubts,
         }
 
     def metric_names(self) -> list[str]:
@@ -90,15 +100,17 @@ def score_models(
     cache: PredictionCache,
     progress: Progress,
     pictures: bool = False,
+    trained: Recordings | None = None,
 ) -> ScoringResult:
     """Have every network predict every sample of the source that has what a metric needs, and score the predictions.
 
     What ``cache`` holds already is not predicted again. With ``pictures`` the domain also draws all samples together.
+    ``trained``: the recordings that the student was trained on, which the result tells of where they are measured.
     Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when a
     prediction is not finite.
     """
     people = [] if source.synthetic else [HUMANS]
-    measure = SourceMeasurement(source, domain, metrics, cache, people, pictures)
+    measure = SourceMeasurement(source, domain, metrics, cache, people, pictures, trained)
     workers = worker_count(metrics, hardware.workers)
     everything = range(call(source.count) or 0)
     with progress.work("evaluate", f"{len(metrics)} metrics", len(everything), "samples") as bar:
@@ -162,6 +174,9 @@ class _Gathering:
             if one.reason:
                 result.skipped.append((str(one.index), one.reason))
             result.unlabelled += one.is_unlabelled
+            if one.trained:
+                known = result.trained if one.trained == "sample" else result.trained_units
+                known.append(str(one.info.get("name", one.index)))
             for group, by_model in one.groups.items():
                 for model, by_name in by_model.items():
                     table.add(one.index, one.info, model, by_name, **({"group": group} if several else {}))
@@ -174,6 +189,9 @@ class _Gathering:
         result.differences = judge_differences(record, networks, margins.__getitem__, seed)
         result.rows = [row for row in table.rows() if row["model"] in result.scores]
         result.overview = self.overview.figures() if self.overview else []
+        measured = sum(bool(one.groups) for one in self.measured)
+        if doubts := doubts_about_data(result.trained, result.trained_units, measured):
+            result.doubts = {DATA: doubts}
         return result
 
 
