@@ -14,7 +14,7 @@ from kdkit.plugins.registry import Plugin, Registry
 from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.load import load_experiment
 from kdkit.sample import Sample
-from kdkit.testing.domain import predictions
+from kdkit.testing.domain_examples import predictions
 
 INPUTS, CASES = 2, 4
 
