@@ -28,6 +28,7 @@ from kdkit.evaluation.overview import Overview
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.prediction_cache import PredictionCache
 from kdkit.evaluation.source_measurement import MeasuredSource, SourceMeasurement, is_measurable, read_sample
+from kdkit.plugins.calls import call
 from kdkit.progress import Bar, Progress
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS
@@ -111,7 +112,7 @@ def score_models(
     people = [] if source.synthetic else [HUMANS]
     measure = SourceMeasurement(source, domain, metrics, cache, people, pictures, trained)
     workers = worker_count(metrics, hardware.workers)
-    everything = range(source.count() or 0)
+    everything = range(call(source.count) or 0)
     with progress.work("evaluate", f"{len(metrics)} metrics", len(everything), "samples") as bar:
         gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
         missing = everything if cache.is_empty() else gathering.take(measure, everything, workers, bar)
@@ -209,7 +210,7 @@ def predict_sample(networks: Networks, domain: Domain, sample: Sample, device: t
                 raise KdkitError(f"the {model}'s prediction for {name} is not finite")
             return [activate(logits, domain.activation) for logits in batch]
 
-        predictions[model] = domain.predict(sample, infer)
+        predictions[model] = call(domain.predict, sample, infer)
     return predictions
 
 
@@ -263,7 +264,7 @@ class _ModelPredictor(SamplePredictor):
         if isinstance(batch, str) or not is_measurable(batch, self.metrics):
             return []
         networks = dict(self.networks.items())
-        probes = [replace(batch, inputs=p) for metric in self.metrics.values() for p in metric.probes(batch)]
+        probes = [replace(batch, inputs=p) for metric in self.metrics.values() for p in call(metric.probes, batch)]
         return [(one, predict_sample(networks, self.domain, one, self.device)) for one in (batch, *probes)]
 
 
