@@ -115,7 +115,7 @@ def write_result(
     facts: dict[str, Any] = {"file": str(path), "digest": digest_of(path), "stamp": stamp_of(path)}
     if isinstance(sample, str) or isinstance(prediction, str):
         return FileResult(**facts, skipped=str(prediction))
-    unfinished = stem.parent / f"{UNFINISHED}{tag()}"
+    unfinished, file = stem.parent / f"{UNFINISHED}{tag()}", path
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
@@ -126,6 +126,8 @@ def write_result(
         written = _move(unfinished, stem.parent)
     except OSError as error:
         raise _unwritable(stem, error) from error
+    except DataError as error:
+        return FileResult(**facts, skipped=_reason(error, file))
     except KdkitError:
         raise
     except Exception as error:

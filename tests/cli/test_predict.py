@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kdkit.atomic import write_sealed
+from kdkit.errors import DataError
 from kdkit.owner import tag
 
 
@@ -514,6 +515,25 @@ def test_whatever_a_domain_raises_on_a_file_the_others_go_on(trained, clips, cli
         "summary.csv",
         ".predictions.jsonl",
     }
+
+
+def test_a_file_that_there_can_be_no_results_of_is_skipped_with_the_domains_reason(
+    trained, clips, cli, tmp_path, monkeypatch
+):
+    from kdkit_toy.domain import Toy
+
+    real = Toy.write
+
+    def choosy(self, path, sample, prediction, stem):
+        if path.stem == "b":
+            raise DataError(f"{path} has no name to refer to", "Give it one.")
+        return real(self, path, sample, prediction, stem)
+
+    monkeypatch.setattr(Toy, "write", choosy)
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 0 and "b.npy (has no name to refer to" in result.err
+    problems = {Path(row["file"]).stem: row["problem"] for row in rows(tmp_path / "out")}
+    assert problems == {"a": "", "b": "has no name to refer to. Give it one.", "c": ""}
 
 
 def test_a_file_that_disappears_in_between_is_named(trained, clips, cli, tmp_path, monkeypatch):

@@ -135,6 +135,29 @@ class TestReadAndWrite:
         assert row["frames"] == 12
         assert domain.fingerprint() == Echocardio().fingerprint()
 
+    @pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
+    def test_probabilities_are_as_exact_as_their_bits_allow(self, tmp_path, clip, bits, dtype):
+        domain, prediction = Echocardio(Echocardio.Options(bits=bits, overlay="none")), ellipse(12)
+        domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
+        with np.load(tmp_path / "out.npz") as archive:
+            probability = archive["probability"]
+        assert probability.dtype == dtype and probability.shape == prediction.shape
+        step = 1 / (2**bits - 1)
+        assert np.abs(probability * step - prediction).max() <= 0.51 * step
+        assert domain.fingerprint() == Echocardio().fingerprint()
+
+    @pytest.mark.parametrize("bits", [8, 16])
+    def test_masks_are_where_the_probability_is_at_least_a_half_whatever_its_bits(self, tmp_path, clip, bits):
+        import nibabel
+
+        domain = Echocardio(Echocardio.Options(masks="nifti", overlay="none", bits=bits))
+        prediction = np.full((12, 112, 112), 0.49, np.float32)
+        prediction[:, 20:40] = 0.5
+        prediction[:, 40:60] = 0.51
+        domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
+        masks = np.asarray(nibabel.load(tmp_path / "out.nii.gz").dataobj)[:, :, 0].T
+        assert np.array_equal(masks, prediction >= 0.5)
+
     def test_masks_for_medical_viewers_have_the_clips_size_and_spacing(self, tmp_path):
         import nibabel
 
