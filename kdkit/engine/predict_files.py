@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from kdkit.contracts.component import file_digest, fingerprint_of
 from kdkit.engine.file_prediction import UNFINISHED, StudentAddress, address_of, predict_file, predict_with
 from kdkit.engine.inputs import choose_stems, find_copies
 from kdkit.engine.prediction_log import FileResult, PredictionLog, digest_of, stamp_of, summary_row
+from kdkit.engine.processor import is_plain_processor
 from kdkit.errors import UsageError
 from kdkit.owner import sweep
 from kdkit.progress import Bar
@@ -80,7 +79,7 @@ def predict_files(
             log.add(replace(result, file=copy, stamp=stamp_of(Path(copy)), items=0, duplicate_of=result.file))
             bar.advance()
 
-    if to_predict and _is_plain(hardware):
+    if to_predict and is_plain_processor(hardware):
         for result in _predict_on_processor(student, to_predict, stems, hardware):
             keep(result)
     elif to_predict:
@@ -104,14 +103,6 @@ def _key(student: TrainedStudent) -> str:
         domain=student.domain.fingerprint(),
         outputs=student.domain.options.model_dump(mode="json"),
     )
-
-
-def _is_plain(hardware: Hardware) -> bool:
-    """Whether the processor does the work in full precision; Lightning knows what else there is."""
-    on_processor = hardware.accelerator == "cpu" or (
-        hardware.accelerator == "auto" and not torch.cuda.is_available() and not torch.backends.mps.is_available()
-    )
-    return on_processor and hardware.precision == Hardware().precision
 
 
 def _predict_on_processor(

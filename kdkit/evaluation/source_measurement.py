@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,7 +43,10 @@ class MeasuredSource:
 
 @dataclass(frozen=True)
 class SourceMeasurement:
-    """Reads and measures a sample of the source by its index; ``people``: ["humans"], or nothing."""
+    """Reads and measures a sample of the source by its index; ``people``: ["humans"], or nothing.
+
+    ``predict``: gives each model's prediction, float32, where the cache holds none, which then keeps it.
+    """
 
     source: Generator
     domain: Domain
@@ -51,14 +54,18 @@ class SourceMeasurement:
     cache: PredictionCache
     people: Sequence[str]
     pictures: bool
+    predict: Callable[[Sample], Mapping[str, np.ndarray]] | None = None
 
     def __call__(self, index: int) -> MeasuredSource:
-        sample = read_sample(self.source, index)
+        return self.measure(index, read_sample(self.source, index))
+
+    def measure(self, index: int, sample: Sample | str) -> MeasuredSource:
+        """What comes of a sample that was read, or of the reason why it could not be."""
         if isinstance(sample, str):
             return MeasuredSource(index, reason=sample)
         if not is_measurable(sample, self.metrics):
             return MeasuredSource(index, is_unlabelled=True)
-        predictions, probes = self.cache.read(sample), self._probes(sample)
+        predictions, probes = self._predictions(sample), self._probes(sample)
         if predictions is None or probes is None:
             return MeasuredSource(index, is_unpredicted=True)
         groups = {
@@ -68,11 +75,18 @@ class SourceMeasurement:
         case = Case("", float("nan"), sample, predictions) if self.pictures else None
         return MeasuredSource(index, sample.info, sample.unit, groups, case=case)
 
-    def _probes(self, sample: Sample) -> dict[str, list[dict[str, np.ndarray]]] | None:
+    def _predictions(self, sample: Sample) -> Mapping[str, np.ndarray] | None:
+        predictions: Mapping[str, np.ndarray] | None = self.cache.read(sample)
+        if predictions is None and self.predict:
+            predictions = self.predict(sample)
+            self.cache.write(sample, predictions)
+        return predictions
+
+    def _probes(self, sample: Sample) -> dict[str, list[Mapping[str, np.ndarray]]] | None:
         """By metric each model's predictions for its probes; None where one is missing."""
         by_metric = {}
         for name, metric in self.metrics.items():
-            predictions = [self.cache.read(replace(sample, inputs=probe)) for probe in metric.probes(sample)]
+            predictions = [self._predictions(replace(sample, inputs=probe)) for probe in metric.probes(sample)]
             present = [prediction for prediction in predictions if prediction is not None]
             if len(present) < len(predictions):
                 return None

@@ -149,5 +149,5 @@ def test_the_instance_is_known_by_the_files_meta_information_where_the_data_set_
 def test_of_what_is_no_dicom_file_there_is_no_segmentation(tmp_path):
     path = Echocardio().example_file(tmp_path)
     count = len(Echocardio().read(path).inputs)
-    with pytest.raises(DataError, match="(?s)no DICOM file.*--masks nifti"):
+    with pytest.raises(DataError, match=r"(?s)no DICOM file.*--masks nifti"):
         write(path, ellipse(count), tmp_path / "out")
