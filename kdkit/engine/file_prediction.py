@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +38,8 @@ UNFINISHED = ".unfinished-"
 
 # What a process needs to load the student again: its folder, its domain's file, the domain's options.
 StudentAddress = tuple[Path, Path | None, tuple[tuple[str, Any], ...]]
+# Files, each with the stem of its results.
+Batch = Sequence[tuple[Path, Path]]
 
 
 def address_of(student: TrainedStudent) -> StudentAddress:
@@ -45,9 +47,10 @@ def address_of(student: TrainedStudent) -> StudentAddress:
     return student.folder, student.domain_file, tuple(student.domain.options.model_dump(mode="json").items())
 
 
-def predict_file(address: StudentAddress, path: Path, stem: Path) -> FileResult:
-    """Read, predict and write one file on the processor, with a student that this process loads once."""
-    return predict_with(_load(address), path, stem)
+def predict_batch(address: StudentAddress, batch: Batch) -> list[FileResult]:
+    """Read, predict and write files on the processor, with a student that this process loads once."""
+    student = load_from(address)
+    return [predict_with(student, path, stem) for path, stem in batch]
 
 
 def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
@@ -58,7 +61,8 @@ def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
 
 
 @lru_cache(maxsize=1)
-def _load(address: StudentAddress) -> TrainedStudent:
+def load_from(address: StudentAddress) -> TrainedStudent:
+    """The student at an address."""
     folder, domain_file, options = address
     registry = discover()
     if domain_file:

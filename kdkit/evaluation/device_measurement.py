@@ -94,7 +94,7 @@ class _Measurer(Callback):
     def on_predict_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        self.pending.append(self.measurer.submit(self._keep_and_measure, *batch, outputs))
+        self.pending.append(self.measurer.submit(self._keep_and_measure, batch[0], batch[1], outputs))
         if len(self.pending) > _AHEAD:
             self.take(self.pending.popleft().result())
 
