@@ -132,8 +132,9 @@ def write_result(
         raise _unwritable(stem, error) from error
     except DataError as error:
         return FileResult(**facts, skipped=_reason(error, file))
-    except KdkitError:
-        raise
+    except KdkitError as error:
+        # The place that it names is a temporary one.
+        raise _unwritable(stem, error.__cause__) if isinstance(error.__cause__, OSError) else error from error
     except Exception as error:
         return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
     finally:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kdkit.atomic import write_sealed
-from kdkit.errors import DataError
+from kdkit.errors import DataError, KdkitError
 from kdkit.owner import tag
 
 
@@ -564,6 +564,29 @@ def test_a_file_that_there_can_be_no_results_of_is_skipped_with_the_domains_reas
     assert result.code == 0 and "b.npy (has no name to refer to" in result.err
     problems = {Path(row["file"]).stem: row["problem"] for row in rows(tmp_path / "out")}
     assert problems == {"a": "", "b": "has no name to refer to. Give it one.", "c": ""}
+
+
+def test_a_link_to_what_is_gone_is_named(trained, clips, cli, tmp_path):
+    (clips / "gone.npy").symlink_to(tmp_path / "elsewhere.npy")
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 0 and "1 file skipped" in result.out and "gone.npy (" in result.err
+    assert {Path(row["file"]).stem: bool(row["problem"]) for row in rows(tmp_path / "out")}["gone"]
+
+
+@pytest.mark.parametrize("kind", [OSError, KdkitError])
+def test_a_full_disk_is_told_by_the_folder_of_the_results(trained, clips, cli, tmp_path, monkeypatch, kind):
+    """Not by the temporary one in which they lie until they are whole."""
+    from kdkit_toy.domain import Toy
+
+    def full(self, path, sample, prediction, stem):
+        reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise reason if kind is OSError else KdkitError(f"cannot write {stem}") from reason
+
+    monkeypatch.setattr(Toy, "write", full)
+    out = tmp_path / "out"
+    result = cli("predict", trained, clips, "--out", out)
+    assert result.code == 1 and f"cannot write the results of a in {out}: No space left" in result.err
+    assert "what was predicted so far is kept" in result.err and ".unfinished" not in result.err
 
 
 def test_a_file_that_disappears_in_between_is_named(trained, clips, cli, tmp_path, monkeypatch):

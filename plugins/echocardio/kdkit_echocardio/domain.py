@@ -115,10 +115,10 @@ class Echocardio(Domain):
         return len(sample.inputs)
 
     def recognises(self, path: Path) -> bool:
-        """Whether a file has a suffix of clips, or is DICOM by its content."""
-        from .clips.dataset import is_dicom
+        """Whether a file has a suffix of clips, or begins as a video, an animation or a DICOM file."""
+        from .clips.read import is_clip
 
-        return super().recognises(path) or is_dicom(path)
+        return super().recognises(path) or is_clip(path)
 
     def read(self, path: Path) -> Sample:
         """The clip in a file as uint8 (T, 112, 112).

@@ -199,6 +199,46 @@ class TestReadAndWrite:
         assert np.array_equal(np.reshape(seen.GetDirection(), (4, 4)), np.eye(4))
         assert np.array_equal(itk.GetArrayFromImage(seen).T, np.asarray(image.dataobj))
 
+    @pytest.mark.parametrize("suffix", [".avi", ".mp4", ".mov", ".mkv", ".webm", ".gif", ".mpg"])
+    def test_a_clip_is_recognised_by_its_content_whatever_it_is_called(self, tmp_path, clip, domain, suffix):
+        """As clips come out of archives: names without a suffix, or with another one."""
+        import av
+
+        named, bare = tmp_path / f"named{suffix}", tmp_path / "IM0001"
+        if suffix == ".gif":
+            named.write_bytes(clip.read_bytes())
+        else:
+            codec = {".webm": "libvpx", ".mpg": "mpeg2video"}.get(suffix, "mpeg4")
+            with av.open(str(named), "w") as container:
+                stream = container.add_stream(codec, rate=25)
+                stream.height = stream.width = 112
+                stream.pix_fmt = "yuv420p"
+                for frame in ellipse(8):
+                    picture = np.repeat((200 * frame).astype(np.uint8)[..., None], 3, -1)
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                container.mux(stream.encode())
+        bare.write_bytes(named.read_bytes())
+        assert domain.recognises(bare)
+        assert np.array_equal(domain.read(bare).inputs, domain.read(named).inputs)
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"",
+            b"GIF",
+            b"RIFF\0\0\0\0WAVEfmt ",
+            b"\0\0\0\x18ftypheic",
+            b"\0\0\0\x18ftypM4A ",
+            b"FileName,EF,Split\n",
+            b"\x89PNG\r\n\x1a\n" + bytes(200),
+        ],
+        ids=["empty", "cut", "wave", "heic", "m4a", "csv", "png"],
+    )
+    def test_what_is_no_clip_is_not_taken_for_one(self, tmp_path, domain, head):
+        path = tmp_path / "IM0001"
+        path.write_bytes(head)
+        assert not domain.recognises(path)
+
     def test_a_gif_has_every_frame(self, tmp_path, clip):
         from PIL import Image
 
