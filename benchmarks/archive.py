@@ -200,8 +200,7 @@ def simulate_hearts(folder: Path, count: int) -> list[Path]:
     for number, path in enumerate(paths):
         if path.exists():
             continue
-        rng = np.random.default_rng(number)
-        clip = simulate(rng, frames=int(rng.integers(*FRAMES)))
+        clip = simulate(np.random.default_rng(number), frames=heart_frames(number))
         partial = folder / "partial.avi"
         writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"MJPG"), clip.fps, (SIDE, SIDE))
         for frame in clip.frames:
@@ -209,6 +208,11 @@ def simulate_hearts(folder: Path, count: int) -> list[Path]:
         writer.release()
         partial.rename(path)
     return paths
+
+
+def heart_frames(number: int) -> int:
+    """The length of a simulated clip."""
+    return int(np.random.default_rng(number).integers(*FRAMES))
 
 
 def link_echonet(folder: Path, hearts: list[Path], count: int) -> Path:
@@ -223,7 +227,8 @@ def link_echonet(folder: Path, hearts: list[Path], count: int) -> Path:
             name = f"0X{number:016X}"
             os.link(hearts[number % len(hearts)], folder / "Videos" / f"{name}.avi")
             split = ("TRAIN", "VAL", "TEST")[number % 3]
-            listed.writerow([name, 55.0, 45.0, 100.0, SIDE, SIDE, 50, 120, split])
+            frames = heart_frames(number % len(hearts))
+            listed.writerow([name, 55.0, 45.0, 100.0, SIDE, SIDE, 50, frames, split])
             for frame, size in ((10, 1.0), (30, 0.8)):
                 traced.writerow([f"{name}.avi", 60, 30, 60, 30 + 50 * size, frame])
                 for row in np.linspace(0.03, 0.97, 20):

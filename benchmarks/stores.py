@@ -45,8 +45,9 @@ class Shards:
 
     @staticmethod
     def open(folder: Path) -> Read:
-        from kdkit.store.shards import ShardStore
+        from kdkit.store.shards import ShardStore, _checksum_of
 
+        _checksum_of.cache_clear()  # what a process verifies once is part of the cost
         store = ShardStore(folder)
         return lambda index, frames: store.read(index, "inputs", (frames,))
 
@@ -132,6 +133,7 @@ class Litdata:
             num_workers=writers,
             verbose=False,
             start_method="fork",
+            keep_data_ordered=True,
         )
 
     @staticmethod

@@ -46,6 +46,10 @@ def write_bytes(path: Path, data: bytes) -> None:
             f"{'Free some space' if is_full else 'Allow writing there'} or choose another place with --out or "
             "KDKIT_HOME; what was made so far is kept, and the same command goes on from it.",
         ) from error
+    except BaseException:  # interrupted: nobody would come back for it
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
