@@ -329,6 +329,7 @@ def evaluate(
     from kdkit.evaluation.models import select_metrics
     from kdkit.evaluation.scoring import score_models
     from kdkit.evaluation.source_options import with_options
+    from kdkit.runs.recordings import Recordings, trained_recordings
 
     data, listener = Path(data), progress or Silence()
     with listener.work("evaluate", "models", 1, "step") as bar:
@@ -339,6 +340,7 @@ def evaluate(
         loaded_teacher = _load_teacher(registry, Path(student), loaded_student, teacher)
         bar.advance()
     models = _models_beside(loaded_student, loaded_teacher, notes)
+    trained = trained_recordings(loaded_student.student.folder, loaded_student.card)
     with listener.work("evaluate", data.name, 1, "index") as bar:
         source, options = with_options(domain.source(data, layout, split), settings)
         source = source.unchecked()
@@ -358,6 +360,7 @@ def evaluate(
             cache,
             listener,
             pictures=out is not None,
+            trained=trained if isinstance(trained, Recordings) else None,
         )
         # A page that is handed on says nothing of the folders of this machine.
         result.skipped = [(name, reason.replace(f"{data}/", "")) for name, reason in result.skipped]
@@ -369,13 +372,14 @@ def evaluate(
             "remark": source.remark(),
             "left_out": dropped,
             "models": {model: loaded.name for model, loaded in models.items()},
+            "unknown": trained if isinstance(trained, str) else "",
         }
         files = (
             _write_evaluation(Path(out), facts, result, selected_metrics, cache, domain, source, listener)
             if out
             else []
         )
-    return DataEvaluation(result, facts, files, [*([dropped] if dropped else []), *notes])
+    return DataEvaluation(result, facts, files, [note for note in (dropped, facts["unknown"], *notes) if note])
 
 
 def _models_beside(student: LoadedStudent, teacher: LoadedTeacher | None, notes: list[str]) -> dict[str, LoadedModel]:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kdkit import stopping
+from kdkit.stopping import defer_interruptions
 
 Result = TypeVar("Result")
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -209,42 +209,6 @@ def follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-
-
-@contextmanager
-def defer_interruptions() -> Iterator[tuple[Callable[[], Any], Callable[[], None]]]:
-    """Defer an interruption until it is safe to raise; yields two functions, ``ignore_interruptions`` and ``check``.
-
-    Raised anywhere inside the pool's own code, KeyboardInterrupt can leave a lock closed for ever; ``check`` raises
-    it where that is safe. ``ignore_interruptions`` is a context in which they are ignored, which new processes
-    inherit: one interrupted while it starts would break the whole pool.
-    """
-    interruption = threading.Event()
-
-    def check() -> None:
-        if interruption.is_set():
-            raise KeyboardInterrupt
-
-    def defer(number: int, frame: Any) -> None:
-        stopping.note(number)
-        interruption.set()
-
-    # Only the main thread is interrupted, and only it may say what then happens.
-    is_main = threading.current_thread() is threading.main_thread()
-
-    @contextmanager
-    def handle_with(handler: Any, *signals: int) -> Iterator[None]:
-        # What ends the process as it is, or is ignored, stays so.
-        own = [number for number in signals if is_main and callable(signal.getsignal(number))]
-        previous = [signal.signal(number, handler) for number in own]
-        try:
-            yield
-        finally:
-            for number, before in zip(own, previous, strict=True):
-                signal.signal(number, before)
-
-    with handle_with(defer, signal.SIGINT, signal.SIGTERM):
-        yield lambda: handle_with(signal.SIG_IGN, signal.SIGINT), check
 
 
 @contextmanager

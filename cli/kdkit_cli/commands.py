@@ -7,12 +7,14 @@ take :data:`_HARDWARE` as well, and read what the user chose with :func:`hardwar
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from kdkit import launch
 from kdkit_cli.session import current
 
 
@@ -95,6 +97,15 @@ class Command(TyperCommand):
         """The command's own parameters, then the shared ones, then ``--help``."""
         *parameters, help_option = super().get_params(ctx)
         return [*parameters, *self.shared_options, help_option]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; in a terminal with a sign of life wherever it shows nothing else."""
+        if not sys.stderr.isatty() or launch.rank() != 0:
+            return super().invoke(ctx)
+        from kdkit_cli.console import spinner
+
+        with spinner.running(is_allowed=not current.quiet):
+            return super().invoke(ctx)
 
 
 class OneDeviceCommand(Command):

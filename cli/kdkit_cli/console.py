@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich import markup
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kdkit.progress import Bar
 from kdkit_cli.session import current
+from kdkit_cli.waiting import QuietedConsole, Spinner
 
 STAGE_WIDTH, WHAT_WIDTH = 10, 22
 # Seconds until work that nobody watches tells how far it is, and between two such lines.
 FIRST_LINE, NEXT_LINE = 10.0, 30.0
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = QuietedConsole(highlight=False, soft_wrap=True)
+err = QuietedConsole(stderr=True, highlight=False, soft_wrap=True)
+spinner = out.spinner = err.spinner = Spinner(err)
 
 
 def escape(text: str) -> str:
@@ -64,9 +65,8 @@ class RichProgress:
             label = TextColumn(f"  {stage:<{STAGE_WIDTH}} [bold]{{task.description:<{WHAT_WIDTH}}}[/]")
             count = TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}", justify="right")
             bar_column = BarColumn(bar_width=24)
-            with Progress(
-                label, bar_column, count, time_left, TextColumn("{task.fields[note]}"), console=err
-            ) as progress:
+            columns = label, bar_column, count, time_left, TextColumn("{task.fields[note]}")
+            with spinner.hidden(), Progress(*columns, console=err) as progress:
                 task = progress.add_task(escape(what), total=total, completed=done, note="")
                 rich_bar = _RichBar(progress, task)
                 yield rich_bar

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from io import TextIOWrapper
 from typing import Annotated, NoReturn
@@ -70,10 +72,11 @@ def _root(
 def main() -> None:
     """The console script."""
     reset()
-    stopping.handle_signals()
-    launch.follow_launcher()
+    atexit.register(gc.freeze)  # the last search for garbage would walk through all of torch, for one or two seconds
     _print_whatever_can_be_printed()
     try:
+        stopping.handle_signals()
+        launch.follow_launcher()
         app()
     except KdkitError as error:
         _exit_with_error(error, error.message, error.remedy, error.exit_code)
@@ -121,6 +124,8 @@ def _describe(error: BaseException) -> str:
 
 
 def _exit_stopped() -> NoReturn:
+    if launch.place().rank != 0:  # one message is enough, and the first process has it
+        sys.exit(stopping.exit_code())
     goes_on = "What was made so far is kept. Run the same command again: it goes on where it stopped."
     _print("stopped", goes_on if current.keeps_work else "Nothing was left half-written. Run the same command again.")
     sys.exit(stopping.exit_code())

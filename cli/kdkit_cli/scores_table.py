@@ -11,6 +11,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from kdkit.contracts.metric import Score
 
+# Where the shorter side of an interval is less than so much of the longer one, half its width says too little.
+LEAST_SYMMETRY = 0.6
+
 
 def scores_table(
     scores: Mapping[str, Mapping[str, Score]],
@@ -49,10 +52,14 @@ def scores_table(
 
 
 def score_text(score: Score) -> str:
-    """The value and half the width of its interval; a dash where nothing could be measured."""
+    """The value and half the width of its interval, or where that is lopsided, its ends; a dash for no value."""
     if score.value is None:
         return "–"
     digits = 3 if abs(score.value) < 10 else 1
-    has_interval = score.ci_low is not None and score.ci_high is not None
-    interval = f" ±{(score.ci_high - score.ci_low) / 2:.{digits}f}" if has_interval else ""  # type: ignore[operator]
-    return f"{score.value:.{digits}f}{interval}"
+    value = f"{score.value:.{digits}f}"
+    if score.ci_low is None or score.ci_high is None:
+        return value
+    below, above = score.value - score.ci_low, score.ci_high - score.value
+    if min(below, above) < LEAST_SYMMETRY * max(below, above):
+        return f"{value} ({score.ci_low:.{digits}f} to {score.ci_high:.{digits}f})"
+    return f"{value} ±{(below + above) / 2:.{digits}f}"

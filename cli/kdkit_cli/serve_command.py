@@ -72,7 +72,7 @@ def serve_teacher(
     from kdkit.serving.exchange import Limits
     from kdkit.serving.served import ServedTeacher
     from kdkit.serving.server import TeacherServer
-    from kdkit_cli.console import err, escape
+    from kdkit_cli.console import err, escape, spinner
 
     served_teacher = ServedTeacher(loaded_teacher, name, _device(device))
     limits = Limits(int(largest_request * 1e6), samples_per_minute, int(largest_sample * 1e6))
@@ -84,7 +84,8 @@ def serve_teacher(
         if not _is_loopback(host):
             err.print("  note: this is plain HTTP; others on the way can read the token. Put TLS in front of it.")
         try:
-            server.serve_forever()
+            with spinner.hidden():  # waiting for clients is no work
+                server.serve_forever()
         except KeyboardInterrupt:
             err.print("  stopped")
 

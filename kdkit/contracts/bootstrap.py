@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from kdkit.contracts.shares import share_difference_interval, share_interval
+from kdkit.contracts.shares import constant_interval, share_difference_interval, share_interval
 
 RESAMPLES = 2000
 # With fewer units the spread within the sample says next to nothing about the spread of the estimate.
@@ -31,6 +32,7 @@ class AdditiveSummary:
 
 
 Interval = tuple[float, float]
+ANY_VALUE = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,22 @@ def join_cases(cases: Sequence[np.ndarray], labels: Sequence[Hashable]) -> UnitC
 
 
 def bootstrap_interval(
-    models: Sequence[UnitCases], summary: Summary | None, seed: int = 0, weights: Sequence[float] | None = None
+    models: Sequence[UnitCases],
+    summary: Summary | None,
+    seed: int = 0,
+    weights: Sequence[float] | None = None,
+    value_range: Interval = ANY_VALUE,
 ) -> Interval | None:
     """The 95 % interval of the sum of the models' summaries, each times its weight.
 
     ``models``: one or more that were measured on the same units; every resample takes the same units for all
     (a paired bootstrap, Efron & Tibshirani 1993). ``summary``: from cases to one number; None for the mean of their
     first column. ``weights``: one for each model; None for the summary of a single model, and for the second's minus
-    the first's of two.
+    the first's of two. ``value_range``: what each model's summary can be; no interval reaches beyond what follows.
 
-    None for fewer than :data:`FEWEST_UNITS` units, and where no resample gives a finite number. Means get a
+    None for fewer than :data:`FEWEST_UNITS` units, where no resample gives a finite number, and where all give the
+    same one, unless it is a mean of values within a finite range (:func:`kdkit.contracts.shares.constant_interval`):
+    that nothing varied among a few is no proof that nothing varies. Means get a
     studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter 12.5), shares (means
     of cases that are all 0 or 1) and their differences the score intervals of :mod:`kdkit.contracts.shares`, other
     summaries the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371), whose width for
@@ -72,6 +80,30 @@ def bootstrap_interval(
     if units < FEWEST_UNITS:
         return None
     weights = weights or ((1.0,) if len(models) == 1 else (-1.0, 1.0))
+    interval = _interval(models, summary, seed, weights)
+    low, high = sum_range(weights, value_range)
+    if interval is None or _has_width(interval):
+        return interval and (max(interval[0], low), min(interval[1], high))
+    if summary is not None:
+        return None
+    return constant_interval(interval[0], units, (low, high))
+
+
+def sum_range(weights: Sequence[float], value_range: Interval) -> Interval:
+    """What the sum of summaries, each times its weight, can be where each lies within the range."""
+    ends = [sorted(weight * end for end in value_range) for weight in weights]
+    return sum(low for low, _ in ends), sum(high for _, high in ends)
+
+
+def _has_width(interval: Interval) -> bool:
+    return interval[1] - interval[0] > 1e-12 * max(map(abs, interval))
+
+
+def _interval(
+    models: Sequence[UnitCases], summary: Summary | None, seed: int, weights: Sequence[float]
+) -> Interval | None:
+    """Without regard to the range; of no width where nothing varies."""
+    units = models[0].units
     counts = _draw_counts(units, seed)
     if summary is None:
         interval = _interval_of_shares(models, weights)

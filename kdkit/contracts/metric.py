@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from kdkit.contracts.bootstrap import AdditiveSummary, UnitCases, bootstrap_interval, join_cases
-from kdkit.contracts.component import Component, ComponentOptions
+from kdkit.contracts.bootstrap import ANY_VALUE, AdditiveSummary, UnitCases, bootstrap_interval, join_cases
+from kdkit.contracts.component import Component, ComponentOptions, origin_of
+from kdkit.errors import KdkitError
 from kdkit.sample import Sample
 
 
@@ -20,7 +21,7 @@ class Score:
 
     ``value`` with its 95 % bootstrap interval ``ci_low`` .. ``ci_high``, over ``n`` samples of ``units`` independent
     units (patients, where samples name theirs), in ``unit``. The three numbers are None when no sample could be
-    measured; the interval alone is None when there are fewer than five units.
+    measured; the interval alone is None when there are fewer than five units, or when nothing varies among them.
     """
 
     value: float | None
@@ -40,6 +41,8 @@ class Metric(Component, ABC):
 
     ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
     ``higher_is_better``: None when zero is best (a bias).
+    ``value_range``: the least and the greatest value there can be, (0, 1) for a share, infinite where there is none.
+    Intervals do not reach beyond it, and it gives one where every sample has the same value.
     ``needs_truth``: False for a metric of the prediction alone, or beside the teacher's: ``kdkit evaluate --data``
     then predicts samples without labels, too.
     ``reads_teacher``: True for a metric that compares with the teacher's prediction: it finds it, float32, activated,
@@ -56,6 +59,7 @@ class Metric(Component, ABC):
 
             unit = ""
             higher_is_better = True
+            value_range = (0, 1)
 
             def measure(self, prediction, sample):
                 if "label" not in sample.truth:
@@ -66,6 +70,7 @@ class Metric(Component, ABC):
     kind: ClassVar[str] = "metric"
     unit: ClassVar[str]
     higher_is_better: ClassVar[bool | None]
+    value_range: ClassVar[tuple[float, float]] = ANY_VALUE
     needs_truth: bool = True
     reads_teacher: ClassVar[bool] = False
     additive: ClassVar[bool] = False
@@ -140,16 +145,30 @@ class Metric(Component, ABC):
 
         A mean's interval is studentised, any other summary's is the expanded percentile interval. Samples that name
         the same unit (``info["unit"]``) are drawn together, as ten clips of one patient tell less than ten patients;
-        a sample that names none is drawn by itself.
+        a sample that names none is drawn by itself. Raises :class:`KdkitError` outside ``value_range``.
         """
         n = len(self._samples)
         if n == 0:
             return Score(None, None, None, 0, self.unit, self.higher_is_better)
         cases = self.unit_cases()
         value = _number(self.summarize(cases.cases))
-        interval = bootstrap_interval([cases], self.summary(), seed) if value is not None else None
-        low, high = interval or (None, None)
+        self.require_in_range(value)
+        low, high = None, None
+        if value is not None:
+            interval = bootstrap_interval([cases], self.summary(), seed, value_range=self.value_range)
+            low, high = interval or (None, None)
         return Score(value, low, high, n, self.unit, self.higher_is_better, cases.units)
+
+    def require_in_range(self, value: float | None) -> None:
+        """Raises :class:`KdkitError` for a number outside ``value_range``, by which its interval would be wrong."""
+        low, high = self.value_range
+        slack = 1e-6  # sums of shares in single precision
+        if value is not None and not low - slack <= value <= high + slack:
+            name, label = origin_of(type(self)).name, type(self).__name__
+            raise KdkitError(
+                f"the metric {name} gives {value:g}, outside its value_range, {low:g} to {high:g}",
+                f"Correct {label}.value_range, or what measure() and summarize() give.",
+            )
 
     def summary(self) -> Callable[[np.ndarray], float] | None:
         """:meth:`summarize`, or None where it is the inherited mean, which the bootstrap need not call."""

@@ -38,6 +38,19 @@ def share_difference_interval(gained: float, lost: float, count: float) -> tuple
     return _root(lambda at: score(at) - Z, -1.0, value), _root(lambda at: score(at) + Z, value, 1.0)
 
 
+def constant_interval(value: float, count: int, value_range: tuple[float, float]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean of quantities within ``value_range``, all ``count`` of which were ``value``.
+
+    At most one in so many others differs as :func:`share_interval` leaves open, and then by no more than the range
+    allows. None without a finite range: nothing is known then of what was not seen.
+    """
+    low, high = value_range
+    if not math.isfinite(high - low):
+        return None
+    unseen = share_interval(0.0, count)[1]
+    return value - unseen * (value - low), value + unseen * (high - value)
+
+
 def _root(falling: Callable[[float], float], low: float, high: float) -> float:
     """Where a falling function crosses zero between ``low`` and ``high``."""
     for _ in range(60):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdkit.contracts.bootstrap import Interval, Summary, UnitCases, bootstrap_interval
+from kdkit.contracts.bootstrap import ANY_VALUE, Interval, Summary, UnitCases, bootstrap_interval, sum_range
 from kdkit.contracts.metric import Score
 
 ALPHA = 0.05
@@ -20,13 +20,15 @@ class Estimate:
 
     ``value``: None where a summary is not finite. ``by_seed``: for each group its models' summaries times the
     group's sign. ``units``: how many independent units were measured. ``unit_interval``: the 95 % interval over
-    units with these very models; None for too few units.
+    units with these very models; None for too few units, and where nothing varies. ``value_range``: what the value
+    can be.
     """
 
     value: float | None
     by_seed: Sequence[Sequence[float]]
     units: int
     unit_interval: Interval | None
+    value_range: Interval = ANY_VALUE
 
     def interval(self, alpha: float = ALPHA) -> Interval | None:
         """The interval that leaves the truth out with probability ``alpha``, over units and over seeds.
@@ -43,7 +45,8 @@ class Estimate:
             stretch = _student_quantile(alpha, self.units - 1) / _student_quantile(ALPHA, self.units - 1)
             below = above = stretch * max(below, above)
         seeds = self.seed_half_width(alpha)
-        return self.value - math.hypot(below, seeds), self.value + math.hypot(above, seeds)
+        low, high = self.value - math.hypot(below, seeds), self.value + math.hypot(above, seeds)
+        return max(low, self.value_range[0]), min(high, self.value_range[1])
 
     def seed_half_width(self, alpha: float = ALPHA) -> float:
         """Half the width of the interval over seeds, had every unit been measured; 0 with one seed each."""
@@ -51,12 +54,17 @@ class Estimate:
 
 
 def estimate(
-    groups: Sequence[Sequence[UnitCases]], signs: Sequence[float], summarize: Summary, mean: bool, seed: int
+    groups: Sequence[Sequence[UnitCases]],
+    signs: Sequence[float],
+    summarize: Summary,
+    mean: bool,
+    seed: int,
+    value_range: Interval = ANY_VALUE,
 ) -> Estimate:
     """Each group's models' mean summary times the group's sign, added up.
 
     ``groups``: all models measured on the same samples. ``mean``: whether ``summarize`` is the mean of the first
-    column, whose interval is studentised. ``seed``: of the bootstrap.
+    column, whose interval is studentised. ``seed``: of the bootstrap. ``value_range``: what each summary can be.
     """
     by_seed = [[sign * summarize(m.cases) for m in models] for models, sign in zip(groups, signs, strict=True)]
     units = groups[0][0].units
@@ -65,7 +73,8 @@ def estimate(
         return Estimate(None, by_seed, units, None)
     models = [model for group in groups for model in group]
     weights = [sign / len(group) for group, sign in zip(groups, signs, strict=True) for _ in group]
-    return Estimate(value, by_seed, units, bootstrap_interval(models, None if mean else summarize, seed, weights))
+    interval = bootstrap_interval(models, None if mean else summarize, seed, weights, value_range)
+    return Estimate(value, by_seed, units, interval, sum_range(weights, value_range))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ class Difference:
     For a metric that is best at zero: how much farther from zero its score lies.
 
     ``ci_low`` .. ``ci_high``: the 95 % interval over ``units`` independent units and over training seeds, where
-    there are several; None for fewer than five units. The numbers are None when nothing could be measured for both.
+    there are several; None for fewer than five units, and where nothing varies among them. The numbers are None when
+    nothing could be measured for both.
     ``seeds``: the difference of each of the model's seeds, and ``spread`` their standard deviation (N - 1), None for
     one. ``seed_half_width``: of the interval, the half width that more units would not narrow.
     """
@@ -79,8 +80,12 @@ def paired_estimate(
     count, models = _join_shared([first, other], units)
     if not count:
         return PairedEstimate(0, None)
-    summary = _distance_from_zero(metric) if metric.higher_is_better is None else metric.summary()
-    return PairedEstimate(count, estimate(models, (-1.0, 1.0), summary or metric.summarize, summary is None, seed))
+    summary, value_range = metric.summary(), metric.value_range
+    if metric.higher_is_better is None:
+        summary, value_range = _distance_from_zero(metric), (0.0, max(map(abs, value_range)))
+    is_mean = summary is None
+    difference = estimate(models, (-1.0, 1.0), summary or metric.summarize, is_mean, seed, value_range)
+    return PairedEstimate(count, difference)
 
 
 def seed_score(metric: Metric, by_seed: Sequence[SampleCases], units: Mapping[str, str], seed: int = 0) -> SeedScore:
@@ -89,7 +94,8 @@ def seed_score(metric: Metric, by_seed: Sequence[SampleCases], units: Mapping[st
     if not count:
         return SeedScore(None, None, None, 0, metric.unit, metric.higher_is_better)
     summary = metric.summary()
-    score = estimate(models, (1.0,), summary or metric.summarize, summary is None, seed)
+    score = estimate(models, (1.0,), summary or metric.summarize, summary is None, seed, metric.value_range)
+    metric.require_in_range(score.value)
     low, high = score.interval() or (None, None)
     (values,) = score.by_seed
     return SeedScore(

@@ -15,6 +15,7 @@ from kdkit.contracts.vocabulary import Figure
 from kdkit.engine.processor import is_plain_processor
 from kdkit.errors import DataError
 from kdkit.evaluation.case_table import CaseTable
+from kdkit.evaluation.data_doubts import DATA, doubts_about_data
 from kdkit.evaluation.grouped_metrics import ALL, GroupedMetrics, Scores
 from kdkit.evaluation.judgement import JudgedDifference, judge_differences
 from kdkit.evaluation.measurement import measure_each, worker_count
@@ -26,6 +27,7 @@ from kdkit.evaluation.source_measurement import MeasuredSource, SourceMeasuremen
 from kdkit.progress import Bar, Progress
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS
+from kdkit.runs.recordings import Recordings
 
 
 @dataclass
@@ -37,6 +39,8 @@ class ScoringResult:
     cases: :class:`CaseTable`. ``unlabelled``: samples without any truth, where every metric needs one.
     ``skipped``: (sample, reason) of what could not be read. ``overview``: what the domain drew of all
     samples together. ``differences``: of all samples, see :func:`judge_differences`, with the domain's margins.
+    ``trained``: samples that the student was trained on; ``trained_units``: others of units that it was trained on.
+    ``doubts``: sentences on what speaks against the scores, by what they are about.
     """
 
     scores: Scores = field(default_factory=dict)
@@ -45,6 +49,9 @@ class ScoringResult:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     overview: list[Figure] = field(default_factory=list)
     differences: dict[str, dict[str, JudgedDifference]] = field(default_factory=dict)
+    trained: list[str] = field(default_factory=list)
+    trained_units: list[str] = field(default_factory=list)
+    doubts: dict[str, list[str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything but rows and pictures as plain values."""
@@ -56,6 +63,9 @@ class ScoringResult:
                 for model, groups in self.scores.items()
             },
             "differences": {pair: _plain(by_name) for pair, by_name in self.differences.items()},
+            "trained": self.trained,
+            "trained_units": self.trained_units,
+            "doubts": self.doubts,
         }
 
     def metric_names(self) -> list[str]:
@@ -75,11 +85,13 @@ def score_models(
     cache: PredictionCache,
     progress: Progress,
     pictures: bool = False,
+    trained: Recordings | None = None,
 ) -> ScoringResult:
     """Have every network predict every sample of the source that has what a metric needs, and score the predictions.
 
     What ``cache`` holds already is not predicted again. On the processor each sample is read, predicted and measured
     in one of several processes. With ``pictures`` the domain also draws all samples together.
+    ``trained``: the recordings that the student was trained on, which the result tells of where they are measured.
     Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when a
     prediction is not finite.
     """
@@ -87,7 +99,7 @@ def score_models(
     models = SampleModels(networks, domain)
     on_processor = is_plain_processor(hardware)
     predict = models if on_processor else None
-    measure = SourceMeasurement(source, domain, metrics, cache, people, pictures, predict)
+    measure = SourceMeasurement(source, domain, metrics, cache, people, pictures, trained, predict)
     everything = range(source.count() or 0)
     gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
     missing: Sequence[int] = []
@@ -152,6 +164,9 @@ class _Gathering:
             if one.reason:
                 result.skipped.append((str(one.index), one.reason))
             result.unlabelled += one.is_unlabelled
+            if one.trained:
+                known = result.trained if one.trained == "sample" else result.trained_units
+                known.append(str(one.info.get("name", one.index)))
             for group, by_model in one.groups.items():
                 for model, by_name in by_model.items():
                     table.add(one.index, one.info, model, by_name, **({"group": group} if several else {}))
@@ -163,6 +178,9 @@ class _Gathering:
         result.differences = judge_differences(record, networks, margins.__getitem__, seed)
         result.rows = [row for row in table.rows() if row["model"] in result.scores]
         result.overview = self.overview.figures() if self.overview else []
+        measured = sum(bool(one.groups) for one in self.measured)
+        if doubts := doubts_about_data(result.trained, result.trained_units, measured):
+            result.doubts = {DATA: doubts}
         return result
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from kdkit.evaluation.metric_update import measure_cases
 from kdkit.evaluation.prediction_cache import PredictionCache
 from kdkit.plugins.guard import describe_error, place_of, title_of
 from kdkit.runs.folder import TEACHER
+from kdkit.runs.recordings import Recordings, kind_of
 from kdkit.sample import Sample
 
 _CasesByModel = dict[str, dict[str, np.ndarray | None]]
@@ -29,6 +30,7 @@ class MeasuredSource:
 
     ``groups``: from a group to a model to a metric to cases, None where it could not be measured. Empty where the
     sample could not be read (``reason``), has no label, or was not predicted yet. ``case``: for pictures.
+    ``trained``: whether the student was trained on the very sample, or on one of its unit.
     """
 
     index: int
@@ -39,12 +41,14 @@ class MeasuredSource:
     is_unlabelled: bool = False
     is_unpredicted: bool = False
     case: Case | None = None
+    trained: Literal["", "sample", "unit"] = ""
 
 
 @dataclass(frozen=True)
 class SourceMeasurement:
-    """Reads and measures a sample of the source by its index; ``people``: ["humans"], or nothing.
+    """Reads and measures a sample of the source by its index.
 
+    ``people``: ["humans"], or nothing. ``trained``: what the student was trained on, None where nothing is known.
     ``predict``: gives each model's prediction, float32, where the cache holds none, which then keeps it.
     """
 
@@ -54,6 +58,7 @@ class SourceMeasurement:
     cache: PredictionCache
     people: Sequence[str]
     pictures: bool
+    trained: Recordings | None = None
     predict: Callable[[Sample], Mapping[str, np.ndarray]] | None = None
 
     def __call__(self, index: int) -> MeasuredSource:
@@ -73,7 +78,14 @@ class SourceMeasurement:
             for group, stratum in {ALL: sample, **self.domain.strata(sample)}.items()
         }
         case = Case("", float("nan"), sample, predictions) if self.pictures else None
-        return MeasuredSource(index, sample.info, sample.unit, groups, case=case)
+        return MeasuredSource(index, sample.info, sample.unit, groups, case=case, trained=self._trained(sample))
+
+    def _trained(self, sample: Sample) -> Literal["", "sample", "unit"]:
+        if self.trained is None:
+            return ""
+        if self.trained.find_content(sample) is not None:
+            return "sample"
+        return "unit" if self.trained.find_unit(sample, kind_of(self.source)) is not None else ""
 
     def _predictions(self, sample: Sample) -> Mapping[str, np.ndarray] | None:
         predictions: Mapping[str, np.ndarray] | None = self.cache.read(sample)

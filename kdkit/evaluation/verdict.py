@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kdkit.contracts.bootstrap import FEWEST_UNITS
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.data_doubts import DATA
 from kdkit.evaluation.estimate import SeedScore
 from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.evaluation.numbers import format_score, format_significant, with_unit
@@ -42,6 +44,8 @@ def verdict(outcome: Outcome) -> Verdict:
         level, headline = "bad", f"The teacher is not to be trusted: {outcome.doubts[TEACHER][0]}."
     elif outcome.doubts.get(STUDENT):
         level, headline = "bad", f"The student is not to be trusted: {outcome.doubts[STUDENT][0]}."
+    elif outcome.doubts.get(DATA):
+        level, headline = "bad", f"These scores are not those of unseen data: {outcome.doubts[DATA][0]}."
     if _beside_control(outcome, STUDENT) is None:
         remarks.append("There is no control to compare with, so nothing shows how much of this is easy.")
     if student.units < FEW_UNITS:
@@ -60,7 +64,7 @@ def _doubts(outcome: Outcome) -> list[str]:
 def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
     control = _beside_control(outcome, STUDENT)
     if control is not None and control.ci_low is None:
-        return "mixed", "Cannot tell: there are too few independent units for an interval."
+        return "mixed", f"Cannot tell: {_why_no_interval(control)}."
     if control is not None and not _is_better(control, student):
         return "bad", _no_better(outcome, control, student)
     teacher = outcome.difference(STUDENT, TEACHER)
@@ -84,7 +88,17 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
     more = f"; about {units} would tell" if teacher.more_units else ""
     if not teacher.more_units and teacher.seed_half_width:
         more = "; more training seeds may tell"
+    if teacher.ci_low is None:
+        more = f": {_why_no_interval(teacher)}"
+    elif not teacher.margin and not teacher.more_units:
+        more = "; evaluation.margin says what loss would matter, and none is set"
     return "mixed", f"Cannot tell whether the student is worse than its teacher{beyond}{more}."
+
+
+def _why_no_interval(difference: JudgedDifference) -> str:
+    if difference.units < FEWEST_UNITS:
+        return "there are too few independent units for an interval"
+    return "the difference is the same in every unit, which allows no interval"
 
 
 def _beside_control(outcome: Outcome, model: str) -> JudgedDifference | None:

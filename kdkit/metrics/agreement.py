@@ -6,9 +6,10 @@ Every metric reduces a sample to sums, so that intervals over thousands of sampl
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -35,6 +36,7 @@ class TeacherAgreement(Metric):
 
     unit = ""
     higher_is_better = True
+    value_range: ClassVar[tuple[float, float]] = (0, 1)
     needs_truth = False
     reads_teacher = True
     additive = True
@@ -137,6 +139,8 @@ class Kappa(Confusion):
     1 where both know a single class and agree.
     """
 
+    value_range = (-1, 1)
+
     def summarize(self, cases: np.ndarray) -> float:
         matrix = self.matrix(cases)
         total = matrix.sum()
@@ -182,6 +186,7 @@ class Divergence(TeacherAgreement):
 
     higher_is_better = False
     unit = "nats"
+    value_range = (0, math.inf)
 
     def compare(self, prediction: np.ndarray, teacher: np.ndarray, kind: Kind) -> tuple[float, ...]:
         if kind == "binary":
@@ -219,6 +224,7 @@ class RootMeanSquareError(TeacherAgreement):
 
     kinds = ("numbers", "binary", "classes")
     higher_is_better = False
+    value_range = (0, math.inf)
 
     def compare(self, prediction: np.ndarray, teacher: np.ndarray, kind: Kind) -> tuple[float, ...]:
         return float(((prediction - teacher) ** 2).sum()), float(teacher.size)
@@ -235,6 +241,7 @@ class Determination(TeacherAgreement):
     """
 
     kinds = ("numbers", "binary", "classes")
+    value_range = (-math.inf, 1)
 
     def compare(self, prediction: np.ndarray, teacher: np.ndarray, kind: Kind) -> tuple[float, ...]:
         return (

@@ -37,6 +37,7 @@ class RunFolder:
         self.cases_file = path / "cases.csv"
         self.models_file = path / "models.json"
         self.report_file = path / "report.html"
+        self.recordings_file = path / "recordings.json"
 
     def model(self, arm: str) -> Path:
         """The folder of a trained network: weights and card."""

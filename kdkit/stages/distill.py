@@ -12,9 +12,11 @@ from kdkit.contracts.objective import FeatureObjective
 from kdkit.evaluation.training_doubts import doubts_about_training
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
+from kdkit.runs.recordings import COUNT
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import CARD, WEIGHTS, write_student
 from kdkit.stages import generate
+from kdkit.stages.disjoint import count_recordings
 
 NAME = "distill"
 
@@ -137,6 +139,7 @@ def _distill(run: Run, arm: Arm) -> None:
         "generator": arm.sample_source,
         "teacher": recipe.teacher.name,
         "samples": recipe.samples.train,
+        COUNT: count_recordings(arm),
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
         "seed": arm.seed,

@@ -70,6 +70,7 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     _require_whole(run, start, f"the run cannot start from {first}", "Leave --from and --fresh out.")
     stages = STAGES[start : stop + 1]
     if first is None and _is_finished(run, stages):
+        leftovers.sweep_finished(run)
         return []  # without a lock: what is finished may lie where nothing can be written
     _join_machines(run)
     with ranks.take_part(run.folder.path) as group:
@@ -91,6 +92,7 @@ def run_stage(run: Run, name: str) -> list[str]:
     _require_whole(run, position, f"{name} cannot run alone", "Leave --only out: what is missing is then made first.")
     stage = STAGES[position]
     if _is_finished(run, [stage]):
+        leftovers.sweep_finished(run)
         return []
     _join_machines(run)
     with ranks.take_part(run.folder.path) as group:

@@ -105,6 +105,23 @@ class MetricContract(ComponentContract):
             "Give examples with the truth that the metric compares with, or correct measure().",
         )
 
+    def test_scores_lie_within_their_range(self) -> None:
+        """The score, and that of each sample alone, lies within ``value_range``."""
+        low, high = self.component.value_range
+        require(
+            low < high,
+            f"value_range is ({low}, {high})",
+            "no interval reaches beyond it",
+            "Set value_range to the least and the greatest value there can be; (0, 1) for a share.",
+        )
+        for cases in ([case] for case in self._copies()):
+            attempt(
+                partial(self._gathered(cases).compute),
+                "a score lies outside value_range",
+                "no interval reaches beyond it",
+                "Set value_range to the least and the greatest value there can be, or leave it out.",
+            )
+
     def test_parts_add_up(self) -> None:
         """Gathered in parts and merged, the score is that of the whole."""
         for cut in range(1, len(self.example_cases)):

@@ -12,6 +12,7 @@ class Accuracy(Metric):
 
     unit = ""
     higher_is_better = True
+    value_range = (0, 1)
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         if "label" not in sample.truth:

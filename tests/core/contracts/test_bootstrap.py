@@ -39,9 +39,26 @@ def test_fewer_than_five_units_get_none():
     assert bootstrap_interval([single(range(FEWEST_UNITS))], None) is not None
 
 
-def test_equal_values_have_an_interval_of_no_width():
-    assert bootstrap_interval([single([0.5] * 9)], None) == (0.5, 0.5)
-    assert bootstrap_interval([single([0.1, 0.2, 0.3, 0.4, 0.9])] * 2, None) == pytest.approx((0.0, 0.0), abs=1e-12)
+def test_equal_values_of_a_few_prove_nothing():
+    equal, varied = single([0.3] * 9), single([0.1, 0.2, 0.3, 0.4, 0.9])
+    assert bootstrap_interval([equal], None) is None
+    assert bootstrap_interval([varied] * 2, None) is None
+    # Of nine alike, the share of others may be as large as Wilson's interval of none of nine.
+    unseen = stats.binomtest(0, 9).proportion_ci(method="wilson").high
+    low, high = bootstrap_interval([equal], None, value_range=(0, 1))
+    assert (low, high) == pytest.approx((0.3 * (1 - unseen), 0.3 + 0.7 * unseen))
+    unseen = stats.binomtest(0, 5).proportion_ci(method="wilson").high
+    low, high = bootstrap_interval([varied] * 2, None, value_range=(-2, 3))
+    assert (low, high) == pytest.approx((-5 * unseen, 5 * unseen))
+
+
+def test_no_interval_reaches_beyond_what_can_be():
+    values = [0.999, 1.0, 0.998, 0.2, 0.99, 1.0]
+    assert bootstrap_interval([single(values)], None)[1] > 1
+    assert bootstrap_interval([single(values)], None, value_range=(0, 1))[1] == 1
+    worst, best = single([0.0] * 6), single(values)
+    assert bootstrap_interval([worst, best], None)[1] > 1
+    assert bootstrap_interval([worst, best], None, value_range=(0, 1))[1] == 1
 
 
 def test_rare_errors_do_not_send_a_limit_to_infinity():
@@ -60,7 +77,7 @@ def test_any_summary_uses_the_same_resamples_for_both_models():
         return float(np.corrcoef(table.T)[0, 1])
 
     model = join_cases(list(cases[:, None]), range(80))
-    assert bootstrap_interval([model, model], correlation) == (0.0, 0.0)
+    assert bootstrap_interval([model, model], correlation, value_range=(-1, 1)) is None, "nothing varies"
     low, high = bootstrap_interval([model], correlation)
     z, half = np.arctanh(correlation(cases)), 1.96 / np.sqrt(77)  # Fisher's interval
     assert (low, high) == pytest.approx((np.tanh(z - half), np.tanh(z + half)), abs=0.03)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kdkit import Metric
-from kdkit.evaluation.paired import Difference, paired_estimate
+from kdkit.errors import KdkitError
+from kdkit.evaluation.paired import Difference, paired_estimate, seed_score
 
 
 class Mean(Metric):
@@ -76,10 +77,26 @@ def test_nothing_in_common_is_no_difference():
     assert difference(Mean(), cases([[1.0]]), {}, {}) == Difference(None, None, None, 0)
 
 
-def test_equal_models_differ_by_nothing():
+def test_models_that_are_equal_on_a_few_samples_may_differ_on_others():
     same = cases([[1.0], [2.0], [4.0], [5.0], [9.0]])
     found = difference(Mean(), same, same, {})
-    assert (found.value, found.ci_low, found.ci_high) == pytest.approx((0, 0, 0), abs=1e-9)
+    assert (found.value, found.ci_low, found.ci_high) == (0, None, None)
+    found = difference(Bounded(), same, same, {})
+    assert found.value == 0
+    assert -10 < found.ci_low < -3 and 3 < found.ci_high < 10
+
+
+def test_a_score_outside_its_range_is_an_error_of_the_metric():
+    with pytest.raises(KdkitError, match="value_range, 0 to 10"):
+        seed_score(Bounded(), [cases([[11.0]] * 6)], {})
+    metric = Bounded()
+    metric.add_cases(np.array([[11.0]]), None)
+    with pytest.raises(KdkitError, match="value_range, 0 to 10"):
+        metric.compute()
+
+
+class Bounded(Mean):
+    value_range = (0, 10)
 
 
 class Bias(Mean):

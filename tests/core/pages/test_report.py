@@ -446,8 +446,8 @@ def test_no_sample_is_shown_twice(count, ranks):
     assert [rank for rank, _ in pick_examples(samples)] == ranks
 
 
-def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=True, units=50):
-    """The verdict on the interval (low, value, high) of the student minus another model, with a margin of 0.02."""
+def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=True, units=50, margin=0.02):
+    """The verdict on the interval (low, value, high) of the student minus another model."""
     differences = {}
     for pair, span in (
         ("student-teacher", teacher),
@@ -457,7 +457,7 @@ def judged(teacher=None, control=None, teacher_control=(0.7, 0.75, 0.8), higher=
         if span is not None:
             low, value, high = span
             difference = Difference(value, low, high, units, units)
-            differences[pair] = {"x": JudgedDifference.of(difference, higher, 0.02)}
+            differences[pair] = {"x": JudgedDifference.of(difference, higher, margin)}
     interval = (0.8, 1.0) if units >= 5 else (None, None)
     models = ["student", "teacher", *(["control"] if control else [])]
     scores = {model: {"x": Score(0.9, *interval, units, "", higher, units)} for model in models}
@@ -501,6 +501,17 @@ def test_without_an_interval_no_claim_is_made():
     result = judged((None, -0.1, None), (None, 0.7, None), (None, 0.8, None), units=3)
     assert result.level == "mixed" and "too few independent units" in result.headline
     assert any("there is no interval" in remark for remark in result.remarks)
+
+
+def test_where_nothing_varies_no_claim_is_made_and_the_reason_is_said():
+    result = judged((None, 0.0, None), CLEAR)
+    assert result.level == "mixed" and "the same in every unit" in result.headline
+    assert "the same in every unit" in judged(CLEAR, (None, 0.0, None)).headline
+
+
+def test_without_a_margin_it_is_said_that_one_is_missing():
+    assert "evaluation.margin" in judged((-0.1, 0.0, 0.1), CLEAR, margin=0.0).headline
+    assert "evaluation.margin" not in judged((-0.1, 0.0, 0.1), CLEAR).headline
 
 
 def test_what_a_chart_is_called_cannot_leave_its_attribute():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
@@ -52,6 +53,7 @@ class AreaError(RelativeArea):
     """
 
     higher_is_better = False
+    value_range = (0, math.inf)
 
     def error(self, percent: float) -> float:
         return abs(percent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -82,6 +83,7 @@ class BorderSpread(BorderBias):
     """Standard deviation over clips of the signed distance at a wall, in pixels (of a sample, with N - 1)."""
 
     higher_is_better = False
+    value_range = (0, math.inf)
 
     def humans(self, sample: Sample) -> list[tuple[float, ...]]:
         """Each annotator of a frame against every other one."""

@@ -29,6 +29,7 @@ class Brier(ClipMetric):
 
     unit = ""
     higher_is_better = False
+    value_range = (0, 1)
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         probability, true = labelled_pixels(prediction, sample)
@@ -45,6 +46,7 @@ class CalibrationError(ClipMetric):
 
     unit = ""
     higher_is_better = False
+    value_range = (0, 1)
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:
         probability, true = labelled_pixels(prediction, sample)

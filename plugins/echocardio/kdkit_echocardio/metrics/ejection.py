@@ -7,6 +7,7 @@ a vision-language model takes the label's place there are no such frames, and th
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,6 +123,7 @@ class Correlation(EjectionFraction):
 
     unit = ""
     higher_is_better = True
+    value_range = (-1, 1)
 
     def summarize(self, cases: np.ndarray) -> float:
         if len(cases) < LEAST_CASES or (np.ptp(cases, axis=0) == 0).any():
@@ -134,6 +136,7 @@ class MeanAbsoluteError(EjectionFraction):
 
     unit = "%"
     higher_is_better = False
+    value_range = (0, math.inf)
 
     def summarize(self, cases: np.ndarray) -> float:
         return float(np.abs(cases[:, 0] - cases[:, 1]).mean())
@@ -154,6 +157,7 @@ class Determination(EjectionFraction):
 
     unit = ""
     higher_is_better = True
+    value_range = (-math.inf, 1)
 
     def summarize(self, cases: np.ndarray) -> float:
         predicted, true = cases.T
@@ -166,6 +170,7 @@ class RootMeanSquareError(EjectionFraction):
 
     unit = "%"
     higher_is_better = False
+    value_range = (0, math.inf)
 
     def summarize(self, cases: np.ndarray) -> float:
         return float(np.sqrt(((cases[:, 0] - cases[:, 1]) ** 2).mean()))
@@ -180,6 +185,7 @@ class ReducedFunction(EjectionFraction):
 
     unit = ""
     higher_is_better = True
+    value_range = (0, 1)
 
     def summarize(self, cases: np.ndarray) -> float:
         from scipy.stats import rankdata

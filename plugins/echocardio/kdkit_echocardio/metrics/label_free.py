@@ -29,6 +29,7 @@ class TeacherAgreement(ClipMetric):
 
     unit = ""
     higher_is_better = True
+    value_range = (0, 1)
     needs_truth = False
     reads_teacher = True
 
@@ -56,6 +57,7 @@ class SelfConsistency(ClipMetric):
 
     unit = ""
     higher_is_better = True
+    value_range = (0, 1)
     needs_truth = False
 
     class Options(ComponentOptions):

@@ -16,6 +16,7 @@ class Overlap(MaskMetric):
 
     unit = ""
     higher_is_better = True
+    value_range = (0, 1)
 
     @abstractmethod
     def overlap(self, shared: int, predicted: int, true: int) -> float:
@@ -72,6 +73,7 @@ class PooledDice(MaskMetric):
 
     unit = ""
     higher_is_better = True
+    value_range = (0, 1)
 
     def cases(self, pairs: Pairs, sample: Sample) -> list[tuple[float, ...]]:
         return [(float((one & other).sum()), float(one.sum() + other.sum())) for one, other in pairs]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from kdkit import Sample
@@ -21,6 +23,7 @@ class Flicker(ClipMetric):
 
     unit = "%"
     higher_is_better = False
+    value_range = (0, math.inf)
     needs_truth = False
 
     def measure(self, prediction: np.ndarray, sample: Sample) -> list[tuple[float, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
@@ -23,6 +24,7 @@ class SurfaceDistance(MaskMetric):
 
     unit = "pixels"
     higher_is_better = False
+    value_range = (0, math.inf)
 
     @abstractmethod
     def distance(self, predicted: np.ndarray, true: np.ndarray) -> float:

@@ -6,6 +6,7 @@ reference (:func:`kdkit_echocardio.beats.find_beats`).
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,7 @@ class TimingMetric(ClipMetric):
 
     version = "3"
     higher_is_better = False
+    value_range = (0, math.inf)
 
     class Options(ComponentOptions):
         """What is compared with."""
@@ -151,6 +153,7 @@ class MissedBeats(BeatMetric):
     """Share of the reference's ED and ES events without a detected one within half a second."""
 
     unit = ""
+    value_range = (0, 1)
 
     def cases(self, comparison: Comparison) -> list[tuple[float, ...]]:
         return [(float(missed),) for missed in np.isnan(comparison.distances)]
