@@ -329,6 +329,7 @@ def evaluate(
     from kdkit.evaluation.models import select_metrics
     from kdkit.evaluation.scoring import score_models
     from kdkit.evaluation.source_options import with_options
+    from kdkit.plugins.calls import call
     from kdkit.runs.recordings import Recordings, trained_recordings
 
     data, listener = Path(data), progress or Silence()
@@ -342,10 +343,10 @@ def evaluate(
     models = _models_beside(loaded_student, loaded_teacher, notes)
     trained = trained_recordings(loaded_student.student.folder, loaded_student.card)
     with listener.work("evaluate", data.name, 1, "index") as bar:
-        source, options = with_options(domain.source(data, layout, split), settings)
-        source = source.unchecked()
-        source.count()
-        dropped = summarize_defects(source.exclusions())
+        source, options = with_options(call(domain.source, data, layout, split), settings)
+        source = call(source.unchecked)
+        call(source.count)
+        dropped = summarize_defects(call(source.exclusions))
         bar.advance()
     hardware_options = _one_device(hardware)
     with _prediction_cache(data, domain, models, hardware_options.precision) as cache:
@@ -369,7 +370,7 @@ def evaluate(
             "data": data.resolve().name,
             "split": split,
             "options": options,
-            "remark": source.remark(),
+            "remark": call(source.remark),
             "left_out": dropped,
             "models": {model: loaded.name for model, loaded in models.items()},
             "unknown": trained if isinstance(trained, str) else "",

@@ -33,13 +33,13 @@ def usable_cores() -> int:
         return cores
 
 
-# Which of a pool's processes this one is.
-_NUMBER = "KDKIT_WORKER"
+# Which of a pool's processes this one is; set in the process itself.
+_own_number = 0
 
 
 def worker_number() -> int:
     """In a call of :func:`map_in_processes`: the number of its process, from 0; no two at once have the same."""
-    return int(os.environ.get(_NUMBER, "0"))
+    return _own_number
 
 
 # Seconds until an interruption is noticed while every worker is busy.
@@ -132,8 +132,7 @@ class _Worker:
         self.number = number
         context = _context(preload)
         self.connection, theirs = context.Pipe()
-        environment = {**os.environ, _NUMBER: str(number)}
-        self.process = context.Process(target=_serve, args=(theirs, environment))
+        self.process = context.Process(target=_serve, args=(theirs, dict(os.environ), number))
         self.process.start()
         theirs.close()
 
@@ -176,11 +175,13 @@ def _ready(workers: Iterable[_Worker]) -> list[_Worker]:
     return list(dict.fromkeys(handles[handle] for handle in ready))
 
 
-def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
+def _serve(connection: Connection, environment: Mapping[str, str], number: int) -> None:
     """In a worker: make the calls that come, until the other end is closed.
 
     A worker that was forked from a server has the environment of the server's start, not today's.
     """
+    global _own_number
+    _own_number = number
     os.environ.clear()
     os.environ.update(environment)
     follow_parent()

@@ -174,10 +174,11 @@ def _draw_sheet(run: Run, path: Path) -> None:
     from PIL import Image
 
     from kdkit.atomic import write_bytes
+    from kdkit.plugins.calls import call
     from kdkit_cli.console import escape, out
 
     samples = run.evaluation.split.samples
-    sheet = run.experiment.domain.sheet([samples.sample(i) for i in range(min(SHEET_SAMPLES, samples.count))])
+    sheet = call(run.experiment.domain.sheet, [samples.sample(i) for i in range(min(SHEET_SAMPLES, samples.count))])
     png = io.BytesIO()
     Image.fromarray(sheet).save(png, "PNG")
     write_bytes(path, png.getvalue())

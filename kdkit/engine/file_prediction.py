@@ -24,7 +24,8 @@ from kdkit.engine.inputs import is_archive
 from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
 from kdkit.errors import DataError, KdkitError, StoreError
 from kdkit.owner import tag
-from kdkit.plugins.guard import describe_error, place_of, title_of
+from kdkit.plugins.calls import check_answer, place_of, title_of
+from kdkit.plugins.guard import describe_error
 from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.runs.student import TrainedStudent, read_student
@@ -87,7 +88,7 @@ def open_sample(domain: Domain, path: Path) -> Iterator[SampleOrReason]:
 
 def _read_sample(domain: Domain, path: Path) -> SampleOrReason:
     try:
-        return domain.read(path)
+        return check_answer(domain.read, domain.read(path))
     except DataError as error:
         return _reason(error, path)
     except Exception as error:  # no damaged file stops the others, whatever a library makes of it
@@ -124,8 +125,9 @@ def write_result(
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
         with local_file(path) as file:
-            row = domain.write(file, sample, prediction, unfinished / stem.name)
-        preview = domain.preview(sample, prediction, row)
+            row = check_answer(domain.write, domain.write(file, sample, prediction, unfinished / stem.name))
+        preview = check_answer(domain.preview, domain.preview(sample, prediction, row))
+        items = check_answer(domain.items, domain.items(sample))
         picture = _write_picture(preview, unfinished / PREVIEWS / stem.name)
         written = _move(unfinished, stem.parent)
     except OSError as error:
@@ -142,7 +144,7 @@ def write_result(
     shown = (
         {"picture": picture, "curve": encode_curve(preview.curve), "marks": dict(preview.marks)} if preview else {}
     )
-    outcome: dict[str, Any] = {"row": dict(row), "items": domain.items(sample), "stem": stem.name, "written": written}
+    outcome: dict[str, Any] = {"row": dict(row), "items": items, "stem": stem.name, "written": written}
     return FileResult(**facts, **outcome, preview=shown)
 
 
@@ -180,4 +182,4 @@ def _first_line(error: Exception) -> str:
 
 
 def _in_words(domain: Domain, error: Exception) -> str:
-    return f"{describe_error(error)}, in {title_of(domain)}. {place_of(error)}"
+    return f"{describe_error(error)}, in {title_of(domain)}. {place_of(error, component=domain)}"

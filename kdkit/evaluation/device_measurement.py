@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from kdkit.engine.sample_prediction import SampleOrReason, SamplePredictor, predict_samples
 from kdkit.evaluation.sample_models import SampleModels
 from kdkit.evaluation.source_measurement import MeasuredSource, SourceMeasurement, is_measurable, read_sample
+from kdkit.plugins.calls import call
 from kdkit.recipe.schema import Hardware
 from kdkit.sample import Sample
 from kdkit.scratch import scratch_folder
@@ -76,7 +77,7 @@ class _ModelPredictor(SamplePredictor):
         _, sample = batch
         if isinstance(sample, str) or not is_measurable(sample, self.metrics):
             return []
-        probes = [replace(sample, inputs=p) for metric in self.metrics.values() for p in metric.probes(sample)]
+        probes = [replace(sample, inputs=p) for metric in self.metrics.values() for p in call(metric.probes, sample)]
         return [(one, self.models(one, self.device)) for one in (sample, *probes)]
 
 

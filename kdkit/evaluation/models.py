@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from kdkit.contracts.metric import Metric
 from kdkit.errors import DataError, KdkitError, UsageError
+from kdkit.plugins.calls import call
 from kdkit.plugins.registry import Registry
 from kdkit.recipe.load import default_tree, load_experiment
 from kdkit.recipe.schema import Choice, MetricChoice
@@ -84,7 +85,7 @@ def _build_teacher(registry: Registry, recipe: Any) -> LoadedTeacher:
         faults = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
         raise DataError(f"the teacher of the recipe cannot be used: {faults}") from error
     teacher = teacher_class(options)
-    return LoadedTeacher(choice.name, teacher.build(), fingerprint=teacher.fingerprint())
+    return LoadedTeacher(choice.name, call(teacher.build), fingerprint=teacher.fingerprint())
 
 
 def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:

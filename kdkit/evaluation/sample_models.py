@@ -11,6 +11,7 @@ import torch
 from kdkit.contracts.domain import Domain
 from kdkit.engine.inference import freeze, infer_logits
 from kdkit.errors import KdkitError
+from kdkit.plugins.calls import call
 from kdkit.sample import Sample
 from kdkit.store.targets import activate
 
@@ -36,5 +37,5 @@ class SampleModels:
                     raise KdkitError(f"the {model}'s prediction for {name} is not finite")
                 return [activate(logits, self.domain.activation) for logits in batch]
 
-            predictions[model] = self.domain.predict(sample, infer)
+            predictions[model] = call(self.domain.predict, sample, infer)
         return predictions

@@ -24,6 +24,7 @@ from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.prediction_cache import PredictionCache
 from kdkit.evaluation.sample_models import SampleModels
 from kdkit.evaluation.source_measurement import MeasuredSource, SourceMeasurement
+from kdkit.plugins.calls import call
 from kdkit.progress import Bar, Progress
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.folder import HUMANS
@@ -100,7 +101,7 @@ def score_models(
     on_processor = is_plain_processor(hardware)
     predict = models if on_processor else None
     measure = SourceMeasurement(source, domain, metrics, cache, people, pictures, trained, predict)
-    everything = range(source.count() or 0)
+    everything = range(call(source.count) or 0)
     gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
     missing: Sequence[int] = []
     with progress.work("evaluate", f"{len(metrics)} metrics", len(everything), "samples") as bar:

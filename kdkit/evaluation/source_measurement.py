@@ -16,7 +16,8 @@ from kdkit.errors import DataError
 from kdkit.evaluation.grouped_metrics import ALL
 from kdkit.evaluation.metric_update import measure_cases
 from kdkit.evaluation.prediction_cache import PredictionCache
-from kdkit.plugins.guard import describe_error, place_of, title_of
+from kdkit.plugins.calls import call, place_of, title_of
+from kdkit.plugins.guard import describe_error
 from kdkit.runs.folder import TEACHER
 from kdkit.runs.recordings import Recordings, kind_of
 from kdkit.sample import Sample
@@ -75,7 +76,7 @@ class SourceMeasurement:
             return MeasuredSource(index, is_unpredicted=True)
         groups = {
             group: self._measure(stratum, predictions, probes)
-            for group, stratum in {ALL: sample, **self.domain.strata(sample)}.items()
+            for group, stratum in {ALL: sample, **call(self.domain.strata, sample)}.items()
         }
         case = Case("", float("nan"), sample, predictions) if self.pictures else None
         return MeasuredSource(index, sample.info, sample.unit, groups, case=case, trained=self._trained(sample))
@@ -98,7 +99,7 @@ class SourceMeasurement:
         """By metric each model's predictions for its probes; None where one is missing."""
         by_metric = {}
         for name, metric in self.metrics.items():
-            predictions = [self._predictions(replace(sample, inputs=probe)) for probe in metric.probes(sample)]
+            predictions = [self._predictions(replace(sample, inputs=probe)) for probe in call(metric.probes, sample)]
             present = [prediction for prediction in predictions if prediction is not None]
             if len(present) < len(predictions):
                 return None
@@ -128,7 +129,7 @@ def read_sample(source: Generator, index: int) -> Sample | str:
     except DataError as error:
         return error.line
     except Exception as error:  # a source may fail in any way on one recording
-        return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error)}"
+        return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error, component=source)}"
 
 
 def is_measurable(sample: Sample, metrics: Mapping[str, Metric]) -> bool:

@@ -49,7 +49,7 @@ STAGES = [
         prepare=distill.prepare,
     ),
     Stage(predict.NAME, predict.is_whole, predict.execute, collective=True, discard=predict.discard),
-    Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False),
+    Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False, check=evaluate.check),
     Stage(report.NAME, report.is_whole, report.execute, collective=False),
 ]
 STAGE_NAMES = [stage.name for stage in STAGES]
