@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,8 @@ def prepare_run(
 
     over = Path(config) if isinstance(config, str) else config
     experiment = load_experiment(discover(), domain, over, settings)
-    folder = choose_folder(home(), experiment.recipe.domain, experiment.identity(), Path(out) if out else None)
+    named = Path(out) if out else None
+    folder = choose_folder(home(), experiment.recipe.domain, experiment.identity(), named, cache(experiment.contents))
     return Run(experiment, folder, home() / "store", progress or Silence())
 
 

@@ -155,7 +155,10 @@ def _outputs(overlay: str | None, masks: str | None, settings: list[str]) -> dic
         key, equals, value = setting.partition("=")
         if not equals:
             raise typer.BadParameter(f"expected KEY=VALUE, found {setting!r}", param_hint="--set")
-        outputs[key.strip()] = yaml.safe_load(value)
+        try:
+            outputs[key.strip()] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise typer.BadParameter(f"{setting[:80]!r} holds no value", param_hint="--set") from error
     return {key: value for key, value in outputs.items() if value is not None}
 
 

@@ -58,7 +58,7 @@ def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
         )
     try:
         recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         return LoadedTeacher("", None, f"{folder.recipe_file} cannot be read: {error}")
     try:
         return _build_teacher(registry, recipe)
@@ -110,7 +110,7 @@ def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]
 def _read_metric(registry: Registry, text: str) -> tuple[str, Metric]:
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"the metric {text!r} is neither a name nor {{name: NAME, option: value}}") from error
     try:
         choice = MetricChoice.model_validate(value if isinstance(value, dict) else {"name": text})

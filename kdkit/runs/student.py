@@ -142,7 +142,7 @@ def recover_card(folder: Path, weights_digest: str) -> dict[str, Any] | None:
     try:
         with safe_open(folder / WEIGHTS, framework="numpy") as file:
             card = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, OSError, ValueError, RecursionError):
         return None
     return card if isinstance(card, dict) else None
 
@@ -241,6 +241,6 @@ def read_card(folder: Path) -> dict[str, Any]:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))
         raise WeightsError(f"{path} is not a student's card: {place}: {fault['msg']}") from error
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a student's card") from error
     return card
