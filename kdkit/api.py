@@ -229,7 +229,7 @@ class LoadedStudent:
             raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
             student = self.student.with_outputs(outputs) if outputs else self.student
-            return predict_to_folder(student, paths, Path(out), _one_device(hardware), bar)
+            return predict_to_folder(student, paths, Path(out), _hardware(hardware or {}), bar)
 
     def predict_stream(
         self,
@@ -558,12 +558,16 @@ def _write_evaluation(
 
 
 def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:
+    return _hardware({"devices": 1, **(hardware or {})})
+
+
+def _hardware(options: Mapping[str, Any]) -> Hardware:
     from pydantic import ValidationError
 
     from kdkit.recipe.schema import Hardware
 
     try:
-        return Hardware.model_validate({"devices": 1, **(hardware or {})})
+        return Hardware.model_validate(options)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(map(str, fault["loc"]))

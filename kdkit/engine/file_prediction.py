@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,8 @@ UNFINISHED = ".unfinished-"
 
 # What a process needs to load the student again: its folder, its domain's file, the domain's options.
 StudentAddress = tuple[Path, Path | None, tuple[tuple[str, Any], ...]]
+# Files, each with the stem of its results.
+Batch = Sequence[tuple[Path, Path]]
 
 
 def address_of(student: TrainedStudent) -> StudentAddress:
@@ -46,9 +48,10 @@ def address_of(student: TrainedStudent) -> StudentAddress:
     return student.folder, student.domain_file, tuple(student.domain.options.model_dump(mode="json").items())
 
 
-def predict_file(address: StudentAddress, path: Path, stem: Path) -> FileResult:
-    """Read, predict and write one file on the processor, with a student that this process loads once."""
-    return predict_with(_load(address), path, stem)
+def predict_batch(address: StudentAddress, batch: Batch) -> list[FileResult]:
+    """Read, predict and write files on the processor, with a student that this process loads once."""
+    student = load_from(address)
+    return [predict_with(student, path, stem) for path, stem in batch]
 
 
 def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
@@ -59,7 +62,8 @@ def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
 
 
 @lru_cache(maxsize=1)
-def _load(address: StudentAddress) -> TrainedStudent:
+def load_from(address: StudentAddress) -> TrainedStudent:
+    """The student at an address."""
     folder, domain_file, options = address
     registry = discover()
     if domain_file:
@@ -116,7 +120,7 @@ def write_result(
     facts: dict[str, Any] = {"file": str(path), "digest": digest_of(path), "stamp": stamp_of(path)}
     if isinstance(sample, str) or isinstance(prediction, str):
         return FileResult(**facts, skipped=str(prediction))
-    unfinished = stem.parent / f"{UNFINISHED}{tag()}"
+    unfinished, file = stem.parent / f"{UNFINISHED}{tag()}", path
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
@@ -128,8 +132,11 @@ def write_result(
         written = _move(unfinished, stem.parent)
     except OSError as error:
         raise _unwritable(stem, error) from error
-    except KdkitError:
-        raise
+    except DataError as error:
+        return FileResult(**facts, skipped=_reason(error, file))
+    except KdkitError as error:
+        # The place that it names is a temporary one.
+        raise _unwritable(stem, error.__cause__) if isinstance(error.__cause__, OSError) else error from error
     except Exception as error:
         return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
     finally:

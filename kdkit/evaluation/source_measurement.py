@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -50,6 +50,7 @@ class SourceMeasurement:
     """Reads and measures a sample of the source by its index.
 
     ``people``: ["humans"], or nothing. ``trained``: what the student was trained on, None where nothing is known.
+    ``predict``: gives each model's prediction, float32, where the cache holds none, which then keeps it.
     """
 
     source: Generator
@@ -59,14 +60,18 @@ class SourceMeasurement:
     people: Sequence[str]
     pictures: bool
     trained: Recordings | None = None
+    predict: Callable[[Sample], Mapping[str, np.ndarray]] | None = None
 
     def __call__(self, index: int) -> MeasuredSource:
-        sample = read_sample(self.source, index)
+        return self.measure(index, read_sample(self.source, index))
+
+    def measure(self, index: int, sample: Sample | str) -> MeasuredSource:
+        """What comes of a sample that was read, or of the reason why it could not be."""
         if isinstance(sample, str):
             return MeasuredSource(index, reason=sample)
         if not is_measurable(sample, self.metrics):
             return MeasuredSource(index, is_unlabelled=True)
-        predictions, probes = self.cache.read(sample), self._probes(sample)
+        predictions, probes = self._predictions(sample), self._probes(sample)
         if predictions is None or probes is None:
             return MeasuredSource(index, is_unpredicted=True)
         groups = {
@@ -83,11 +88,18 @@ class SourceMeasurement:
             return "sample"
         return "unit" if self.trained.find_unit(sample, kind_of(self.source)) is not None else ""
 
-    def _probes(self, sample: Sample) -> dict[str, list[dict[str, np.ndarray]]] | None:
+    def _predictions(self, sample: Sample) -> Mapping[str, np.ndarray] | None:
+        predictions: Mapping[str, np.ndarray] | None = self.cache.read(sample)
+        if predictions is None and self.predict:
+            predictions = self.predict(sample)
+            self.cache.write(sample, predictions)
+        return predictions
+
+    def _probes(self, sample: Sample) -> dict[str, list[Mapping[str, np.ndarray]]] | None:
         """By metric each model's predictions for its probes; None where one is missing."""
         by_metric = {}
         for name, metric in self.metrics.items():
-            predictions = [self.cache.read(replace(sample, inputs=probe)) for probe in call(metric.probes, sample)]
+            predictions = [self._predictions(replace(sample, inputs=probe)) for probe in call(metric.probes, sample)]
             present = [prediction for prediction in predictions if prediction is not None]
             if len(present) < len(predictions):
                 return None
