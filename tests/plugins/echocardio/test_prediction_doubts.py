@@ -11,7 +11,6 @@ from kdkit_echocardio.geometry import area_curve, clean
 from kdkit_echocardio.phantom import simulate
 
 
-
 # Made when a test asks, not by every process that only collects.
 @cache
 def simulated(seed):
