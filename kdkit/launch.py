@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kdkit.owner import is_running, process_start
+from kdkit.stopping import defer_interruptions
 
 # Lightning does not take an allocation with such a name for a batch job either.
 _INTERACTIVE = ("bash", "interactive")
@@ -26,6 +28,8 @@ _LAUNCH_NAMES = (
     *("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT", "MASTER_ADDR", "MASTER_PORT"),
 )
 _FOLLOW_SECONDS = 0.5
+# What asks a process to end; one that is born holds them back until it can answer.
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 # How long processes that have finished get to end by themselves.
 _END_SECONDS = 10.0
 
@@ -124,11 +128,17 @@ def start_processes(count: int, machines: int = 1) -> Place:
         shared[_LAUNCH] = uuid.uuid4().hex
     os.environ.update(shared | {"LOCAL_RANK": "0", "RANK": str(machine * count)})
     launcher = f"{os.getpid()} {process_start(os.getpid()) or 0}"
-    for local_rank in range(1, count):
-        own = {"LOCAL_RANK": str(local_rank), "RANK": str(machine * count + local_rank), _LAUNCHER: launcher}
-        command = [sys.executable, *sys.orig_argv[1:]]
-        _State.children.append(subprocess.Popen(command, env=os.environ | own))  # noqa: S603  # this very command
     atexit.register(end_processes, _END_SECONDS)
+    with defer_interruptions() as (_, check):  # no process is born of which nobody knows
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        try:
+            for local_rank in range(1, count):
+                own = {"LOCAL_RANK": str(local_rank), "RANK": str(machine * count + local_rank), _LAUNCHER: launcher}
+                command = [sys.executable, *sys.orig_argv[1:]]  # this very one
+                _State.children.append(subprocess.Popen(command, env=os.environ | own))  # noqa: S603
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        check()
     return place()
 
 
@@ -153,7 +163,10 @@ def end_processes(patience: float = 0.0) -> None:
 
 
 def follow_launcher() -> None:
-    """In a process that :func:`start_processes` has started: end when the one that did so has ended."""
+    """In a process that :func:`start_processes` has started: end when the one that did so has ended.
+
+    What has asked this process to end since its birth is answered from here on.
+    """
     # Taken out: what this process starts itself has another parent.
     number, _, start = os.environ.pop(_LAUNCHER, "").partition(" ")
     if not number.isdigit():
@@ -166,6 +179,7 @@ def follow_launcher() -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
 
 def report() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -47,6 +50,42 @@ def is_asked() -> bool:
 def seconds_since() -> float:
     """How long ago it was asked to; 0 when it was not."""
     return time.monotonic() - _Request.moment if _Request.signal else 0.0
+
+
+@contextmanager
+def defer_interruptions() -> Iterator[tuple[Callable[[], Any], Callable[[], None]]]:
+    """Defer an interruption until it is safe to raise; yields two functions, ``ignore_interruptions`` and ``check``.
+
+    Raised anywhere inside the pool's own code, KeyboardInterrupt can leave a lock closed for ever; ``check`` raises
+    it where that is safe. ``ignore_interruptions`` is a context in which they are ignored, which new processes
+    inherit: one interrupted while it starts would break the whole pool.
+    """
+    interruption = threading.Event()
+
+    def check() -> None:
+        if interruption.is_set():
+            raise KeyboardInterrupt
+
+    def defer(number: int, frame: Any) -> None:
+        note(number)
+        interruption.set()
+
+    # Only the main thread is interrupted, and only it may say what then happens.
+    is_main = threading.current_thread() is threading.main_thread()
+
+    @contextmanager
+    def handle_with(handler: Any, *signals: int) -> Iterator[None]:
+        # What ends the process as it is, or is ignored, stays so.
+        own = [number for number in signals if is_main and callable(signal.getsignal(number))]
+        previous = [signal.signal(number, handler) for number in own]
+        try:
+            yield
+        finally:
+            for number, before in zip(own, previous, strict=True):
+                signal.signal(number, before)
+
+    with handle_with(defer, signal.SIGINT, signal.SIGTERM):
+        yield lambda: handle_with(signal.SIG_IGN, signal.SIGINT), check
 
 
 def exit_code() -> int:

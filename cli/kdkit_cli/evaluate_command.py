@@ -94,6 +94,9 @@ def evaluate(
         console.note(f"  {console.escape(remark)}")
     for _, reason in result.skipped:
         console.note(f"  skipped: {console.escape(reason)}")
+    for about, sentences in result.doubts.items():
+        for sentence in sentences:
+            console.note(f"  doubtful ({about}): {console.escape(sentence)}")
     if as_json:
         current.write_json(evaluation.as_json())
         return

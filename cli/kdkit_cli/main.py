@@ -73,10 +73,10 @@ def main() -> None:
     """The console script."""
     reset()
     atexit.register(gc.freeze)  # the last search for garbage would walk through all of torch, for one or two seconds
-    stopping.handle_signals()
-    launch.follow_launcher()
     _print_whatever_can_be_printed()
     try:
+        stopping.handle_signals()
+        launch.follow_launcher()
         app()
     except KdkitError as error:
         _exit_with_error(error, error.message, error.remedy, error.exit_code)
@@ -91,6 +91,11 @@ def main() -> None:
         where = f": {error.filename}" if error.filename else ""
         _exit_with_error(error, f"{error.strerror or error}{where}", "What was made so far is kept.", 1)
     except Exception as error:
+        from kdkit.plugins.calls import blame
+
+        known = blame(error)
+        if known is not None:
+            _exit_with_error(error, known.message, known.remedy, known.exit_code)
         _exit_with_error(
             error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1
         )
@@ -124,6 +129,8 @@ def _describe(error: BaseException) -> str:
 
 
 def _exit_stopped() -> NoReturn:
+    if launch.place().rank != 0:  # one message is enough, and the first process has it
+        sys.exit(stopping.exit_code())
     goes_on = "What was made so far is kept. Run the same command again: it goes on where it stopped."
     _print("stopped", goes_on if current.keeps_work else "Nothing was left half-written. Run the same command again.")
     sys.exit(stopping.exit_code())

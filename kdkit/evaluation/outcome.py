@@ -53,7 +53,8 @@ class Outcome:
 
     ``histories``: the losses of the control, and of the student of seed 0.
     ``differences``: "student-teacher" and the like to metric to the paired difference. ``doubts``: sentences on what
-    speaks against the result, by what they are about, "teacher", "student" or "metrics".
+    speaks against the result, by what they are about, "teacher",
+    "student", "metrics" or "data".
     """
 
     metric: str

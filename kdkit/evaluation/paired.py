@@ -11,6 +11,7 @@ import numpy as np
 from kdkit.contracts.bootstrap import UnitCases, join_cases
 from kdkit.contracts.metric import Metric
 from kdkit.evaluation.estimate import ALPHA, Estimate, SeedScore, estimate, finite_values, spread
+from kdkit.plugins.calls import call
 
 SampleCases = Mapping[str, np.ndarray]
 """From a sample's name to its cases, float64 (cases, tuple length)."""
@@ -124,7 +125,7 @@ def _join_shared(
 
 
 def _distance_from_zero(metric: Metric) -> Callable[[np.ndarray], float]:
-    return lambda cases: abs(metric.summarize(cases))
+    return lambda cases: abs(call(metric.summarize, cases))
 
 
 class CaseRecord:

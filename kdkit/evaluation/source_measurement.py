@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from kdkit.errors import DataError
 from kdkit.evaluation.grouped_metrics import ALL
 from kdkit.evaluation.metric_update import measure_cases
 from kdkit.evaluation.prediction_cache import PredictionCache
-from kdkit.plugins.guard import describe_error, place_of, title_of
+from kdkit.plugins.calls import call, place_of, title_of
+from kdkit.plugins.guard import describe_error
 from kdkit.runs.folder import TEACHER
+from kdkit.runs.recordings import Recordings, kind_of
 from kdkit.sample import Sample
 
 _CasesByModel = dict[str, dict[str, np.ndarray | None]]
@@ -29,6 +31,7 @@ class MeasuredSource:
 
     ``groups``: from a group to a model to a metric to cases, None where it could not be measured. Empty where the
     sample could not be read (``reason``), has no label, or was not predicted yet. ``case``: for pictures.
+    ``trained``: whether the student was trained on the very sample, or on one of its unit.
     """
 
     index: int
@@ -39,11 +42,16 @@ class MeasuredSource:
     is_unlabelled: bool = False
     is_unpredicted: bool = False
     case: Case | None = None
+    trained: Literal["", "sample", "unit"] = ""
 
 
 @dataclass(frozen=True)
 class SourceMeasurement:
-    """Reads and measures a sample of the source by its index; ``people``: ["humans"], or nothing."""
+    """Reads and measures a sample of the source by its index.
+
+    ``people``: ["humans"], or nothing. ``trained``: what the student was trained on, None where nothing is known.
+    ``predict``: gives each model's prediction, float32, where the cache holds none, which then keeps it.
+    """
 
     source: Generator
     domain: Domain
@@ -51,28 +59,47 @@ class SourceMeasurement:
     cache: PredictionCache
     people: Sequence[str]
     pictures: bool
+    trained: Recordings | None = None
+    predict: Callable[[Sample], Mapping[str, np.ndarray]] | None = None
 
     def __call__(self, index: int) -> MeasuredSource:
-        sample = read_sample(self.source, index)
+        return self.measure(index, read_sample(self.source, index))
+
+    def measure(self, index: int, sample: Sample | str) -> MeasuredSource:
+        """What comes of a sample that was read, or of the reason why it could not be."""
         if isinstance(sample, str):
             return MeasuredSource(index, reason=sample)
         if not is_measurable(sample, self.metrics):
             return MeasuredSource(index, is_unlabelled=True)
-        predictions, probes = self.cache.read(sample), self._probes(sample)
+        predictions, probes = self._predictions(sample), self._probes(sample)
         if predictions is None or probes is None:
             return MeasuredSource(index, is_unpredicted=True)
         groups = {
             group: self._measure(stratum, predictions, probes)
-            for group, stratum in {ALL: sample, **self.domain.strata(sample)}.items()
+            for group, stratum in {ALL: sample, **call(self.domain.strata, sample)}.items()
         }
         case = Case("", float("nan"), sample, predictions) if self.pictures else None
-        return MeasuredSource(index, sample.info, sample.unit, groups, case=case)
+        return MeasuredSource(index, sample.info, sample.unit, groups, case=case, trained=self._trained(sample))
 
-    def _probes(self, sample: Sample) -> dict[str, list[dict[str, np.ndarray]]] | None:
+    def _trained(self, sample: Sample) -> Literal["", "sample", "unit"]:
+        if self.trained is None:
+            return ""
+        if self.trained.find_content(sample) is not None:
+            return "sample"
+        return "unit" if self.trained.find_unit(sample, kind_of(self.source)) is not None else ""
+
+    def _predictions(self, sample: Sample) -> Mapping[str, np.ndarray] | None:
+        predictions: Mapping[str, np.ndarray] | None = self.cache.read(sample)
+        if predictions is None and self.predict:
+            predictions = self.predict(sample)
+            self.cache.write(sample, predictions)
+        return predictions
+
+    def _probes(self, sample: Sample) -> dict[str, list[Mapping[str, np.ndarray]]] | None:
         """By metric each model's predictions for its probes; None where one is missing."""
         by_metric = {}
         for name, metric in self.metrics.items():
-            predictions = [self.cache.read(replace(sample, inputs=probe)) for probe in metric.probes(sample)]
+            predictions = [self._predictions(replace(sample, inputs=probe)) for probe in call(metric.probes, sample)]
             present = [prediction for prediction in predictions if prediction is not None]
             if len(present) < len(predictions):
                 return None
@@ -102,7 +129,7 @@ def read_sample(source: Generator, index: int) -> Sample | str:
     except DataError as error:
         return error.line
     except Exception as error:  # a source may fail in any way on one recording
-        return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error)}"
+        return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error, component=source)}"
 
 
 def is_measurable(sample: Sample, metrics: Mapping[str, Metric]) -> bool:

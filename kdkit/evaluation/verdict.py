@@ -7,6 +7,7 @@ from typing import Literal
 
 from kdkit.contracts.bootstrap import FEWEST_UNITS
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.data_doubts import DATA
 from kdkit.evaluation.estimate import SeedScore
 from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.evaluation.numbers import format_score, format_significant, with_unit
@@ -43,6 +44,8 @@ def verdict(outcome: Outcome) -> Verdict:
         level, headline = "bad", f"The teacher is not to be trusted: {outcome.doubts[TEACHER][0]}."
     elif outcome.doubts.get(STUDENT):
         level, headline = "bad", f"The student is not to be trusted: {outcome.doubts[STUDENT][0]}."
+    elif outcome.doubts.get(DATA):
+        level, headline = "bad", f"These scores are not those of unseen data: {outcome.doubts[DATA][0]}."
     if _beside_control(outcome, STUDENT) is None:
         remarks.append("There is no control to compare with, so nothing shows how much of this is easy.")
     if student.units < FEW_UNITS:

@@ -67,4 +67,4 @@ def _verdict(measured: ScoringResult, metric: str) -> Verdict | None:
     every = {model: next(iter(by_group.values())) for model, by_group in measured.scores.items()}
     if not all(model in every and every[model][metric].n for model in (STUDENT, TEACHER)):
         return None
-    return verdict(Outcome(metric, every, {}, {}, [], measured.differences))
+    return verdict(Outcome(metric, every, {}, {}, [], measured.differences, measured.doubts))

@@ -7,8 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from kdkit.atomic import PARTIAL
+from kdkit.errors import StoreError
 from kdkit.owner import sweep as sweep_paths
+from kdkit.runs.lock import LOCK
 from kdkit.runs.run import Run
+from kdkit.stages import ranks
+from kdkit.stages.ranks import RANKS
 
 
 def sweep(run: Run) -> None:
@@ -17,6 +21,17 @@ def sweep(run: Run) -> None:
         sweep_paths(folder.glob(f".*{PARTIAL}"))
     with suppress(OSError):  # it is not there, or holds those of a training that was cut off
         run.folder.checkpoints("").rmdir()
+
+
+def sweep_finished(run: Run) -> None:
+    """As :func:`sweep`, of a run that is whole: what a process left that was killed in its last moments.
+
+    Nothing happens where nothing was left, or the folder cannot be written.
+    """
+    folder = run.folder.path
+    if any(folder.glob(f".*{PARTIAL}")) or (folder / LOCK).exists() or (folder / RANKS).exists():
+        with suppress(StoreError), ranks.take_part(folder):
+            sweep(run)
 
 
 def _folders(run: Run) -> Iterator[Path]:

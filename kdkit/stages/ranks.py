@@ -27,6 +27,8 @@ from kdkit.launch import place as place
 from kdkit.owner import host, is_running, process_start
 from kdkit.runs.lock import BEAT_SECONDS, STALE_SECONDS, hold
 
+# Beside the lock; a file for each process.
+RANKS = ".ranks"
 POLL_SECONDS = 0.2
 # How long a process waits for the first one to begin: machines of a cluster start a job minutes apart.
 _BEGIN_SECONDS = 600.0
@@ -66,7 +68,7 @@ class Group:
         self.place = place
         self._release = release
         self._caller = threading.current_thread()
-        self._folder = folder / ".ranks"
+        self._folder = folder / RANKS
         # A process may work on several runs, one after the other.
         launch_name = f"{place.launch} {number}"
         self._own = Member(launch_name, os.getpid(), host(), process_start(os.getpid()) or 0.0)
@@ -87,11 +89,11 @@ class Group:
 
     def begin(self) -> None:
         """Be one of the group: the first process opens it, the others wait for that. Then watch the others."""
+        if self.leads:
+            shutil.rmtree(self._folder, ignore_errors=True)  # of processes that were killed
         if self.place.size == 1:
             return
-        if self.leads:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        else:
+        if not self.leads:
             self._wait_for_leader()
         self._write()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -101,6 +103,10 @@ class Group:
         if self.place.size > 1:
             self._own = replace(self._own, stages=[*self._own.stages, stage])
             self._write()
+
+    def has_announced(self) -> bool:
+        """Whether the first process, which is this one, has begun with anything that others take part in."""
+        return bool(self._own.stages)
 
     def announced_stages(self) -> Iterator[str]:
         """What the first process begins with, as it does so, to its end."""
@@ -139,6 +145,9 @@ class Group:
             is_stop = isinstance(error, KeyboardInterrupt)
             state, message = (STOPPED, "") if is_stop else (FAILED, f"{type(error).__name__}: {error}")
         self._own = replace(self._own, state=state, message=message, remedy=remedy)
+        leader = self._read(0)
+        if not self.leads and (leader is None or not self._is_alive(0, leader)):
+            return  # nobody reads it, and it would be left behind
         with suppress(StoreError):
             self._write()
         if not self.leads:

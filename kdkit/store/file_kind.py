@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from kdkit.errors import WeightsError
+from kdkit.errors import DataError, WeightsError
+from kdkit.limits import check_unpacked
 
 # First bytes of files that are often taken for weights.
 OTHERS = (
@@ -60,7 +61,10 @@ def is_safetensors(head: bytes, size: int) -> bool:
 
 
 def check_zip(path: Path) -> None:
-    """Raise :class:`WeightsError` for a zip archive that torch.save has not written, or not to its end."""
+    """Raise :class:`WeightsError` for a zip archive that torch.save has not written, or not to its end.
+
+    Nor may it unpack to more than one file may take (:func:`kdkit.limits.check_unpacked`).
+    """
     with path.open("rb") as file:
         if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
             return
@@ -68,10 +72,15 @@ def check_zip(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = {name.rpartition("/")[2]: name for name in archive.namelist()}
             below = {name.partition("/")[2] for name in archive.namelist()}
+            size = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise WeightsError(
             f"{path} is not a whole torch file: its end is missing", "Copy or download it again."
         ) from error
+    try:
+        check_unpacked(path, size)
+    except DataError as error:
+        raise WeightsError(error.message, error.remedy) from error
     program = ""
     if "archive_format" in below or "serialized_exported_program.json" in names:
         program = "an exported program (torch.export)"

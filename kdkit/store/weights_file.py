@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 DEEPEST = 3
+MOST_VALUES = 1_000_000
 # Where checkpoints keep weights, in the order in which they are preferred; averaged ones come last.
 CONTAINERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights", "params", "module")
 AVERAGED = ("ema", "shadow", "average", "teacher")
@@ -61,7 +62,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 def _read_torch(path: Path, notes: list[str]) -> WeightsFile:
     check_zip(path)
     content = _unpickle(path)
-    states = dict(_walk(content))
+    states = dict(_walk(content, _Budget(path)))
     if not states:
         held = f"keys {', '.join(map(repr, list(content)[:4]))}" if isinstance(content, Mapping) else "no mapping"
         raise WeightsError(
@@ -106,16 +107,35 @@ def _blocked_global(text: str) -> str:
     return next(filter(None, found.groups())) if found else ""
 
 
-def _walk(node: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+class _Budget:
+    """How many values of nested mappings are looked at: a small file can name one mapping in a thousand places."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.left = MOST_VALUES
+
+    def spend(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise WeightsError(
+                f"{self.path} holds more than {MOST_VALUES:,} values in mappings within mappings",
+                "Save the network's state dict by itself.",
+            )
+
+
+def _walk(
+    node: Any, budget: _Budget, where: str = "", depth: int = 0
+) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
     """Every mapping of names to tensors, at most DEEPEST levels down, with the dotted path to it."""
     if not isinstance(node, Mapping):
         return
+    budget.spend(len(node))
     tensors = {key: tensor for key, value in node.items() if (tensor := _to_tensor(value)) is not None}
     if tensors and all(isinstance(key, str) for key in tensors):
         yield where, tensors
     if depth < DEEPEST:
         for key, value in node.items():
-            yield from _walk(value, f"{where}.{key}" if where else str(key), depth + 1)
+            yield from _walk(value, budget, f"{where}.{key}" if where else str(key), depth + 1)
 
 
 def _to_tensor(value: Any) -> torch.Tensor | None:
@@ -124,7 +144,9 @@ def _to_tensor(value: Any) -> torch.Tensor | None:
 
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(value)
-    return value if isinstance(value, torch.Tensor) else None
+    # What is sparse, nested or without values cannot be copied into a network.
+    is_plain = isinstance(value, torch.Tensor) and value.layout == torch.strided
+    return value if is_plain and not (value.is_meta or value.is_nested) else None
 
 
 def _rank(where: str) -> tuple[int, int]:

@@ -22,8 +22,9 @@ from kdkit.runs.folder import RunFolder
 from kdkit.runs.run import Run
 from kdkit.stages import label
 from kdkit.stages.pipeline import STAGES, run_stages
+from kdkit.stopping import defer_interruptions
 from kdkit.sweep.plan import Point, run_folder
-from kdkit.workers import PATIENCE, defer_interruptions, follow_parent, limit_worker_threads
+from kdkit.workers import PATIENCE, follow_parent, limit_worker_threads
 
 # Seconds that a process gets to end by itself when the sweep is stopped.
 _GRACE = 5.0

@@ -1,5 +1,10 @@
 """A process is one of several only where a launcher says so."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from kdkit.launch import is_slurm_step, rank
@@ -60,3 +65,40 @@ def test_a_trainer_in_an_allocation_waits_for_nobody(monkeypatch, tmp_path):
     trainer = make_trainer(hardware, tmp_path, [], enable_checkpointing=False)
     environment = trainer.strategy.cluster_environment
     assert isinstance(environment, LightningEnvironment) and not environment.creates_processes_externally
+
+
+BORN = """
+import os, sys, time
+from kdkit import launch, stopping
+
+if "RANK" in os.environ:
+    time.sleep(1)  # as long as imports take
+try:
+    stopping.handle_signals()
+    launch.follow_launcher()
+    if launch.rank() == 0:
+        launch.start_processes(2)
+        print("born", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print(f"{launch.place().rank} stopped", flush=True)
+    sys.exit(stopping.exit_code())
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_stopped_while_it_is_born_answers_when_it_can(number, code):
+    pipe = subprocess.PIPE
+    first = subprocess.Popen(
+        [sys.executable, "-c", BORN],
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert first.stdout.readline() == "born\n"
+    os.killpg(first.pid, number)
+    output, errors = first.communicate(timeout=30)
+    assert (sorted(output.split("\n")), errors) == (["", "0 stopped", "1 stopped"], "")
+    assert first.returncode == code

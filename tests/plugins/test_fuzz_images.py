@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hostile import counts, files, given_or_refused, tried
 from kdkit_digits.reading import read_image
+from kdkit_echocardio.recordings.photo import read_photo
 from kdkit_generators.files import fault, read
 from kdkit_generators.folder import Folder
 from PIL import Image
@@ -81,6 +82,27 @@ def test_a_small_file_of_a_giant_picture_is_refused_before_it_is_decoded(tmp_pat
     assert (tmp_path / "a.png").stat().st_size < 20_000
     monkeypatch.setenv("KDKIT_LARGEST_FILE", "10MB")
     with pytest.raises(DataError, match="becomes 72 MB in memory; one file may take 10 MB"):
+        reader(tmp_path / "a.png")
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(x) (w) file showpage\n%%EOF\n"
+
+
+@pytest.mark.parametrize(
+    "reader", [read_image, read_photo, lambda path: read(path, Folder.Options(path=path.parent))]
+)
+@pytest.mark.parametrize("content", [POSTSCRIPT, encoded("avif", "RGB"), encoded("ppm"), encoded("pdf")])
+def test_what_is_no_picture_of_the_usual_kinds_is_not_opened_whatever_it_is_called(
+    tmp_path, monkeypatch, reader, content
+):
+    from PIL import EpsImagePlugin
+
+    def run(*_, **__):
+        raise KeyboardInterrupt("a program was run")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", run)
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.png"):
         reader(tmp_path / "a.png")
 
 

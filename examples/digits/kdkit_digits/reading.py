@@ -9,6 +9,9 @@ import numpy as np
 from kdkit import DataError, check_unpacked
 from kdkit_digits.halves import SIDE
 
+# Pillow goes by the content, and hands PostScript, for one, to a program that runs it.
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+
 
 def read_image(path: Path) -> np.ndarray:
     """A square grayscale image, bright on dark, as uint8 (8, 8): PNG, or an array uint8 (n, n) in ``.npy``.
@@ -37,7 +40,7 @@ def _picture(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             check_unpacked(path, image.width * image.height * 8)
             return np.asarray(image.convert("L"))
     except DataError:

@@ -14,6 +14,8 @@ from kdkit import DataError, check_unpacked, largest_bytes, too_large
 from kdkit_generators.extras import import_extra
 
 Fault = tuple[str, str]
+# Pillow goes by the content, and hands PostScript, for one, to a program that runs it.
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 # While a picture is read: as it is decoded and as it is converted, in four channels at most.
 _BYTES_A_PIXEL = 8
 # A decoder of clips keeps frames that others refer to.
@@ -54,7 +56,7 @@ def _image(path: Path, options: Any) -> np.ndarray:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Image.open(path) as file:
+        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as file:
             warnings.simplefilter("ignore")  # of Pillow's on large pictures: here they are refused
             check_unpacked(path, file.width * file.height * _BYTES_A_PIXEL)
             image = file.convert("L" if options.colour == "gray" else "RGB")

@@ -124,14 +124,15 @@ def test_too_few_patients_for_whole_splits_say_so(prepare):
 
 def test_simulated_sources_are_not_compared(prepare, monkeypatch):
     run = prepare(*SMALL)
-    monkeypatch.setattr("kdkit.stages.disjoint._content", lambda sample: pytest.fail("nothing to compare"))
+    monkeypatch.setattr("kdkit.runs.recordings.content_of", lambda sample: pytest.fail("nothing to compare"))
     generate.execute(run)
     assert generate.is_whole(run)
 
 
 def test_the_inputs_count_and_not_their_type_alone(prepare):
-    from kdkit.stages.disjoint import _content
+    from kdkit.runs.recordings import content_of
 
     zeros = np.zeros((2, 3), np.uint8)
-    assert _content(Sample(zeros)) == _content(Sample(zeros.copy(), info={"name": "b"}))
-    assert len({_content(Sample(zeros)), _content(Sample(zeros.T)), _content(Sample(zeros.astype(np.int8)))}) == 3
+    assert content_of(Sample(zeros)) == content_of(Sample(zeros.copy(), info={"name": "b"}))
+    others = [zeros, zeros.T, zeros.astype(np.int8)]
+    assert len({content_of(Sample(other)) for other in others}) == 3

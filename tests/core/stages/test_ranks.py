@@ -141,3 +141,23 @@ def test_a_run_fails_of_its_own_fault_in_a_process_that_was_asked_to_end_before(
         stopping.note(signal.SIGINT)
         raise DataError("an echo of the interruption")
     stopping.forget()
+
+
+def test_what_killed_processes_left_is_gone_after_the_next_start(start, tmp_path):
+    processes = start(WAIT, WAIT)
+    for process in processes:
+        process.kill()
+        process.wait()
+    ranks = tmp_path / "run" / ".ranks"
+    assert ranks.is_dir()
+    with take_part(tmp_path / "run"):  # alone
+        assert not ranks.exists()
+
+
+def test_one_whose_first_is_gone_leaves_nothing(start, tmp_path):
+    processes = start(WAIT, "time.sleep(1)")
+    processes[0].kill()
+    processes[0].wait()
+    with take_part(tmp_path / "run"):
+        end_of(processes[1:])
+        assert not (tmp_path / "run" / ".ranks").exists()

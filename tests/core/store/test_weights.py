@@ -264,3 +264,47 @@ def test_what_holds_no_state_dict_is_told(content, tmp_path):
     torch.save(content, tmp_path / "w.pt")
     with pytest.raises(WeightsError, match="holds no state dict"):
         load_weights(network(), tmp_path / "w.pt")
+
+
+def test_an_archive_that_unpacks_to_more_than_a_file_may_is_refused_unread(tmp_path, monkeypatch):
+    torch.save({"weight": torch.zeros(3_000_000)}, tmp_path / "whole.pt")
+    with zipfile.ZipFile(tmp_path / "whole.pt") as whole, zipfile.ZipFile(tmp_path / "w.pt", "w", 8) as bomb:
+        for name in whole.namelist():
+            bomb.writestr(name, whole.read(name))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was read"))
+    monkeypatch.setenv("KDKIT_LARGEST_FILE", "10MB")
+    assert (tmp_path / "w.pt").stat().st_size < 100_000
+    with pytest.raises(WeightsError, match="becomes 12 MB in memory; one file may take 10 MB"):
+        load_weights(network(), tmp_path / "w.pt")
+
+
+def test_a_file_that_lies_on_the_disk_as_large_as_it_is_may_be_read(state, tmp_path, monkeypatch):
+    monkeypatch.setenv("KDKIT_LARGEST_FILE", "1KB")
+    torch.save(state, tmp_path / "w.pt")
+    assert_loads(tmp_path / "w.pt", state)
+
+
+def test_a_mapping_that_is_named_a_billion_times_takes_no_eternity(tmp_path):
+    content = {f"k{number}": 1 for number in range(1000)}
+    for _ in range(2):
+        content = dict.fromkeys((f"k{number}" for number in range(1000)), content)
+    torch.save(content, tmp_path / "w.pt")
+    assert (tmp_path / "w.pt").stat().st_size < 100_000
+    with pytest.raises(WeightsError, match=r"w\.pt holds more than 1,000,000 values"):
+        load_weights(network(), tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("kind", ["sparse", "meta", "nested", "quantised", "complex", "expanded"])
+def test_tensors_of_kinds_that_no_network_holds_are_refused_by_name(state, tmp_path, kind):
+    made = {
+        "sparse": lambda: torch.eye(2).to_sparse(),
+        "meta": lambda: torch.zeros(2, 2, device="meta"),
+        "nested": lambda: torch.nested.nested_tensor([torch.zeros(2), torch.zeros(1)]),
+        "quantised": lambda: torch.quantize_per_tensor(torch.zeros(2, 2), 1.0, 0, torch.qint8),
+        "complex": lambda: torch.zeros(2, 2, dtype=torch.complex64),
+        "expanded": lambda: torch.zeros(1).expand(10**6, 10**6),
+    }
+    torch.save(state | {"2.weight": made[kind]()}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=r"w\.pt holds the weights of another architecture") as refusal:
+        load_weights(network(), tmp_path / "w.pt")
+    assert "2.weight" in refusal.value.remedy

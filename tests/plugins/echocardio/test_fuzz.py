@@ -9,10 +9,12 @@ import cv2
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from hostile import counts, files, given_or_refused, tried
 from hypothesis import strategies as st
 from kdkit_echocardio.clips import Clip, read_clip
 from kdkit_echocardio.recordings import Study, inspect, open_study
+from kdkit_echocardio.recordings.itk import read_nrrd
 from kdkit_echocardio.recordings.metaimage import read_metaimage
 from kdkit_echocardio.recordings.nifti import read_nifti
 from kdkit_echocardio.recordings.photo import read_photo
@@ -87,6 +89,11 @@ def mhd_files(folder):
     return [mhd(), mhd("MET_USHORT", "32 24 2"), mhd("MET_FLOAT", "8 8"), mhd(sizes="1 1"), local]
 
 
+def nrrd(folder, pixels, zipped):
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(pixels), str(folder / "whole.nrrd"), useCompression=zipped)
+    return (folder / "whole.nrrd").read_bytes()
+
+
 def photo(folder, ending, mode):
     path = folder / f"whole.{ending}"
     Image.fromarray(FRAMES[0]).convert(mode).save(path)
@@ -115,6 +122,7 @@ def seeds(tmp_path_factory):
         ],
         "nifti": nifti_files(folder),
         "mhd": mhd_files(folder),
+        "nrrd": [nrrd(folder, frames, zipped) for frames in (FRAMES, FRAMES[0]) for zipped in (False, True)],
         "photo": [photo(folder, ending, mode) for ending in ("png", "bmp", "tiff") for mode in ("L", "P", "RGB")],
     }
 
@@ -144,10 +152,13 @@ def test_clips(tmp_path, seeds, kind, count, capfd):
 @counts
 @pytest.mark.parametrize(
     ("kind", "reader", "suffix"),
-    [("nifti", read_nifti, ".nii.gz"), ("mhd", read_metaimage, ".mhd"), ("photo", read_photo, ".png")],
+    [
+        *(("nifti", read_nifti, ".nii.gz"), ("mhd", read_metaimage, ".mhd")),
+        *(("nrrd", read_nrrd, ".nrrd"), ("photo", read_photo, ".png")),
+    ],
 )
 def test_pictures(tmp_path, seeds, kind, reader, suffix, count):
-    """NIfTI, compressed or not, MetaImage headers with the pixels beside them, and PNG, BMP and TIFF."""
+    """NIfTI and NRRD, compressed or not, MetaImage headers with the pixels beside them, and PNG, BMP and TIFF."""
 
     def check(case):
         content, name = case

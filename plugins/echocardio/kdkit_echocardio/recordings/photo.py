@@ -14,6 +14,8 @@ from .picture import MOST_LABELS, Picture, claimed_shape
 if TYPE_CHECKING:
     from PIL import Image
 
+# Pillow goes by the content, and hands PostScript, for one, to a program that runs it.
+_FORMATS = ("PNG", "BMP", "TIFF", "JPEG", "WEBP")
 _GREY = ("1", "L", "I", "F")
 """Pillow's modes of one number a pixel; those of 16 bits begin with I."""
 
@@ -26,7 +28,7 @@ def read_photo(path: Path) -> Picture:
     from PIL import Image, ImageSequence, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             claimed_shape(path, [*image.size, getattr(image, "n_frames", 1)], 1)
             return Picture(np.stack([_values(page) for page in ImageSequence.Iterator(image)]))
     except UnidentifiedImageError as error:
