@@ -72,7 +72,7 @@ def bootstrap_interval(
     resample gives a finite number, and where all give the same one, unless it is a mean of values within a finite range (:func:`kdkit.contracts.shares.constant_interval`):
     that nothing varied among a few is no proof that nothing varies. Means get a
     studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter 12.5), shares (means
-    of cases that are all 0 or 1, or all at the ends of a finite range, 0 % or 100 %) and their differences the score
+    of cases that all lie at the ends of the range, 0 or 1, 0 % or 100 %) and their differences the score
     intervals of :mod:`kdkit.contracts.shares`, other
     summaries the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371), whose width for
     few normal values is that of Student's interval.
@@ -142,14 +142,15 @@ def _interval_of_shares(
 ) -> Interval | None:
     """The mean of the intervals of all models, or of all pairs of a first (weight below 0) and a second model.
 
-    A mean of several is no less certain than one of them. None unless every case is at an end of the range: 0 or 1
-    where the range is not finite.
+    A mean of several is no less certain than one of them. None unless every case is at an end of the range, or 0 or 1
+    where none is stated and both are seen: an error of 0 on all cases is no share.
     """
-    bottom, top = value_range if math.isfinite(value_range[1] - value_range[0]) else (0.0, 1.0)
     values = [model.cases[:, 0] for model in models]
-    if not all(bool(np.isin(column, (bottom, top)).all()) for column in values) or not np.isclose(
-        abs(sum(weights)), 1.0 if min(weights) > 0 else 0.0
-    ):
+    seen = set(np.concatenate(values).tolist())
+    bottom, top = (0.0, 1.0) if value_range == ANY_VALUE and len(seen) > 1 else value_range
+    if not math.isfinite(top - bottom) or not seen <= {bottom, top}:
+        return None
+    if not np.isclose(abs(sum(weights)), 1.0 if min(weights) > 0 else 0.0):
         return None
     seconds = [(v == top, m) for v, m, weight in zip(values, models, weights, strict=True) if weight > 0]
     firsts = [v == top for v, weight in zip(values, weights, strict=True) if weight < 0]
