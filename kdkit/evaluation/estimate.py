@@ -117,7 +117,11 @@ class DistanceEstimate:
 
 
 def estimate_distance(
-    groups: Sequence[Sequence[UnitCases]], summarize: Summary, mean: bool, seed: int, value_range: Interval = ANY_VALUE
+    groups: Sequence[Sequence[UnitCases]],
+    summarize: Summary,
+    mean: bool,
+    seed: int,
+    value_range: Interval = ANY_VALUE,
 ) -> DistanceEstimate:
     """How much farther from zero the second of two groups lies; arguments as those of :func:`estimate`."""
     difference, total = (estimate(groups, (sign, 1.0), summarize, mean, seed, value_range) for sign in (-1.0, 1.0))

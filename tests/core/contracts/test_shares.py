@@ -95,7 +95,9 @@ def test_no_error_on_any_case_is_no_share(value_range):
     assert low == 0 and 10 < high < 20
 
 
-@pytest.mark.parametrize(("sizes", "a"), [([10] * 8, 3), ([10] * 12, 27), ([30, 30] + [3] * 20, 3), (range(1, 13), 3)])
+@pytest.mark.parametrize(
+    ("sizes", "a"), [([10] * 8, 3), ([10] * 12, 27), ([30, 30] + [3] * 20, 3), (range(1, 13), 3)]
+)
 def test_shares_of_few_patients_with_many_clips_hold_the_truth(sizes, a):
     """Each patient's own chance is drawn from a beta distribution: clips of one are alike."""
     unit = np.repeat(np.arange(len(sizes)), list(sizes))
