@@ -69,13 +69,12 @@ def bootstrap_interval(
     the first's of two. ``value_range``: what each model's summary can be; no interval reaches beyond what follows.
 
     None for fewer than :data:`FEWEST_UNITS` units, counted by their weight (:func:`effective_units`), where no
-    resample gives a finite number, and where all give the same one, unless it is a mean of values within a finite range (:func:`kdkit.contracts.shares.constant_interval`):
-    that nothing varied among a few is no proof that nothing varies. Means get a
-    studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter 12.5), shares (means
-    of cases that all lie at the ends of the range, 0 or 1, 0 % or 100 %) and their differences the score
-    intervals of :mod:`kdkit.contracts.shares`, other
-    summaries the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371), whose width for
-    few normal values is that of Student's interval.
+    resample gives a finite number, and where all give the same one, unless it is a mean of values within a finite
+    range (:func:`kdkit.contracts.shares.constant_interval`): that nothing varied among a few is no proof that nothing
+    varies. Means get a studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter
+    12.5), shares (means of cases that all lie at the ends of the range, 0 or 1, 0 % or 100 %) and their differences
+    the score intervals of :mod:`kdkit.contracts.shares`, other summaries the expanded percentile interval (Hesterberg
+    2015, The American Statistician 69:371), whose width for few normal values is that of Student's interval.
     """
     if effective_units(models[0]) < FEWEST_UNITS:
         return None

@@ -1,10 +1,10 @@
 """What is printed is what was meant: nothing hidden, and nothing that people read made unreadable."""
 
 import pytest
+from kdkit_cli.console import escape
 from rich import markup
 
 from kdkit.evaluation.numbers import format_count, format_duration, with_unit
-from kdkit_cli.console import escape
 
 
 @pytest.mark.parametrize("text", [with_unit("\u22120.5", "mm"), format_count(186_000), format_duration(130)])
