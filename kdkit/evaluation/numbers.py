@@ -6,13 +6,23 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
-
-from kdkit.contracts.metric import Score
+from typing import Protocol
 
 NOTHING = "–"
 MOST_DECIMALS = 6
 # Below, six decimals do not tell a number from zero: it is written as 5.9e-12.
 _SMALLEST_FIXED = 1e-4
+
+
+class Measured(Protocol):
+    """A number with its interval; None where there is none."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def ci_low(self) -> float | None: ...
+    @property
+    def ci_high(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -29,8 +39,8 @@ class FormattedScore:
         return f"{self.value} ({self.low} to {self.high})" if self.low != NOTHING else self.value
 
 
-def format_score(score: Score) -> FormattedScore:
-    """A score with two significant digits of its interval: what lies behind them is noise.
+def format_score(score: Measured) -> FormattedScore:
+    """A score, or a difference of two, with two significant digits of its interval: what lies behind them is noise.
 
     An interval of next to nothing does not call for more than four digits of the value.
     """
