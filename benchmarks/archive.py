@@ -4,7 +4,9 @@ A folder in EchoNet-Dynamic's layout (hard links to some hundred simulated clips
 DICOM cines of 640 x 480 pixels are made in ``--work``; ``check``, ``evaluate`` twice, and ``predict`` with and
 without overlay are timed on a tenth of them and on all. Clips that are predicted are copies whose last bytes differ,
 as copies of one content are predicted once. ``predict`` is also stopped half-way and started again. Memory is that of
-all processes together, what they share counted once; each case is one JSON line.
+all processes together, what they share counted once; ``cpu_seconds`` are theirs, too: on a machine that does other
+work (``load``, over the last minute) they say more than the time that went by. Each case is one JSON line;
+``--plot FILES --out FIGURE`` draws those of earlier calls.
 """
 
 from __future__ import annotations
@@ -37,30 +39,45 @@ PAUSE = 0.25
 def main() -> None:
     """One JSON line for each command on each size."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--student", type=Path, required=True, help="folder of a run or of a student")
+    parser.add_argument("--student", type=Path, help="folder of a run or of a student")
     parser.add_argument("--clips", type=int, default=10_030)
     parser.add_argument("--cines", type=int, default=2_000)
     parser.add_argument("--different", type=int, default=300, help="simulated hearts among the clips")
     parser.add_argument("--work", type=Path, help="folder for everything that is made; a temporary one by default")
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), help="these commands alone")
+    parser.add_argument("--plot", type=Path, nargs="*", help="files of lines that earlier calls printed")
+    parser.add_argument("--out", type=Path, help="the figure that --plot draws")
     options = parser.parse_args()
+    if options.plot:
+        draw([json.loads(line) for file in options.plot for line in file.read_text().splitlines()], options.out)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
+        # What the commands remember of a folder, and predictions that evaluate keeps, are this measurement's own.
+        os.environ |= {"XDG_CACHE_HOME": f"{scratch}/cache", "KDKIT_HOME": f"{scratch}/home"}
         hearts = simulate_hearts(work / "hearts", min(options.different, options.clips))
         for clips, cines in ((options.clips // 10, options.cines // 10), (options.clips, options.cines)):
-            measure(options.student, hearts, work, clips, cines)
+            for part in options.only:
+                PARTS[part](options.student, hearts, work, cines if part == "cines" else clips)
 
 
-def measure(student: Path, hearts: list[Path], work: Path, clips: int, cines: int) -> None:
-    """Every command on so many clips and cines."""
-    archive, copies, tree, out = (work / name for name in ("echonet", "copies", "cines", "out"))
-    for folder in (archive, copies, tree):
-        shutil.rmtree(folder, ignore_errors=True)
-    link_echonet(archive, hearts, clips)
-    data = ("--data", archive)
-    watch("check", clips, "check", "echocardio", *data)
+def measure_check(student: Path, hearts: list[Path], work: Path, clips: int) -> None:
+    """A folder that is looked at for the first time, and again."""
+    data = ("--data", link_echonet(work / "echonet", hearts, clips))
+    for turn in ("first", "second"):
+        watch(f"check, {turn}", clips, "check", "echocardio", *data)
+
+
+def measure_evaluate(student: Path, hearts: list[Path], work: Path, clips: int) -> None:
+    """Teacher and student on the folder, and again with their predictions kept."""
+    data = ("--data", link_echonet(work / "echonet", hearts, clips))
     for turn in ("first", "second"):
         watch(f"evaluate, {turn}", clips, "evaluate", student, *data)
-    copy_clips(copies, hearts, clips)
+
+
+def measure_predict(student: Path, hearts: list[Path], work: Path, clips: int) -> None:
+    """With and without overlay, stopped half-way, resumed, and with nothing left to do."""
+    copies, out = copy_clips(work / "copies", hearts, clips), work / "out"
     for overlay in ("mp4", "none"):
         shutil.rmtree(out, ignore_errors=True)
         seconds = watch(f"predict, overlay {overlay}", clips, "predict", student, copies, *predicted(out, overlay))
@@ -68,10 +85,23 @@ def measure(student: Path, hearts: list[Path], work: Path, clips: int, cines: in
     watch("predict, stopped", clips, "predict", student, copies, *predicted(out, "none"), stop_after=seconds / 2)
     watch("predict, resumed", clips, "predict", student, copies, *predicted(out, "none"))
     watch("predict, nothing new", clips, "predict", student, copies, *predicted(out, "none"))
-    if cines:
-        write_cines(tree, cines)
-        shutil.rmtree(out, ignore_errors=True)
-        watch("predict, cines, overlay mp4", cines, "predict", student, tree, *predicted(out, "mp4"))
+
+
+def measure_cines(student: Path, hearts: list[Path], work: Path, cines: int) -> None:
+    """DICOM cines with overlay."""
+    tree, out = work / "cines", work / "out"
+    shutil.rmtree(tree, ignore_errors=True)
+    write_cines(tree, cines)
+    shutil.rmtree(out, ignore_errors=True)
+    watch("predict, cines, overlay mp4", cines, "predict", student, tree, *predicted(out, "mp4"))
+
+
+PARTS = {
+    "check": measure_check,
+    "evaluate": measure_evaluate,
+    "predict": measure_predict,
+    "cines": measure_cines,
+}
 
 
 def predicted(out: Path, overlay: str) -> tuple[Any, ...]:
@@ -82,11 +112,13 @@ def watch(name: str, files: int, *arguments: object, stop_after: float | None = 
     """Run ``kdkit ARGUMENTS`` and print what it took; the seconds. ``stop_after``: interrupt it then."""
     start = time.monotonic()
     command = [KDKIT, *map(str, arguments), "--quiet"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
     peak, processes = 0, 0
+    cpu: dict[int, float] = {}
     while running.poll() is None:
         alive = [psutil.Process(running.pid), *children(running.pid)]
         peak, processes = max(peak, sum(map(share, alive))), max(processes, len(alive))
+        cpu |= {process.pid: used for process in alive if (used := cpu_seconds(process))}
         if stop_after is not None and time.monotonic() - start > stop_after:
             running.send_signal(signal.SIGINT)
             stop_after = None
@@ -96,6 +128,8 @@ def watch(name: str, files: int, *arguments: object, stop_after: float | None = 
         "name": name,
         "files": files,
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(sum(cpu.values()), 1),
+        "load": round(os.getloadavg()[0], 1),
         "peak_mb": round(peak / 2**20),
         "processes": processes,
         "exit_code": running.returncode,
@@ -120,6 +154,42 @@ def share(process: psutil.Process) -> int:
         return 0
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """Seconds of a core that a process has used."""
+    try:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    except psutil.Error:
+        return 0.0
+
+
+def draw(cases: list[dict[str, Any]], path: Path) -> None:
+    """Time and peak memory against the number of files, a line for each command that ran on several numbers."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "archive"
+    from matplotlib import pyplot
+
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for case in cases:
+        by_name.setdefault(case["name"], []).append(case)
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for name, of_command in by_name.items():
+        if len(of_command) < 2:
+            continue
+        files = [case["files"] for case in of_command]
+        for axis, key in zip(axes, ("cpu_seconds", "peak_mb"), strict=True):
+            axis.plot(files, [case[key] for case in of_command], "o-", label=name, linewidth=1, markersize=4)
+    for axis, title in zip(axes, ("seconds of one core", "peak memory of all processes, MB"), strict=True):
+        axis.set(xscale="log", xlabel="files", title=title)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yscale("log")
+    axes[1].set_ylim(bottom=0)
+    axes[0].legend(fontsize=7, frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
 def simulate_hearts(folder: Path, count: int) -> list[Path]:
     """So many clips as Motion JPEG, of the lengths that EchoNet-Dynamic's have; what is there already is kept."""
     import cv2
@@ -130,8 +200,7 @@ def simulate_hearts(folder: Path, count: int) -> list[Path]:
     for number, path in enumerate(paths):
         if path.exists():
             continue
-        rng = np.random.default_rng(number)
-        clip = simulate(rng, frames=int(rng.integers(*FRAMES)))
+        clip = simulate(np.random.default_rng(number), frames=heart_frames(number))
         partial = folder / "partial.avi"
         writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"MJPG"), clip.fps, (SIDE, SIDE))
         for frame in clip.frames:
@@ -141,8 +210,14 @@ def simulate_hearts(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def link_echonet(folder: Path, hearts: list[Path], count: int) -> None:
+def heart_frames(number: int) -> int:
+    """The length of a simulated clip."""
+    return int(np.random.default_rng(number).integers(*FRAMES))
+
+
+def link_echonet(folder: Path, hearts: list[Path], count: int) -> Path:
     """EchoNet-Dynamic's layout, each clip with an ellipse of 20 chords traced in two frames."""
+    shutil.rmtree(folder, ignore_errors=True)
     (folder / "Videos").mkdir(parents=True)
     with (folder / "FileList.csv").open("w") as files, (folder / "VolumeTracings.csv").open("w") as tracings:
         listed, traced = csv.writer(files), csv.writer(tracings)
@@ -152,22 +227,26 @@ def link_echonet(folder: Path, hearts: list[Path], count: int) -> None:
             name = f"0X{number:016X}"
             os.link(hearts[number % len(hearts)], folder / "Videos" / f"{name}.avi")
             split = ("TRAIN", "VAL", "TEST")[number % 3]
-            listed.writerow([name, 55.0, 45.0, 100.0, SIDE, SIDE, 50, 120, split])
+            frames = heart_frames(number % len(hearts))
+            listed.writerow([name, 55.0, 45.0, 100.0, SIDE, SIDE, 50, frames, split])
             for frame, size in ((10, 1.0), (30, 0.8)):
                 traced.writerow([f"{name}.avi", 60, 30, 60, 30 + 50 * size, frame])
                 for row in np.linspace(0.03, 0.97, 20):
                     half = 14 * size * np.sqrt(1 - (2 * row - 1) ** 2)
                     y = 30 + 50 * size * row
                     traced.writerow([f"{name}.avi", 60 - half, y, 60 + half, y, frame])
+    return folder
 
 
-def copy_clips(folder: Path, hearts: list[Path], count: int) -> None:
+def copy_clips(folder: Path, hearts: list[Path], count: int) -> Path:
     """So many clips of different content: each ends with a chunk of its own that readers pass over."""
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for number in range(count):
         with (folder / f"{number:06d}.avi").open("wb") as file:
             file.write(hearts[number % len(hearts)].read_bytes())
             file.write(b"JUNK" + struct.pack("<II", 4, number))
+    return folder
 
 
 def write_cines(folder: Path, count: int) -> None:

@@ -2,6 +2,8 @@
 
 Simulated clips of 112 x 112 pixels and 200 frames are written as Motion JPEG, as EchoNet-Dynamic's are, and predicted
 with and without overlay. The time that processes need to start is told apart: it does not grow with the files.
+``--alone``: the processor's time for a frame in one process instead, which says more where a machine does other work;
+also of DICOM cines of 640 x 480 pixels.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--student", type=Path, required=True, help="folder of a run or of a student")
     parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--alone", action="store_true", help="processor time in one process, of fewer files")
     options = parser.parse_args()
+    if options.alone:
+        measure_alone(options.student, options.files)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         few, many = (write_clips(Path(scratch) / str(count), count) for count in (12, options.files))
         for overlay in ("mp4", "none"):
@@ -41,6 +47,40 @@ def main() -> None:
                 "machine": platform.processor() or platform.machine(),
             }
             print(json.dumps(case), flush=True)
+
+
+def measure_alone(student: Path, files: int) -> None:
+    """Milliseconds of one core for a frame, of clips and cines, one JSON line for each kind of overlay."""
+    from archive import write_cines
+
+    with tempfile.TemporaryDirectory() as scratch:
+        clips, cines = write_clips(Path(scratch) / "clips", files), Path(scratch) / "cines"
+        write_cines(cines, files)
+        for name, folder in (("clips, 112x112", clips), ("cines, 640x480", cines)):
+            for overlay in ("mp4", "none"):
+                milliseconds = processor_time(student, folder, Path(scratch) / "out", overlay)
+                case = {"name": f"{name}, overlay {overlay}", "files": files, "milliseconds": round(milliseconds, 2)}
+                print(json.dumps(case), flush=True)
+
+
+def processor_time(student: Path, folder: Path, out: Path, overlay: str) -> float:
+    """Milliseconds of one core for a frame, the first file apart."""
+    import cv2
+    import torch
+
+    from kdkit.api import load_student
+    from kdkit.engine.file_prediction import predict_with
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    trained = load_student(student).student.with_outputs({"overlay": overlay})
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    first, *others = sorted(path for path in folder.rglob("*") if path.is_file())
+    predict_with(trained, first, out / "first")
+    start = time.process_time()
+    frames = sum(predict_with(trained, path, out / str(number)).items for number, path in enumerate(others))
+    return 1000 * (time.process_time() - start) / frames
 
 
 def write_clips(folder: Path, count: int) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,8 @@ def prepare_run(
 
     over = Path(config) if isinstance(config, str) else config
     experiment = load_experiment(discover(), domain, over, settings)
-    folder = choose_folder(home(), experiment.recipe.domain, experiment.identity(), Path(out) if out else None)
+    named = Path(out) if out else None
+    folder = choose_folder(home(), experiment.recipe.domain, experiment.identity(), named, cache(experiment.contents))
     return Run(experiment, folder, home() / "store", progress or Silence())
 
 
@@ -227,7 +229,7 @@ class LoadedStudent:
             raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
         with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
             student = self.student.with_outputs(outputs) if outputs else self.student
-            return predict_to_folder(student, paths, Path(out), _one_device(hardware), bar)
+            return predict_to_folder(student, paths, Path(out), _hardware(hardware or {}), bar)
 
     def predict_stream(
         self,
@@ -329,6 +331,7 @@ def evaluate(
     from kdkit.evaluation.models import select_metrics
     from kdkit.evaluation.scoring import score_models
     from kdkit.evaluation.source_options import with_options
+    from kdkit.plugins.calls import call
     from kdkit.runs.recordings import Recordings, trained_recordings
 
     data, listener = Path(data), progress or Silence()
@@ -342,10 +345,10 @@ def evaluate(
     models = _models_beside(loaded_student, loaded_teacher, notes)
     trained = trained_recordings(loaded_student.student.folder, loaded_student.card)
     with listener.work("evaluate", data.name, 1, "index") as bar:
-        source, options = with_options(domain.source(data, layout, split), settings)
-        source = source.unchecked()
-        source.count()
-        dropped = summarize_defects(source.exclusions())
+        source, options = with_options(call(domain.source, data, layout, split), settings)
+        source = call(source.unchecked)
+        call(source.count)
+        dropped = summarize_defects(call(source.exclusions))
         bar.advance()
     hardware_options = _one_device(hardware)
     with _prediction_cache(data, domain, models, hardware_options.precision) as cache:
@@ -369,7 +372,7 @@ def evaluate(
             "data": data.resolve().name,
             "split": split,
             "options": options,
-            "remark": source.remark(),
+            "remark": call(source.remark),
             "left_out": dropped,
             "models": {model: loaded.name for model, loaded in models.items()},
             "unknown": trained if isinstance(trained, str) else "",
@@ -555,12 +558,16 @@ def _write_evaluation(
 
 
 def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:
+    return _hardware({"devices": 1, **(hardware or {})})
+
+
+def _hardware(options: Mapping[str, Any]) -> Hardware:
     from pydantic import ValidationError
 
     from kdkit.recipe.schema import Hardware
 
     try:
-        return Hardware.model_validate({"devices": 1, **(hardware or {})})
+        return Hardware.model_validate(options)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(map(str, fault["loc"]))

@@ -10,12 +10,12 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from kdkit.errors import StoreError
-from kdkit.owner import tag
+from kdkit.owner import sweep, tag
 
 # After the tag of the process that writes it.
 PARTIAL = ".partial"
@@ -26,20 +26,24 @@ SEAL = "digest"
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` in one step, on the disk when this returns.
 
-    Raises :class:`StoreError` when the disk is full or read-only.
+    What killed processes have left half-written in its folder is removed. Raises :class:`StoreError` when the disk is
+    full or read-only.
     """
     partial = path.with_name(f".{path.name}.{tag()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         with partial.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:  # whoever stops it does so at any moment
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}",
@@ -75,7 +79,7 @@ def read_json(path: Path) -> Any:
     """The JSON value in ``path``; None when there is no such file or it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -115,6 +119,12 @@ def digest_of(path: Path) -> str:
 def _digest(path: Path, *_: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Once in a process."""
+    sweep(folder.glob(f".*{PARTIAL}"))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -33,6 +33,15 @@ def usable_cores() -> int:
         return cores
 
 
+# Which of a pool's processes this one is; set in the process itself.
+_own_number = 0
+
+
+def worker_number() -> int:
+    """In a call of :func:`map_in_processes`: the number of its process, from 0; no two at once have the same."""
+    return _own_number
+
+
 # Seconds until an interruption is noticed while every worker is busy.
 PATIENCE = 0.2
 
@@ -54,6 +63,7 @@ def map_in_processes(
     """
     remaining = iter(arguments)
     again: list[_Task] = []
+    numbers = list(range(workers))
     idle: list[_Worker] = []
     busy: dict[_Worker, _Task] = {}
     with limit_worker_threads(), defer_interruptions() as (ignore_interruptions, check):
@@ -65,7 +75,7 @@ def map_in_processes(
                     return
                 if not idle:
                     with ignore_interruptions():
-                        idle.append(_Worker(preload))
+                        idle.append(_Worker(preload, numbers.pop(0)))
                 worker = idle.pop()
                 busy[worker] = task
                 worker.send(call, task.argument)
@@ -79,6 +89,7 @@ def map_in_processes(
                     yield reply
                     continue
                 worker.end()
+                numbers.append(worker.number)
                 task.deaths += 1
                 check()  # whoever stops the whole group has killed the worker, too
                 if task.deaths >= attempts:
@@ -117,10 +128,11 @@ class _Task:
 class _Worker:
     """A process that makes one call at a time, by a pipe: it needs no semaphores, which a kill would leave behind."""
 
-    def __init__(self, preload: Sequence[str]) -> None:
+    def __init__(self, preload: Sequence[str], number: int) -> None:
+        self.number = number
         context = _context(preload)
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, dict(os.environ)))
+        self.process = context.Process(target=_serve, args=(theirs, dict(os.environ), number))
         self.process.start()
         theirs.close()
 
@@ -163,11 +175,13 @@ def _ready(workers: Iterable[_Worker]) -> list[_Worker]:
     return list(dict.fromkeys(handles[handle] for handle in ready))
 
 
-def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
+def _serve(connection: Connection, environment: Mapping[str, str], number: int) -> None:
     """In a worker: make the calls that come, until the other end is closed.
 
     A worker that was forked from a server has the environment of the server's start, not today's.
     """
+    global _own_number
+    _own_number = number
     os.environ.clear()
     os.environ.update(environment)
     follow_parent()

@@ -63,10 +63,11 @@ def check(
 
 def _check_data(domain: str, data: Path, layout: str, as_json: bool, out: Path | None) -> None:
     from kdkit.atomic import write_json
+    from kdkit.plugins.calls import call
     from kdkit_cli import console
 
     examiner, name = _domain(domain)
-    inspection = examiner.check_data(data, layout, console.RichProgress())
+    inspection = call(examiner.check_data, data, layout, console.RichProgress())
     content = _as_json(inspection)
     if out is not None:
         write_json(out / "check.json", content)
@@ -96,6 +97,7 @@ def _check_teacher(
     from kdkit.errors import DataError
     from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, check_teacher, first_samples
     from kdkit.pages.contact_sheet import contact_sheet
+    from kdkit.plugins.calls import call
     from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
     from kdkit.runs.folder import home
@@ -104,16 +106,16 @@ def _check_teacher(
     experiment = load_experiment(discover(), domain, config, settings)
     recipe, examiner = experiment.recipe, experiment.domain
     with console.RichProgress().work("check", recipe.teacher.name, 2, "steps") as bar:
-        source = examiner.source(data, layout, None).unchecked() if data else experiment.evaluation_source
+        source = call(call(examiner.source, data, layout, None).unchecked) if data else experiment.evaluation_source
         samples = first_samples(source, CHECKED_SAMPLES, prefer_labelled=data is not None)
         if not samples:
             raise DataError(f"{data or source} holds no sample for the teacher to predict")
         bar.advance()
-        examination = check_teacher(experiment, freeze(experiment.teacher.build()), samples)
+        examination = check_teacher(experiment, freeze(call(experiment.teacher.build)), samples)
         bar.advance()
     predictions = zip(samples, examination.predictions, strict=True)
     cases = [Case("median", 0.0, sample, {"teacher": prediction}) for sample, prediction in predictions]
-    sheet = contact_sheet(figure for case in cases for figure in examiner.figures([case]))
+    sheet = contact_sheet(figure for case in cases for figure in call(examiner.figures, [case]))
     picture = (out or home() / recipe.domain / "check") / "teacher.png" if sheet else None
     if sheet and picture:
         write_bytes(picture, sheet)

@@ -114,6 +114,16 @@ class OneDeviceCommand(Command):
     shared_options = [*_PLACE, *_SESSION]  # noqa: RUF012
 
 
+class FilesCommand(Command):
+    """A command that shares files among devices."""
+
+    shared_options = [  # noqa: RUF012
+        *_PLACE,
+        _hardware_option("devices", "How many, or which (0,1); on a processor, how many processes"),
+        *_SESSION,
+    ]
+
+
 class HardwareCommand(Command):
     """A command that runs on as many devices and machines as the user says."""
 

@@ -91,6 +91,11 @@ def main() -> None:
         where = f": {error.filename}" if error.filename else ""
         _exit_with_error(error, f"{error.strerror or error}{where}", "What was made so far is kept.", 1)
     except Exception as error:
+        from kdkit.plugins.calls import blame
+
+        known = blame(error)
+        if known is not None:
+            _exit_with_error(error, known.message, known.remedy, known.exit_code)
         _exit_with_error(
             error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kdkit_cli.commands import OneDeviceCommand, hardware_options
+from kdkit_cli.commands import FilesCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
 from kdkit_cli.session import current
 
@@ -24,7 +24,7 @@ MOST_TOLD = 30
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("predict", cls=OneDeviceCommand)(predict)
+    app.command("predict", cls=FilesCommand)(predict)
 
 
 def predict(
@@ -36,7 +36,8 @@ def predict(
         typer.Option("--overlay", help="Moving pictures of the results: mp4, gif, none.", show_default=False),
     ] = None,
     masks: Annotated[
-        str | None, typer.Option("--masks", help="Files of the masks: npz, nifti, none.", show_default=False)
+        str | None,
+        typer.Option("--masks", help="Files of the masks: npz, nifti, dicom-seg, none.", show_default=False),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -154,7 +155,10 @@ def _outputs(overlay: str | None, masks: str | None, settings: list[str]) -> dic
         key, equals, value = setting.partition("=")
         if not equals:
             raise typer.BadParameter(f"expected KEY=VALUE, found {setting!r}", param_hint="--set")
-        outputs[key.strip()] = yaml.safe_load(value)
+        try:
+            outputs[key.strip()] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise typer.BadParameter(f"{setting[:80]!r} holds no value", param_hint="--set") from error
     return {key: value for key, value in outputs.items() if value is not None}
 
 

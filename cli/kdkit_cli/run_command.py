@@ -23,6 +23,7 @@ from kdkit_cli.session import current
 
 if TYPE_CHECKING:
     from kdkit.api import RunResult
+    from kdkit.contracts.component import Component
     from kdkit.runs.run import Run
 
 SHEET_SAMPLES = 16
@@ -163,9 +164,19 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     sources = {arm.model: arm.sample_source for arm in run.arms if arm.model in outcome.controls}
     out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item, sources))
     generators = (run.experiment.generator, run.experiment.evaluation_generator)
-    synthetic = all(generator is None or generator.synthetic for generator in generators)
-    claim = "No real data was used. " if synthetic else ""
+    claim = "No real data was used. " if all(map(is_made_of_nothing, generators)) else ""
     out.print(f"  {claim}Report: {escape(str(result.report))}")
+
+
+def is_made_of_nothing(generator: Component | None) -> bool:
+    """Whether samples are no recordings, and nothing that may have been learnt from some is needed for them."""
+    from kdkit.contracts.component import paths_in
+    from kdkit.plugins.calls import call
+
+    if generator is None:
+        return True
+    is_synthetic: bool = getattr(generator, "synthetic", True)
+    return is_synthetic and not call(generator.files) and not list(paths_in(generator.options.model_dump()))
 
 
 def _draw_sheet(run: Run, path: Path) -> None:
@@ -174,10 +185,11 @@ def _draw_sheet(run: Run, path: Path) -> None:
     from PIL import Image
 
     from kdkit.atomic import write_bytes
+    from kdkit.plugins.calls import call
     from kdkit_cli.console import escape, out
 
     samples = run.evaluation.split.samples
-    sheet = run.experiment.domain.sheet([samples.sample(i) for i in range(min(SHEET_SAMPLES, samples.count))])
+    sheet = call(run.experiment.domain.sheet, [samples.sample(i) for i in range(min(SHEET_SAMPLES, samples.count))])
     png = io.BytesIO()
     Image.fromarray(sheet).save(png, "PNG")
     write_bytes(path, png.getvalue())

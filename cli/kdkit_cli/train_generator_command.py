@@ -47,17 +47,17 @@ def train_generator(
         raise typer.BadParameter(f"{folder} lies in the data, where nothing is written", param_hint="--out")
 
     current.keeps_work = True
-    from kdkit.engine.generator_training import train_generator as train
     from kdkit.plugins.registry import discover
     from kdkit.progress import Silence
     from kdkit.stages import ranks
+    from kdkit.stages.generator_training import train_generator as train
     from kdkit_cli import console
 
     all_settings = [*(settings or []), *hardware_settings()]
-    if ranks.rank():  # one that Lightning started beside this command: it trains along, and reports nothing
-        train(discover(), generator, data, folder, all_settings, seed, Silence())
+    progress = Silence() if ranks.rank() else console.RichProgress()
+    options = train(discover(), generator, data, folder, all_settings, seed, progress, fresh)
+    if options is None:  # a process that trains along, and reports nothing
         return
-    options = train(discover(), generator, data, folder, all_settings, seed, console.RichProgress(), fresh)
     console.out.print(f"trained [bold]{console.escape(generator)}[/]   {console.escape(str(folder))}")
     arguments = " ".join(f"--set generator.{key}={value}" for key, value in options.items())
     console.out.print(console.escape(f"  kdkit run DOMAIN --set generator.name={generator} {arguments}"))

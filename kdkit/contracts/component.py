@@ -106,21 +106,21 @@ class Component:
     def options_without(self, paths: Sequence[Path]) -> Any:
         """The options that count as plain values, without those that name one of these paths or a folder around."""
         options = self.options.model_dump(exclude=set(self.incidental))
-        folders = {str(folder) for folder in _paths_in(options) if any(path.is_relative_to(folder) for path in paths)}
+        folders = {str(folder) for folder in paths_in(options) if any(path.is_relative_to(folder) for path in paths)}
         plain = self.options.model_dump(mode="json", exclude=set(self.incidental), context=IDENTITY)
         return _without(plain, folders | {str(path) for path in paths})
 
 
-def _paths_in(value: Any) -> Iterator[Path]:
+def paths_in(value: Any) -> Iterator[Path]:
     """Every path among options, however deep it lies."""
     if isinstance(value, Path):
         yield value
     elif isinstance(value, Mapping):
         for part in value.values():
-            yield from _paths_in(part)
+            yield from paths_in(part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _paths_in(part)
+            yield from paths_in(part)
 
 
 def _without(value: Any, texts: Set[str]) -> Any:

@@ -112,7 +112,8 @@ class Domain(Component):
     def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
         """Write what belongs to one predicted file (``stem`` + suffix) and return its row of ``summary.csv``.
 
-        ``path`` and ``sample`` are those of :meth:`read`; ``prediction`` is float32, activated.
+        ``path`` and ``sample`` are those of :meth:`read`; ``prediction`` is float32, activated. Raises
+        :class:`kdkit.DataError` where there can be no results of this file: it is skipped, and the others go on.
         """
         archive = io.BytesIO()
         np.savez_compressed(archive, prediction=prediction)

@@ -98,7 +98,7 @@ class Teacher(Component, ABC):
         return None
 
 
-def logits_and_weight(output: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+def logits_and_weight(output: Any, what: str = "the network") -> tuple[torch.Tensor, torch.Tensor | None]:
     """What a teacher's ``forward`` has returned: the logits, and the weight where there is one.
 
     Raises :class:`kdkit.DataError` when it is neither a tensor nor a mapping with these two.
@@ -111,7 +111,7 @@ def logits_and_weight(output: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
     if not parts or not all(isinstance(part, torch.Tensor) for part in parts):
         kind = f"a mapping with {', '.join(map(str, output))}" if isinstance(output, dict) else type(output).__name__
         raise DataError(
-            f"the network returns {kind}, not a tensor of logits",
+            f"{what} returns {kind}, not a tensor of logits",
             "Return the logits, or {'logits': logits, 'weight': weight}.",
         )
     return parts[0], parts[1] if len(parts) > 1 else None

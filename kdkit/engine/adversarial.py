@@ -12,8 +12,9 @@ from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.vocabulary import Activation
 from kdkit.engine.criterion import Criterion
 from kdkit.engine.distillation import TRAIN, VALIDATION, Distillation
-from kdkit.engine.guard import read_logits, run_network
+from kdkit.engine.guard import read_logits, run_network, title_of_network
 from kdkit.errors import KdkitError
+from kdkit.plugins.calls import call
 from kdkit.recipe.schema import Training
 
 
@@ -50,7 +51,7 @@ class AdversarialDistillation(Distillation):
         super().__init__(network, criterion, training, seed)
         self.automatic_optimization = False
         self.adversary = adversary
-        self.adversary_network = adversary.build()
+        self.adversary_network = call(adversary.build)
         self.activation = activation
         assert criterion.teacher is not None
         self._teacher_logits = (_Logits(criterion.teacher),)  # in a tuple, and so in no state dict
@@ -58,7 +59,7 @@ class AdversarialDistillation(Distillation):
     def training_batch(self, count: int) -> torch.Tensor:
         """Raw inputs for a step of the student."""
         with torch.no_grad():
-            return self.adversary.training_batch(self.adversary_network, count)
+            return call(self.adversary.training_batch, self.adversary_network, count)
 
     def training_step(self, batch: torch.Tensor, batch_idx: int) -> None:  # type: ignore[override]
         optimizers: Any = self.optimizers()
@@ -83,13 +84,14 @@ class AdversarialDistillation(Distillation):
 
     def configure_optimizers(self) -> Any:
         student = super().configure_optimizers()
-        adversary = self.adversary.optimizer(self.adversary_network)
+        adversary = call(self.adversary.optimizer, self.adversary_network)
         return [student if isinstance(student, dict) else {"optimizer": student}, {"optimizer": adversary}]
 
     def _adversary_step(self, optimizer: Any, count: int) -> None:
         self.toggle_optimizer(optimizer)
         self.network.eval()
-        loss = self.adversary.loss(self.adversary_network(count), self._teacher_logits[0], self.network)
+        inputs = run_network(self.adversary_network, count)  # type: ignore[arg-type]
+        loss = call(self.adversary.loss, inputs, self._teacher_logits[0], self.network)
         if not torch.isfinite(loss):
             raise KdkitError(
                 f"the adversary's loss is not finite in epoch {self.current_epoch}", "Lower its learning rate."
@@ -104,8 +106,8 @@ class AdversarialDistillation(Distillation):
     def _label_batch(self, inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The inputs with the teacher's targets for them, as objectives receive them from the store."""
         with torch.no_grad():
-            output = run_network(self.criterion.teacher, inputs, "the teacher")  # type: ignore[arg-type]
-            logits, weight = read_logits(output, len(inputs), "the teacher")
+            output = run_network(self.criterion.teacher, inputs)  # type: ignore[arg-type]
+            logits, weight = read_logits(output, len(inputs), title_of_network(self.criterion.teacher))
         targets = logits.float().sigmoid() if self.activation == "sigmoid" else logits.float()
         return (inputs, targets) if weight is None else (inputs, targets, weight.float())
 
@@ -118,4 +120,4 @@ class _Logits(torch.nn.Module):
         self.teacher = teacher
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return read_logits(run_network(self.teacher, inputs, "the teacher"), len(inputs), "the teacher")[0]
+        return read_logits(run_network(self.teacher, inputs), len(inputs), title_of_network(self.teacher))[0]

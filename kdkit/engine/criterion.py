@@ -9,8 +9,10 @@ import torch
 
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.engine.features import check_paths, logits_and_features
+from kdkit.engine.guard import title_of_network
 from kdkit.engine.inference import freeze
 from kdkit.errors import DataError, PluginError
+from kdkit.plugins.calls import call, title_of
 from kdkit.recipe.experiment import Experiment, Term
 
 
@@ -51,7 +53,7 @@ class Criterion(torch.nn.Module):
                     f"the teacher's {teacher_path!r} for {teacher_count}",
                     "One of them takes frames for samples: its network needs a method gather_features.",
                 )
-            adapter = objective.adapter(student[path].shape[1:], teacher[teacher_path].shape[1:])
+            adapter = call(objective.adapter, student[path].shape[1:], teacher[teacher_path].shape[1:])
             if adapter is not None:
                 self.adapters[key] = adapter
 
@@ -74,6 +76,11 @@ class Criterion(torch.nn.Module):
                 f"{tuple(targets.shape)}",
                 "Student and teacher must give logits of the same shape.",
             )
+        if torch.is_grad_enabled() and not logits.requires_grad:
+            raise PluginError(
+                f"{title_of_network(network)} gives logits that depend on no weight of its own, so it cannot learn",
+                "Leave .detach(), torch.no_grad() and numpy out of its forward, and its weights trainable.",
+            )
         values = {
             term.name: _logits_loss(term, logits.float(), targets, weight)
             for term in self.terms
@@ -94,7 +101,7 @@ class Criterion(torch.nn.Module):
         for key, objective, (path, teacher_path) in self._pairs():
             features = self.adapters[key](student[path]) if key in self.adapters else student[path]
             name = key.rpartition("/")[0]
-            values.setdefault(name, []).append(objective.loss(features, teacher[teacher_path]))
+            values.setdefault(name, []).append(call(objective.loss, features, teacher[teacher_path]))
         return {name: torch.stack(losses).mean() for name, losses in values.items()}
 
     def _pairs(self) -> list[tuple[str, FeatureObjective, tuple[str, str]]]:
@@ -103,7 +110,7 @@ class Criterion(torch.nn.Module):
             (f"{term.name}/{i}", term.objective, pair)
             for term in self.terms
             if isinstance(term.objective, FeatureObjective)
-            for i, pair in enumerate(term.objective.pairs())
+            for i, pair in enumerate(call(term.objective.pairs))
         ]
 
     def _paths(self, side: int) -> list[str]:
@@ -115,7 +122,7 @@ def _logits_loss(
 ) -> torch.Tensor:
     loss = term.objective.loss
     if weight is None:
-        return loss(logits, targets)
+        return _check_gradient(term, call(loss, logits, targets))
     try:
         inspect.signature(loss).bind(logits, targets, weight)
     except TypeError as error:
@@ -124,7 +131,16 @@ def _logits_loss(
             "Its method is to be loss(self, logits, targets, weight=None); or choose another objective, or a teacher "
             "that does not weigh (an ensemble with weigh: false).",
         ) from error
-    return loss(logits, targets, weight)
+    return _check_gradient(term, call(loss, logits, targets, weight))
+
+
+def _check_gradient(term: Term, value: torch.Tensor) -> torch.Tensor:
+    if torch.is_grad_enabled() and not value.requires_grad:
+        raise PluginError(
+            f"{title_of(term.objective)} gives a loss that no gradient can be taken of, so nothing is learnt from it",
+            "Have its loss() compute with the logits themselves, without .detach(), .item(), numpy or argmax.",
+        )
+    return value
 
 
 def make_criterion(experiment: Experiment, network: torch.nn.Module, with_teacher: bool = False) -> Criterion:
@@ -137,8 +153,8 @@ def make_criterion(experiment: Experiment, network: torch.nn.Module, with_teache
     if not objectives and not with_teacher:
         return Criterion(experiment.terms)
     with torch.random.fork_rng(devices=[]):  # building it must not change what the student draws
-        teacher = freeze(experiment.teacher.build())
+        teacher = freeze(call(experiment.teacher.build))
     for objective in objectives:
-        check_paths(network, [path for path, _ in objective.pairs()], "student")
-        check_paths(teacher, [path for _, path in objective.pairs()], "teacher")
+        check_paths(network, [path for path, _ in call(objective.pairs)], "student")
+        check_paths(teacher, [path for _, path in call(objective.pairs)], "teacher")
     return Criterion(experiment.terms, teacher)

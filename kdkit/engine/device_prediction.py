@@ -7,14 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
 from torch.utils.data import Dataset
 
 from kdkit.contracts.domain import Domain
-from kdkit.engine.file_prediction import SampleOrReason, open_sample, predict_sample, write_result
+from kdkit.engine.file_prediction import (
+    Batch,
+    SampleOrReason,
+    StudentAddress,
+    load_from,
+    open_sample,
+    predict_sample,
+    write_result,
+)
 from kdkit.engine.prediction_log import FileResult
 from kdkit.engine.sample_prediction import SamplePredictor, predict_samples
+from kdkit.engine.trainer import make_trainer
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.student import TrainedStudent
+from kdkit.scratch import scratch_folder
+from kdkit.workers import worker_number
 
 
 def predict_on_device(
@@ -31,6 +43,28 @@ def predict_on_device(
     """
     consumer = _ResultWriter(student.domain, stems, keep)
     predict_samples(_FilePredictor(student), _FileSamples(student.domain, paths), consumer, hardware, folder)
+
+
+def predict_batch_on_device(
+    address: StudentAddress, batch: Batch, hardware: Hardware, devices: Sequence[int]
+) -> list[FileResult]:
+    """In a worker: predict files on the device that is this process's own, with a student that it loads once."""
+    number = devices[worker_number()]
+    own = hardware.model_copy(update={"devices": 1 if hardware.accelerator == "cpu" else [number]})
+    results: list[FileResult] = []
+    with scratch_folder("predict") as scratch:
+        predict_on_device(load_from(address), [path for path, _ in batch], dict(batch), own, scratch, results.append)
+    return results
+
+
+def list_devices(hardware: Hardware, folder: Path) -> tuple[Hardware, list[int]]:
+    """The hardware by its accelerator's own name, and the numbers of its devices.
+
+    Raises :class:`kdkit.errors.UsageError` when the machine does not have them.
+    """
+    trainer = make_trainer(hardware, folder, [], enable_checkpointing=False)
+    name = "cpu" if isinstance(trainer.accelerator, CPUAccelerator) else hardware.accelerator
+    return hardware.model_copy(update={"accelerator": name}), list(trainer.device_ids)
 
 
 class _FileSamples(Dataset[tuple[Path, SampleOrReason]]):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from kdkit.engine.guard import run_network
+from kdkit.engine.guard import read_logits, run_network, title_of_network
 from kdkit.errors import DataError, UsageError, did_you_mean
 
 
@@ -35,7 +35,7 @@ def logits_and_features(
         for path in outputs
     ]
     try:
-        logits = run_network(network, inputs)
+        logits, _ = read_logits(run_network(network, inputs), len(inputs), title_of_network(network))
     finally:
         for hook in hooks:
             hook.remove()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,8 @@ from kdkit.engine.inputs import is_archive
 from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
 from kdkit.errors import DataError, KdkitError, StoreError
 from kdkit.owner import tag
-from kdkit.plugins.guard import describe_error, place_of, title_of
+from kdkit.plugins.calls import check_answer, place_of, title_of
+from kdkit.plugins.guard import describe_error
 from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.runs.student import TrainedStudent, read_student
@@ -38,6 +39,8 @@ UNFINISHED = ".unfinished-"
 
 # What a process needs to load the student again: its folder, its domain's file, the domain's options.
 StudentAddress = tuple[Path, Path | None, tuple[tuple[str, Any], ...]]
+# Files, each with the stem of its results.
+Batch = Sequence[tuple[Path, Path]]
 
 
 def address_of(student: TrainedStudent) -> StudentAddress:
@@ -45,9 +48,10 @@ def address_of(student: TrainedStudent) -> StudentAddress:
     return student.folder, student.domain_file, tuple(student.domain.options.model_dump(mode="json").items())
 
 
-def predict_file(address: StudentAddress, path: Path, stem: Path) -> FileResult:
-    """Read, predict and write one file on the processor, with a student that this process loads once."""
-    return predict_with(_load(address), path, stem)
+def predict_batch(address: StudentAddress, batch: Batch) -> list[FileResult]:
+    """Read, predict and write files on the processor, with a student that this process loads once."""
+    student = load_from(address)
+    return [predict_with(student, path, stem) for path, stem in batch]
 
 
 def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
@@ -58,7 +62,8 @@ def predict_with(student: TrainedStudent, path: Path, stem: Path) -> FileResult:
 
 
 @lru_cache(maxsize=1)
-def _load(address: StudentAddress) -> TrainedStudent:
+def load_from(address: StudentAddress) -> TrainedStudent:
+    """The student at an address."""
     folder, domain_file, options = address
     registry = discover()
     if domain_file:
@@ -83,7 +88,7 @@ def open_sample(domain: Domain, path: Path) -> Iterator[SampleOrReason]:
 
 def _read_sample(domain: Domain, path: Path) -> SampleOrReason:
     try:
-        return domain.read(path)
+        return check_answer(domain.read, domain.read(path))
     except DataError as error:
         return _reason(error, path)
     except Exception as error:  # no damaged file stops the others, whatever a library makes of it
@@ -115,19 +120,23 @@ def write_result(
     facts: dict[str, Any] = {"file": str(path), "digest": digest_of(path), "stamp": stamp_of(path)}
     if isinstance(sample, str) or isinstance(prediction, str):
         return FileResult(**facts, skipped=str(prediction))
-    unfinished = stem.parent / f"{UNFINISHED}{tag()}"
+    unfinished, file = stem.parent / f"{UNFINISHED}{tag()}", path
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
         with local_file(path) as file:
-            row = domain.write(file, sample, prediction, unfinished / stem.name)
-        preview = domain.preview(sample, prediction, row)
+            row = check_answer(domain.write, domain.write(file, sample, prediction, unfinished / stem.name))
+        preview = check_answer(domain.preview, domain.preview(sample, prediction, row))
+        items = check_answer(domain.items, domain.items(sample))
         picture = _write_picture(preview, unfinished / PREVIEWS / stem.name)
         written = _move(unfinished, stem.parent)
     except OSError as error:
         raise _unwritable(stem, error) from error
-    except KdkitError:
-        raise
+    except DataError as error:
+        return FileResult(**facts, skipped=_reason(error, file))
+    except KdkitError as error:
+        # The place that it names is a temporary one.
+        raise _unwritable(stem, error.__cause__) if isinstance(error.__cause__, OSError) else error from error
     except Exception as error:
         return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
     finally:
@@ -135,7 +144,7 @@ def write_result(
     shown = (
         {"picture": picture, "curve": encode_curve(preview.curve), "marks": dict(preview.marks)} if preview else {}
     )
-    outcome: dict[str, Any] = {"row": dict(row), "items": domain.items(sample), "stem": stem.name, "written": written}
+    outcome: dict[str, Any] = {"row": dict(row), "items": items, "stem": stem.name, "written": written}
     return FileResult(**facts, **outcome, preview=shown)
 
 
@@ -173,4 +182,4 @@ def _first_line(error: Exception) -> str:
 
 
 def _in_words(domain: Domain, error: Exception) -> str:
-    return f"{describe_error(error)}, in {title_of(domain)}. {place_of(error)}"
+    return f"{describe_error(error)}, in {title_of(domain)}. {place_of(error, component=domain)}"

@@ -13,20 +13,23 @@ import torch
 
 from kdkit.contracts.teacher import logits_and_weight
 from kdkit.errors import DataError, KdkitError
+from kdkit.plugins.calls import builder_of, place_of, title_of
 
 LONGEST_REASON = 240
 SHOWN_PARTS = 4
-_REMEDY = "Its inputs are raw samples, (batch, *sample shape), as the generator made them; see --traceback."
+_REMEDY = "its inputs are raw samples, (batch, *sample shape), as the generator made them."
 
 
 def run_network(
-    network: Callable[[torch.Tensor], Any], inputs: torch.Tensor, what: str = "the network", remedy: str = _REMEDY
+    network: Callable[[torch.Tensor], Any], inputs: torch.Tensor, what: str = "", remedy: str = ""
 ) -> Any:
     """``network(inputs)``, whatever that is.
 
-    ``what``: how the network is called in a message; ``remedy``: what to do when it fails. Raises
-    :class:`kdkit.DataError`, with the inputs and the reason, for any exception that is not kdkit's own.
+    ``what``: how the network is called in a message, by default the component that built it; ``remedy``: what to do
+    when it fails, by default where in its code it did. Raises :class:`kdkit.DataError`, with the inputs and the
+    reason, for any exception that is not kdkit's own.
     """
+    what = what or title_of_network(network)
     try:
         return network(inputs)
     except KdkitError:
@@ -42,7 +45,16 @@ def run_network(
                 f"{what} asks for a CUDA device, and its inputs are on {inputs.device}: {summarize(error)}",
                 "Export it on the processor, without .cuda() or a device inside, or run this where that is.",
             ) from error
-        raise DataError(f"{what} cannot take inputs {describe_value(inputs)}: {summarize(error)}", remedy) from error
+        raise DataError(
+            f"{what} cannot take inputs {describe_value(inputs)}: {summarize(error)}",
+            remedy or place_of(error, _REMEDY, builder_of(network)),
+        ) from error
+
+
+def title_of_network(network: Any) -> str:
+    """How a message names a network: by the component that built it, where that is known."""
+    builder = builder_of(network)
+    return title_of(builder) if builder else "the network"
 
 
 def _wants_cuda(error: BaseException, inputs: torch.Tensor) -> bool:
@@ -56,7 +68,7 @@ def read_logits(output: Any, samples: int, what: str = "the network") -> tuple[t
 
     Raises :class:`kdkit.DataError` when they are missing, whole numbers, or not one for each sample.
     """
-    logits, weight = logits_and_weight(output)
+    logits, weight = logits_and_weight(output, what)
     check_logits(logits, samples, what, "Return the logits of each sample, without argmax or threshold.")
     if weight is not None and (weight.ndim == 0 or len(weight) != samples):
         raise DataError(

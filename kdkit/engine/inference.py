@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from kdkit.engine.guard import read_logits, run_network
+from kdkit.engine.guard import read_logits, run_network, title_of_network
 
 # Elements of raw input in one forward pass: bounds the memory whatever the size of a sample.
 BATCH_ELEMENTS = 4_000_000
@@ -31,7 +31,7 @@ def infer_weighted_logits(
     for batch in _batches(inputs):
         raw = torch.from_numpy(np.stack(batch)).to(device)
         with torch.inference_mode():
-            logits, weight = read_logits(run_network(network, raw), len(batch))
+            logits, weight = read_logits(run_network(network, raw), len(batch), title_of_network(network))
         outputs.extend(zip(logits.float(), weight if weight is not None else [None] * len(batch), strict=True))
     return outputs
 

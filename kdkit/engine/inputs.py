@@ -92,8 +92,13 @@ def _inputs_in(domain: Domain, folder: Path) -> Iterator[Path]:
         # Nobody means hidden ones: macOS leaves ._clip.avi beside clip.avi.
         folders[:] = [name for name in folders if not name.startswith(".")]
         files = (Path(parent, name) for name in names if not name.startswith("."))
-        yield from (file for file in files if file.is_file() and (has_archive_name(file) or domain.recognises(file)))
+        yield from (file for file in files if _is_meant(file) and (has_archive_name(file) or domain.recognises(file)))
     yield from unreadable
+
+
+def _is_meant(file: Path) -> bool:
+    """Whether it is a file, or a link to what is gone, of which reading it says so."""
+    return file.is_file() or (file.is_symlink() and not file.exists())
 
 
 def _members_of(domain: Domain, archive: Path) -> list[Path]:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from kdkit.contracts.component import file_digest, fingerprint_of
-from kdkit.engine.file_prediction import UNFINISHED, StudentAddress, address_of, predict_file, predict_with
+from kdkit.engine.file_prediction import UNFINISHED, predict_with
 from kdkit.engine.inputs import choose_stems, find_copies
-from kdkit.engine.prediction_log import FileResult, PredictionLog, digest_of, stamp_of, summary_row
+from kdkit.engine.prediction_log import FileResult, PredictionLog, stamp_of, summary_row
+from kdkit.engine.processor import is_plain_processor
+from kdkit.engine.shared_prediction import predict_on_cores, predict_on_devices
 from kdkit.errors import UsageError
 from kdkit.owner import sweep
 from kdkit.progress import Bar
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.student import WEIGHTS, TrainedStudent
-from kdkit.workers import map_in_processes, usable_cores
+from kdkit.workers import usable_cores
 
-PRELOAD = ("kdkit.engine.file_prediction",)
 # A process needs some seconds to load torch; fewer files are predicted sooner without.
 FEWEST_FILES_FOR_WORKERS = 12
 
@@ -61,8 +58,9 @@ def predict_files(
 
     Of files of the same content the first is predicted; the others get its row, which names it. A file that cannot
     be read, or that the student cannot take, is skipped with its reason. On a processor many files
-    are shared among ``hardware.workers`` processes. Raises :class:`kdkit.errors.StoreError` when the folder cannot be
-    written.
+    are shared among ``hardware.workers`` or ``hardware.devices`` processes, one for each core by default; elsewhere
+    among the devices, by default one. Raises :class:`kdkit.errors.StoreError` when the folder cannot be written, and
+    :class:`kdkit.errors.UsageError` when the machine does not have the hardware.
     """
     remaining = [path for path in paths if not log.has(path)]
     copies = find_copies(remaining)
@@ -80,13 +78,8 @@ def predict_files(
             log.add(replace(result, file=copy, stamp=stamp_of(Path(copy)), items=0, duplicate_of=result.file))
             bar.advance()
 
-    if to_predict and _is_plain(hardware):
-        for result in _predict_on_processor(student, to_predict, stems, hardware):
-            keep(result)
-    elif to_predict:
-        from kdkit.engine.device_prediction import predict_on_device
-
-        predict_on_device(student, to_predict, stems, hardware, log.out, keep)
+    if to_predict:
+        _predict(student, to_predict, stems, hardware, log.out, keep)
     results = log.results()
     return FilesOutcome(
         rows=[summary_row(result) for result in results if not result.skipped],
@@ -106,47 +99,43 @@ def _key(student: TrainedStudent) -> str:
     )
 
 
-def _is_plain(hardware: Hardware) -> bool:
-    """Whether the processor does the work in full precision; Lightning knows what else there is."""
-    on_processor = hardware.accelerator == "cpu" or (
-        hardware.accelerator == "auto" and not torch.cuda.is_available() and not torch.backends.mps.is_available()
-    )
-    return on_processor and hardware.precision == Hardware().precision
+def _predict(
+    student: TrainedStudent,
+    paths: Sequence[Path],
+    stems: Mapping[Path, Path],
+    hardware: Hardware,
+    out: Path,
+    keep: Callable[[FileResult], None],
+) -> None:
+    if is_plain_processor(hardware):
+        results: Iterable[FileResult] = _predict_on_processor(student, paths, stems, hardware, out)
+    else:
+        from kdkit.engine.device_prediction import list_devices, predict_on_device
+
+        # Without a word of the user's there is one: others may need the rest of the machine.
+        chosen = hardware.model_copy(update={"devices": 1}) if hardware.devices == "auto" else hardware
+        chosen, devices = list_devices(chosen, out)
+        if len(devices) == 1:
+            predict_on_device(student, paths, stems, chosen, out, keep)
+            return
+        results = predict_on_devices(student, paths, stems, chosen, devices)
+    for result in results:
+        keep(result)
 
 
 def _predict_on_processor(
-    student: TrainedStudent, paths: Sequence[Path], stems: Mapping[Path, Path], hardware: Hardware
-) -> Iterator[FileResult]:
-    workers = min(hardware.workers or usable_cores(), len(paths))
+    student: TrainedStudent, paths: Sequence[Path], stems: Mapping[Path, Path], hardware: Hardware, out: Path
+) -> Iterable[FileResult]:
+    workers = min(_count_workers(hardware, out), len(paths))
     if workers == 1 or len(paths) < FEWEST_FILES_FOR_WORKERS:
         return (predict_with(student, path, stems[path]) for path in paths)
-    return _predict_in_processes(student, paths, stems, workers)
+    return predict_on_cores(student, paths, stems, workers)
 
 
-def _predict_in_processes(
-    student: TrainedStudent, paths: Sequence[Path], stems: Mapping[Path, Path], workers: int
-) -> Iterator[FileResult]:
-    """Each file's result as it comes. A file that kills the process that reads it is skipped, and no other."""
-    address = address_of(student)
-    remaining = dict.fromkeys(paths)
-    while remaining:
-        calls = [(address, path, stems[path]) for path in remaining]
-        try:
-            for result in map_in_processes(predict_file, calls, min(workers, len(calls)), preload=PRELOAD):
-                del remaining[Path(result.file)]
-                yield result
-        except BrokenProcessPool:
-            # It was one of those under way: each of them is tried in a process of its own.
-            for path in list(itertools.islice(remaining, 2 * workers)):
-                yield _predict_alone((address, path, stems[path]))
-                del remaining[path]
+def _count_workers(hardware: Hardware, out: Path) -> int:
+    """Processes: as many as ``workers`` says, else ``devices``, else one for each core."""
+    if hardware.workers or hardware.devices == "auto":
+        return hardware.workers or usable_cores()
+    from kdkit.engine.device_prediction import list_devices
 
-
-def _predict_alone(call: tuple[StudentAddress, Path, Path]) -> FileResult:
-    try:
-        (result,) = map_in_processes(predict_file, [call], 1)
-    except BrokenProcessPool:
-        path = call[1]
-        reason = "the process that read it was killed; it may be damaged, or too large for the memory"
-        return FileResult(str(path), digest_of(path), stamp_of(path), skipped=reason)
-    return result
+    return len(list_devices(hardware, out)[1])

@@ -179,12 +179,12 @@ def _read(path: Path, key: str) -> dict[str, FileResult]:
         lines = path.read_text(encoding="utf-8").splitlines()
         if not lines or json.loads(lines[0]) != {"key": key}:
             return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     for line in lines[1:]:
         try:
             result = FileResult(**json.loads(line))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
         results[result.file] = result
     return results

@@ -21,8 +21,8 @@ from kdkit.engine.criterion import make_criterion
 from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
 from kdkit.engine.trainer import interruptible, make_trainer
 from kdkit.engine.windows import Share, SharedBatches, ShuffledSampler, Windows
-from kdkit.errors import DataError, UsageError
-from kdkit.plugins.guard import name_component
+from kdkit.errors import DataError, PluginError, UsageError
+from kdkit.plugins.calls import call, title_of
 from kdkit.progress import Bar
 from kdkit.recipe.experiment import Experiment
 from kdkit.runs.run import Arm, LabelledSplit
@@ -101,8 +101,12 @@ def _training_parts(
 ) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
     """The module of an arm with its training and validation batches."""
     recipe = experiment.recipe
-    with name_component(experiment.student, "cannot be built"):
-        network = experiment.student.build()
+    network = call(experiment.student.build)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise PluginError(
+            f"the network of {title_of(experiment.student)} has no weight that can be trained",
+            "Make its layers in __init__, after super().__init__(), as attributes of the network.",
+        )
     if arm.training is None or arm.validation is None:
         assert isinstance(experiment.generator, Adversary)
         criterion = make_criterion(experiment, network, with_teacher=True)

@@ -11,8 +11,9 @@ from torch.utils.data import Dataset, Sampler
 
 from kdkit.contracts.alignment import Slices, WindowCut
 from kdkit.contracts.vocabulary import Activation
-from kdkit.engine.guard import read_logits, run_network
+from kdkit.engine.guard import read_logits, run_network, title_of_network
 from kdkit.errors import DataError
+from kdkit.plugins.calls import call
 from kdkit.recipe.experiment import Experiment
 from kdkit.runs.run import LabelledSplit
 from kdkit.store.targets import NAME, WEIGHT, decode_targets, decode_weight
@@ -66,7 +67,7 @@ def check_student_on_windows(experiment: Experiment, inputs: np.ndarray) -> None
     cut = experiment.window_cut
     assert cut is not None
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        network = experiment.student.build().eval()
+        network = call(experiment.student.build).eval()
         whole = _logits_shape(network, inputs)
         try:
             window, target_window = cut.cut(inputs.shape, whole, lambda last: last // 2)
@@ -88,8 +89,8 @@ def check_student_on_windows(experiment: Experiment, inputs: np.ndarray) -> None
 
 
 def _logits_shape(network: torch.nn.Module, inputs: np.ndarray) -> tuple[int, ...]:
-    output = run_network(network, torch.from_numpy(np.ascontiguousarray(inputs[None])), "the student")
-    return tuple(read_logits(output, 1, "the student")[0].shape[1:])
+    output = run_network(network, torch.from_numpy(np.ascontiguousarray(inputs[None])))
+    return tuple(read_logits(output, 1, title_of_network(network))[0].shape[1:])
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from kdkit.contracts.teacher import Teacher
 from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import KdkitError
 from kdkit.evaluation.metric_update import measure_cases
+from kdkit.plugins.calls import call
 from kdkit.runs.folder import TEACHER
 from kdkit.sample import Sample
 
@@ -50,9 +51,9 @@ def measure_agreement(
         if metric.needs_truth and not metric.reads_teacher and metric.higher_is_better and metric.unit == "":
             pairs = zip(predictions, samples, strict=True)
             cases = [measure_cases(metric, TEACHER, prediction, sample, None) for prediction, sample in pairs]
-            each = [float("nan") if c is None else metric.summarize(c) for c in cases]
+            each = [float("nan") if c is None else call(metric.summarize, c) for c in cases]
             every = [c for c in cases if c is not None]
-            value = metric.summarize(np.concatenate(every)) if every else float("nan")
+            value = call(metric.summarize, np.concatenate(every)) if every else float("nan")
             if np.isfinite(value):
                 return Agreement(name, value, each)
     return None
@@ -73,7 +74,7 @@ def doubts_beside_truth(
     own = measure_agreement(metrics, samples, predictions)
     if own is None:
         return
-    promised = teacher.promise(own.name)
+    promised = call(teacher.promise, own.name)
     if promised is not None and own.value < promised - FAR_BELOW:
         yield f"{own.name} is {own.value:.2f}; the card of its weights promises {promised:.2f}"
     if own.value >= GOOD_AGREEMENT:
@@ -122,7 +123,7 @@ def _readings(
         yield "the classes in reversed order", remedy, [p[..., ::-1].copy() for p in predictions]
         for step in (1, -1):
             yield f"the classes moved by {step:+d}", remedy, [np.roll(p, step, -1) for p in predictions]
-    for setting, other in teacher.alternatives().items():
+    for setting, other in call(teacher.alternatives).items():
         try:
             yield setting, "set it", predict(freeze(other.build()), samples)
         except KdkitError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kdkit.contracts.metric import Metric, Score
 from kdkit.evaluation.metric_update import empty_metric
-from kdkit.plugins.guard import name_component
+from kdkit.plugins.calls import name_component
 from kdkit.runs.folder import HUMANS
 
 ALL = "all"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kdkit.contracts.metric import Metric, as_cases
-from kdkit.plugins.guard import name_component
+from kdkit.plugins.calls import check_answer, name_component
 from kdkit.runs.folder import TEACHER
 from kdkit.sample import Sample
 
@@ -44,7 +44,7 @@ def measure_cases(
     name = sample.info.get("name", "a sample")
     if prediction is None:
         with name_component(metric, f"failed on people's answers for {name}"):
-            return as_cases(metric.humans(sample))
+            return as_cases(check_answer(metric.humans, metric.humans(sample), sample))
     if metric.reads_teacher and model == TEACHER:
         return None
     truth = dict(sample.truth)
@@ -53,7 +53,8 @@ def measure_cases(
     if probes:
         truth["probes"] = np.stack(probes)
     with name_component(metric, f"failed on the {model}'s prediction for {name}"):
-        return as_cases(metric.measure(prediction, replace(sample, truth=truth)))
+        cases = metric.measure(prediction, replace(sample, truth=truth))
+        return as_cases(check_answer(metric.measure, cases, sample))
 
 
 def sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
@@ -61,5 +62,5 @@ def sample_value(metric: Metric, cases: np.ndarray | None) -> float | None:
     if cases is None:
         return None
     with name_component(metric, "failed on the values of one sample"):
-        value = metric.summarize(cases)
+        value = check_answer(metric.summarize, metric.summarize(cases))
     return float(value) if np.isfinite(value) else None

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from kdkit.contracts.metric import Metric
 from kdkit.errors import DataError, KdkitError, UsageError
+from kdkit.plugins.calls import call
 from kdkit.plugins.registry import Registry
 from kdkit.recipe.load import default_tree, load_experiment
 from kdkit.recipe.schema import Choice, MetricChoice
@@ -57,7 +58,7 @@ def teacher_of_run(registry: Registry, run: Path) -> LoadedTeacher | None:
         )
     try:
         recipe = yaml.safe_load(folder.recipe_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         return LoadedTeacher("", None, f"{folder.recipe_file} cannot be read: {error}")
     try:
         return _build_teacher(registry, recipe)
@@ -84,7 +85,7 @@ def _build_teacher(registry: Registry, recipe: Any) -> LoadedTeacher:
         faults = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
         raise DataError(f"the teacher of the recipe cannot be used: {faults}") from error
     teacher = teacher_class(options)
-    return LoadedTeacher(choice.name, teacher.build(), fingerprint=teacher.fingerprint())
+    return LoadedTeacher(choice.name, call(teacher.build), fingerprint=teacher.fingerprint())
 
 
 def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]) -> dict[str, Metric]:
@@ -109,7 +110,7 @@ def select_metrics(registry: Registry, student: TrainedStudent, names: list[str]
 def _read_metric(registry: Registry, text: str) -> tuple[str, Metric]:
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"the metric {text!r} is neither a name nor {{name: NAME, option: value}}") from error
     try:
         choice = MetricChoice.model_validate(value if isinstance(value, dict) else {"name": text})

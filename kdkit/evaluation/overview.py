@@ -8,6 +8,7 @@ from threading import Thread
 
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.vocabulary import Case, Figure
+from kdkit.plugins.calls import call
 
 _PATIENCE = 0.1  # seconds between two looks at whether the domain still wants cases
 
@@ -48,6 +49,6 @@ class Overview:
 
     def _draw(self) -> None:
         try:
-            self._figures = list(self._domain.overview(iter(self._queue.get, None)))
+            self._figures = list(call(self._domain.overview, iter(self._queue.get, None)))
         except BaseException as error:
             self._error = error

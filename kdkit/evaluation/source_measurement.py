@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -16,7 +16,8 @@ from kdkit.errors import DataError
 from kdkit.evaluation.grouped_metrics import ALL
 from kdkit.evaluation.metric_update import measure_cases
 from kdkit.evaluation.prediction_cache import PredictionCache
-from kdkit.plugins.guard import describe_error, place_of, title_of
+from kdkit.plugins.calls import call, place_of, title_of
+from kdkit.plugins.guard import describe_error
 from kdkit.runs.folder import TEACHER
 from kdkit.runs.recordings import Recordings, kind_of
 from kdkit.sample import Sample
@@ -49,6 +50,7 @@ class SourceMeasurement:
     """Reads and measures a sample of the source by its index.
 
     ``people``: ["humans"], or nothing. ``trained``: what the student was trained on, None where nothing is known.
+    ``predict``: gives each model's prediction, float32, where the cache holds none, which then keeps it.
     """
 
     source: Generator
@@ -58,19 +60,23 @@ class SourceMeasurement:
     people: Sequence[str]
     pictures: bool
     trained: Recordings | None = None
+    predict: Callable[[Sample], Mapping[str, np.ndarray]] | None = None
 
     def __call__(self, index: int) -> MeasuredSource:
-        sample = read_sample(self.source, index)
+        return self.measure(index, read_sample(self.source, index))
+
+    def measure(self, index: int, sample: Sample | str) -> MeasuredSource:
+        """What comes of a sample that was read, or of the reason why it could not be."""
         if isinstance(sample, str):
             return MeasuredSource(index, reason=sample)
         if not is_measurable(sample, self.metrics):
             return MeasuredSource(index, is_unlabelled=True)
-        predictions, probes = self.cache.read(sample), self._probes(sample)
+        predictions, probes = self._predictions(sample), self._probes(sample)
         if predictions is None or probes is None:
             return MeasuredSource(index, is_unpredicted=True)
         groups = {
             group: self._measure(stratum, predictions, probes)
-            for group, stratum in {ALL: sample, **self.domain.strata(sample)}.items()
+            for group, stratum in {ALL: sample, **call(self.domain.strata, sample)}.items()
         }
         case = Case("", float("nan"), sample, predictions) if self.pictures else None
         return MeasuredSource(index, sample.info, sample.unit, groups, case=case, trained=self._trained(sample))
@@ -82,11 +88,18 @@ class SourceMeasurement:
             return "sample"
         return "unit" if self.trained.find_unit(sample, kind_of(self.source)) is not None else ""
 
-    def _probes(self, sample: Sample) -> dict[str, list[dict[str, np.ndarray]]] | None:
+    def _predictions(self, sample: Sample) -> Mapping[str, np.ndarray] | None:
+        predictions: Mapping[str, np.ndarray] | None = self.cache.read(sample)
+        if predictions is None and self.predict:
+            predictions = self.predict(sample)
+            self.cache.write(sample, predictions)
+        return predictions
+
+    def _probes(self, sample: Sample) -> dict[str, list[Mapping[str, np.ndarray]]] | None:
         """By metric each model's predictions for its probes; None where one is missing."""
         by_metric = {}
         for name, metric in self.metrics.items():
-            predictions = [self.cache.read(replace(sample, inputs=probe)) for probe in metric.probes(sample)]
+            predictions = [self._predictions(replace(sample, inputs=probe)) for probe in call(metric.probes, sample)]
             present = [prediction for prediction in predictions if prediction is not None]
             if len(present) < len(predictions):
                 return None
@@ -116,7 +129,7 @@ def read_sample(source: Generator, index: int) -> Sample | str:
     except DataError as error:
         return error.line
     except Exception as error:  # a source may fail in any way on one recording
-        return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error)}"
+        return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error, component=source)}"
 
 
 def is_measurable(sample: Sample, metrics: Mapping[str, Metric]) -> bool:

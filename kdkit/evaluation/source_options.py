@@ -40,5 +40,5 @@ def _parse(setting: str) -> tuple[str, Any]:
         raise UsageError(f"--set {setting} is not KEY=VALUE")
     try:
         return key.strip(), yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"--set {setting}: the value cannot be read") from error

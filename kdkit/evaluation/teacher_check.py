@@ -17,7 +17,7 @@ from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import DataError, KdkitError
 from kdkit.evaluation.alternatives import doubts_beside_truth
 from kdkit.evaluation.output_doubts import doubts_about, find_activation
-from kdkit.plugins.guard import name_component
+from kdkit.plugins.calls import call, check_answer, name_component
 from kdkit.recipe.experiment import Experiment
 from kdkit.sample import Sample
 from kdkit.store.targets import activate
@@ -97,15 +97,18 @@ def _infer(
         outputs.logits.extend(new)
         return [activate(logits, domain.activation) for logits in new]
 
-    try:
-        outputs.predictions = [domain.predict(sample, infer) for sample in samples]
-    except (IndexError, ValueError, TypeError) as error:  # a domain need not expect every shape
-        shape = tuple(outputs.logits[-1].shape) if outputs.logits else ()
-        raise DataError(
-            f"the domain cannot use what {name} gives, logits {shape} for a sample of {samples[0].inputs.shape}: "
-            f"{summarize(error)}",
-            f"{_say_what_to_change(teacher)}, or Domain.predict and Domain.activation, so that they go together.",
-        ) from error
+    with name_component(domain, f"failed in predict() on what {name} gives"):
+        try:
+            outputs.predictions = [domain.predict(sample, infer) for sample in samples]
+        except (IndexError, ValueError, TypeError) as error:  # a domain need not expect every shape
+            shape = tuple(outputs.logits[-1].shape) if outputs.logits else ()
+            raise DataError(
+                f"the domain cannot use what {name} gives, logits {shape} for a sample of {samples[0].inputs.shape}: "
+                f"{summarize(error)}",
+                f"{_say_what_to_change(teacher)}, or Domain.predict and Domain.activation, so that they go together.",
+            ) from error
+    for sample, prediction in zip(samples, outputs.predictions, strict=True):
+        check_answer(domain.predict, prediction, sample)
     return outputs
 
 
@@ -123,7 +126,8 @@ def _domain_verdict(domain: Domain, samples: Sequence[Sample], outputs: _Outputs
     """The domain's verdict, or its refusal, of which the doubts may tell the reason."""
     try:
         with name_component(domain, "failed in its check of the teacher"):
-            return domain.check_teacher(samples, outputs.predictions), None
+            verdict = domain.check_teacher(samples, outputs.predictions)
+        return check_answer(domain.check_teacher, verdict), None
     except KdkitError as error:
         return "", error
 
@@ -147,7 +151,7 @@ def _check_activation(
 
     first = [array for array in outputs.inputs if array.shape == outputs.inputs[0].shape]
     with torch.inference_mode():
-        own_outputs = teacher.model_outputs(network, torch.from_numpy(np.stack(first)))
+        own_outputs = call(teacher.model_outputs, network, torch.from_numpy(np.stack(first)))
     seen = [
         ("teacher", outputs.logits, None),
         *((where, [values], axis) for where, (values, axis) in own_outputs.items()),
@@ -178,16 +182,16 @@ def _check_shape(teacher: Teacher, student: Student, outputs: _Outputs, name: st
     """Teacher and student are compared value by value."""
     import torch
 
-    from kdkit.engine.guard import read_logits, run_network
+    from kdkit.engine.guard import read_logits, run_network, title_of_network
     from kdkit.engine.inference import freeze
 
-    network = freeze(student.build())
+    network = freeze(call(student.build))
     # One of each of a few shapes: a teacher may give a fixed number of frames, whatever the length of a clip.
     by_shape = {inputs.shape: (inputs, logits) for inputs, logits in zip(outputs.inputs, outputs.logits, strict=True)}
     for inputs, teacher_logits in list(by_shape.values())[:CHECKED_SHAPES]:
         with torch.inference_mode():
-            output = run_network(network, torch.from_numpy(inputs[None]), "the student")
-        logits, _ = read_logits(output, 1, "the student")
+            output = run_network(network, torch.from_numpy(inputs[None]))
+        logits, _ = read_logits(output, 1, title_of_network(network))
         own, other = tuple(teacher_logits.shape), tuple(logits.shape[1:])
         if own != other:
             raise DataError(
@@ -203,10 +207,10 @@ def first_samples(source: Generator, count: int, prefer_labelled: bool) -> list[
     """
     samples: list[Sample] = []
     unlabelled: list[Sample] = []
-    available = source.count()
+    available = call(source.count)
     for index in range(count if available is None else available):
         try:
-            (sample,) = source.generate([index])
+            (sample,) = call(source.generate, [index])
         except DataError:
             continue
         if prefer_labelled and not sample.truth:

@@ -12,6 +12,7 @@ from kdkit.contracts.vocabulary import Case, Figure
 from kdkit.evaluation.grouped_metrics import ALL
 from kdkit.evaluation.prediction_cache import PredictionCache
 from kdkit.evaluation.scoring import ScoringResult
+from kdkit.plugins.calls import call
 from kdkit.progress import Bar
 
 WORST = 8
@@ -46,7 +47,7 @@ def draw_worst(
 ) -> Iterator[WorstCase]:
     """The domain's pictures of these samples, which are read anew: those of all are too large to be kept."""
     for row in rows:
-        (sample,) = source.generate([row["index"]])
+        (sample,) = call(source.generate, [row["index"]])
         case = Case("worst", row[metric], sample, cache.read(sample) or {})
-        yield WorstCase(f"{row['sample']}: {metric} {row[metric]:.3f}", list(domain.figures([case])))
+        yield WorstCase(f"{row['sample']}: {metric} {row[metric]:.3f}", list(call(domain.figures, [case])))
         bar.advance()

@@ -9,6 +9,7 @@ import numpy as np
 from kdkit.atomic import digest_of, write_bytes, write_sealed
 from kdkit.export.check import Agreement, compare_file
 from kdkit.export.job import Job
+from kdkit.plugins.calls import call
 from kdkit.runs.student import CARD, WEIGHTS
 from kdkit.store.weights import fit_state, read_state
 
@@ -23,7 +24,7 @@ def write_weights(job: Job, folder: Path) -> dict[str, Agreement]:
     write_bytes(path, save(state, metadata=dict(job.metadata)))
     write_sealed(folder / CARD, student.card | {"weights_sha256": digest_of(path)})
     with torch.random.fork_rng(devices=[]):
-        network = student.component.build().eval().requires_grad_(False)
+        network = call(student.component.build).eval().requires_grad_(False)
     fit_state(network, read_state(path), str(path))
 
     def infer(inputs: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kdkit.errors import DataError, KdkitError
+from kdkit.plugins.calls import call
 from kdkit.plugins.registry import Registry
 from kdkit.progress import Silence
 from kdkit.runs.open_run import open_run
@@ -50,5 +51,5 @@ def _example_inputs(student: TrainedStudent) -> list[np.ndarray]:
     if examples is not None:
         return list(np.asarray(examples))
     with scratch_folder("example") as folder:
-        path = student.domain.example_file(folder)
-        return [np.asarray(student.domain.read(path).inputs)] if path is not None else []
+        path = call(student.domain.example_file, folder)
+        return [np.asarray(call(student.domain.read, path).inputs)] if path is not None else []

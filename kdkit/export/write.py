@@ -19,6 +19,7 @@ from kdkit.export.quantization import Loss, measure_loss, read_calibration
 from kdkit.export.torch_export import write_torch_export
 from kdkit.export.weights import write_weights
 from kdkit.export.windows import read_windows
+from kdkit.plugins.calls import call
 from kdkit.plugins.registry import Registry
 from kdkit.progress import Silence
 from kdkit.runs.open_run import open_run
@@ -117,6 +118,6 @@ def _check_request(student: TrainedStudent, form: str, out: Path) -> None:
             "installed, which gives other results",
             "Train it again with kdkit run, or export it where the older version is installed.",
         )
-    obstacle = student.component.export_obstacle(form)
+    obstacle = call(student.component.export_obstacle, form)
     if obstacle:
         raise UsageError(f"the student {student.card['component']} cannot be exported as {form}: {obstacle}")

@@ -180,7 +180,7 @@ def _check(folder: Path) -> None:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]
         towers: Mapping[str, Any] = {**config["vision_cfg"], **config["text_cfg"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is no configuration of OpenCLIP: {error}", "Give the folder of a copy of the model."
         ) from error

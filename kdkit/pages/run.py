@@ -18,6 +18,7 @@ from kdkit.pages.published import published_results
 from kdkit.pages.summary import DIRECTIONS, fact_rows, score_rows
 from kdkit.pages.svg import style_of
 from kdkit.pages.template import render
+from kdkit.plugins.calls import call
 from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.schema import Control, Recipe
 from kdkit.recipe.show import commented_yaml
@@ -88,7 +89,7 @@ def page(
         retention_chart=charts.retention_chart(retention, outcome.metric) if retention else None,
         terms=_terms(experiment, outcome),
         published=published_results(experiment, outcome),
-        remark=experiment.evaluation_source.remark(),
+        remark=call(experiment.evaluation_source.remark),
         distribution=_distribution(outcome, with_unit(outcome.metric, metric.unit and f"({metric.unit})")),
         overview=overview,
         cases=cases,

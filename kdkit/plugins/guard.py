@@ -1,4 +1,4 @@
-"""Running a plugin's code so that neither its errors nor what it prints reach anybody else."""
+"""Importing a plugin's code so that neither its errors nor what it prints reach anybody else."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from kdkit.errors import KdkitError
-
-if TYPE_CHECKING:
-    from kdkit.contracts.component import Component
+from typing import Any
 
 IMPORT_SECONDS = 60.0
 """An import that takes longer is taken for one that never ends."""
@@ -117,42 +111,6 @@ def _watch(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def name_component(component: Component | type[Component], failure: str, remedy: str = "") -> Iterator[None]:
-    """Raise whatever goes wrong in a component's own code as one error: which one, of which plugin, and where.
-
-    ``failure``: what did not work, as the end of the sentence "the metric dice ...". What the component says on
-    purpose, by a :class:`KdkitError`, stays as it is.
-    """
-    try:
-        yield
-    except KdkitError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise KdkitError(
-            f"{title_of(component)} {failure}: {describe_error(error)}", place_of(error, remedy)
-        ) from error
-
-
-def title_of(component: Component | type[Component]) -> str:
-    """Kind, name and plugin of a component, as messages name them."""
-    from kdkit.contracts.component import Origin, origin_of
-
-    own = getattr(component, "origin", None)
-    origin = (
-        own if isinstance(own, Origin) else origin_of(component if isinstance(component, type) else type(component))
-    )
-    source = f" ({origin.distribution} {origin.distribution_version})" if origin.distribution else ""
-    return f"the {component.kind} {origin.name}{source}"
-
-
-def place_of(error: BaseException, remedy: str = "") -> str:
-    """Where an error arose, as a remedy; ``remedy`` is what to know beside it."""
-    places = traceback.extract_tb(error.__traceback__)
-    where = f"It happened in {places[-1].filename}, line {places[-1].lineno}" if places else ""
-    return f"{where}; {remedy}" if where and remedy else where or remedy
 
 
 def describe_error(error: BaseException) -> str:

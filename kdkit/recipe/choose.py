@@ -13,8 +13,8 @@ from kdkit.contracts.component import Component, ComponentOptions
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.errors import PluginError, Problem, UsageError, did_you_mean
+from kdkit.plugins.calls import call, name_component
 from kdkit.plugins.choice import ComponentChoice
-from kdkit.plugins.guard import name_component
 from kdkit.plugins.registry import Registry
 from kdkit.recipe.experiment import Experiment, Term
 from kdkit.recipe.faults import validate
@@ -89,7 +89,7 @@ class Chooser:
         )
         for component in experiment.components().values():
             if isinstance(component, Generator) and component.needs_gradients and experiment.teacher is not None:
-                component.bind(experiment.teacher)
+                call(component.bind, experiment.teacher)
         self.problems.extend(misfits(experiment))
         return experiment
 

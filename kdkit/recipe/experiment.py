@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.alignment import WindowCut
-from kdkit.contracts.component import Component, fingerprint_of
+from kdkit.contracts.component import Component, fingerprint_of, paths_in
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.metric import Metric
@@ -98,12 +98,28 @@ class Experiment:
 
         The number of seeds does not count: more of them are added to the same run.
         """
-        recipe = {key: value for key, value in self.resolved_tree().items() if key != "trainer"}
+        return self._fingerprint_of(self.resolved_tree())
+
+    def contents(self) -> str:
+        """As :meth:`identity`, but files and folders that options name count by what they hold, not where they lie.
+
+        Empty where no option names any.
+        """
+        if not any(True for one in self.components().values() for _ in paths_in(one.options.model_dump())):
+            return ""
+        return self._fingerprint_of(self._tree_with(lambda component: {"fingerprint": component.fingerprint()}))
+
+    def _fingerprint_of(self, tree: Mapping[str, Any]) -> str:
+        recipe = {key: value for key, value in tree.items() if key != "trainer"}
         recipe["training"] = {key: value for key, value in recipe["training"].items() if key != "seeds"}
         return fingerprint_of(recipe=recipe, precision=self.recipe.trainer.precision)
 
     def resolved_tree(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain values that YAML and JSON can hold."""
+        return self._tree_with(lambda component: component.options.model_dump(mode="json"))
+
+    def _tree_with(self, describe: Callable[[Component], dict[str, Any]]) -> dict[str, Any]:
+        """The recipe as plain values, with what ``describe`` says of each component in place of its options."""
         tree = self.recipe.model_dump(mode="json")
         for path, component in self.components().items():
             parent, _, last = path.rpartition(".")
@@ -112,8 +128,8 @@ class Experiment:
                 node = node[int(key) if isinstance(node, list) else key]
             place: Any = int(last) if isinstance(node, list) else last
             choice = {"name": node[place]} if isinstance(node[place], str) else node[place]
-            options = component.options.model_dump(mode="json")
-            whole = {key: value for key, value in choice.items() if key not in options} | options
+            options = type(component.options).model_fields
+            whole = {key: value for key, value in choice.items() if key not in options} | describe(component)
             if whole.get("label", "") is None:
                 del whole["label"]
             node[place] = whole if len(whole) > 1 or isinstance(place, str) else whole["name"]

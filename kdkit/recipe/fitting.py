@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
+from typing import get_args
 
 from kdkit.contracts.adversary import Adversary
+from kdkit.contracts.domain import Domain
 from kdkit.contracts.generator import Generator
 from kdkit.contracts.objective import FeatureObjective
+from kdkit.contracts.vocabulary import Activation
 from kdkit.errors import DataError, Problem, did_you_mean
 from kdkit.recipe.control_fitting import control_misfits
 from kdkit.recipe.experiment import Experiment
@@ -17,12 +21,22 @@ def misfits(experiment: Experiment) -> Iterator[Problem]:
 
     A component that could not be made, and is None here, is a problem already.
     """
-    yield from _objectives(experiment)
-    yield from _teacher(experiment)
-    yield from _generators(experiment)
+    if experiment.domain.activation in get_args(Activation):
+        yield from _objectives(experiment)
+        yield from _teacher(experiment)
+        yield from _generators(experiment)
+    else:
+        yield _unknown_activation(experiment.domain)
     yield from _margins(experiment)
     yield from _window(experiment)
     yield from control_misfits(experiment)
+
+
+def _unknown_activation(domain: Domain) -> Problem:
+    known = list(get_args(Activation))
+    hint = did_you_mean(str(domain.activation), known)
+    message = f"{type(domain).__name__}.activation is {domain.activation!r}; {hint}"
+    return Problem("domain", f"{message} It stands in {inspect.getsourcefile(type(domain))}")
 
 
 def _margins(experiment: Experiment) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ def parse_yaml(text: str, source: str, folder: Path | None) -> Tree:
     """
     try:
         content, problems = _parse(text, folder)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist, say
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that does not exist, say
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         what = getattr(error, "problem", None) or "cannot be parsed"
@@ -133,7 +133,7 @@ def _parse_value(text: str) -> tuple[Any, list[Problem]]:
     """The value of a setting, a plain text where it is not YAML, and the keys in it that are given twice."""
     try:
         return _parse(text, None)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text, []
 
 

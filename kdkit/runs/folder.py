@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -135,17 +135,20 @@ class RunFolder:
         self.update_manifest(stages=remaining)
 
 
-def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> RunFolder:
+def choose_folder(
+    root: Path, domain: str, identity: str, out: Path | None, contents: Callable[[], str] = lambda: ""
+) -> RunFolder:
     """The folder of the run with this identity: ``out``, or ``root/DOMAIN/NAME`` with a name made from the identity.
 
-    Raises :class:`UsageError` when ``out`` already holds the run of another recipe or of another version of kdkit,
-    or files that are no run.
+    ``contents``: what the identity would be if files counted by what they hold, not by where they lie: a run whose
+    inputs were moved is still that run. Raises :class:`UsageError` when ``out`` already holds the run of another
+    recipe or of another version of kdkit, or files that are no run.
     """
     if out is not None:
         folder = RunFolder(out)
         folder.check_format()
         owner = folder.identity()
-        if owner not in (None, identity):
+        if owner not in (None, identity) and not _was_moved(folder, contents):
             raise UsageError(f"{out} holds the run of another recipe", "Choose another folder with --out.")
         # A manifest that is damaged belonged to a run, of which nothing counts as done.
         is_run = owner is not None or folder.manifest_file.is_file()
@@ -156,8 +159,18 @@ def choose_folder(root: Path, domain: str, identity: str, out: Path | None) -> R
     while True:
         folder = RunFolder(root / domain / (name if tries == 1 else f"{name}-{tries}"))
         if folder.identity() in (None, identity) and not folder.has_other_format():
-            return folder
+            break
         tries += 1
+    if folder.identity() is None:
+        others = (RunFolder(path.parent) for path in sorted((root / domain).glob(f"*/{folder.manifest_file.name}")))
+        return next((other for other in others if _was_moved(other, contents)), folder)
+    return folder
+
+
+def _was_moved(folder: RunFolder, contents: Callable[[], str]) -> bool:
+    """Whether the folder holds this very run, whose inputs lay elsewhere."""
+    recorded = folder.manifest().get("contents")
+    return bool(recorded) and not folder.has_other_format() and recorded == contents()
 
 
 def _text(path: Path) -> str:

@@ -28,6 +28,8 @@ BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 # A process writes its lock within moments of creating it, and takes a dead one away as fast.
 _MOMENT_SECONDS = 10.0
+# No process has such a number, and in so many seconds the year is 2106: whoever claims more has not written a lock.
+_MOST = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,20 @@ class RunLock:
     def holder(self) -> Holder | None:
         """Who holds the lock, alive or dead; None if nobody does, or the file is not written to its end."""
         try:
-            return Holder(**json.loads(self.file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            content = json.loads(self.file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             return None
+        match content:
+            case {
+                "owner": str(owner),
+                "host": str(machine),
+                "process": int(process),
+                "started": float() | int() as started,
+                "since": float() | int() as since,
+                "token": str(token),
+            } if 0 < process < _MOST and 0 <= since < _MOST:
+                return Holder(owner, machine, process, started, since, token)
+        return None
 
     def is_alive(self) -> bool:
         """Whether a living process holds the lock."""

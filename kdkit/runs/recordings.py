@@ -10,6 +10,7 @@ from typing import Any
 
 from kdkit.atomic import read_sealed, write_sealed
 from kdkit.contracts.generator import Generator
+from kdkit.plugins.calls import call
 from kdkit.runs.folder import RunFolder
 from kdkit.sample import Sample
 
@@ -73,7 +74,7 @@ def kind_of(source: Generator) -> str:
 
 def holds_recordings(source: Generator) -> bool:
     """Whether the samples of a source could be those of another: it does not draw them without end."""
-    return not source.synthetic or source.count() is not None
+    return not source.synthetic or call(source.count) is not None
 
 
 def content_of(sample: Sample) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from kdkit.contracts.component import fingerprint_of
 from kdkit.contracts.generator import Generator
+from kdkit.plugins.calls import call
 from kdkit.progress import Progress
 from kdkit.recipe.experiment import Experiment, Term
 from kdkit.recipe.schema import Control, Targets, Training
@@ -105,7 +106,7 @@ class Run:
         ]
         evaluation_source = experiment.evaluation_source
         for generator in (*training_sources, evaluation_source):
-            generator.read_files(self.progress)
+            call(generator.read_files, self.progress)
         sizes = {g.fingerprint(): [counts.validation, counts.train] for g in training_sources}
         key = evaluation_source.fingerprint()
         sizes[key] = [self._evaluation_count, *sizes.get(key, [])]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from kdkit.atomic import SEAL, digest_of, seal_of, write_bytes, write_sealed
 from kdkit.contracts.component import file_digest, fingerprint_of, is_path_field
 from kdkit.errors import UsageError, WeightsError
+from kdkit.plugins.calls import call
 from kdkit.runs import environment
 from kdkit.runs.card import FORMAT, Card
 from kdkit.runs.folder import STUDENT
@@ -141,7 +142,7 @@ def recover_card(folder: Path, weights_digest: str) -> dict[str, Any] | None:
     try:
         with safe_open(folder / WEIGHTS, framework="numpy") as file:
             card = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, OSError, ValueError, RecursionError):
         return None
     return card if isinstance(card, dict) else None
 
@@ -175,7 +176,7 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
         ) from error
     student: Any = student_class(options)
     _check_weights(folder, card)
-    network = student.build()
+    network = call(student.build)
     fit_state(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     domain: Any = registry.component("domain", card["domain"])()
     notes = [_differences(card, kind, component) for kind, component in (("student", student), ("domain", domain))]
@@ -240,6 +241,6 @@ def read_card(folder: Path) -> dict[str, Any]:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))
         raise WeightsError(f"{path} is not a student's card: {place}: {fault['msg']}") from error
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a student's card") from error
     return card

@@ -11,6 +11,7 @@ from safetensors.numpy import load, save
 import kdkit
 from kdkit.contracts.teacher import Teacher
 from kdkit.errors import DataError
+from kdkit.plugins.calls import call
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,7 @@ class ServedTeacher:
         self.name = name
         self.fingerprint = teacher.fingerprint()
         self.device = torch.device(device)
-        self._network: torch.nn.Module = freeze(teacher.build()).to(self.device)
+        self._network: torch.nn.Module = freeze(call(teacher.build)).to(self.device)
 
     def facts(self) -> dict[str, Any]:
         """What a client learns of the teacher: nothing of its weights, its files or its options."""

@@ -10,6 +10,8 @@ from functools import partial
 from kdkit.atomic import write_bytes, write_csv
 from kdkit.contracts.objective import FeatureObjective
 from kdkit.evaluation.training_doubts import doubts_about_training
+from kdkit.plugins.calls import call
+from kdkit.plugins.declarations import check_declarations
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.recordings import COUNT
@@ -35,17 +37,18 @@ def check(run: Run) -> None:
 
     That is a machine that lacks what the recipe's ``trainer`` asks for, an objective that looks at a module which
     a network does not have, or (:class:`kdkit.DataError`) a student that gives other logits for a window of the
-    inputs than belong to it.
+    inputs than belong to it, or (:class:`kdkit.errors.PluginError`) one that does not say what its inputs are.
     """
     if is_whole(run):
         return
+    check_declarations(run.experiment.student)
     from kdkit.engine.trainer import check_hardware
 
     check_hardware(run.experiment.recipe.trainer, run.folder.path)
     if any(isinstance(term.objective, FeatureObjective) for term in run.experiment.terms):
         from kdkit.engine.criterion import make_criterion
 
-        make_criterion(run.experiment, run.experiment.student.build())
+        make_criterion(run.experiment, call(run.experiment.student.build))
     if run.experiment.window_cut is not None:
         from kdkit.engine.windows import check_student_on_windows
 

@@ -17,6 +17,7 @@ from kdkit.evaluation.measurement import StoredPredictions, measure_each, teache
 from kdkit.evaluation.outcome import DIFFERENCES, read_histories
 from kdkit.evaluation.paired import CaseRecord
 from kdkit.evaluation.predictions import Predictions, predictions_by_seed
+from kdkit.plugins.declarations import check_declarations
 from kdkit.runs.folder import HUMANS, STUDENT, TEACHER
 from kdkit.runs.run import Run
 
@@ -40,6 +41,13 @@ def fingerprint(run: Run) -> str:
 def is_whole(run: Run) -> bool:
     """Whether the scores of these very predictions are there."""
     return run.folder.is_done(NAME, fingerprint(run))
+
+
+def check(run: Run) -> None:
+    """Raises :class:`kdkit.errors.PluginError` for a metric that does not say its unit or which way is better."""
+    if not is_whole(run):
+        for metric in run.experiment.metrics.values():
+            check_declarations(metric)
 
 
 def execute(run: Run) -> None:

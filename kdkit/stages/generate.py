@@ -15,7 +15,7 @@ from kdkit.contracts.generator import Generator
 from kdkit.contracts.vocabulary import summarize_defects
 from kdkit.errors import DataError, KdkitError
 from kdkit.launch import Place
-from kdkit.plugins.guard import name_component, title_of
+from kdkit.plugins.calls import call, name_component, title_of
 from kdkit.recipe.schema import Hardware
 from kdkit.runs.run import Run
 from kdkit.stages import control_samples, disjoint, ranks
@@ -113,7 +113,7 @@ def _make_samples(run: Run, samples: SampleSet, what: str) -> None:
     if not missing:
         return
     _check_count(run, samples, what)
-    if summary := summarize_defects(samples.generator.exclusions()):
+    if summary := summarize_defects(call(samples.generator.exclusions)):
         run.progress.say(NAME, what, summary)
     place = ranks.place()
     missing_count = sum(stop - start for start, stop in missing)
@@ -152,11 +152,11 @@ def _check_window(run: Run, cut: WindowCut, shape: tuple[int, ...], name: str) -
 
 
 def _check_count(run: Run, samples: SampleSet, what: str) -> None:
-    samples.generator.prepare(run.progress)
+    call(samples.generator.prepare, run.progress)
+    total = call(samples.generator.count)
     available = samples.available()
     if available is None or available >= samples.count:
         return
-    total = samples.generator.count()
     lost = f" ({total} in all; no patient or other unit may lie in two splits)" if total != available else ""
     raise DataError(
         f"the recipe asks for {samples.count} samples of {what}, but it has {available}{lost}",

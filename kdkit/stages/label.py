@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdkit.errors import DataError, UsageError
 from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, Examination, check_teacher
-from kdkit.plugins.guard import name_component
+from kdkit.plugins.calls import call
 from kdkit.progress import Bar
 from kdkit.runs.run import Run
 from kdkit.stages import ranks
@@ -42,13 +42,13 @@ def check(run: Run) -> None:
     experiment = run.experiment
     check_hardware(experiment.recipe.trainer, run.folder.path)
     sources = {part.source for part in parts}
-    if "untrained-teacher" in sources and not list(experiment.teacher.build().parameters()):
+    if "untrained-teacher" in sources and not list(call(experiment.teacher.build).parameters()):
         raise UsageError(
             f"the teacher {experiment.recipe.teacher.name} has no weights, so none can be drawn anew",
             "Leave the control with targets: untrained-teacher out.",
         )
     for part in parts:
-        if part.source == "truth" and experiment.domain.target_from_truth(_first_sample(part)) is None:
+        if part.source == "truth" and call(experiment.domain.target_from_truth, _first_sample(part)) is None:
             raise UsageError(
                 "a control is to learn from the truth, and its samples do not hold it as a target",
                 "Give it another generator, or leave the control with targets: truth out.",
@@ -63,8 +63,7 @@ def execute(run: Run) -> None:
     name = experiment.recipe.teacher.name
     unlabelled = [(part, _missing_ranges(part)) for part in run.labelled_splits() if not part.is_whole()]
     with run.progress.work("check", name, 1, "step") as bar:
-        with name_component(experiment.teacher, "cannot be built"):
-            network = freeze(experiment.teacher.build())
+        network = freeze(call(experiment.teacher.build))
         examination = _examine_teacher(run, network) if ranks.rank() == 0 else None
         bar.advance()
     if examination is not None:
@@ -96,7 +95,7 @@ def _label_with_network(
     experiment = run.experiment
     network = teacher
     if part.source == "untrained-teacher":
-        network = draw_weights(experiment.teacher.build(), experiment.recipe.seed)
+        network = draw_weights(call(experiment.teacher.build), experiment.recipe.seed)
     activation, hardware = experiment.domain.activation, experiment.recipe.trainer
     infer_samples(network, part.split.samples, ranges, part.targets, activation, hardware, bar)
 
@@ -108,7 +107,7 @@ def _label_with_truth(run: Run, part: LabelledSplit, ranges: list[Range], bar: B
         for start, stop in ranges:
             records = []
             for index in range(start, stop):
-                target = domain.target_from_truth(part.split.samples.sample(index))
+                target = call(domain.target_from_truth, part.split.samples.sample(index))
                 if target is None:
                     raise DataError(f"sample {index} holds no truth to learn from", "Leave the control out.")
                 records.append(to_record(encode_prediction(target, domain.activation)))
@@ -129,7 +128,7 @@ def _first_sample(part: LabelledSplit) -> Sample:
     samples, first = part.split.samples, part.split.start
     if samples.store.holds(first, first + 1):
         return samples.sample(first)
-    return next(iter(samples.generator.generate(samples.source_indices((first, first + 1)))))
+    return next(call(samples.generator.generate, samples.source_indices((first, first + 1))))
 
 
 def _missing_ranges(part: LabelledSplit) -> list[Range]:

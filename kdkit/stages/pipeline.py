@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kdkit import launch
 from kdkit.atomic import digest_of, write_text
-from kdkit.errors import DataError, UsageError, did_you_mean
+from kdkit.errors import DataError, StoreError, UsageError, did_you_mean
 from kdkit.recipe.show import commented_yaml
 from kdkit.runs import environment
 from kdkit.runs.folder import FORMAT, RECIPE_HEAD
+from kdkit.runs.lock import hold
 from kdkit.runs.run import Run
 from kdkit.stages import distill, evaluate, generate, label, leftovers, predict, ranks, report
 from kdkit.stages.ranks import Group
@@ -49,7 +51,7 @@ STAGES = [
         prepare=distill.prepare,
     ),
     Stage(predict.NAME, predict.is_whole, predict.execute, collective=True, discard=predict.discard),
-    Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False),
+    Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False, check=evaluate.check),
     Stage(report.NAME, report.is_whole, report.execute, collective=False),
 ]
 STAGE_NAMES = [stage.name for stage in STAGES]
@@ -71,6 +73,7 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     stages = STAGES[start : stop + 1]
     if first is None and _is_finished(run, stages):
         leftovers.sweep_finished(run)
+        _record_places(run)
         return []  # without a lock: what is finished may lie where nothing can be written
     _join_machines(run)
     with ranks.take_part(run.folder.path) as group:
@@ -93,6 +96,7 @@ def run_stage(run: Run, name: str) -> list[str]:
     stage = STAGES[position]
     if _is_finished(run, [stage]):
         leftovers.sweep_finished(run)
+        _record_places(run)
         return []
     _join_machines(run)
     with ranks.take_part(run.folder.path) as group:
@@ -210,6 +214,7 @@ def _record_run(run: Run, first: Stage | None) -> None:
     run.folder.update_manifest(
         format=FORMAT,
         identity=experiment.identity(),
+        contents=experiment.contents(),
         domain=experiment.recipe.domain,
         seed=experiment.recipe.seed,
         versions=environment.versions(experiment),
@@ -219,6 +224,15 @@ def _record_run(run: Run, first: Stage | None) -> None:
         store=str(run.root),
     )
     _record_recipe(run)
+
+
+def _record_places(run: Run) -> None:
+    """Write down where the inputs of a whole run lie now, if they were moved, unless its folder cannot be written."""
+    identity = run.experiment.identity()
+    if run.folder.identity() != identity:
+        with suppress(StoreError), hold(run.folder.path):
+            run.folder.update_manifest(identity=identity)
+            _record_recipe(run)
 
 
 def _record_recipe(run: Run) -> None:

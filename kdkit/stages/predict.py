@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdkit.atomic import write_json
 from kdkit.contracts.component import fingerprint_of
+from kdkit.plugins.calls import call
 from kdkit.runs.folder import TEACHER
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import WEIGHTS
@@ -84,7 +85,7 @@ def _load_student(run: Run, arm: Arm) -> torch.nn.Module:
     from kdkit.store.weights import fit_state, read_state
 
     path = run.folder.model(arm.name) / WEIGHTS
-    network = run.experiment.student.build()
+    network = call(run.experiment.student.build)
     fit_state(network, read_state(path), str(path))
     return network
 
@@ -94,7 +95,7 @@ def _teacher_facts(run: Run) -> dict[str, Any]:
     if run.experiment.teacher.remote:
         return {"weights": None, "items_per_second": None, "bytes": None}
     files = run.experiment.teacher.files()
-    network = run.experiment.teacher.build()
+    network = call(run.experiment.teacher.build)
     return _measure_network(network, run) | {"bytes": sum(path.stat().st_size for path in files) if files else None}
 
 
@@ -121,6 +122,6 @@ def _measure_network(network: torch.nn.Module, run: Run) -> dict[str, Any]:
     return {
         # None: the network keeps them elsewhere (in another runtime), or has none.
         "weights": sum(parameter.numel() for parameter in network.parameters()) or None,
-        "items_per_second": round(domain.items(sample) / statistics.median(seconds[1:]), 1),
+        "items_per_second": round(call(domain.items, sample) / statistics.median(seconds[1:]), 1),
         "peak_memory_bytes": weight_bytes + tensor_bytes or None,
     }

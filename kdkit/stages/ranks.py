@@ -104,6 +104,10 @@ class Group:
             self._own = replace(self._own, stages=[*self._own.stages, stage])
             self._write()
 
+    def has_announced(self) -> bool:
+        """Whether the first process, which is this one, has begun with anything that others take part in."""
+        return bool(self._own.stages)
+
     def announced_stages(self) -> Iterator[str]:
         """What the first process begins with, as it does so, to its end."""
         count = 0

@@ -13,7 +13,7 @@ from kdkit.evaluation.predictions import Predictions, model_predictions
 from kdkit.evaluation.ranking import best_first, pick_examples
 from kdkit.export.model_card import model_card
 from kdkit.pages.run import RankedCase, page
-from kdkit.plugins.guard import name_component
+from kdkit.plugins.calls import call, check_answer, name_component
 from kdkit.progress import Bar
 from kdkit.runs.folder import STUDENT, TEACHER
 from kdkit.runs.run import Run
@@ -41,7 +41,7 @@ def execute(run: Run) -> None:
     run.folder.update_manifest(rejected=generate.count_rejected(run))
     outcome = read_outcome(run)
     with run.progress.work(NAME, "pictures", len(outcome.samples) + 1, "samples") as bar:
-        overview = list(run.experiment.domain.overview(_cases(run, outcome, bar)))
+        overview = list(call(run.experiment.domain.overview, _cases(run, outcome, bar)))
         folder, cases = run.folder, _ranked_cases(run, outcome)
         bar.advance()
     name = folder.path.resolve().name
@@ -61,6 +61,7 @@ def _ranked_cases(run: Run, outcome: Outcome) -> list[RankedCase]:
         # Drawn case by case: a figure does not say which case it shows.
         with name_component(domain, f"failed to draw the {rank} case"):
             figures = list(domain.figures([_case(run, readers, row, rank)]))
+        check_answer(domain.figures, figures)
         cases.append(RankedCase(rank, row, figures))
     return cases
 

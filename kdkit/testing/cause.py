@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sysconfig
-import traceback
 from pathlib import Path
 
-_KDKIT = str(Path(__file__).parents[1])
-_LIBRARIES = (_KDKIT, *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")))
+from kdkit.plugins.calls import own_frames
 
 # The kind of the first exception, and the last line of code that is neither kdkit's nor a library's.
 Cause = tuple[str, str, int]
@@ -17,7 +14,7 @@ def find_cause(error: BaseException) -> Cause:
     """The exception's kind and place in the author's code; its text where it never was there."""
     while error.__cause__ is not None:
         error = error.__cause__
-    frames = _own_frames(error)
+    frames = own_frames(error)
     if frames:
         return type(error).__name__, frames[-1].filename, frames[-1].lineno or 0
     return type(error).__name__, str(error), 0
@@ -25,10 +22,5 @@ def find_cause(error: BaseException) -> Cause:
 
 def place_of(error: BaseException) -> str:
     """`` (student.py, line 31)``: where in the author's code it was raised; empty where it was not."""
-    frames = _own_frames(error)
+    frames = own_frames(error)
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-
-
-def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return [frame for frame in frames if not frame.filename.startswith((*_LIBRARIES, "<"))]

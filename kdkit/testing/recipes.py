@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from kdkit.plugins.registry import Plugin, Registry
 from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.load import load_experiment
 from kdkit.sample import Sample
-from kdkit.testing.domain import predictions
+from kdkit.testing.domain_examples import predictions
 
 INPUTS, CASES = 2, 4
 
@@ -48,7 +48,13 @@ class Recipes:
     """The default recipes of every domain that has a valid one."""
 
     def __init__(self, registry: Registry) -> None:
-        self._uses = list(_uses(registry))
+        self._uses: list[Use] = []
+        self._unresolved: set[str] = set()
+        for name in registry.names("domain"):
+            try:
+                self._uses.append(Use(load_experiment(registry, name)))
+            except KdkitError:
+                self._unresolved.add(name)  # told when that domain itself is verified
 
     def find(self, component: type[Component], plugin: Plugin) -> tuple[Use, Mapping[str, Any]] | None:
         """A use of this class with the options that it has there.
@@ -64,10 +70,6 @@ class Recipes:
         near = [use for use in self._uses if use.experiment.recipe.domain in names]
         return (near[0], {}) if len(near) == 1 else None
 
-
-def _uses(registry: Registry) -> Iterator[Use]:
-    for name in registry.names("domain"):
-        try:
-            yield Use(load_experiment(registry, name))
-        except KdkitError:
-            continue  # told when that domain itself is verified
+    def unresolved(self, plugin: Plugin) -> list[str]:
+        """The plugin's domains whose default recipes do not resolve, and so give no examples."""
+        return [entry.name for entry in plugin.entries["domain"] if entry.name in self._unresolved]

@@ -87,6 +87,8 @@ def _findings(registry: Registry, plugin: Plugin, sources: VerifiedSources) -> I
             # Samples, and what a teacher says of them, are the examples of all that comes later.
             is_founded = use is None or not unusable & use[0].classes
             verdict = run_contract(contract, (MINIATURE,), causes, is_founded)
+            if verdict.unverified and use is None and (domains := recipes.unresolved(plugin)):
+                verdict.unverified = f"its examples are those of the default recipe of {domains[0]}, which is broken"
             verdict.advice += sources.compare(component, plugin)
             if plugin.folder and issubclass(component, Domain):
                 verdict.broken += filter(None, [check_recipe_is_packaged(plugin.folder, component)])

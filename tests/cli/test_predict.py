@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kdkit.atomic import write_sealed
+from kdkit.errors import DataError, KdkitError
 from kdkit.owner import tag
 
 
@@ -299,7 +300,7 @@ def test_weights_of_another_architecture_name_the_first_keys_that_differ(trained
 
 
 def test_options_that_mean_nothing_for_files_are_refused(trained, clips, cli, tmp_path):
-    for option in (["--devices", "2"], ["--strategy", "ddp"], ["--set", "seed=1"], ["--fresh"]):
+    for option in (["--num-nodes", "2"], ["--strategy", "ddp"], ["--set", "seed=1"], ["--fresh"]):
         result = cli("predict", trained, clips, "--out", tmp_path / "out", *option)
         assert result.code == 2 and ("seed=1" if option[0] == "--set" else option[0]) in result.err
 
@@ -419,26 +420,56 @@ def test_many_files_are_shared_among_processes(trained, clips, cli, tmp_path, mo
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
+@pytest.mark.parametrize("way", [(), ("--precision", "bf16-mixed")], ids=["processor", "lightning"])
+def test_devices_share_the_files_a_process_for_each(trained, clips, cli, tmp_path, monkeypatch, way):
+    from kdkit.engine import predict_files, shared_prediction
+
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    (clips / "cut.npy").write_bytes((clips / "a.npy").read_bytes()[:-10])
+    pools, share = [], shared_prediction.map_in_processes
+
+    def noting(call, calls, workers, **options):
+        pools.append(workers)
+        return share(call, calls, workers, **options)
+
+    assert cli("predict", trained, clips, "--out", alone, *way).code == 0
+    monkeypatch.setattr(predict_files, "FEWEST_FILES_FOR_WORKERS", 2)
+    monkeypatch.setattr(shared_prediction, "map_in_processes", noting)
+    result = cli("predict", trained, clips, "--out", together, "--accelerator", "cpu", "--devices", "2", *way)
+    assert result.code == 0, result.err
+    assert pools == [2]
+    assert (together / "summary.csv").read_bytes() == (alone / "summary.csv").read_bytes()
+    for name in ("a", "b", "c"):
+        first, second = (np.load(out / f"{name}.npz")["prediction"] for out in (alone, together))
+        np.testing.assert_allclose(first, second, atol=1e-2 if way else 1e-6)
+
+
 def test_a_file_that_kills_its_process_is_skipped_and_no_other(trained, clips, monkeypatch):
     """The pool breaks while "b" is read; each file under way is then tried in a process of its own."""
     from concurrent.futures.process import BrokenProcessPool
 
     from kdkit.api import load_student
-    from kdkit.engine import predict_files
+    from kdkit.engine import shared_prediction
+    from kdkit.engine.prediction_log import FileResult
 
     student = load_student(trained).student
     paths = [clips / f"{name}.npy" for name in "abc"]
 
     def pool(call, calls, workers, preload=()):
-        for arguments in calls:
-            if arguments[1].stem == "b":
+        for _, batch, *_ in calls:
+            if any(path.stem == "b" for path, _ in batch):
                 raise BrokenProcessPool
-            yield predict_files.FileResult(str(arguments[1]), "")
+            yield [FileResult(str(path), "") for path, _ in batch]
 
-    monkeypatch.setattr(predict_files, "map_in_processes", pool)
-    results = list(predict_files._predict_in_processes(student, paths, {path: path for path in paths}, 1))
-    assert {Path(result.file).stem: bool(result.skipped) for result in results} == {"a": False, "b": True, "c": False}
-    assert "killed" in next(result.skipped for result in results if result.skipped)
+    monkeypatch.setattr(shared_prediction, "map_in_processes", pool)
+    stems = {path: path for path in paths}
+    for results in (
+        shared_prediction.predict_on_cores(student, paths, stems, 1),
+        shared_prediction.predict_on_devices(student, paths, stems, None, [0]),
+    ):
+        reasons = {Path(result.file).stem: result.skipped for result in results}
+        assert {name: bool(reason) for name, reason in reasons.items()} == {"a": False, "b": True, "c": False}
+        assert "killed" in reasons["b"]
 
 
 def test_what_a_domain_cannot_write_is_refused_before_anything(trained, clips, cli, tmp_path):
@@ -514,6 +545,48 @@ def test_whatever_a_domain_raises_on_a_file_the_others_go_on(trained, clips, cli
         "summary.csv",
         ".predictions.jsonl",
     }
+
+
+def test_a_file_that_there_can_be_no_results_of_is_skipped_with_the_domains_reason(
+    trained, clips, cli, tmp_path, monkeypatch
+):
+    from kdkit_toy.domain import Toy
+
+    real = Toy.write
+
+    def choosy(self, path, sample, prediction, stem):
+        if path.stem == "b":
+            raise DataError(f"{path} has no name to refer to", "Give it one.")
+        return real(self, path, sample, prediction, stem)
+
+    monkeypatch.setattr(Toy, "write", choosy)
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 0 and "b.npy (has no name to refer to" in result.err
+    problems = {Path(row["file"]).stem: row["problem"] for row in rows(tmp_path / "out")}
+    assert problems == {"a": "", "b": "has no name to refer to. Give it one.", "c": ""}
+
+
+def test_a_link_to_what_is_gone_is_named(trained, clips, cli, tmp_path):
+    (clips / "gone.npy").symlink_to(tmp_path / "elsewhere.npy")
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 0 and "1 file skipped" in result.out and "gone.npy (" in result.err
+    assert {Path(row["file"]).stem: bool(row["problem"]) for row in rows(tmp_path / "out")}["gone"]
+
+
+@pytest.mark.parametrize("kind", [OSError, KdkitError])
+def test_a_full_disk_is_told_by_the_folder_of_the_results(trained, clips, cli, tmp_path, monkeypatch, kind):
+    """Not by the temporary one in which they lie until they are whole."""
+    from kdkit_toy.domain import Toy
+
+    def full(self, path, sample, prediction, stem):
+        reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise reason if kind is OSError else KdkitError(f"cannot write {stem}") from reason
+
+    monkeypatch.setattr(Toy, "write", full)
+    out = tmp_path / "out"
+    result = cli("predict", trained, clips, "--out", out)
+    assert result.code == 1 and f"cannot write the results of a in {out}: No space left" in result.err
+    assert "what was predicted so far is kept" in result.err and ".unfinished" not in result.err
 
 
 def test_a_file_that_disappears_in_between_is_named(trained, clips, cli, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kdkit.workers import map_in_processes
+from kdkit.workers import map_in_processes, worker_number
 
 
 def die_at_first(folder, number):
@@ -65,3 +65,13 @@ def test_an_interruption_does_not_hide_behind_a_call_that_fails():
         for result in map_in_processes(divmod, [(1, 1), (1, 1), *[(1, 0)] * 8], 1):
             assert result == (1, 0)
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def number_of_worker(seconds):
+    time.sleep(seconds)
+    return worker_number(), os.getpid()
+
+
+def test_each_process_has_a_number_of_its_own():
+    pairs = set(map_in_processes(number_of_worker, [(0.2,)] * 9, 3))
+    assert {number for number, _ in pairs} == {0, 1, 2} and len(pairs) == 3

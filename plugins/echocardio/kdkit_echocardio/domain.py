@@ -48,14 +48,17 @@ class Echocardio(Domain):
     class Options(ComponentOptions):
         """What is written for each predicted file."""
 
-        masks: Literal["npz", "nifti", "none"] = Field(
-            "npz", description="Probabilities of every frame (npz), or masks for medical viewers (nifti)."
+        masks: Literal["npz", "nifti", "dicom-seg", "none"] = Field(
+            "npz",
+            description="Probabilities of every frame (npz), masks for medical viewers (nifti), or for archives of "
+            "DICOM (dicom-seg, of DICOM cines only).",
         )
+        bits: Literal[8, 16] = Field(8, description="Of each probability in npz.")
         overlay: Literal["mp4", "gif", "none"] = Field(
             "mp4", description="A moving picture of the clip with the mask over it."
         )
 
-    incidental = frozenset({"masks", "overlay"})
+    incidental = frozenset({"masks", "bits", "overlay"})
     activation = "sigmoid"
     aligned_axes = (AlignedAxis(),)  # the frames
     item = "frame"
@@ -112,10 +115,10 @@ class Echocardio(Domain):
         return len(sample.inputs)
 
     def recognises(self, path: Path) -> bool:
-        """Whether a file has a suffix of clips, or is DICOM by its content."""
-        from .clips.dataset import is_dicom
+        """Whether a file has a suffix of clips, or begins as a video, an animation or a DICOM file."""
+        from .clips.read import is_clip
 
-        return super().recognises(path) or is_dicom(path)
+        return super().recognises(path) or is_clip(path)
 
     def read(self, path: Path) -> Sample:
         """The clip in a file as uint8 (T, 112, 112).
@@ -154,9 +157,10 @@ class Echocardio(Domain):
     def write(self, path: Path, sample: Sample, prediction: np.ndarray, stem: Path) -> Mapping[str, Any]:
         """Write what the options ask for beside ``stem`` and return the clip's row.
 
-        ``.npz``: ``probability`` uint8 (T, H, W), 255 for 1, at the file's own frame size, 0 outside what the network
-        saw. ``.nii.gz``: the masks, uint8 0/1 (W, H, 1, T), with pixel size and frame time. ``.mp4``, ``.gif``: the
-        clip with the ventricle tinted and outlined, and its area curve.
+        ``.npz``: ``probability`` uint8 or uint16 (T, H, W), 255 or 65,535 for 1, at the file's own frame size, 0
+        outside what the network saw. ``.nii.gz``: the masks, uint8 0/1 (W, H, 1, T), with pixel size and frame time.
+        ``.seg.dcm``: the masks as a DICOM Segmentation of the cine's frames. ``.mp4``, ``.gif``: the clip with the
+        ventricle tinted and outlined, and its area curve.
         The row: ``frames``; ``fps``; ``ed_frame``, the ED frame with the largest area, and ``es_frame``, the ES frame
         that follows it, or, in a clip that ends before, the last one; ``beats``, the number of such pairs;
         ``area_ef`` and ``discs_ef``, percent, from the mean sizes at all ED and all ES frames, each with its 95 %
@@ -166,11 +170,13 @@ class Echocardio(Domain):
         minute, where the frame rate and two events of one kind are known. ``doubt``: how much there is to doubt,
         0..1, an order to look at files in. ``flags``: those of the sample, and of the prediction; where the sample's
         say that nothing beats in the clip, there are no ejection fractions.
-        Raises :class:`kdkit.KdkitError` when the files cannot be written.
+        Raises :class:`kdkit.KdkitError` when the files cannot be written, and :class:`kdkit.DataError` when no DICOM
+        segmentation can refer to this one.
         """
         from .results import write_results
 
-        return write_results(path, sample, prediction, stem, self.options.masks, self.options.overlay)
+        options = self.options
+        return write_results(path, sample, prediction, stem, options.masks, options.overlay, options.bits)
 
     def preview(self, sample: Sample, prediction: np.ndarray, row: Mapping[str, Any]) -> Preview:
         """The ED and the ES frame with the predicted outline, and the area curve."""

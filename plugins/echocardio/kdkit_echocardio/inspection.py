@@ -108,13 +108,19 @@ def _least(rates: np.ndarray) -> float | None:
 
 def _annotator_masks(contours: Sequence[Contour], clip: ClipFacts) -> Iterator[np.ndarray]:
     """The masks, bool (K, H, W), of each frame that has more than one contour."""
-    by_frame: dict[int, list[np.ndarray]] = defaultdict(list)
+    by_frame: dict[int, list[Contour]] = defaultdict(list)
     for contour in contours:
-        if contour.mask is not None:
-            by_frame[contour.frame].append(contour.mask)
-        elif contour.points is not None:
-            by_frame[contour.frame].append(polygon_mask(contour.points, (clip.height, clip.width)))
-    yield from (np.stack(masks) for masks in by_frame.values() if len(masks) > 1)
+        if contour.mask is not None or contour.points is not None:
+            by_frame[contour.frame].append(contour)
+    for drawn in by_frame.values():
+        if len(drawn) > 1:
+            yield np.stack([_mask_of(contour, clip) for contour in drawn])
+
+
+def _mask_of(contour: Contour, clip: ClipFacts) -> np.ndarray:
+    if contour.mask is not None or contour.points is None:
+        return np.asarray(contour.mask)
+    return polygon_mask(contour.points, (clip.height, clip.width))
 
 
 def _ranges(clips: Sequence[ClipFacts]) -> Table:

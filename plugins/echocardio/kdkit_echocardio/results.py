@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +13,9 @@ from kdkit import Sample
 
 from .beats import find_beats
 from .clips import Clip, Square, read_clip, restore
-from .clips.atomic import replacing
+from .clips.mask_files import is_inside, write_nifti, write_npz
 from .clips.overlay import write_overlay
+from .clips.segmentation import write_segmentation
 from .doubts import find_doubts, rate_doubt
 from .ejection import Ejection, area_ejection, discs_ejection, no_ejection
 from .events import rate_of
@@ -26,15 +26,12 @@ if TYPE_CHECKING:
     from .beats import Beats
 
 Overlay = Literal["mp4", "gif", "none"]
-MaskFormat = Literal["npz", "nifti", "none"]
-
-# The quickest level: masks are mostly constant, and stronger compression takes longer than the network.
-_COMPRESSION = 1
-_HIGHEST = 255
+MaskFormat = Literal["npz", "nifti", "dicom-seg", "none"]
+Bits = Literal[8, 16]
 
 
 def write_results(
-    path: Path, sample: Sample, prediction: np.ndarray, stem: Path, masks: MaskFormat, overlay: Overlay
+    path: Path, sample: Sample, prediction: np.ndarray, stem: Path, masks: MaskFormat, overlay: Overlay, bits: Bits
 ) -> Mapping[str, Any]:
     """The files of one clip and its row; see :meth:`kdkit_echocardio.domain.Echocardio.write`."""
     cavities = clean(binarize(prediction))
@@ -42,13 +39,11 @@ def write_results(
     beats = find_beats(areas, rate)
     if masks != "none" or overlay != "none":
         clip = read_once(path)
-        probability = _at_clip_size(prediction, Square.from_info(sample.info["square"]))
-        if masks == "npz":
-            _write_npz(stem.with_name(f"{stem.name}.npz"), probability)
-        elif masks == "nifti":
-            _write_nifti(stem.with_name(f"{stem.name}.nii.gz"), probability, clip)
+        probability = _at_clip_size(prediction, Square.from_info(sample.info["square"]), bits)
+        _write_masks(path, clip, probability, stem, masks)
         if overlay != "none":
-            shown = [frame.astype(np.float32) / _HIGHEST for frame in probability]
+            highest = np.iinfo(probability.dtype).max
+            shown = [frame.astype(np.float32) / highest for frame in probability]
             write_overlay(stem.with_name(f"{stem.name}.{overlay}"), clip.frames, shown, areas, beats, rate)
     of_clip = str(sample.info.get("flags", "")).split()
     motionless = WITHOUT_BEATS & set(of_clip)
@@ -74,40 +69,22 @@ def _read(path: Path, modified: int, size: int) -> Clip:
     return read_clip(path)
 
 
-def _at_clip_size(prediction: np.ndarray, square: Square) -> np.ndarray:
-    """The probabilities at the clip's own size: uint8 (T, H, W), 255 for 1."""
-    probability = np.empty((len(prediction), square.height, square.width), np.uint8)
+def _at_clip_size(prediction: np.ndarray, square: Square, bits: Bits) -> np.ndarray:
+    """The probabilities at the clip's own size: uint8 or uint16 (T, H, W), the highest value for 1."""
+    probability = np.empty((len(prediction), square.height, square.width), f"u{bits // 8}")
+    highest = np.iinfo(probability.dtype).max
     for number, frame in enumerate(restore(prediction, square)):
-        probability[number] = np.rint(frame * _HIGHEST)
+        probability[number] = np.rint(frame * highest)
     return probability
 
 
-def _write_npz(path: Path, probability: np.ndarray) -> None:
-    with (
-        replacing(path) as partial,
-        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive,
-        archive.open("probability.npy", "w", force_zip64=True) as member,
-    ):
-        np.lib.format.write_array(member, probability)
-
-
-def _write_nifti(path: Path, probability: np.ndarray, clip: Clip) -> None:
-    """The masks as uint8 (x, y, 1, time) with the clip's pixel size in mm and seconds between frames.
-
-    What is unknown is 1, of an unknown unit.
-    """
-    import gzip
-
-    import nibabel
-
-    spacing = clip.spacing_mm or 1.0
-    masks = (probability >= (_HIGHEST + 1) // 2).astype(np.uint8).transpose(2, 1, 0)[:, :, None]
-    # NIfTI's axes point right and up where those of pictures point left and down.
-    image = nibabel.Nifti1Image(masks, np.diag([-spacing, -spacing, spacing, 1.0]))
-    image.header.set_zooms((spacing, spacing, spacing, 1 / clip.fps if clip.fps else 1.0))
-    image.header.set_xyzt_units("mm" if clip.spacing_mm else "unknown", "sec" if clip.fps else "unknown")
-    with replacing(path) as partial:
-        partial.write_bytes(gzip.compress(image.to_bytes(), _COMPRESSION))
+def _write_masks(path: Path, clip: Clip, probability: np.ndarray, stem: Path, masks: MaskFormat) -> None:
+    if masks == "npz":
+        write_npz(stem.with_name(f"{stem.name}.npz"), probability)
+    elif masks == "nifti":
+        write_nifti(stem.with_name(f"{stem.name}.nii.gz"), is_inside(probability), clip)
+    elif masks == "dicom-seg":
+        write_segmentation(stem.with_name(f"{stem.name}.seg.dcm"), is_inside(probability), clip, path)
 
 
 def _heart_rate(beats: Beats, fps: float | None) -> int | None:

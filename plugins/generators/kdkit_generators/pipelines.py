@@ -90,7 +90,7 @@ def _check(folder: Path) -> None:
         own = [name for name, part in parts.items() if isinstance(part, list) and part[0] not in (*LIBRARIES, None)]
         if not isinstance(index["_class_name"], str):
             own.append("the pipeline itself")
-    except (OSError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise WeightsError(f"{folder} holds no pipeline: its {INDEX} is missing or damaged") from error
     if own or list(folder.rglob("*.py")):
         what = ", ".join(own) or "a Python file"

@@ -7,7 +7,8 @@ from kdkit import DataError, KdkitError, Metric, Sample
 from kdkit.contracts.component import Origin
 from kdkit.engine.file_prediction import open_sample
 from kdkit.evaluation.metric_update import update_metric
-from kdkit.plugins.guard import describe_error, name_component, title_of
+from kdkit.plugins.calls import name_component, title_of
+from kdkit.plugins.guard import describe_error
 
 
 class SilentError(Exception):
@@ -36,7 +37,7 @@ def test_a_metric_that_fails_is_named_with_model_sample_and_place():
         "the metric broken (kdkit-broken 0.3) failed on the student's prediction for patient 7: "
         "ZeroDivisionError: in the metric"
     )
-    assert "test_named_errors.py, line 24" in caught.value.remedy
+    assert "test_named_errors.py, line 25" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

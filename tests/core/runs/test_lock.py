@@ -73,6 +73,28 @@ def test_a_lock_cut_off_while_it_was_written_is_taken_over_after_a_moment(tmp_pa
         pass
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"process": "all"}, {"process": -1}, {"process": 10**30}, {"started": None}, {"since": 1e300}),
+        *({"since": float("nan")}, {"token": []}, {"host": {"a": 1}}, {"extra": "\x1b[2J"}),
+    ],
+    ids=str,
+)
+def test_a_lock_that_says_what_none_says_is_one_of_nobody(tmp_path, changes):
+    write_holder(tmp_path, **changes)
+    os.utime(tmp_path / LOCK, (1, 1))
+    with hold(tmp_path):
+        pass
+
+
+def test_a_lock_that_is_nested_beyond_any_use_is_taken_over(tmp_path):
+    (tmp_path / LOCK).write_text("[" * 200_000)
+    os.utime(tmp_path / LOCK, (1, 1))
+    with hold(tmp_path):
+        pass
+
+
 def test_a_takeover_that_was_cut_off_stands_in_nobodys_way(tmp_path):
     write_holder(tmp_path / "run")
     permit = tmp_path / "run" / f"{LOCK}.takeover"

@@ -40,13 +40,17 @@ def empty(path):
     path.write_bytes(b"")
 
 
+def nest(path):
+    path.write_text("[" * 200_000)
+
+
 def flip(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
-DAMAGES = {"truncated": truncate, "empty": empty, "a byte off": flip, "gone": Path.unlink}
+DAMAGES = {"truncated": truncate, "empty": empty, "a byte off": flip, "gone": Path.unlink, "nested": nest}
 # Where it lies below the folder of runs and store, "RUN" being the run's: the stages that make it again.
 FILES = {
     "store/samples/*/*.safetensors": ["generate"],

@@ -135,6 +135,29 @@ class TestReadAndWrite:
         assert row["frames"] == 12
         assert domain.fingerprint() == Echocardio().fingerprint()
 
+    @pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
+    def test_probabilities_are_as_exact_as_their_bits_allow(self, tmp_path, clip, bits, dtype):
+        domain, prediction = Echocardio(Echocardio.Options(bits=bits, overlay="none")), ellipse(12)
+        domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
+        with np.load(tmp_path / "out.npz") as archive:
+            probability = archive["probability"]
+        assert probability.dtype == dtype and probability.shape == prediction.shape
+        step = 1 / (2**bits - 1)
+        assert np.abs(probability * step - prediction).max() <= 0.51 * step
+        assert domain.fingerprint() == Echocardio().fingerprint()
+
+    @pytest.mark.parametrize("bits", [8, 16])
+    def test_masks_are_where_the_probability_is_at_least_a_half_whatever_its_bits(self, tmp_path, clip, bits):
+        import nibabel
+
+        domain = Echocardio(Echocardio.Options(masks="nifti", overlay="none", bits=bits))
+        prediction = np.full((12, 112, 112), 0.49, np.float32)
+        prediction[:, 20:40] = 0.5
+        prediction[:, 40:60] = 0.51
+        domain.write(clip, domain.read(clip), prediction, tmp_path / "out")
+        masks = np.asarray(nibabel.load(tmp_path / "out.nii.gz").dataobj)[:, :, 0].T
+        assert np.array_equal(masks, prediction >= 0.5)
+
     def test_masks_for_medical_viewers_have_the_clips_size_and_spacing(self, tmp_path):
         import nibabel
 
@@ -175,6 +198,46 @@ class TestReadAndWrite:
         assert seen.GetSpacing() == pytest.approx((0.3, 0.3, 0.3, 0.04) if known else (1, 1, 1, 1))
         assert np.array_equal(np.reshape(seen.GetDirection(), (4, 4)), np.eye(4))
         assert np.array_equal(itk.GetArrayFromImage(seen).T, np.asarray(image.dataobj))
+
+    @pytest.mark.parametrize("suffix", [".avi", ".mp4", ".mov", ".mkv", ".webm", ".gif", ".mpg"])
+    def test_a_clip_is_recognised_by_its_content_whatever_it_is_called(self, tmp_path, clip, domain, suffix):
+        """As clips come out of archives: names without a suffix, or with another one."""
+        import av
+
+        named, bare = tmp_path / f"named{suffix}", tmp_path / "IM0001"
+        if suffix == ".gif":
+            named.write_bytes(clip.read_bytes())
+        else:
+            codec = {".webm": "libvpx", ".mpg": "mpeg2video"}.get(suffix, "mpeg4")
+            with av.open(str(named), "w") as container:
+                stream = container.add_stream(codec, rate=25)
+                stream.height = stream.width = 112
+                stream.pix_fmt = "yuv420p"
+                for frame in ellipse(8):
+                    picture = np.repeat((200 * frame).astype(np.uint8)[..., None], 3, -1)
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                container.mux(stream.encode())
+        bare.write_bytes(named.read_bytes())
+        assert domain.recognises(bare)
+        assert np.array_equal(domain.read(bare).inputs, domain.read(named).inputs)
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"",
+            b"GIF",
+            b"RIFF\0\0\0\0WAVEfmt ",
+            b"\0\0\0\x18ftypheic",
+            b"\0\0\0\x18ftypM4A ",
+            b"FileName,EF,Split\n",
+            b"\x89PNG\r\n\x1a\n" + bytes(200),
+        ],
+        ids=["empty", "cut", "wave", "heic", "m4a", "csv", "png"],
+    )
+    def test_what_is_no_clip_is_not_taken_for_one(self, tmp_path, domain, head):
+        path = tmp_path / "IM0001"
+        path.write_bytes(head)
+        assert not domain.recognises(path)
 
     def test_a_gif_has_every_frame(self, tmp_path, clip):
         from PIL import Image

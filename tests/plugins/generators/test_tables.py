@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kdkit_cli.run_command import is_made_of_nothing
 from kdkit_generators.tables import Tables
 from pydantic import ValidationError
 from scipy.stats import kstest, spearmanr
@@ -43,6 +44,11 @@ def test_bounds_from_a_file_are_those_ranges(tmp_path):
     path.write_text("column;low;high;scale\nage;18;20;whole\ndose;0.01;100;log\nweight;-3;5;\n")
     ranges = {"age": (18, 20, "whole"), "dose": (0.01, 100, "log"), "weight": (-3, 5)}
     assert np.array_equal(draw(50, bounds=path), draw(50, ranges=ranges))
+
+
+def test_of_ranges_alone_a_run_says_that_no_data_was_used(file):
+    by_ranges = Tables(Tables.Options(ranges={"age": (18, 20, "whole")}))
+    assert is_made_of_nothing(by_ranges) and not is_made_of_nothing(Tables(Tables.Options(rows=file)))
 
 
 @pytest.mark.parametrize("method", ["copula", "marginals"])

@@ -39,6 +39,7 @@ class Clip:
     ``times``: when each frame was taken, float (T,), seconds, where its file says; perhaps in the order of decoding.
     ``coloured``: the share of the bright pixels that were coloured before they became grey, 0..1.
     ``flags``: words of :data:`kdkit_echocardio.flags.FLAGS` for what the reader did not believe of the file.
+    ``stored``: of each frame its number in the file, from 0, int (T,), where they are not those of the file in order.
     ``directions``: which way columns and rows run in the world by the header, 1 or -1 each; None where unknown.
     """
 
@@ -49,6 +50,7 @@ class Clip:
     times: np.ndarray | None = None
     coloured: float = 0.0
     flags: tuple[str, ...] = ()
+    stored: np.ndarray | None = None
     directions: tuple[int, int] | None = None
 
 

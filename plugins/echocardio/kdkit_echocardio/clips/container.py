@@ -1,4 +1,4 @@
-"""The length that a container file declares, to detect truncated files.
+"""What container files begin with, and the length that they declare, to detect truncated files.
 
 A decoder conceals that a file was cut in the middle of a frame: it decodes the first half and counts the frame. The
 container declares how many bytes there should be.
@@ -12,7 +12,20 @@ from typing import BinaryIO
 
 _MOST_CHUNKS = 10_000
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+# Kinds of ISO base media files that hold moving pictures; those of sound and of stills are left out.
+_BRANDS = (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"MSNV")
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
+
+def begins_as_video(head: bytes) -> bool:
+    """Whether the first 12 bytes of a file are those of an AVI, MP4, MOV, MKV, WebM or MPEG file, or of a GIF."""
+    if head[4:8] == b"ftyp":
+        return head[8:12] in _BRANDS
+    return (
+        (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+        or head[:4] in (_EBML, b"\x00\x00\x01\xba", b"GIF8")
+        or head[4:8] == b"moov"
+    )
 
 
 def missing_bytes(path: Path) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from kdkit import DataError
 
 from .clip import Clip
-from .dataset import begins_as_dicom
+from .container import begins_as_video
+from .dataset import begins_as_dicom, is_dicom
 from .timing import apply_times
 
 
@@ -33,6 +34,15 @@ def read_clip(path: Path, resample: bool = True) -> Clip:
         raise
     except Exception as error:  # whatever a damaged file makes a library raise: it is this file that is skipped
         raise DataError(f"{path} is damaged: {type(error).__name__}: {error}", "Copy it again.") from error
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a file begins as clips do, whatever its name; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return begins_as_video(file.read(12)) or is_dicom(path)
+    except OSError:
+        return False
 
 
 def _reader(head: bytes) -> Callable[[Path], Clip]:

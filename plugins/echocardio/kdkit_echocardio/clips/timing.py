@@ -45,7 +45,8 @@ def apply_times(path: Path, clip: Clip, resample: bool) -> Clip:
     moments = times[0] + usual * np.arange(count)
     later = np.searchsorted(times, moments).clip(1, len(times) - 1)
     nearest = np.where(moments - times[later - 1] <= times[later] - moments, later - 1, later)
-    return replace(clip, frames=clip.frames[nearest], fps=rate, times=moments, flags=(*clip.flags, "variable-rate"))
+    flags = (*clip.flags, "variable-rate")
+    return replace(clip, frames=clip.frames[nearest], fps=rate, times=moments, flags=flags, stored=nearest)
 
 
 def _rate(step: float) -> float | None:

@@ -208,7 +208,7 @@ def _config(folder: Path, expected_class: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         class_name = config.get("_class_name")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} is no configuration of a network: {error}") from error
     if class_name != expected_class:
         raise WeightsError(f"{path} is of the class {class_name}; expected {expected_class}")
@@ -305,7 +305,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
         return {}
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path} is no YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(content, Mapping):
         raise DataError(f"{path} holds no mapping")

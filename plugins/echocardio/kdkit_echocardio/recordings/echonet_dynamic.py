@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from kdkit import DataError, Defect
 
@@ -17,7 +16,7 @@ from ..clips import SIDE
 from .index import indexed_videos, split_of
 from .labels import disagreement, ed_and_es
 from .recording import Contour, Labels, Recording, Study
-from .table import Row, header, read_table, stem
+from .table import Row, header, numbers_in, read_table, stem
 from .tracings import ROWS, contours_of, mend_axes
 from .video import load_video
 
@@ -118,7 +117,7 @@ def _tracings(path: Path) -> tuple[dict[str, list[Contour]] | None, dict[str, li
     table = read_table(file, ["FileName", *_POINTS, "Frame"])
     names = {text: stem(str(text)) for text in table["FileName"].unique()}
     table["FileName"] = table["FileName"].map(names)
-    numbers = table[[*_POINTS, "Frame"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    numbers = numbers_in(table, [*_POINTS, "Frame"])
     whole = (numbers[:, 4] >= 0) & (numbers[:, 4] == np.floor(numbers[:, 4])) & (numbers[:, 4] < 2**31)
     valid = np.isfinite(numbers).all(1) & whole & (np.abs(numbers[:, :4]) < 1e6).all(1)
     for name, count in table.loc[~valid, "FileName"].value_counts().items():
@@ -126,7 +125,7 @@ def _tracings(path: Path) -> tuple[dict[str, list[Contour]] | None, dict[str, li
         defects[str(name)].append(Defect("unparsable-value", str(name), detail, False))
     table, numbers = table.loc[valid].reset_index(drop=True), numbers[valid]
     contours: dict[str, list[Contour]] = defaultdict(list)
-    frames = pd.Series(numbers[:, 4].astype(int), name="Frame")
+    frames = numbers[:, 4].astype(int)
     for (name, frame), places in table.groupby(["FileName", frames], sort=False).indices.items():
         if len(places) != ROWS:
             several = len(places) % ROWS == 0

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from kdkit import Defect
 
@@ -15,7 +14,7 @@ from ..clips import read_clip
 from .index import indexed_videos
 from .labels import ed_and_es
 from .recording import Contour, Labels, Recording, Study
-from .table import Row, header, parsed, read_table, stem
+from .table import Row, header, numbers_in, parsed, read_table, stem
 
 NAME = "echonet-pediatric"
 LOOKS_FOR = "A4C/ or PSAX/ with FileList.csv (FileName, EF, Split), VolumeTracings.csv (X, Y, Frame) and Videos/"
@@ -100,7 +99,7 @@ def _tracings(view: str, file: Path, defects: list[Defect]) -> dict[str, list[Co
         return None
     table = read_table(file, ["FileName", "X", "Y", "Frame"])
     table["FileName"] = table["FileName"].map({text: stem(str(text)) for text in table["FileName"].unique()})
-    numbers = table[["X", "Y", "Frame"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    numbers = numbers_in(table, ["X", "Y", "Frame"])
     whole = (numbers[:, 2] >= 0) & (numbers[:, 2] == np.floor(numbers[:, 2])) & (numbers[:, 2] < 2**31)
     valid = np.isfinite(numbers).all(1) & whole & (np.abs(numbers[:, :2]) < 1e6).all(1)
     for name, places in table.loc[~valid].groupby("FileName").indices.items():
@@ -111,7 +110,7 @@ def _tracings(view: str, file: Path, defects: list[Defect]) -> dict[str, list[Co
         defects.append(Defect("unparsable-value", f"{view}-{name}", detail, False))
     table, numbers = table.loc[valid].reset_index(drop=True), numbers[valid]
     contours: dict[str, list[Contour]] = defaultdict(list)
-    frames = pd.Series(numbers[:, 2].astype(int), name="Frame")
+    frames = numbers[:, 2].astype(int)
     for (name, frame), places in table.groupby(["FileName", frames], sort=False).indices.items():
         points = _open(numbers[np.sort(places), :2])
         if len(points) >= 3:

@@ -29,9 +29,10 @@ def state_of(path: Path) -> str:
     """
     digest = hashlib.sha256()
     for root in _roots(path):
+        parts = len(root.parts)
         for file in visible_files(root):
             status = file.stat()
-            file_state = f"{file.relative_to(root).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n"
+            file_state = f"{'/'.join(file.parts[parts:])}\0{status.st_size}\0{status.st_mtime_ns}\n"
             digest.update(file_state.encode(errors="surrogateescape"))
     return digest.hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -43,7 +44,7 @@ def decode(path: Path, content: dict[str, Any], numbers: np.ndarray) -> Study:
         nonlocal position
         if shape is None:
             return None
-        start, position = position, position + int(np.prod(shape))
+        start, position = position, position + math.prod(shape)
         return numbers[start:position].reshape(shape)
 
     recordings = [_decode_recording(values, take) for values in content["recordings"]]

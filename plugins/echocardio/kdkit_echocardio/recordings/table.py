@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
 
-import pandas as pd
+import numpy as np
 
 from kdkit import DataError, Defect
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Spreadsheets of other languages and their export of text write these.
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabulators"}
@@ -22,6 +26,8 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
 
     Raises :class:`kdkit.DataError` when the file cannot be read, is no table, or lacks one of ``columns``.
     """
+    import pandas as pd  # takes most of a second, and a folder that is remembered needs no table
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pandas' on rows with more values than there are columns
@@ -46,6 +52,13 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         columns = ", ".join(map(str, table.columns[:12])) or "none"
         raise DataError(f"{path} lacks the columns {', '.join(lacking)}", f"It has {columns}.")
     return table.loc[:, ~table.columns.duplicated()]
+
+
+def numbers_in(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """The columns as float64 (rows, columns), NaN where a text is no number."""
+    import pandas as pd
+
+    return table[[*columns]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
 def header(path: Path) -> set[str]:

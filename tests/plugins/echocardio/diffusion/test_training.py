@@ -1,6 +1,8 @@
 """Training a diffusion source of one's own: what it learns from, what it learns to predict, and the whole command."""
 
 import json
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from safetensors.torch import load_file
 
 from kdkit import DataError
 from kdkit.progress import Silence
+from kdkit.runs.lock import hold
 
 SHORT = [
     "autoencoder_steps=2",
@@ -372,6 +375,58 @@ class TestCommand:
         assert finished.code == 2 and "--fresh" in finished.err and "Traceback" not in finished.err
         assert train(cli, recordings, kept, "--seed", "1", "--fresh").code == 0
         assert json.loads((kept / "training.json").read_text())["seed"] == 1
+
+
+@pytest.mark.usefixtures("diffusers")
+class TestTogether:
+    """As several processes of a run: one writer, and everybody ends when one does."""
+
+    @pytest.fixture
+    def begun(self, process, recordings, tmp_path):
+        """Start a training on two devices; returns both processes once the second one is there."""
+        import psutil
+
+        def start(*more):
+            settings = [part for setting in (*SHORT, *SMALL) for part in ("--set", setting)]
+            out = ("--data", recordings, "--out", tmp_path / "out")
+            command = process("train-generator", "echo-diffusion", *out, *settings, "--devices", 2, *more)
+            end = time.monotonic() + 200
+            while time.monotonic() < end and command.poll() is None:
+                if (tmp_path / "out" / ".ranks" / "1.json").exists():
+                    (second,) = psutil.Process(command.pid).children()
+                    return command, second
+                time.sleep(0.05)
+            raise AssertionError(command.communicate())
+
+        return start
+
+    @pytest.mark.slow
+    def test_two_devices_train_one_source(self, begun, tmp_path):
+        # Some steps train parts of a network only.
+        command, _ = begun("--strategy", "ddp_find_unused_parameters_true")
+        printed, output = command.communicate(timeout=400)
+        assert command.returncode == 0, output
+        assert printed.count("trained echo-diffusion") == 1 and "Traceback" not in output
+        names = {path.name for path in (tmp_path / "out").iterdir()}
+        assert "lvdm" in names and not names & {"lock.json", ".ranks"}
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("victim", [0, 1])
+    def test_both_end_when_one_is_killed(self, begun, victim):
+        import psutil
+
+        command, second = begun("--set", "video_steps=100000")
+        (command, second)[victim].send_signal(signal.SIGKILL)
+        output = command.communicate(timeout=60)[1]
+        assert not psutil.wait_procs([second], timeout=10)[1]
+        assert command.returncode == (-signal.SIGKILL, 1)[victim]
+        assert "Traceback" not in output and output.count("error: ") <= 1
+        assert "was killed" in output or victim == 0
+
+    def test_a_second_one_in_its_folder_is_refused(self, cli, recordings, tmp_path):
+        with hold(tmp_path / "out"):
+            finished = train(cli, recordings, tmp_path / "out")
+        assert finished.code == 1 and "is being written by process" in finished.err
 
 
 class TestRefused:
