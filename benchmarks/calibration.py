@@ -2,8 +2,8 @@
 
 Pairs of models whose true difference is known are measured on simulated units (patients). Each row of the first table
 is one kind of data and one number of units: the share of intervals that hold the true difference (95 % is right), and
-how often a verdict is wrong in the case that is hardest for it. The second table is of failures so rare that few units
-may show none, the third of students with several training seeds, the fourth of whole comparisons without any
+how often a verdict is wrong in the case that is hardest for it. The second table is of failures so rare that few
+units show them, the third of students with several training seeds, the fourth of whole comparisons without any
 difference, in which every claim is false.
 """
 
