@@ -21,7 +21,7 @@ class Phantom(Generator):
     """
 
     # The simulator's own: kdkit_echocardio.phantom.VERSION, which would have to be imported with OpenCV.
-    version = "2"
+    version = "3"
 
     class Options(ComponentOptions):
         """What is simulated."""

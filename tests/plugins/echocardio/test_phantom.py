@@ -1,11 +1,15 @@
 """The simulated hearts: what they promise of anatomy and valve."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from kdkit_echocardio.phantom import simulate
 from kdkit_echocardio.phantom.anatomy import CONTOUR_STEPS, draw_anatomy
 from kdkit_echocardio.phantom.geometry import move
 from kdkit_echocardio.phantom.motion import Cycle, draw_contraction, draw_cycle
+from kdkit_echocardio.phantom.painting import DB_FLOOR, DB_STEP, Painter, draw_tissue
+from kdkit_echocardio.phantom.view import draw_view
 
 
 def heart(seed, frames=24):
@@ -39,6 +43,55 @@ def test_trabeculae_are_a_part_of_the_wall_and_fill_the_apex():
     assert compact.min() >= 3.5 - 1e-9
     apex, base = shares[:, CONTOUR_STEPS], shares[:, [0, -1]].mean(1)
     assert np.median(apex) > 2 * np.median(base)
+
+
+def test_trabeculae_sit_on_the_free_wall_rather_than_on_the_septum():
+    hearts = [draw_anatomy(np.random.default_rng(seed)) for seed in range(200)]
+    meshwork = np.stack([anatomy.wall * anatomy.trabeculated for anatomy in hearts])
+    septum, free_wall = meshwork[:, 4:16].mean(), meshwork[:, -16:-4].mean()
+    assert free_wall > 1.5 * septum
+
+
+def painted(seed, fraction):
+    """Level of a dark meshwork in a bright free wall at end-diastole and at end-systole, dB."""
+    rng = np.random.default_rng(seed)
+    anatomy = draw_anatomy(rng)
+    points = 2 * CONTOUR_STEPS
+    anatomy = replace(
+        anatomy,
+        wall=np.full(points, 14.0),
+        trabeculated=np.full(points, fraction),
+        trabecula=np.zeros(points),
+        papillary=(),
+    )
+    cycle = cycle_of(0.9, fps=10.0, frames=5)
+    heart = move(anatomy, draw_contraction(rng), cycle)
+    tissue = replace(
+        draw_tissue(rng),
+        wall=[-10.0] * points,
+        meshwork=[-30.0] * points,
+        compaction=[1.0] * points,
+        endocardium=[DB_FLOOR] * points,
+        tendon=None,
+        chordae=False,
+    )
+    view = draw_view(rng, heart, 112)
+    painter = Painter(anatomy, tissue, heart, view, np.zeros(5))
+    levels = []
+    for frame in (0, 4):
+        inner, outer = heart.endocardium[frame], heart.epicardium[frame]
+        middle = slice(CONTOUR_STEPS + 8, CONTOUR_STEPS + 14)
+        places = painter.to_canvas(view.to_probe(inner + 0.25 * (outer - inner)))[middle]
+        column, row = np.rint(places).astype(int).T
+        levels.append(float(np.median(painter.paint(frame)[row, column])) * DB_STEP + DB_FLOOR)
+    return levels
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_systole_closes_the_trabeculae_into_a_layer_as_bright_as_the_wall(seed):
+    diastole, systole = painted(seed, 0.5)
+    assert abs(diastole + 30.0) < 1.0
+    assert abs(systole + 10.0) < 1.0
 
 
 @pytest.mark.parametrize("atrial_peak", [0.82, 0.9, 1.0])

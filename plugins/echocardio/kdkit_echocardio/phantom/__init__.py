@@ -7,5 +7,5 @@ from .sheet import contact_sheet
 
 __all__ = ["VERSION", "PhantomClip", "contact_sheet", "simulate"]
 
-VERSION = "2"
+VERSION = "3"
 """Changes whenever the same generator state gives other clips."""

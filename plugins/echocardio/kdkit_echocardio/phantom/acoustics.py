@@ -46,7 +46,7 @@ def draw_beam(rng: np.random.Generator, tissue: Tissue, view: View) -> Beam:
         sidelobe_width=int(rng.integers(6, 20)) * 2 + 1,
         reverberation=rng.uniform(-40.0, -14.0),
         reverberation_delay=int(rng.integers(12, 50)),
-        noise=tissue.blood + rng.uniform(-25.0, 2.0),
+        noise=tissue.blood + rng.uniform(-25.0, -1.0),
     )
 
 

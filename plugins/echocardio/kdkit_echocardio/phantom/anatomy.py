@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from .noise import smooth_profile
@@ -95,15 +96,17 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     # Circ Cardiovasc Imaging 2012;5:357-366).
     meshwork = rng.uniform(0.0, 3.0) * (1.0 + 0.4 * smooth_profile(rng, side.size, 6))
     meshwork += rng.uniform(0.0, 10.0) * np.exp(-((side / rng.uniform(0.12, 0.4)) ** 2))
-    meshwork = np.clip(meshwork, 0.0, 12.0)
+    # The septum is smooth, the free wall is not.
+    meshwork *= np.where(np.arange(side.size) < CONTOUR_STEPS, rng.uniform(0.2, 1.0), rng.uniform(1.0, 1.6))
+    meshwork = np.clip(cv2.blur(meshwork[None], (5, 1), borderType=cv2.BORDER_REPLICATE)[0], 0.0, 12.0)
     roughness = rng.uniform(0.0, 2.6) * (0.35 + rng.uniform(0.3, 1.3) * np.exp(-((side / 0.45) ** 2)))
     roughness[:CONTOUR_STEPS] *= rng.uniform(0.3, 1.0)
     trabecula = roughness * smooth_profile(rng, side.size, 22)
 
     papillary = []
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
         papillary.append((rng.uniform(0.35, 0.62), rng.uniform(2.5, 6.0), rng.uniform(8.0, 16.0)))
-    if rng.random() < 0.15:
+    if rng.random() < 0.08:
         papillary.append((-rng.uniform(0.35, 0.6), rng.uniform(2.0, 5.0), rng.uniform(7.0, 14.0)))
 
     return Anatomy(

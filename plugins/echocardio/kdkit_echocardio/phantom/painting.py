@@ -48,7 +48,9 @@ class Tissue:
     papillary: float
     trabecula: float
     meshwork: list[float]
-    """Of the trabeculated part of the wall, along the contour."""
+    """Of the trabeculated part of the wall at end-diastole, along the contour."""
+    compaction: list[float]
+    """Share of the blood between trabeculae that systole squeezes out, along the contour: 0 to 1."""
     posterior: float
     posterior_offset: float
     posterior_width: float
@@ -68,14 +70,16 @@ def draw_tissue(rng: np.random.Generator) -> Tissue:
     starts at nothing.
     """
     blood = rng.uniform(-38.0, -12.0)
-    wall = blood + rng.uniform(1.5, 34.0)
+    wall = blood + rng.uniform(5.0, 34.0)
     points = 2 * CONTOUR_STEPS
     profile = wall + rng.uniform(0.5, 6.0) * smooth_profile(rng, points, 6)
-    profile[:CONTOUR_STEPS] += rng.uniform(-2.0, 8.0)
+    profile[:CONTOUR_STEPS] += rng.uniform(0.0, 10.0)
+    apical = np.exp(-((np.linspace(-1.0, 1.0, points) / 0.3) ** 2))
+    profile -= rng.uniform(0.0, 8.0) * apical
     dropout = np.zeros(points)
     lateral = np.arange(points) - rng.uniform(CONTOUR_STEPS, points)
-    if rng.random() < 0.6:
-        dropout = rng.uniform(2.0, 25.0) * np.exp(-((lateral / rng.uniform(3.0, 12.0)) ** 2))
+    if rng.random() < 0.5:
+        dropout = rng.uniform(2.0, 22.0) * np.exp(-((lateral / rng.uniform(3.0, 12.0)) ** 2))
         profile -= dropout
     line = profile + rng.uniform(-4.0, 9.0) + rng.uniform(1.0, 6.0) * smooth_profile(rng, points, 18)
     pericardium = (
@@ -93,6 +97,7 @@ def draw_tissue(rng: np.random.Generator) -> Tissue:
     # The blood between trabeculae darkens the meshwork, down to blood itself.
     meshwork = profile - rng.uniform(0.0, 1.0) * (profile - blood)
     meshwork += rng.uniform(0.5, 6.0) * smooth_profile(rng, points, 22)
+    compaction = rng.uniform(0.5, 1.0) * (1.0 - rng.uniform(0.4, 1.0) * apical)
     absent = [DB_FLOOR] * points
     return Tissue(
         blood=blood,
@@ -113,6 +118,7 @@ def draw_tissue(rng: np.random.Generator) -> Tissue:
         papillary=wall + rng.uniform(-8.0, 5.0),
         trabecula=rng.uniform(-12.0, 2.0),
         meshwork=meshwork.tolist(),
+        compaction=compaction.tolist(),
         posterior=wall + rng.uniform(4.0, 22.0) if rng.random() < 0.7 else DB_FLOOR,
         posterior_offset=rng.uniform(0.0, 8.0),
         posterior_width=rng.uniform(4.0, 16.0),
@@ -187,10 +193,14 @@ class Painter:
 
         for index, quad in enumerate(_quads(endo, epi)):
             cv2.fillPoly(canvas, [quad], level(tissue.wall[index]), cv2.LINE_8, _BITS)
-        compact = endo + np.rint((epi - endo) * anatomy.trabeculated[:, None]).astype(np.int32)
+        # Systole presses the trabeculae together into a layer that looks solid, and thinner than they were.
+        loose = 1.0 - np.array(tissue.compaction) * np.clip(heart.activation[frame], 0.0, 1.0)
+        share = anatomy.trabeculated * (0.5 + 0.5 * loose)
+        compact = endo + np.rint((epi - endo) * share[:, None]).astype(np.int32)
         for index, quad in enumerate(_quads(endo, compact)):
-            if anatomy.trabeculated[index] > 0:
-                cv2.fillPoly(canvas, [quad], level(tissue.meshwork[index]), cv2.LINE_8, _BITS)
+            if share[index] > 0:
+                decibel = tissue.wall[index] + loose[index] * (tissue.meshwork[index] - tissue.wall[index])
+                cv2.fillPoly(canvas, [quad], level(decibel), cv2.LINE_8, _BITS)
         self._profile(canvas, (endo + epi) // 2, 1.5, tissue.midwall)
         for cavity in (right, left_atrium, right_atrium):
             cv2.fillPoly(canvas, [cavity], (0,), cv2.LINE_8, _BITS)

@@ -27,8 +27,8 @@ class Scatterers:
         self.view, self.torsion, self.activation = view, torsion, heart.activation
         self.field = rng.standard_normal((_ROWS, _COLUMNS, 4), dtype=np.float32)
         shape = (_ROWS, _COLUMNS)
-        decibel = rng.uniform(0.5, 5.0) * smooth_map(rng, (32, 48), shape)
-        decibel += rng.uniform(1.0, 9.0) * smooth_map(rng, (9, 14), shape)
+        decibel = rng.uniform(0.5, 3.5) * smooth_map(rng, (32, 48), shape)
+        decibel += rng.uniform(1.0, 6.0) * smooth_map(rng, (9, 14), shape)
         self.field *= cv2.exp(decibel * np.float32(np.log(10.0) / 20.0))[..., None]
         self.scale = np.float32((_COLUMNS - 1) / (2.0 * _LEFT * view.depth))
         self.shifts = displacement(heart, view)

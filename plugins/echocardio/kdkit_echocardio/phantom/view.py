@@ -97,15 +97,15 @@ def draw_view(rng: np.random.Generator, heart: HeartMotion, size: int) -> View:
 def _draw_pose(rng: np.random.Generator, length: float, cap: float, size: int) -> View:
     # Skin, fat and intercostal muscle, then the apical wall, lie between the probe and the cavity.
     apex_y = rng.uniform(8.0, 26.0) + cap
-    below = rng.uniform(0.1, 1.0) if rng.random() < 0.68 else rng.uniform(0.0, 0.12)
+    below = rng.uniform(0.1, 0.8) if rng.random() < 0.68 else rng.uniform(0.0, 0.12)
     depth = float(np.clip(apex_y + length * (1.05 + below), 85.0, 220.0))
     half_angle = np.deg2rad(rng.uniform(30.0, 52.0))
     aspect = float(np.exp(rng.uniform(np.log(0.72), np.log(1.15)))) if rng.random() < 0.35 else 1.0
 
     # Pixel per mm from the tighter side; a sector may lose its flanks to a square crop.
     height, width = depth / np.sqrt(aspect), 2.0 * depth * np.sin(half_angle) * np.sqrt(aspect)
-    fill = rng.uniform(0.72, 1.02) if rng.random() < 0.85 else rng.uniform(0.55, 0.72)
-    spacing = max(height, width * rng.uniform(0.72, 1.0)) / (fill * size)
+    fill = rng.uniform(0.85, 1.08) if rng.random() < 0.8 else rng.uniform(0.6, 0.85)
+    spacing = max(height, width * rng.uniform(0.6, 1.0)) / (fill * size)
     slack = size - height / spacing
     origin_row = rng.uniform(0.0, 1.0) * slack if slack > 0 else slack * rng.uniform(0.0, 0.5)
     return View(
