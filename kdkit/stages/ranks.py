@@ -159,6 +159,12 @@ class Group:
             time.sleep(POLL_SECONDS)
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def stop_watching(self) -> None:
+        """From here on the calling thread, which is about to end, is interrupted no more."""
+        for _ in range(2):  # what interrupts the first attempt was sent before
+            with suppress(KeyboardInterrupt), self._lock:
+                self._closed.set()
+
     def has_to_say(self) -> bool:
         """Whether it is for this process to tell why it ends: the first one, or the second when that was killed."""
         if self.leads or self.place.rank > 1:
@@ -200,8 +206,8 @@ class Group:
             if self._closed.is_set():
                 return
             self.failure = failure
-        if self._caller is threading.main_thread():
-            signal.pthread_kill(self._caller.ident or 0, signal.SIGINT)
+            if self._caller is threading.main_thread():
+                signal.pthread_kill(self._caller.ident or 0, signal.SIGINT)
         if not self._closed.wait(_GRACE_SECONDS):
             self._end_at_once(failure.message, failure.remedy)
 
@@ -299,6 +305,7 @@ def _membership(group: Group) -> Iterator[None]:
         group.begin()
         yield
     except BaseException as error:
+        group.stop_watching()
         failure = _reason(group, error)
         # What another process has died or failed of, this one has nothing to add to.
         has_to_say = group.has_to_say()

@@ -117,7 +117,15 @@ def data_page(tmp_path_factory, run):
     rows = worst_rows(result, "student", first, True)
     with Silence().work("report", "", len(rows), "samples") as bar:
         worst = list(draw_worst(cache, experiment.domain, source, rows, first, bar))
-    facts = {"domain": "toy", "data": "d", "split": None, "left_out": "", "remark": "", "options": {"path": "d"}}
+    facts = {
+        "domain": "toy",
+        "data": "d",
+        "split": None,
+        "left_out": "",
+        "unknown": "",
+        "remark": "",
+        "options": {"path": "d"},
+    }
     facts |= {"models": {"teacher": "a", "student": "b"}}
     write_outcome(folder, facts, result, experiment.metrics, worst)
     return folder / "report.html"
