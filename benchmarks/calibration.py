@@ -2,8 +2,9 @@
 
 Pairs of models whose true difference is known are measured on simulated units (patients). Each row of the first table
 is one kind of data and one number of units: the share of intervals that hold the true difference (95 % is right), and
-how often a verdict is wrong in the case that is hardest for it. The second table is of students with several training
-seeds, the third of whole comparisons without any difference, in which every claim is false.
+how often a verdict is wrong in the case that is hardest for it. The second table is of failures so rare that few
+units show them, the third of students with several training seeds, the fourth of whole comparisons without any
+difference, in which every claim is false.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from kdkit.contracts.bootstrap import UnitCases, bootstrap_interval
+from kdkit.contracts.bootstrap import ANY_VALUE, Interval, UnitCases, bootstrap_interval
 from kdkit.evaluation.estimate import ALPHA, estimate
 from kdkit.evaluation.holm import Candidate, judge_family
 from kdkit.evaluation.judgement import judge
@@ -57,6 +58,14 @@ def shares(rng: np.random.Generator, units: int, true: float) -> Models:
     return [UnitCases(values[:, None].astype(float), np.arange(units), units) for values in right]
 
 
+def rare(rng: np.random.Generator, units: int) -> Models:
+    """DICE of two models that find nothing on 5 % of the units, the second on another 3 %; else about the same."""
+    found = rng.random((2, units)) > [[0.05], [0.03]]
+    first = rng.beta(18, 3, units) * found[0]
+    second = np.clip(first + rng.normal(0, 0.01, units) * found[0], 0, 1) * found[1]
+    return [join_units(values) for values in (first, second)]
+
+
 def correlation_of(cases: np.ndarray) -> float:
     return float(np.corrcoef(cases.T)[0, 1])
 
@@ -73,27 +82,36 @@ def correlations(rng: np.random.Generator, units: int, true: float) -> Models:
     return models
 
 
-DRAWS: dict[str, tuple[Draw, Callable[[np.ndarray], float] | None]] = {
-    "normal": (normal, None),
-    "skewed": (skewed, None),
-    "clustered": (clustered, None),
-    "right or wrong": (shares, None),
-    "Pearson's r": (correlations, correlation_of),
+DRAWS: dict[str, tuple[Draw, Callable[[np.ndarray], float] | None, Interval]] = {
+    "normal": (normal, None, ANY_VALUE),
+    "skewed": (skewed, None, ANY_VALUE),
+    "clustered": (clustered, None, ANY_VALUE),
+    "right or wrong": (shares, None, (0, 1)),
+    "Pearson's r": (correlations, correlation_of, ANY_VALUE),
 }
 
 
-def difference(models: Models, summary: Callable[[np.ndarray], float] | None, seed: int) -> Difference:
+def difference(
+    models: Models, summary: Callable[[np.ndarray], float] | None, seed: int, value_range: Interval
+) -> Difference:
     summarize = summary or (lambda cases: float(cases[:, 0].mean()))
     before, after = (summarize(model.cases) for model in models)
-    low, high = bootstrap_interval(models, summary, seed) or (None, None)
+    low, high = bootstrap_interval(models, summary, seed, None, value_range) or (None, None)
     return Difference(after - before, low, high, models[0].units, models[0].units)
 
 
-def simulate(draw: Draw, summary: Callable[[np.ndarray], float] | None, units: int, true: float, trials: int):  # type: ignore[no-untyped-def]
+def simulate(  # type: ignore[no-untyped-def]
+    draw: Draw,
+    summary: Callable[[np.ndarray], float] | None,
+    value_range: Interval,
+    units: int,
+    true: float,
+    trials: int,
+):
     """Each trial's difference, judged with the margin."""
     for trial in range(trials):
         rng = np.random.default_rng([units, trial])
-        found = difference(draw(rng, units, true), summary, trial % 8)
+        found = difference(draw(rng, units, true), summary, trial % 8, value_range)
         yield found, judge(found, True, MARGIN).word
 
 
@@ -148,9 +166,9 @@ def mean_of(cases: np.ndarray) -> float:
 def print_differences(trials: int) -> None:
     print("| data | units | intervals that hold the truth | worse, wrongly | equivalent or slightly worse, wrongly |")
     print("|---|---|---|---|---|")
-    for name, (draw, summary) in DRAWS.items():
+    for name, (draw, summary, value_range) in DRAWS.items():
         few = min(trials, 400) if summary else trials
-        run = partial(simulate, draw, summary)
+        run = partial(simulate, draw, summary, value_range)
         for units in UNITS:
             # The true loss is the margin: each verdict but "cannot tell" is as easily wrong as it can be.
             results = list(run(units, -MARGIN, few))
@@ -158,6 +176,17 @@ def print_differences(trials: int) -> None:
             worse = np.mean([word == "worse" for _, word in results])
             fine = np.mean([word in ("equivalent or better", "slightly worse") for _, word in results])
             print(f"| {name} | {units} | {held:.1%} | {worse:.1%} | {fine:.1%} |", flush=True)
+
+
+def print_rare(trials: int) -> None:
+    print("\n| units | intervals that hold the truth | lie above it |")
+    print("|---|---|---|")
+    true = -0.03 * 0.95 * 18 / 21
+    for units in UNITS:
+        models = (rare(np.random.default_rng([units, trial]), units) for trial in range(trials))
+        found = [bootstrap_interval(pair, None, trial % 8, None, (0, 1)) for trial, pair in enumerate(models)]
+        low, high = np.array(found).T
+        print(f"| {units} | {np.mean((low <= true) & (true <= high)):.1%} | {np.mean(low > true):.1%} |", flush=True)
 
 
 def print_seeds(trials: int) -> None:
@@ -181,7 +210,7 @@ def print_families(trials: int) -> None:
 
 
 def main() -> None:
-    tables = {"differences": print_differences, "seeds": print_seeds, "families": print_families}
+    tables = {"differences": print_differences, "rare": print_rare, "seeds": print_seeds, "families": print_families}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--table", choices=tables, help="this one alone")

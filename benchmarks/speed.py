@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ import torch
 from kdkit_echocardio.framewise import Framewise
 from kdkit_echocardio.networks.deeplab import build
 from kdkit_echocardio.networks.paper import PaperConvLSTM
+from kdkit_echocardio.networks.unet import ConvLSTMUNet
 from reference import DEVIATION, MEAN, WINDOW, Student, Teacher, read_item
 
 from kdkit.engine.inference import infer_logits
@@ -99,6 +101,23 @@ def train(rounds: int) -> Case:
     return compare("train", "s a step", lambda: step(network), lambda: step(reference), rounds)
 
 
+def train_default(rounds: int) -> Case:
+    """A step of training of the default student: 8 windows of 2 frames, 112 x 112.
+
+    The reference is the same network with torch's own interpolation.
+    """
+    network, reference = ConvLSTMUNet(4, 1), ConvLSTMUNet(4, 1)
+    reference.load_state_dict(network.state_dict())
+    reference._enlarge = partial(torch.nn.functional.interpolate, mode="bilinear")
+    clips, targets = _clip(8, 2, 112), torch.rand(8, 2, 112, 112)
+
+    def step(student: torch.nn.Module) -> None:
+        student.train().zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(student(clips), targets).backward()
+
+    return compare("train-default", "s a step", lambda: step(network), lambda: step(reference), 10 * rounds)
+
+
 def predict(rounds: int) -> Case:
     """The same student on a clip of 176 frames, without gradients on both sides."""
     network, reference = _students()
@@ -115,6 +134,23 @@ def predict(rounds: int) -> Case:
 
     _check_equal(torch.stack(ours()), plain())
     return compare("predict", "s a clip", ours, plain, rounds)
+
+
+def peak(rounds: int) -> Case:
+    """What this machine can do: seconds for 2 * 10^10 float32 operations of matrix products, against bfloat16's."""
+    size = 1024
+    repeats = round(2e10 / (2 * size**3))
+
+    def multiply(dtype: torch.dtype) -> Call:
+        left, right = (torch.rand(size, size).to(dtype) for _ in range(2))
+
+        def products() -> None:
+            for _ in range(repeats):
+                left @ right
+
+        return products
+
+    return compare("peak", "s", multiply(torch.float32), multiply(torch.bfloat16), rounds, memory=False)
 
 
 def window(rounds: int) -> Case:
@@ -153,9 +189,11 @@ def start(rounds: int) -> Case:
 CASES: dict[str, Callable[[int], Case]] = {
     "label": label,
     "train": train,
+    "train-default": train_default,
     "predict": predict,
     "window": window,
     "start": start,
+    "peak": peak,
 }
 
 
@@ -207,11 +245,11 @@ def _processor() -> str:
 
 
 def _table(results: list[Case]) -> Iterator[str]:
-    yield f"{'case':<10}{'ours':>10}{'reference':>12}{'ratio':>8}{'spread':>8}{'memory':>16}"
+    yield f"{'case':<15}{'ours':>10}{'reference':>12}{'ratio':>8}{'spread':>8}{'memory':>16}"
     for case in results:
         memory = " / ".join(f"{size / 1e6:.0f}" for size in case.memory) + " MB" if any(case.memory) else ""
         yield (
-            f"{case.name:<10}{case.ours:>10.4g}{case.reference:>12.4g}{case.ratio:>8.2f}{case.spread:>8.2f}"
+            f"{case.name:<15}{case.ours:>10.4g}{case.reference:>12.4g}{case.ratio:>8.2f}{case.spread:>8.2f}"
             f"{memory:>16}  {case.unit}"
         )
 

@@ -44,7 +44,11 @@ PLUGINS = (
         f"{ECHO_TESTS}/test_recordings.py {ECHO_TESTS}/test_studies.py",
     ),
     Breakage(
-        "camus-cavity", f"{ECHO}/recordings/camus.py", "CAVITY = 1", "CAVITY = 2", f"{ECHO_TESTS}/test_recordings.py"
+        "camus-cavity",
+        f"{ECHO}/recordings/stills.py",
+        "LabelScheme((1,), range(4)",
+        "LabelScheme((2,), range(4)",
+        f"{ECHO_TESTS}/test_recordings.py",
     ),
     Breakage(
         "camus-backwards",
@@ -75,13 +79,6 @@ PLUGINS = (
         f"{ECHO_TESTS}/test_recordings.py",
     ),
     Breakage(
-        "dicom-still",
-        f"{ECHO}/recordings/dicom.py",
-        'in ("", "0", "1")',
-        'in ("", "0")',
-        f"{ECHO_TESTS}/test_recordings.py {ECHO_TESTS}/test_studies.py",
-    ),
-    Breakage(
         "dicom-patient",
         f"{ECHO}/recordings/dicom.py",
         'patient=head["PatientID"] or name',
@@ -90,8 +87,8 @@ PLUGINS = (
     ),
     Breakage(
         "dicom-directory",
-        f"{ECHO}/recordings/dicom.py",
-        " and path.name.upper() != _DIRECTORY",
+        f"{ECHO}/clips/dataset.py",
+        "path.name.upper() != _DIRECTORY and ",
         "",
         f"{ECHO_TESTS}/test_recordings.py",
     ),

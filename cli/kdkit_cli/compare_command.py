@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,15 +105,14 @@ def _scores(comparison: Comparison) -> Table:
 
 
 def _difference(difference: JudgedDifference) -> str:
-    if difference.value is None or difference.ci_low is None:
-        return "–"
-    digits = 4 if abs(difference.value) < 1 else 2
-    verdict = difference.verdict
-    colour = {"equivalent or better": "green", "worse": "red"}.get(verdict, "")
-    value, low, high = (
-        f"{number:+.{digits}f}" for number in (difference.value, difference.ci_low, difference.ci_high)
-    )
-    text = f"{value} ({low} to {high}) {verdict}".rstrip()
+    from kdkit.evaluation.numbers import NOTHING, format_score
+
+    numbers = format_score(difference)
+    if numbers.value == NOTHING:
+        return NOTHING
+    value, low, high = (text if text.startswith("\u2212") else f"+{text}" for text in astuple(numbers))
+    text = f"{value} ({'no interval' if numbers.low == NOTHING else f'{low} to {high}'}) {difference.verdict}"
+    colour = {"equivalent or better": "green", "worse": "red"}.get(difference.verdict, "")
     return f"[{colour}]{text}[/]" if colour else text
 
 

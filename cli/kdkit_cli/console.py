@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -24,8 +25,13 @@ spinner = out.spinner = err.spinner = Spinner(err)
 
 def escape(text: str) -> str:
     """Text as it is shown: nothing in it is markup, and what nobody can see (in a file's name, say) is an escape."""
-    visible = (c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in str(text))
+    visible = (c if _is_visible(c) else c.encode("unicode_escape").decode("ascii") for c in str(text))
     return markup.escape("".join(visible))
+
+
+def _is_visible(character: str) -> bool:
+    """Blanks of any width are, too: one that does not break holds a number and its unit together."""
+    return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
 
 
 def note(text: str) -> None:

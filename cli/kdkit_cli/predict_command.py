@@ -99,7 +99,9 @@ def predict(
         summary = str(out / SUMMARY) if outcome.rows else None
         current.write_json({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}, None)
     if not outcome.rows:
-        raise DataError(f"none of {_count(total, 'file')} could be read", "Each is named above with the reason.")
+        raise DataError(
+            f"none of {_count(total, 'file')} could be read", f"{out / SUMMARY} names each with the reason."
+        )
     if not as_json:
         console.out.print(
             f"  {_count(len(outcome.rows), 'file')} · {_count(outcome.items, trained_student.domain.item)} · "

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Where the shorter side of an interval is less than so much of the longer one, half its width says too little.
 LEAST_SYMMETRY = 0.6
+# Between these, three decimals (or one, from 10 on) show what there is to see.
+PLAIN_VALUES = 0.1, 1e5
 
 
 def scores_table(
@@ -53,8 +55,13 @@ def scores_table(
 
 def score_text(score: Score) -> str:
     """The value and half the width of its interval, or where that is lopsided, its ends; a dash for no value."""
+    from kdkit.evaluation.numbers import format_score
+
     if score.value is None:
         return "–"
+    largest = max(abs(number) for number in (score.value, score.ci_low, score.ci_high) if number is not None)
+    if largest and not PLAIN_VALUES[0] <= largest < PLAIN_VALUES[1]:
+        return format_score(score).line
     digits = 3 if abs(score.value) < 10 else 1
     value = f"{score.value:.{digits}f}"
     if score.ci_low is None or score.ci_high is None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from kdkit.contracts.shares import constant_interval, share_difference_interval, share_interval
+from kdkit.contracts.shares import Z, constant_interval, share_difference_interval, share_interval
 
 RESAMPLES = 2000
 # With fewer units the spread within the sample says next to nothing about the spread of the estimate.
@@ -68,25 +68,33 @@ def bootstrap_interval(
     first column. ``weights``: one for each model; None for the summary of a single model, and for the second's minus
     the first's of two. ``value_range``: what each model's summary can be; no interval reaches beyond what follows.
 
-    None for fewer than :data:`FEWEST_UNITS` units, where no resample gives a finite number, and where all give the
-    same one, unless it is a mean of values within a finite range (:func:`kdkit.contracts.shares.constant_interval`):
-    that nothing varied among a few is no proof that nothing varies. Means get a
-    studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter 12.5), shares (means
-    of cases that are all 0 or 1) and their differences the score intervals of :mod:`kdkit.contracts.shares`, other
-    summaries the expanded percentile interval (Hesterberg 2015, The American Statistician 69:371), whose width for
-    few normal values is that of Student's interval.
+    None for fewer than :data:`FEWEST_UNITS` units, counted by their weight (:func:`effective_units`), where no
+    resample gives a finite number, and where all give the same one, unless it is a mean of values within a finite
+    range (:func:`kdkit.contracts.shares.constant_interval`): that nothing varied among a few is no proof that nothing
+    varies. Means get a studentised interval with the units' robust standard error (Efron & Tibshirani 1993, chapter
+    12.5), shares (means of cases that all lie at the ends of the range, 0 or 1, 0 % or 100 %) and their differences
+    the score intervals of :mod:`kdkit.contracts.shares`, other summaries the expanded percentile interval (Hesterberg
+    2015, The American Statistician 69:371), whose width for few normal values is that of Student's interval.
     """
-    units = models[0].units
-    if units < FEWEST_UNITS:
+    if effective_units(models[0]) < FEWEST_UNITS:
         return None
     weights = weights or ((1.0,) if len(models) == 1 else (-1.0, 1.0))
-    interval = _interval(models, summary, seed, weights)
+    interval = _interval(models, summary, seed, weights, value_range)
     low, high = sum_range(weights, value_range)
     if interval is None or _has_width(interval):
         return interval and (max(interval[0], low), min(interval[1], high))
     if summary is not None:
         return None
-    return constant_interval(interval[0], units, (low, high))
+    return constant_interval(interval[0], effective_units(models[0]), (low, high))
+
+
+def effective_units(model: UnitCases) -> float:
+    """How many units of equal size tell as much, where what is measured varies between units alone (Kish 1965).
+
+    A unit with 100 of 105 cases decides a mean: five more beside it do not tell how much units vary.
+    """
+    sizes = np.bincount(model.unit, minlength=model.units)
+    return float(sizes.sum()) ** 2 / float((sizes.astype(np.float64) ** 2).sum())
 
 
 def sum_range(weights: Sequence[float], value_range: Interval) -> Interval:
@@ -100,13 +108,17 @@ def _has_width(interval: Interval) -> bool:
 
 
 def _interval(
-    models: Sequence[UnitCases], summary: Summary | None, seed: int, weights: Sequence[float]
+    models: Sequence[UnitCases],
+    summary: Summary | None,
+    seed: int,
+    weights: Sequence[float],
+    value_range: Interval,
 ) -> Interval | None:
-    """Without regard to the range; of no width where nothing varies."""
+    """Not cut off at the ends of the range; of no width where nothing varies."""
     units = models[0].units
     counts = _draw_counts(units, seed)
     if summary is None:
-        interval = _interval_of_shares(models, weights)
+        interval = _interval_of_shares(models, weights, value_range)
         if interval is not None:
             return interval
         interval = _studentised_interval(models, weights, counts)
@@ -124,18 +136,23 @@ def _interval(
     return float(low), float(high)
 
 
-def _interval_of_shares(models: Sequence[UnitCases], weights: Sequence[float]) -> Interval | None:
+def _interval_of_shares(
+    models: Sequence[UnitCases], weights: Sequence[float], value_range: Interval
+) -> Interval | None:
     """The mean of the intervals of all models, or of all pairs of a first (weight below 0) and a second model.
 
-    A mean of several is no less certain than one of them. None unless every case is 0 or 1.
+    A mean of several is no less certain than one of them. None unless every case is at an end of the range, or 0 or 1
+    where none is stated and both are seen: an error of 0 on all cases is no share.
     """
     values = [model.cases[:, 0] for model in models]
-    if not all(bool(np.isin(column, (0.0, 1.0)).all()) for column in values) or not np.isclose(
-        abs(sum(weights)), 1.0 if min(weights) > 0 else 0.0
-    ):
+    seen = set(np.concatenate(values).tolist())
+    bottom, top = (0.0, 1.0) if value_range == ANY_VALUE and len(seen) > 1 else value_range
+    if not math.isfinite(top - bottom) or not seen <= {bottom, top}:
         return None
-    seconds = [(v, m) for v, m, weight in zip(values, models, weights, strict=True) if weight > 0]
-    firsts = [v for v, weight in zip(values, weights, strict=True) if weight < 0]
+    if not np.isclose(abs(sum(weights)), 1.0 if min(weights) > 0 else 0.0):
+        return None
+    seconds = [(v == top, m) for v, m, weight in zip(values, models, weights, strict=True) if weight > 0]
+    firsts = [v == top for v, weight in zip(values, weights, strict=True) if weight < 0]
     if firsts and any(len(v) != len(values[0]) for v in values):
         return None
     intervals = []
@@ -143,20 +160,27 @@ def _interval_of_shares(models: Sequence[UnitCases], weights: Sequence[float]) -
         if not firsts:
             intervals.append(share_interval(float(second.mean()), _independent_cases(second, model)))
         for first in firsts:
-            gained, lost = float((second > first).mean()), float((second < first).mean())
-            count = _independent_cases(second - first, model)
+            gained, lost = float((second & ~first).mean()), float((first & ~second).mean())
+            count = _independent_cases(second.astype(float) - first, model)
             intervals.append(share_difference_interval(gained, lost, count))
-    low, high = np.mean(intervals, axis=0)
+    low, high = np.mean(intervals, axis=0) * (top - bottom) + (0.0 if firsts else bottom)
     return float(low), float(high)
 
 
 def _independent_cases(values: np.ndarray, model: UnitCases) -> float:
-    """How many independent cases tell as much about the mean: the number of units at least, of cases at most."""
-    single = UnitCases(values[:, None], model.unit, model.units)
-    sums = _unit_sums(single)
+    """How many independent cases tell as much about the mean: no fewer than units of equal size would.
+
+    Where units have several cases, it is estimated from few units how alike these are. Korn & Graubard (1998, Survey
+    Methodology 24:193) therefore take fewer, by the square of the normal quantile over Student's.
+    """
+    if model.units == len(values):
+        return float(model.units)
+    sums = _unit_sums(UnitCases(values[:, None], model.unit, model.units))
     residuals = sums[:, 0] - values.mean() * sums[:, 1]
     error = float((residuals**2).sum()) / len(values) ** 2 * model.units / (model.units - 1)
-    return float(np.clip(values.var() / error, model.units, len(values))) if error > 0 else float(model.units)
+    fewest = effective_units(model)
+    count = float(np.clip(values.var() / error, fewest, len(values))) if error > 0 else fewest
+    return count * (Z / _student_quantile(fewest - 1)) ** 2
 
 
 def _studentised_interval(
@@ -233,6 +257,13 @@ def _draw_counts(units: int, seed: int) -> np.ndarray:
 
 
 def _expanded_level(units: int) -> float:
-    from scipy.special import ndtr, stdtrit
+    from scipy.special import ndtr
 
-    return float(ndtr(-stdtrit(units - 1, 0.975) * np.sqrt(units / (units - 1))))
+    return float(ndtr(-_student_quantile(units - 1) * np.sqrt(units / (units - 1))))
+
+
+def _student_quantile(freedom: float) -> float:
+    """Beyond this, on either side, Student's t lies with probability 0.05."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))

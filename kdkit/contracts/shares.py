@@ -38,7 +38,7 @@ def share_difference_interval(gained: float, lost: float, count: float) -> tuple
     return _root(lambda at: score(at) - Z, -1.0, value), _root(lambda at: score(at) + Z, value, 1.0)
 
 
-def constant_interval(value: float, count: int, value_range: tuple[float, float]) -> tuple[float, float] | None:
+def constant_interval(value: float, count: float, value_range: tuple[float, float]) -> tuple[float, float] | None:
     """The 95 % interval of the mean of quantities within ``value_range``, all ``count`` of which were ``value``.
 
     At most one in so many others differs as :func:`share_interval` leaves open, and then by no more than the range

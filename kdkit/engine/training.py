@@ -75,7 +75,8 @@ def distill(
             f"an adversary is trained on one device, not on {trainer.world_size}",
             "Set trainer.devices=1 and num_nodes=1.",
         )
-    module, train, validation = _training_parts(experiment, arm, Share(trainer.global_rank, trainer.world_size))
+    share, on_gpu = Share(trainer.global_rank, trainer.world_size), trainer.strategy.root_device.type == "cuda"
+    module, train, validation = _training_parts(experiment, arm, share, pin=on_gpu)
     resume = find_resume_point(folder)
     if resume.reason:
         say(f"begins anew: {resume.reason}")
@@ -97,7 +98,7 @@ def distill(
 
 
 def _training_parts(
-    experiment: Experiment, arm: Arm, share: Share
+    experiment: Experiment, arm: Arm, share: Share, pin: bool
 ) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
     """The module of an arm with its training and validation batches."""
     recipe = experiment.recipe
@@ -120,15 +121,16 @@ def _training_parts(
             DataLoader(EpochLength(recipe.samples.train), size),
             DataLoader(EpochLength(recipe.samples.validation), size),
         )
-    train, validation = _loaders(experiment, arm, arm.training, arm.validation, share)
+    train, validation = _loaders(experiment, arm, arm.training, arm.validation, share, pin)
     criterion = make_criterion(experiment, network)
     criterion.add_adapters(network, train.dataset[0][0].unsqueeze(0))
     return Distillation(network, criterion, arm.options, arm.seed), train, validation
 
 
 def _loaders(
-    experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit, share: Share
+    experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit, share: Share, pin: bool
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """The batches of training and validation; ``pin``: in pinned memory, which a GPU copies while it computes."""
     options, activation = arm.options, experiment.domain.activation
     cut = experiment.window_cut
     train = Windows(training, activation, cut, arm.seed)
@@ -140,6 +142,7 @@ def _loaders(
             windows,
             batch_sampler=SharedBatches(order, len(windows), options.batch_size, share),
             collate_fn=_stack_parts,
+            pin_memory=pin,
         )
         for windows, order in orders.items()
     )

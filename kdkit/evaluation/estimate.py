@@ -78,6 +78,60 @@ def estimate(
 
 
 @dataclass(frozen=True)
+class DistanceEstimate:
+    """How much farther from zero the second group's mean summary lies than the first's: ``|second| - |first|``.
+
+    ``difference``, ``total``: the second minus, and plus, the first. ``value``, ``by_seed``, ``units``: as in
+    :class:`Estimate`, of the distances.
+    """
+
+    value: float | None
+    by_seed: Sequence[Sequence[float]]
+    difference: Estimate
+    total: Estimate
+
+    @property
+    def units(self) -> int:
+        """How many independent units were measured."""
+        return self.difference.units
+
+    def interval(self, alpha: float = ALPHA) -> Interval | None:
+        """The interval that leaves the truth out with probability ``alpha``.
+
+        A distance is the larger of a number and its reverse, so the difference of two is the larger, by the sign of
+        the second, of the smaller, by the sign of the first, of four differences; and so are the ends of its interval
+        of theirs (union-intersection and intersection-union tests: Casella & Berger 2002, chapter 8.2). Resampled
+        distances will not do: where the truth is near zero, all of them lie above it.
+        """
+        difference, total = self.difference.interval(alpha), self.total.interval(alpha)
+        if self.value is None or difference is None or total is None:
+            return None
+        return (
+            max(min(difference[0], total[0]), min(-total[1], -difference[1])),
+            min(max(difference[1], -total[0]), max(total[1], -difference[0])),
+        )
+
+    def seed_half_width(self, alpha: float = ALPHA) -> float:
+        """Half the width of the interval over seeds, had every unit been measured; 0 with one seed each."""
+        return self.difference.seed_half_width(alpha)
+
+
+def estimate_distance(
+    groups: Sequence[Sequence[UnitCases]],
+    summarize: Summary,
+    mean: bool,
+    seed: int,
+    value_range: Interval = ANY_VALUE,
+) -> DistanceEstimate:
+    """How much farther from zero the second of two groups lies; arguments as those of :func:`estimate`."""
+    difference, total = (estimate(groups, (sign, 1.0), summarize, mean, seed, value_range) for sign in (-1.0, 1.0))
+    first, second = total.by_seed
+    farther = -abs(float(np.mean(first)))
+    value = None if total.value is None else abs(float(np.mean(second))) + farther
+    return DistanceEstimate(value, [[farther], [abs(number) for number in second]], difference, total)
+
+
+@dataclass(frozen=True)
 class SeedScore(Score):
     """A student's score, the mean over its training seeds.
 

@@ -6,11 +6,23 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
-
-from kdkit.contracts.metric import Score
+from typing import Protocol
 
 NOTHING = "–"
 MOST_DECIMALS = 6
+# Below, six decimals do not tell a number from zero: it is written as 5.9e-12.
+_SMALLEST_FIXED = 1e-4
+
+
+class Measured(Protocol):
+    """A number with its interval; None where there is none."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def ci_low(self) -> float | None: ...
+    @property
+    def ci_high(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -27,14 +39,16 @@ class FormattedScore:
         return f"{self.value} ({self.low} to {self.high})" if self.low != NOTHING else self.value
 
 
-def format_score(score: Score) -> FormattedScore:
-    """A score with two significant digits of its interval: what lies behind them is noise.
+def format_score(score: Measured) -> FormattedScore:
+    """A score, or a difference of two, with two significant digits of its interval: what lies behind them is noise.
 
     An interval of next to nothing does not call for more than four digits of the value.
     """
     if score.value is None:
         return FormattedScore(NOTHING, NOTHING, NOTHING)
     low, high = score.ci_low, score.ci_high
+    if _is_tiny(score.value, low, high):
+        return FormattedScore(*(_to_scientific(number, 2) for number in (score.value, low, high)))
     width = high - low if low is not None and high is not None else 0.0
     decimals = _decimals(_just_below(score.value), 3)
     if width > 0:
@@ -44,14 +58,23 @@ def format_score(score: Score) -> FormattedScore:
 
 def format_significant(value: float | None, digits: int = 3) -> str:
     """A plain decimal number with so many significant digits."""
+    if _is_tiny(value):
+        return _to_scientific(value, digits)
     return _to_fixed(value, _decimals(value, digits)) if value is not None else NOTHING
 
 
 def common_format(values: Iterable[float | None]) -> Callable[[float | None], str]:
     """A way to write numbers of one kind below each other: as many decimals as suit a typical one of them."""
     sizes = [abs(value) for value in values if value]
+    if _is_tiny(*sizes):
+        return lambda value: _to_scientific(value, 3)
     decimals = _decimals(_just_below(median(sizes)), 3) if sizes else 0
     return lambda value: _to_fixed(value, decimals)
+
+
+def format_percent(share: float) -> str:
+    """A share, 1 for all, as a whole number of percent."""
+    return _to_fixed(100 * share, 0)
 
 
 def format_count(count: int | None) -> str:
@@ -91,6 +114,17 @@ def _decimals(value: float, digits: int) -> int:
 def _just_below(value: float) -> float:
     """A perfect 1 gets the decimals of the 0.999 beside it."""
     return 0.999 * value
+
+
+def _is_tiny(*values: float | None) -> bool:
+    largest = max((abs(value) for value in values if value), default=0.0)
+    return 0 < largest < _SMALLEST_FIXED
+
+
+def _to_scientific(value: float | None, digits: int) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("-", "\u2212") if value else "0"
 
 
 def _to_fixed(value: float | None, decimals: int) -> str:

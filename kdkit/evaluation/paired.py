@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,16 @@ import numpy as np
 
 from kdkit.contracts.bootstrap import UnitCases, join_cases
 from kdkit.contracts.metric import Metric
-from kdkit.evaluation.estimate import ALPHA, Estimate, SeedScore, estimate, finite_values, spread
-from kdkit.plugins.calls import call
+from kdkit.evaluation.estimate import (
+    ALPHA,
+    DistanceEstimate,
+    Estimate,
+    SeedScore,
+    estimate,
+    estimate_distance,
+    finite_values,
+    spread,
+)
 
 SampleCases = Mapping[str, np.ndarray]
 """From a sample's name to its cases, float64 (cases, tuple length)."""
@@ -45,7 +53,7 @@ class PairedEstimate:
     """A difference before its interval has a level. ``n``: samples; ``estimate``: None where nothing is paired."""
 
     n: int
-    estimate: Estimate | None
+    estimate: Estimate | DistanceEstimate | None
 
     def difference(self, alpha: float = ALPHA) -> Difference:
         """The difference with the interval that leaves the truth out with probability ``alpha``."""
@@ -81,11 +89,11 @@ def paired_estimate(
     count, models = _join_shared([first, other], units)
     if not count:
         return PairedEstimate(0, None)
-    summary, value_range = metric.summary(), metric.value_range
+    summary = metric.summary()
+    number, is_mean = summary or metric.summarize, summary is None
     if metric.higher_is_better is None:
-        summary, value_range = _distance_from_zero(metric), (0.0, max(map(abs, value_range)))
-    is_mean = summary is None
-    difference = estimate(models, (-1.0, 1.0), summary or metric.summarize, is_mean, seed, value_range)
+        return PairedEstimate(count, estimate_distance(models, number, is_mean, seed, metric.value_range))
+    difference = estimate(models, (-1.0, 1.0), number, is_mean, seed, metric.value_range)
     return PairedEstimate(count, difference)
 
 
@@ -122,10 +130,6 @@ def _join_shared(
         return 0, []
     labels = [("unit", units[name]) if name in units else ("sample", name) for name in names]
     return len(names), [[join_cases([c[name] for name in names], labels) for c in by_seed] for by_seed in models]
-
-
-def _distance_from_zero(metric: Metric) -> Callable[[np.ndarray], float]:
-    return lambda cases: abs(call(metric.summarize, cases))
 
 
 class CaseRecord:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.evaluation.outcome import Outcome
 from kdkit.runs.folder import HUMANS, TEACHER
 
@@ -44,6 +45,9 @@ def measure_retention(outcome: Outcome, real: Collection[str] = ()) -> Retention
     bottom, top = values.get(floor), values.get(ceiling)
     if bottom is None or top is None or not top > bottom:
         return None
+    gap = outcome.difference(TEACHER, floor)
+    if ceiling == TEACHER and gap is not None and not _is_certain(gap, scores[floor]):
+        return None
 
     def place(number: float | None, score: Score) -> float | None:
         goodness = _goodness(number, score)
@@ -60,6 +64,12 @@ def measure_retention(outcome: Outcome, real: Collection[str] = ()) -> Retention
             ends += [end for end in (place(0.0, score),) if end is not None and score.ci_low < 0 < score.ci_high]
         shares[model] = Share(value, min(ends), max(ends)) if ends else Share(value, None, None)
     return Retention(floor, ceiling, shares)
+
+
+def _is_certain(gap: JudgedDifference, score: Score) -> bool:
+    if gap.ci_low is None or gap.ci_high is None:
+        return False
+    return gap.ci_low > 0 if score.higher_is_better else gap.ci_high < 0
 
 
 def _goodness(value: float | None, score: Score) -> float | None:

@@ -98,7 +98,7 @@ def _judgement(outcome: Outcome, student: Score) -> tuple[Level, str]:
 def _why_no_interval(difference: JudgedDifference) -> str:
     if difference.units < FEWEST_UNITS:
         return "there are too few independent units for an interval"
-    return "the difference is the same in every unit, which allows no interval"
+    return "the difference is the same in every unit, or few units hold most samples, which allows no interval"
 
 
 def _beside_control(outcome: Outcome, model: str) -> JudgedDifference | None:
@@ -121,7 +121,7 @@ def _numbers(outcome: Outcome, student: Score) -> str:
         score = outcome.first(model)
         if score is not None and score.value is not None:
             parts.append(f"{model} {with_unit(format_score(score).line, score.unit)}")
-    units = f" of {student.units} units" if student.units != student.n else ""
+    units = f" of {student.units} unit{'' if student.units == 1 else 's'}" if student.units != student.n else ""
     text = f"{outcome.metric} on {student.n} sample{'' if student.n == 1 else 's'}{units}: {', '.join(parts)}."
     if isinstance(student, SeedScore) and student.spread is not None:
         deviation = with_unit(format_significant(student.spread, 2), student.unit)

@@ -28,6 +28,7 @@ MOST_INLINE = 12_000_000
 _MOVING = (".mp4", ".webm", ".gif", ".webp", ".png", ".jpg", ".svg")
 _FLAGS, _DOUBT = "flags", "doubt"
 _APART = (_FLAGS, _DOUBT)
+_DIGITS = 4
 
 
 def write_page(out: Path, student: str, domain: Domain, results: Sequence[FileResult]) -> None:
@@ -111,8 +112,13 @@ def _row(
 
 def _cell(row: Mapping[str, Any], key: str) -> Any:
     """A value, or one with its interval."""
-    value, low, high = (row.get(name) for name in (key, f"{key}_low", f"{key}_high"))
+    value, low, high = (_shortened(row.get(name)) for name in (key, f"{key}_low", f"{key}_high"))
     return [value, low, high] if None not in (low, high) else value
+
+
+def _shortened(value: Any) -> Any:
+    """A number with as many digits as a look can take in; the table has all of them."""
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
 
 
 def _rank(name: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kdkit.contracts.adversary import Adversary
 from kdkit.contracts.vocabulary import Figure
-from kdkit.evaluation.numbers import common_format, format_duration, with_unit
+from kdkit.evaluation.numbers import common_format, format_duration, format_percent, with_unit
 from kdkit.evaluation.outcome import Outcome, SampleValues
 from kdkit.evaluation.ranking import best_first
 from kdkit.evaluation.retention import measure_retention
@@ -68,6 +68,7 @@ def page(
         {
             "common_format": common_format(_known(outcome.samples, STUDENT)),
             "format_duration": format_duration,
+            "percent": format_percent,
             "style_of": style_of,
         },
         recipe=recipe,

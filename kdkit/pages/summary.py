@@ -92,9 +92,11 @@ def fact_rows(outcome: Outcome, item: str) -> list[FactRow]:
     """Weights, size on disk and speed in ``item`` per second."""
     facts = {model: outcome.facts.get(model, {}) for model in outcome.scores}
     return [
-        FactRow("weights", "", _cells(facts, "weights", format_count, "fewer", smaller=True)),
-        FactRow("size on disk", "MB", _cells(facts, "bytes", _megabytes, "smaller", smaller=True)),
-        FactRow("speed", f"{item}s/s", _cells(facts, "items_per_second", _two_digits, "faster", smaller=False)),
+        FactRow("weights", "", _cells(facts, "weights", format_count, "fewer", "more", smaller=True)),
+        FactRow("size on disk", "MB", _cells(facts, "bytes", _megabytes, "smaller", "larger", smaller=True)),
+        FactRow(
+            "speed", f"{item}s/s", _cells(facts, "items_per_second", _two_digits, "faster", "slower", smaller=False)
+        ),
     ]
 
 
@@ -107,7 +109,9 @@ def format_seeds(score: Score) -> tuple[str, ...]:
     return f"seeds {values}", f"sd {format_significant(score.spread, 2)}"
 
 
-def _cells(facts: Mapping[str, Mapping[str, Any]], key: str, write: Any, word: str, smaller: bool) -> list[FactCell]:
+def _cells(
+    facts: Mapping[str, Mapping[str, Any]], key: str, write: Any, gain: str, loss: str, smaller: bool
+) -> list[FactCell]:
     teacher = facts.get(TEACHER, {}).get(key)
     cells = []
     for model, known in facts.items():
@@ -115,7 +119,8 @@ def _cells(facts: Mapping[str, Mapping[str, Any]], key: str, write: Any, word: s
         note = ""
         if model == STUDENT and value and teacher:
             factor = teacher / value if smaller else value / teacher
-            note = f"{format_significant(factor, 2)}× {word}" if factor > 1 else ""
+            times = format_significant(max(factor, 1 / factor), 2)
+            note = "" if times == "1.0" else f"{times}× {gain if factor > 1 else loss}"
         cells.append(FactCell(model, value, write(value), note))
     return cells
 

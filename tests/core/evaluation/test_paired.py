@@ -107,3 +107,40 @@ def test_a_metric_that_is_best_at_zero_is_compared_by_its_distance_from_zero():
     far, near = cases([[-5.0]] * 6), cases([[1.0]] * 6)
     assert difference(Bias(), far, near, {}).value == -4.0
     assert difference(Bias(), near, far, {}).value == 4.0
+
+
+@pytest.mark.parametrize(("first", "other", "sign"), [(1, 1, 1), (-1, -1, -1), (1, -1, -1), (-1, 1, 1)])
+def test_far_from_zero_the_interval_of_distances_is_that_of_a_sum_or_a_difference(first, other, sign):
+    rng = np.random.default_rng(0)
+    before, after = first * 5 + rng.normal(0, 1, (40, 1)), other * 4 + rng.normal(0, 1, (40, 1))
+    found = difference(Bias(), cases(before), cases(after), {})
+    # |b| - |a| = sign * (b - first * other * a), in a metric whose direction is known.
+    low, high = (lambda d: (d.ci_low, d.ci_high))(difference(Mean(), cases(first * other * before), cases(after), {}))
+    assert (found.ci_low, found.ci_high) == pytest.approx((low, high) if sign > 0 else (-high, -low))
+    assert found.value == pytest.approx(abs(after.mean()) - abs(before.mean()))
+
+
+@pytest.mark.parametrize(("before", "after", "noise"), [(0, 0, 0.05), (0, 0, 1), (0.3, -0.3, 1)], ids=str)
+def test_equal_distances_from_zero_are_rarely_called_different(before, after, noise):
+    """Also where the first model has next to no bias on any case: any resampled bias of the other one is larger."""
+    held, trials = 0, 120
+    for trial in range(trials):
+        rng = np.random.default_rng(trial)
+        sides = cases(rng.normal(before, noise, (12, 1))), cases(rng.normal(after, 1, (12, 1)))
+        found = difference(Bias(), *sides, {})
+        held += found.ci_low <= 0 <= found.ci_high
+    assert held / trials >= 0.92
+
+
+def test_seeds_whose_biases_point_both_ways_are_as_far_as_their_mean():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, (20, 1))
+    students = [cases(noise + offset) for offset in (-2, 3)]
+    teacher = rng.normal(0.4, 0.1, (20, 1))
+    found = paired_estimate(Bias(), [cases(teacher)], students, {}).difference()
+    mean, far = noise.mean(), abs(teacher.mean())
+    assert found.value == pytest.approx(abs(mean + 0.5) - far)
+    assert found.seeds == pytest.approx([abs(mean + offset) - far for offset in (-2, 3)])
+    half = 12.706 * np.std([-2, 3], ddof=1) / np.sqrt(2)
+    assert found.seed_half_width == pytest.approx(half, rel=1e-3)
+    assert found.ci_low < -half + 1 and found.ci_high > half - 1

@@ -1,8 +1,11 @@
 """The share of the way from the floor to the ceiling."""
 
+from dataclasses import replace
+
 import pytest
 
 from kdkit.contracts.metric import Score
+from kdkit.evaluation.judgement import JudgedDifference
 from kdkit.evaluation.outcome import Outcome
 from kdkit.evaluation.retention import measure_retention
 
@@ -64,3 +67,17 @@ def test_a_model_without_a_score_has_no_place():
 
 def test_people_have_no_place_on_the_way_of_models():
     assert "humans" not in measure_retention(outcome(True, teacher=0.9, student=0.8, noise=0.5, humans=0.95)).shares
+
+
+@pytest.mark.parametrize(("higher", "low", "high", "certain"), [
+    (True, 0.1, 0.5, True), (True, -0.1, 0.5, False), (False, -0.5, -0.1, True), (False, -0.5, 0.1, False),
+    (None, -0.5, -0.1, True), (True, None, None, False),
+])  # fmt: skip
+def test_of_a_way_that_may_be_none_there_are_no_shares(higher, low, high, certain):
+    values = (
+        {"teacher": 0.9, "student": 0.8, "noise": 0.5} if higher else {"teacher": 0.1, "student": 0.2, "noise": 0.5}
+    )
+    measured = outcome(higher, **values)
+    gap = JudgedDifference(0.0, low, high, 9, 9)
+    measured = replace(measured, differences={"teacher-noise": {"x": gap}})
+    assert (measure_retention(measured) is not None) == certain

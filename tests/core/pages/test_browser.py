@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def data_page(tmp_path_factory, run):
     experiment = run.experiment
     networks = {"teacher": experiment.teacher.build(), "student": experiment.student.build()}
     source = type(experiment.generator)(experiment.generator.options)
-    source.count = lambda: 3
+    source.count = types.MethodType(lambda self: 3, source)
     hardware = Hardware(accelerator="cpu", devices=1)
     fingerprints = {model: model for model in networks}
     cache = PredictionCache(folder / "predictions", fingerprints, experiment.domain.activation)
@@ -117,7 +118,15 @@ def data_page(tmp_path_factory, run):
     rows = worst_rows(result, "student", first, True)
     with Silence().work("report", "", len(rows), "samples") as bar:
         worst = list(draw_worst(cache, experiment.domain, source, rows, first, bar))
-    facts = {"domain": "toy", "data": "d", "split": None, "left_out": "", "remark": "", "options": {"path": "d"}}
+    facts = {
+        "domain": "toy",
+        "data": "d",
+        "split": None,
+        "left_out": "",
+        "unknown": "",
+        "remark": "",
+        "options": {"path": "d"},
+    }
     facts |= {"models": {"teacher": "a", "student": "b"}}
     write_outcome(folder, facts, result, experiment.metrics, worst)
     return folder / "report.html"

@@ -73,6 +73,12 @@ def test_columns_are_the_domains_with_their_intervals(out):
     assert data["rows"][0]["cells"] == [[5, 4, 7], "oak"]
 
 
+def test_numbers_have_the_digits_that_a_look_can_take_in(out):
+    row = {"length": 30.303030303030305, "length_low": 0.000123456, "length_high": 250, "kind": 2e-9}
+    write_page(out, "oak", Leaves(), [FileResult("a.avi", "", row=row)])
+    assert data_of(out)["rows"][0]["cells"] == [[30.3, 0.0001235, 250], 2e-9]
+
+
 def test_a_domain_that_names_nothing_has_all_columns(out):
     write_page(out, "any", Domain(), [FileResult("a.avi", "", row={"first_thing": 1, "other": None})])
     assert data_of(out)["columns"] == ["first thing", "other"]

@@ -107,8 +107,25 @@ class ConvLSTMUNet(nn.Module):
         for convolution, skip in zip(self.decoder, levels[-2::-1], strict=False):
             frames = F.interpolate(frames, size=skip.shape[2:], mode="nearest")
             frames = convolution(torch.cat([frames, skip], 1))
-        frames = F.interpolate(self.head(frames).float(), size=padded, mode="bilinear", align_corners=False)
-        return clips_of(frames, clips)
+        return clips_of(self._enlarge(self.head(frames).float(), padded), clips)
+
+    def _enlarge(self, logits: Tensor, size: torch.Size) -> Tensor:
+        """Bilinear interpolation to this height and width.
+
+        In training as two products of matrices, whose gradient a processor has in a tenth of the time; otherwise as
+        the one operation that exporters know.
+        """
+        if not self.training:
+            return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        down, across = (_interpolation(*sizes, logits) for sizes in zip(logits.shape[2:], size, strict=True))
+        with torch.autocast(logits.device.type, enabled=False):
+            return down @ logits @ across.T
+
+
+def _interpolation(inputs: int, outputs: int, like: Tensor) -> Tensor:
+    """The matrix (outputs, inputs) of linear interpolation along one axis."""
+    unit = torch.eye(inputs, dtype=like.dtype, device=like.device).unsqueeze(0)
+    return F.interpolate(unit, size=outputs, mode="linear", align_corners=False).squeeze(0).T
 
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
