@@ -102,9 +102,9 @@ def score_models(
     predict = models if on_processor else None
     measure = SourceMeasurement(source, domain, metrics, cache, people, pictures, trained, predict)
     everything = range(call(source.count) or 0)
-    gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
     missing: Sequence[int] = []
     with progress.work("evaluate", f"{len(metrics)} metrics", len(everything), "samples") as bar:
+        gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
         if on_processor or not cache.is_empty():
             missing = gathering.take(measure_each(measure, everything, worker_count(metrics, hardware.workers)), bar)
         else:

@@ -60,8 +60,10 @@ def another_hand(mask: np.ndarray, number: int) -> np.ndarray:
     if number == 0:
         return mask.astype(bool)
     change = cv2.dilate if number % 2 else cv2.erode
-    shift = np.random.default_rng(number).integers(-2, 3, 2)
-    return np.roll(change(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), shift, (0, 1)).astype(bool)
+    down, right = np.random.default_rng(number).integers(-2, 3, 2)
+    move = np.array([[1, 0, right], [0, 1, down]], np.float64)
+    changed = change(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return cv2.warpAffine(changed, move, mask.shape[::-1], flags=cv2.INTER_NEAREST).astype(bool)
 
 
 def _chords(mask: np.ndarray) -> list[str]:
