@@ -471,7 +471,7 @@ class TestVideo:
             read_clip(path)
         assert "Copy it again" in caught.value.remedy
 
-    # H.264 has no checksum: of single changed bytes two in five go unnoticed, whatever decodes them.
+    # H.264 has no checksum: of single changed bytes nearly half go unnoticed, whatever decodes them.
     @pytest.mark.parametrize("count", [30, 300])
     def test_damage_within(self, tmp_path, count):
         path = encoded(tmp_path / "c.mp4", self.long, g="10")
