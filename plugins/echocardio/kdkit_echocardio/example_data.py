@@ -15,24 +15,24 @@ _COLUMNS = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
 
 
 def write_clips(folder: Path) -> Path:
-    """Simulated clips as plain video files, five of them."""
+    """Simulated clips as plain video files, eight of them: enough for a run in miniature."""
     folder.mkdir(parents=True)
-    for number in range(CLIPS + 2):
+    for number in range(8):
         clip = simulate(np.random.default_rng(number), frames=FRAMES)
         write_mp4(folder / f"clip{number}.mp4", np.repeat(clip.frames[..., None], 3, axis=-1), clip.fps)
     return folder
 
 
-def write_echonet(folder: Path, annotators: int = 1) -> Path:
+def write_echonet(folder: Path, annotators: int = 1, clips: int = CLIPS) -> Path:
     """Simulated clips in EchoNet-Dynamic's layout: index, tracings of ED and ES as chords, and one cut-off video.
 
-    The first annotator traces the truth, others what :func:`another_hand` makes of it.
+    ``clips``: how many are whole. The first annotator traces the truth, others what :func:`another_hand` makes of it.
     """
     (folder / "Videos").mkdir(parents=True)
     rows, tracings = [_COLUMNS], ["FileName,X1,Y1,X2,Y2,Frame"]
-    for number in range(CLIPS):
+    for number in range(clips):
         name = f"0X{number:016X}"
-        clip = simulate(np.random.default_rng(number), frames=FRAMES)
+        clip = simulate(np.random.default_rng(100 + number), frames=FRAMES)  # other hearts than elsewhere
         video = folder / "Videos" / f"{name}.avi"
         write_mp4(video.with_suffix(".mp4"), np.repeat(clip.frames[..., None], 3, axis=-1), clip.fps)
         video.with_suffix(".mp4").rename(video)
@@ -43,10 +43,10 @@ def write_echonet(folder: Path, annotators: int = 1) -> Path:
                 second_mask = another_hand(clip.mask[frame], annotator)
                 tracings += [f"{name}.avi,{chord},{frame}" for chord in _chords(second_mask)]
     video_bytes = (folder / "Videos" / f"0X{0:016X}.avi").read_bytes()
-    name = f"0X{CLIPS:016X}"
+    name = f"0X{clips:016X}"
     (folder / "Videos" / f"{name}.avi").write_bytes(video_bytes[:200])
     rows.append(f"{name},50,0,0,112,112,20,{FRAMES},TEST")
-    tracings += [line.replace(f"0X{CLIPS - 1:016X}", name) for line in tracings if f"0X{CLIPS - 1:016X}" in line]
+    tracings += [line.replace(f"0X{clips - 1:016X}", name) for line in tracings if f"0X{clips - 1:016X}" in line]
     (folder / "FileList.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (folder / "VolumeTracings.csv").write_text("\n".join(tracings) + "\n", encoding="utf-8")
     return folder

@@ -38,7 +38,7 @@ class Paper(Echocardio):
         from .recorded import EchoNetSynthetic
 
         synthetic = EchoNetSynthetic.example_options(folder / "synthetic")["path"]
-        real = write_echonet(folder / "dynamic")
+        real = write_echonet(folder / "dynamic", clips=4)
         return [
             f"generator.path={synthetic}",
             f"evaluation.generator.path={real}",

@@ -140,7 +140,7 @@ def test_several_processes_see_what_one_does(home, tmp_path, monkeypatch):
     cache_file(tmp_path).unlink()
     monkeypatch.setattr(memory_module, "FEWEST_FOR_PROCESSES", 99)
     assert look(folder)[0] == many
-    assert len(many) == 6
+    assert len(many) == 9
 
 
 def test_an_interruption_keeps_what_was_found_out(folder, monkeypatch):
