@@ -144,7 +144,7 @@ def test_what_is_measured_is_done_in_the_precision_that_it_is_named(tmp_path):
     outputs = {}
 
     def keep(precision, call):
-        outputs.setdefault(precision, call())
+        outputs[precision] = call()
         return 0.01
 
     choose_precision(Casting, INPUTS, "sigmoid", HARDWARE, tmp_path, keep)
