@@ -112,7 +112,8 @@ def draw(lines: list[dict[str, Any]], out: Path) -> None:
                 for name in WORKS:
                     own = sorted((line[axis] / least, line[quantity]) for line in shown if line["name"] == name)
                     axes[row, column].plot(*zip(*own, strict=True), marker="o", label=name)
-                axes[row, column].set(ylabel=unit, ylim=(0, None), xlim=(0, None))
+                top = 1.1 * max(line[quantity] for line in shown)
+                axes[row, column].set(ylabel=unit, ylim=(0, top), xlim=(0, None))
             axes[1, column].set_xlabel(f"times {least} {axis}")
         axes[0, 0].legend(frameon=False, fontsize=8)
         out.write_bytes(svg(figure))
