@@ -351,7 +351,7 @@ def evaluate(
         dropped = summarize_defects(call(source.exclusions))
         bar.advance()
     hardware_options = _one_device(hardware)
-    with _prediction_cache(data, domain, models, hardware_options.precision) as cache:
+    with _prediction_cache(data, domain, models, hardware_options.settle().precision) as cache:
         networks = {model: loaded.network for model, loaded in models.items()}
         result = score_models(
             networks,

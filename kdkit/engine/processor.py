@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from kdkit.recipe.schema import Hardware
+from kdkit.recipe.schema import FULL_PRECISION, Hardware
 
 
 def is_plain_processor(hardware: Hardware) -> bool:
@@ -12,4 +12,4 @@ def is_plain_processor(hardware: Hardware) -> bool:
     on_processor = hardware.accelerator == "cpu" or (
         hardware.accelerator == "auto" and not torch.cuda.is_available() and not torch.backends.mps.is_available()
     )
-    return on_processor and hardware.precision == Hardware().precision
+    return on_processor and hardware.settle().precision == FULL_PRECISION

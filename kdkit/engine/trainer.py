@@ -28,10 +28,11 @@ from kdkit.recipe.schema import Hardware
 def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback], **arguments: Any) -> Trainer:
     """A Trainer without a logger, bar or summary of its own: the stages report.
 
-    Raises :class:`UsageError` when the machine does not have what the recipe asks for.
+    A precision of auto is full here. Raises :class:`UsageError` when the machine does not have what the recipe asks
+    for.
     """
     _silence_advice()
-    options = hardware.model_dump(exclude={"workers"})
+    options = hardware.settle().model_dump(exclude={"workers"})
     try:
         trainer = Trainer(
             **options,

@@ -19,6 +19,11 @@ PRECISIONS = (
     *("16-mixed", "bf16-mixed", "16-true", "bf16-true", "32-true", "64-true"),
     *("transformer-engine", "transformer-engine-float16"),
 )
+# Chosen by a measurement; only labelling makes one, all else is done in full precision then.
+AUTO_PRECISION = "auto"
+FULL_PRECISION = "32-true"
+# What it may choose instead, in the order in which they are tried: weights cast, then autocast.
+LOWER_PRECISIONS = ("bf16-true", "bf16-mixed")
 # "2" is a number of devices, "0,1" and "0," are devices.
 _DEVICE_LIST = re.compile(r"[1-9]\d*|\d+(,\d+)+|\d+,")
 
@@ -169,13 +174,13 @@ def _check_devices(devices: int | list[int] | str) -> int | list[int] | str:
 
 
 def _check_precision(name: str) -> str:
-    if name not in PRECISIONS:
-        raise ValueError(f"a precision; {did_you_mean(name, PRECISIONS)}")
+    if name not in (AUTO_PRECISION, *PRECISIONS):
+        raise ValueError(f"a precision; {did_you_mean(name, (AUTO_PRECISION, *PRECISIONS))}")
     return name
 
 
 class Hardware(Part):
-    """Where it runs: passed to Lightning's Trainer as it is."""
+    """Where it runs: passed to Lightning's Trainer as it is, but for a precision of auto, see :meth:`settle`."""
 
     accelerator: Annotated[str, AfterValidator(_check_accelerator)] = Field(
         "auto", description="cpu, gpu, tpu, ... or auto."
@@ -186,11 +191,18 @@ class Hardware(Part):
     num_nodes: int = Field(1, ge=1, description="Machines.")
     strategy: str = Field("auto", description="ddp, fsdp, ... or auto.")
     precision: Annotated[str, AfterValidator(_check_precision)] = Field(
-        "32-true", coerce_numbers_to_str=True, description="32-true, bf16-mixed, 16-mixed, ..."
+        FULL_PRECISION,
+        coerce_numbers_to_str=True,
+        description="32-true, bf16-mixed, 16-mixed, ...; auto labels in bfloat16 where that is measured to pay, and "
+        "does all else in 32-true.",
     )
     workers: int | None = Field(
         None, ge=1, description="Processes that make samples; null takes one for each processor core."
     )
+
+    def settle(self, precision: str = FULL_PRECISION) -> Hardware:
+        """The same with ``precision`` in place of auto; any other precision stays."""
+        return self.model_copy(update={"precision": precision}) if self.precision == AUTO_PRECISION else self
 
 
 class Recipe(Part):

@@ -15,10 +15,13 @@ from kdkit.contracts.generator import Generator
 from kdkit.plugins.calls import call
 from kdkit.progress import Progress
 from kdkit.recipe.experiment import Experiment, Term
-from kdkit.recipe.schema import Control, Targets, Training
+from kdkit.recipe.schema import AUTO_PRECISION, FULL_PRECISION, LOWER_PRECISIONS, Control, Targets, Training
 from kdkit.runs.folder import STUDENT, RunFolder
 from kdkit.store.samples import SampleSet, Split
 from kdkit.store.shards import ShardStore
+
+# What a precision of auto may become.
+_CHOICES = (FULL_PRECISION, *LOWER_PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,43 @@ class Run:
         self.folder = folder
         self.root = root
         self.progress = progress
+
+    @cached_property
+    def target_precision(self) -> str:
+        """The precision that the teacher labels in; "auto" until one is chosen.
+
+        What the run has written down counts first, then what targets of its samples lie in the store.
+        """
+        asked = self.experiment.recipe.trainer.precision
+        if asked != AUTO_PRECISION:
+            return asked
+        return self._recorded_precision() or next(filter(self._has_targets_in, _CHOICES), AUTO_PRECISION)
+
+    def is_precision_settled(self) -> bool:
+        """Whether the precision of the targets is given, or was chosen and written down."""
+        return self.experiment.recipe.trainer.precision != AUTO_PRECISION or self._recorded_precision() is not None
+
+    def settle_precision(self, choice: dict[str, Any]) -> None:
+        """Write down the choice of a precision, which is ``chosen`` in it: targets lie where it says from now on."""
+        self.folder.update_manifest(precision=choice)
+        self.forget_targets()
+
+    def forget_targets(self) -> None:
+        """Look up anew where the targets lie: a precision was chosen since, perhaps by another process."""
+        for name in ("target_precision", "evaluation", "arms"):
+            self.__dict__.pop(name, None)
+
+    def _recorded_precision(self) -> str | None:
+        """None where there is no choice, or one that kdkit does not make."""
+        record = self.folder.manifest().get("precision")
+        chosen = record.get("chosen") if isinstance(record, dict) else None
+        return chosen if chosen in _CHOICES else None
+
+    def _has_targets_in(self, precision: str) -> bool:
+        """Whether any evaluation sample, which are labelled first, has a target in this precision."""
+        samples = self._samples[self.experiment.evaluation_source.fingerprint()]
+        fingerprint = self._target_fingerprint(samples, "teacher", precision)
+        return bool(ShardStore(self.root / "targets" / fingerprint).ranges())
 
     @cached_property
     def evaluation(self) -> LabelledSplit:
@@ -130,19 +170,19 @@ class Run:
         return self.experiment.teacher.fingerprint()
 
     def _labelled_split(self, split: Split, source: Targets = "teacher") -> LabelledSplit:
+        fingerprint = self._target_fingerprint(split.samples, source, self.target_precision)
+        return LabelledSplit(source, split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
+
+    def _target_fingerprint(self, samples: SampleSet, source: Targets, precision: str) -> str:
         domain, recipe = self.experiment.domain, self.experiment.recipe
         labeller: dict[str, Any] = {"teacher": self._teacher_fingerprint}
         if source == "untrained-teacher":
             labeller["untrained"] = recipe.seed
         elif source == "truth":
             labeller = {"truth": domain.fingerprint()}
-        fingerprint = fingerprint_of(
-            samples=split.samples.fingerprint,
-            activation=domain.activation,
-            precision=recipe.trainer.precision,
-            **labeller,
+        return fingerprint_of(
+            samples=samples.fingerprint, activation=domain.activation, precision=precision, **labeller
         )
-        return LabelledSplit(source, split, ShardStore(self.root / "targets" / fingerprint), fingerprint)
 
     def _student(self, number: int) -> Arm:
         recipe, generator = self.experiment.recipe, self.experiment.generator
@@ -191,7 +231,7 @@ class Run:
             "objective": _fingerprint_of_terms(experiment.terms),
             "training": options.model_dump(mode="json", exclude={"seeds"}),
             "seed": seed,
-            "precision": recipe.trainer.precision,
+            "precision": recipe.trainer.settle().precision,
         }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kdkit.errors import DataError, UsageError
 from kdkit.evaluation.teacher_check import CHECKED_SAMPLES, Examination, check_teacher
 from kdkit.plugins.calls import call
 from kdkit.progress import Bar
+from kdkit.recipe.schema import AUTO_PRECISION
 from kdkit.runs.run import Run
 from kdkit.stages import ranks
 from kdkit.store.shards import Range
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
 
 NAME = "label"
 DOUBTFUL = "doubtful: "
+# Samples that the precision is chosen by.
+PROBED_SAMPLES = 4
 
 
 def is_whole(run: Run) -> bool:
-    """Whether every sample is labelled."""
-    return all(part.is_whole() for part in run.labelled_splits())
+    """Whether every sample is labelled, and in which precision is written down."""
+    return run.is_precision_settled() and all(part.is_whole() for part in run.labelled_splits())
 
 
 def check(run: Run) -> None:
@@ -53,6 +57,26 @@ def check(run: Run) -> None:
                 "a control is to learn from the truth, and its samples do not hold it as a target",
                 "Give it another generator, or leave the control with targets: truth out.",
             )
+
+
+def prepare(run: Run, _anew: bool) -> None:
+    """Choose the precision of the targets where the recipe leaves it open and none of them is there."""
+    if run.is_precision_settled():
+        return
+    if run.target_precision != AUTO_PRECISION:
+        run.settle_precision({"chosen": run.target_precision, "reason": "targets of these samples were in the store"})
+        return
+    from kdkit.engine.precision import choose_precision
+
+    experiment, split = run.experiment, run.evaluation.split
+    inputs = [split.samples.sample(index).inputs for index in split.indices[:PROBED_SAMPLES]]
+    name, hardware = experiment.recipe.teacher.name, experiment.recipe.trainer
+    with run.progress.work("precision", name, 1, "step") as bar:
+        build = partial(call, experiment.teacher.build)
+        choice = choose_precision(build, inputs, experiment.domain.activation, hardware, run.folder.path)
+        bar.advance()
+    run.settle_precision(choice.as_json())
+    run.progress.say("precision", name, f"labels in {choice.chosen}")
 
 
 def execute(run: Run) -> None:
@@ -96,7 +120,7 @@ def _label_with_network(
     network = teacher
     if part.source == "untrained-teacher":
         network = draw_weights(call(experiment.teacher.build), experiment.recipe.seed)
-    activation, hardware = experiment.domain.activation, experiment.recipe.trainer
+    activation, hardware = experiment.domain.activation, experiment.recipe.trainer.settle(run.target_precision)
     infer_samples(network, part.split.samples, ranges, part.targets, activation, hardware, bar)
 
 

@@ -40,7 +40,7 @@ class Stage:
 
 STAGES = [
     Stage(generate.NAME, generate.is_whole, generate.execute, collective=True, check=generate.check),
-    Stage(label.NAME, label.is_whole, label.execute, collective=True, check=label.check),
+    Stage(label.NAME, label.is_whole, label.execute, collective=True, check=label.check, prepare=label.prepare),
     Stage(
         distill.NAME,
         distill.is_whole,
@@ -176,6 +176,7 @@ def _is_whole_after_refresh(run: Run, stage: Stage) -> bool:
 
 
 def _refresh(run: Run) -> None:
+    run.forget_targets()
     for samples in run.sample_sets():
         samples.store.refresh()
     for part in run.labelled_splits():
