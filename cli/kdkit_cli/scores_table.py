@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from kdkit.contracts.metric import Score
 
 # Where the shorter side of an interval is less than so much of the longer one, half its width says too little.
-LEAST_SYMMETRY = 0.6
+LEAST_SYMMETRY = 0.4
 # Between these, three decimals (or one, from 10 on) show what there is to see.
-PLAIN_VALUES = 0.1, 1e5
+PLAIN_VALUES = 0.01, 1e5
 
 
 def scores_table(
