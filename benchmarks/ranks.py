@@ -22,7 +22,7 @@ KDKIT = Path(sys.executable).with_name("kdkit")
 def main() -> None:
     """One JSON line for each number of processes, and one with the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=2880, help="of two frames each")
+    parser.add_argument("--samples", type=int, default=4320, help="of two frames each")
     parser.add_argument("--repeat", type=int, default=1)
     options = parser.parse_args()
     seconds: dict[int, float] = {}
