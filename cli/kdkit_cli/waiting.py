@@ -35,6 +35,9 @@ class Spinner:
     def running(self, is_allowed: bool) -> Iterator[None]:
         """While a command runs; nothing is ever shown unless ``is_allowed``."""
         self._is_allowed = is_allowed and self.console.is_terminal
+        if self._is_allowed:
+            # The terminal itself: a stage that keeps a library from printing takes sys.stderr away meanwhile.
+            self.console.file = self.console.file
         self._wait()
         try:
             yield

@@ -1,5 +1,6 @@
 """In a terminal a command that says nothing shows that it is alive; results and logs hold nothing of it."""
 
+import contextlib
 import io
 import threading
 
@@ -64,6 +65,14 @@ def test_a_line_above_a_bar_does_not_bring_it_back(screen):
             console.print("a line above the bar")
             assert not is_spinning(console)
         assert is_spinning(console)
+
+
+def test_it_is_seen_while_a_library_is_kept_from_printing(screen, monkeypatch):
+    monkeypatch.setattr("sys.stderr", screen)
+    console = QuietedConsole(stderr=True, force_terminal=True, width=80)
+    console.spinner = Spinner(console, moment=0.01)
+    with console.spinner.running(is_allowed=True), contextlib.redirect_stderr(io.StringIO()):
+        assert screen.seen.wait(20)
 
 
 def test_it_ends_with_the_command_that_fails(screen):
