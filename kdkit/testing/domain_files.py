@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kdkit.contracts.domain import Domain
 from kdkit.contracts.vocabulary import Preview, dropped_kinds
@@ -34,16 +37,10 @@ class DomainFiles(DomainExamples):
         for suffix in self.component.input_suffixes:
             path = self.folder / f"damaged{suffix}"
             path.write_bytes(b"\x00not what it seems" * 8)
-            outcome = "is read as if it were whole"
-            try:
-                self.component().read(path)
-            except DataError:
-                continue
-            except Exception as error:
-                outcome = f"raises {one_line(error)}"
-            require(
-                False,
-                f"a damaged {suffix} file {outcome}",
+            _require_refusal(
+                partial(self.component().read, path),
+                f"a damaged {suffix} file",
+                "is read as if it were whole",
                 "kdkit predict skips a file with its reason when it gets a DataError; anything else ends it",
                 "Catch what the reading library raises and raise kdkit.DataError from it.",
             )
@@ -146,19 +143,24 @@ class DomainFiles(DomainExamples):
             path = self.folder / name
             if exists:
                 path.mkdir()
-            outcome = "is taken for data"
-            try:
-                self.component().source(path, "auto", None)
-            except DataError:
-                continue
-            except Exception as error:
-                outcome = f"raises {one_line(error)}"
-            require(
-                False,
-                f"a folder that is {name} {outcome}",
+            _require_refusal(
+                partial(self.component().source, path, "auto", None),
+                f"a folder that is {name}",
+                "is taken for data",
                 "the command line prints a DataError as one clear message; anything else ends in a traceback",
                 "Raise kdkit.DataError that names the folder and what was looked for.",
             )
+
+
+def _require_refusal(read: Callable[[], Any], what: str, otherwise: str, why: str, remedy: str) -> None:
+    """Broken unless reading raises :class:`DataError`; ``otherwise``: what happened if nothing is raised."""
+    try:
+        read()
+    except DataError:
+        return
+    except Exception as error:
+        otherwise = f"raises {one_line(error)}"
+    require(False, f"{what} {otherwise}", why, remedy)
 
 
 def _listing(folder: Path) -> list[tuple[str, int, int]]:
