@@ -564,6 +564,7 @@ def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:
 def _hardware(options: Mapping[str, Any]) -> Hardware:
     from pydantic import ValidationError
 
+    from kdkit.recipe.faults import describe_fault
     from kdkit.recipe.schema import Hardware
 
     try:
@@ -572,7 +573,7 @@ def _hardware(options: Mapping[str, Any]) -> Hardware:
         fault = error.errors(include_url=False)[0]
         name = ".".join(map(str, fault["loc"]))
         unknown = fault["type"] == "extra_forbidden"
-        reason = did_you_mean(name, list(Hardware.model_fields)) if unknown else fault["msg"]
+        reason = did_you_mean(name, list(Hardware.model_fields)) if unknown else describe_fault(fault)
         raise UsageError(f"the hardware option {name} cannot be used: {reason}") from error
 
 

@@ -14,6 +14,7 @@ from kdkit.contracts.metric import Metric
 from kdkit.errors import DataError, KdkitError, UsageError
 from kdkit.plugins.calls import call
 from kdkit.plugins.registry import Registry
+from kdkit.recipe.faults import describe_fault
 from kdkit.recipe.load import default_tree, load_experiment
 from kdkit.recipe.schema import Choice, MetricChoice
 from kdkit.runs.folder import RunFolder
@@ -82,7 +83,7 @@ def _build_teacher(registry: Registry, recipe: Any) -> LoadedTeacher:
         raise DataError("the recipe names no teacher") from error
     except ValidationError as error:
         places = (".".join(map(str, ("teacher", *fault["loc"]))) for fault in error.errors())
-        faults = "; ".join(f"{p}: {f['msg']}" for p, f in zip(places, error.errors(), strict=True))
+        faults = "; ".join(f"{p}: {describe_fault(f)}" for p, f in zip(places, error.errors(), strict=True))
         raise DataError(f"the teacher of the recipe cannot be used: {faults}") from error
     teacher = teacher_class(options)
     return LoadedTeacher(choice.name, call(teacher.build), fingerprint=teacher.fingerprint())
@@ -117,5 +118,5 @@ def _read_metric(registry: Registry, text: str) -> tuple[str, Metric]:
         metric: Any = registry.component("metric", choice.name)
         return choice.title, metric(metric.Options.model_validate(choice.extra_options))
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {describe_fault(fault)}" for fault in error.errors())
         raise DataError(f"the metric {text} cannot be used: {faults}") from error

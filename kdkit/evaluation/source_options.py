@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from kdkit.contracts.generator import Generator
 from kdkit.errors import UsageError, did_you_mean
+from kdkit.recipe.faults import describe_fault
 
 
 def with_options(source: Generator, settings: Sequence[str]) -> tuple[Generator, dict[str, Any]]:
@@ -27,7 +28,7 @@ def with_options(source: Generator, settings: Sequence[str]) -> tuple[Generator,
         fault = error.errors(include_url=False)[0]
         name = ".".join(map(str, fault["loc"]))
         unknown = fault["type"] == "extra_forbidden"
-        reason = did_you_mean(name, list(options_class.model_fields)) if unknown else fault["msg"]
+        reason = did_you_mean(name, list(options_class.model_fields)) if unknown else describe_fault(fault)
         raise UsageError(f"the data cannot be read with {name}: {reason}") from error
     chosen = type(source)(options, source.seed)
     dumped = options.model_dump(mode="json")

@@ -101,6 +101,15 @@ def _keys_of(fault: Any, values: object) -> list[str]:
     return keys
 
 
+def describe_fault(fault: Any) -> str:
+    """One of pydantic's faults in words for whoever wrote the value, where no recipe's path says more."""
+    if fault["type"] == "extra_forbidden":
+        return "there is no such option"
+    if fault["type"] == "missing":
+        return "missing"
+    return f"expected {_expectation(fault)}"
+
+
 def _expectation(fault: Any) -> str:
     if fault["type"] == "model_type" and fault["ctx"]["class_name"] == Choice.__name__:
         value = fault.get("input")

@@ -14,6 +14,7 @@ from kdkit.atomic import SEAL, digest_of, seal_of, write_bytes, write_sealed
 from kdkit.contracts.component import file_digest, fingerprint_of, is_path_field
 from kdkit.errors import UsageError, WeightsError
 from kdkit.plugins.calls import call
+from kdkit.recipe.faults import describe_fault
 from kdkit.runs import environment
 from kdkit.runs.card import FORMAT, Card
 from kdkit.runs.folder import STUDENT
@@ -67,8 +68,9 @@ class TrainedStudent:
             fault = error.errors(include_url=False)[0]
             name = ".".join(map(str, fault["loc"]))
             known = ", ".join(domain_class.Options.model_fields) or "none"
+            setting = f"{name}={options.get(name)!r}"
             raise UsageError(
-                f"the domain {self.card['domain']} cannot write {name}={options.get(name)!r}: {fault['msg']}",
+                f"the domain {self.card['domain']} cannot write {setting}: {describe_fault(fault)}",
                 f"What it lets one choose: {known}.",
             ) from error
         return replace(self, domain=domain)

@@ -667,3 +667,11 @@ def test_of_many_files_the_terminal_tells_the_numbers(trained, clips, cli, tmp_p
         (clips / f"x{number}.npy").write_text(f"no array {number}")
     result = cli("predict", trained, clips, "--out", tmp_path / "out")
     assert result.code == 0 and result.err.count("skipped:") == 31 and "10 more" in result.err
+
+
+@pytest.mark.parametrize("value", ["some", "0", "0,0"])
+def test_devices_that_cannot_be_are_refused_in_plain_words(cli, trained, tmp_path, value):
+    np.save(tmp_path / "a.npy", np.zeros((2, 12, 12), np.uint8))
+    finished = cli("predict", trained, tmp_path / "a.npy", "--out", tmp_path / "out", "--devices", value)
+    assert finished.code == 2
+    assert "devices cannot be used: expected auto, -1 for all" in finished.err
