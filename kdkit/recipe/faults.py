@@ -107,6 +107,8 @@ def describe_fault(fault: Any) -> str:
         return "there is no such option"
     if fault["type"] == "missing":
         return "missing"
+    if fault["type"] in PATH_FAULTS:
+        return str(fault["msg"])
     return f"expected {_expectation(fault)}"
 
 

@@ -1,8 +1,12 @@
 """Every fault at once, with its place and what would be right."""
 
 import pytest
+from pydantic import Field, ValidationError
 
+from kdkit import Component
 from kdkit.errors import RecipeError
+from kdkit.recipe.faults import describe_fault
+from kdkit.recipe.paths import InputFile
 
 
 def test_every_fault_is_told_at_once_with_its_place_and_what_would_be_right(load, recipe, problems):
@@ -71,3 +75,19 @@ def test_numbers_that_are_no_numbers_are_refused(load, problems):
         "training.learning_rate",
         "student.gain",
     }
+
+
+def test_a_fault_without_a_recipe_says_what_was_expected_and_a_path_keeps_its_own_words():
+    class Options(Component.Options):
+        count: int = Field(1, ge=1)
+        file: InputFile
+
+    def describe(values):
+        with pytest.raises(ValidationError) as error:
+            Options.model_validate(values)
+        return [describe_fault(fault) for fault in error.value.errors(include_url=False)]
+
+    assert describe({"count": 0, "file": __file__}) == ["expected greater than or equal to 1"]
+    assert describe({"file": __file__, "cuont": 1}) == ["there is no such option"]
+    assert describe({}) == ["missing"]
+    assert describe({"file": "$NOBODY_SET_THIS"})[0].startswith("$NOBODY_SET_THIS is not set")
