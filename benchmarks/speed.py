@@ -2,7 +2,9 @@
 
 One JSON line for each case, then a table. Both sides of a case run in turns in one process, so that what else the
 machine does falls on both; ``ours`` and ``reference`` are medians, ``spread`` the quartiles' distance of their ratio.
-``memory``: bytes of tensors alive at once, ours and the reference's. Weights are random, but the same on both sides.
+``memory``: bytes of tensors alive at once, ours and the reference's. ``limit``: seconds that ours would take if there
+were only its convolutions and products of matrices, at the rate of a large one of these, measured here and now.
+Weights are random, but the same on both sides.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from kdkit_echocardio.networks.normalization import BatchNorm
 from kdkit_echocardio.networks.paper import PaperConvLSTM
 from kdkit_echocardio.networks.unet import ConvLSTMUNet
 from reference import DEVIATION, MEAN, WINDOW, Student, Teacher, read_item
+from torch.utils.flop_counter import FlopCounterMode
 
 from kdkit.engine.inference import infer_logits
 from kdkit.engine.memory import peak_memory
@@ -37,6 +40,8 @@ from kdkit.store.shards import Record, ShardStore
 CPU = torch.device("cpu")
 # Frames that a labelling network sees at once, as in the teacher deeplabv3.
 CHUNK = 16
+# Operations of the products that the limit is taken from, and the sides of their matrices.
+PRODUCTS, SIDE = 2e10, 1024
 
 Call = Callable[[], object]
 
@@ -52,13 +57,14 @@ class Case:
     ratio: float
     spread: float
     memory: tuple[int, int]
+    limit: float | None
     threads: int
     machine: str
 
 
-def compare(name: str, unit: str, ours: Call, reference: Call, rounds: int, memory: bool = True) -> Case:
-    """Run both sides in turns, after one round that is not counted."""
-    peaks = (peak_memory(ours), peak_memory(reference)) if memory else (0, 0)
+def compare(name: str, unit: str, ours: Call, reference: Call, rounds: int, computes: bool = True) -> Case:
+    """Run both sides in turns, after one round that is not counted; ``computes``: tensors in this process."""
+    peaks = (peak_memory(ours), peak_memory(reference)) if computes else (0, 0)
     pairs = [(_seconds(ours), _seconds(reference)) for _ in range(rounds + 1)][1:]
     ratios = [theirs / own for own, theirs in pairs]
     quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
@@ -71,6 +77,7 @@ def compare(name: str, unit: str, ours: Call, reference: Call, rounds: int, memo
         ratio=round(statistics.median(ratios), 2),
         spread=round(quartiles[2] - quartiles[0], 2),
         memory=peaks,
+        limit=round(_operations(ours) / _rate(), 4) if computes else None,
         threads=torch.get_num_threads(),
         machine=f"{_processor()}, {os.cpu_count()} cores, torch {torch.__version__}",
     )
@@ -151,19 +158,7 @@ def predict(rounds: int) -> Case:
 
 def peak(rounds: int) -> Case:
     """What this machine can do: seconds for 2 * 10^10 float32 operations of matrix products, against bfloat16's."""
-    size = 1024
-    repeats = round(2e10 / (2 * size**3))
-
-    def multiply(dtype: torch.dtype) -> Call:
-        left, right = (torch.rand(size, size).to(dtype) for _ in range(2))
-
-        def products() -> None:
-            for _ in range(repeats):
-                left @ right
-
-        return products
-
-    return compare("peak", "s", multiply(torch.float32), multiply(torch.bfloat16), rounds, memory=False)
+    return compare("peak", "s", _products(torch.float32), _products(torch.bfloat16), rounds, computes=False)
 
 
 def window(rounds: int) -> Case:
@@ -185,7 +180,7 @@ def window(rounds: int) -> Case:
         def ours() -> object:
             return [store.read(0, name, slice(40, 40 + WINDOW)) for name in ("inputs", "target")]
 
-        return compare("window", "s an item", ours, lambda: read_item(clip, packed, 40), 10 * rounds, memory=False)
+        return compare("window", "s an item", ours, lambda: read_item(clip, packed, 40), 10 * rounds, computes=False)
 
 
 def start(rounds: int) -> Case:
@@ -196,7 +191,7 @@ def start(rounds: int) -> Case:
         subprocess.run(command, check=True, capture_output=True)
 
     plain = [sys.executable, "-c", "import torch"]
-    return compare("start", "s", lambda: run(help_command), lambda: run(plain), rounds, memory=False)
+    return compare("start", "s", lambda: run(help_command), lambda: run(plain), rounds, computes=False)
 
 
 CASES: dict[str, Callable[[int], Case]] = {
@@ -243,6 +238,31 @@ def _check_equal(ours: torch.Tensor, reference: torch.Tensor) -> None:
     torch.testing.assert_close(ours, reference.detach(), rtol=1e-3, atol=1e-3)
 
 
+def _products(dtype: torch.dtype) -> Call:
+    """PRODUCTS operations of products of matrices."""
+    left, right = (torch.rand(SIDE, SIDE).to(dtype) for _ in range(2))
+
+    def multiply() -> None:
+        for _ in range(round(PRODUCTS / (2 * SIDE**3))):
+            left @ right
+
+    return multiply
+
+
+@cache
+def _rate() -> float:
+    """float32 operations a second of large products of matrices."""
+    multiply = _products(torch.float32)
+    return PRODUCTS / statistics.median(_seconds(multiply) for _ in range(5))
+
+
+def _operations(call: Call) -> int:
+    """Of convolutions and products of matrices, a product and a sum counted as two."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
+
+
 def _seconds(call: Call) -> float:
     begin = time.perf_counter()
     call()
@@ -258,11 +278,12 @@ def _processor() -> str:
 
 
 def _table(results: list[Case]) -> Iterator[str]:
-    yield f"{'case':<15}{'ours':>10}{'reference':>12}{'ratio':>8}{'spread':>8}{'memory':>16}"
+    yield f"{'case':<15}{'ours':>10}{'limit':>10}{'reference':>12}{'ratio':>8}{'spread':>8}{'memory':>16}"
     for case in results:
         memory = " / ".join(f"{size / 1e6:.0f}" for size in case.memory) + " MB" if any(case.memory) else ""
+        limit = "" if case.limit is None else f"{case.limit:.4g}"
         yield (
-            f"{case.name:<15}{case.ours:>10.4g}{case.reference:>12.4g}{case.ratio:>8.2f}{case.spread:>8.2f}"
+            f"{case.name:<15}{case.ours:>10.4g}{limit:>10}{case.reference:>12.4g}{case.ratio:>8.2f}{case.spread:>8.2f}"
             f"{memory:>16}  {case.unit}"
         )
 

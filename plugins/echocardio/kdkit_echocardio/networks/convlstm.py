@@ -74,7 +74,7 @@ class ConvLSTMLayer(nn.Module):
         for chunk in frames.split(CHUNK * batch):
             for gates in self.cell.from_inputs(chunk).split(batch):
                 if hidden is not None:
-                    gates = gates + self.cell.from_hidden(hidden)
+                    gates = self.cell.from_hidden(hidden).add_(gates)  # in place: another tensor costs more
                 hidden, memory = self.cell.step(gates, memory)
                 outputs.append(hidden)
         return torch.cat(outputs)
