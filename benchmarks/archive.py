@@ -23,13 +23,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
 
-PARTS = ("check", "evaluate", "predict", "cines")
+PARTS = ("check", "evaluate", "predict", "resume", "cines")
 FRAMES = (120, 230)
 KDKIT = str(Path(sys.executable).with_name("kdkit"))
 SIDE, CINE = 112, (480, 640)
@@ -71,8 +72,7 @@ def main() -> None:
                 if part == "cines":
                     measure_cines(options.student, work, cines, options.cine_frames)
                 else:
-                    measure = {"check": measure_check, "evaluate": measure_evaluate, "predict": measure_predict}[part]
-                    measure(options.student, hearts, work, clips)
+                    MEASURES[part](options.student, hearts, work, clips)
 
 
 def measure_check(student: Path, hearts: list[Heart], work: Path, clips: int) -> None:
@@ -90,15 +90,21 @@ def measure_evaluate(student: Path, hearts: list[Heart], work: Path, clips: int)
 
 
 def measure_predict(student: Path, hearts: list[Heart], work: Path, clips: int) -> None:
-    """With and without overlay, stopped half-way, resumed, and with nothing left to do."""
+    """With and without overlay."""
     copies, out = copy_clips(work / "copies", hearts, clips), work / "out"
     for overlay in ("mp4", "none"):
         shutil.rmtree(out, ignore_errors=True)
-        seconds = watch(f"predict, overlay {overlay}", clips, "predict", student, copies, *predicted(out, overlay))
+        watch(f"predict, overlay {overlay}", clips, "predict", student, copies, *predicted(out, overlay))
+
+
+def measure_resume(student: Path, hearts: list[Heart], work: Path, clips: int) -> None:
+    """Stopped when half is done, resumed, and with nothing left to do."""
+    copies, out = copy_clips(work / "copies", hearts, clips), work / "out"
     shutil.rmtree(out, ignore_errors=True)
-    watch("predict, stopped", clips, "predict", student, copies, *predicted(out, "none"), stop_after=seconds / 2)
-    watch("predict, resumed", clips, "predict", student, copies, *predicted(out, "none"))
-    watch("predict, nothing new", clips, "predict", student, copies, *predicted(out, "none"))
+    arguments = ("predict", student, copies, *predicted(out, "none"))
+    watch("predict, stopped", clips, *arguments, stop=lambda: 2 * count_lines(out / ".predictions.jsonl") > clips)
+    for name in ("predict, resumed", "predict, nothing new"):
+        watch(name, clips, *arguments)
 
 
 def measure_cines(student: Path, work: Path, cines: int, frames: int) -> None:
@@ -110,12 +116,24 @@ def measure_cines(student: Path, work: Path, cines: int, frames: int) -> None:
     watch("predict, cines, overlay mp4", cines, "predict", student, tree, *predicted(out, "mp4"))
 
 
+MEASURES = {
+    "check": measure_check,
+    "evaluate": measure_evaluate,
+    "predict": measure_predict,
+    "resume": measure_resume,
+}
+
+
 def predicted(out: Path, overlay: str) -> tuple[Any, ...]:
     return "--out", out, "--overlay", overlay
 
 
-def watch(name: str, files: int, *arguments: object, stop_after: float | None = None) -> float:
-    """Run ``kdkit ARGUMENTS`` and print what it took; the seconds. ``stop_after``: interrupt it then."""
+def count_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def watch(name: str, files: int, *arguments: object, stop: Callable[[], bool] | None = None) -> None:
+    """Run ``kdkit ARGUMENTS``, interrupt it when ``stop`` says so, and print what it took."""
     start = time.monotonic()
     command = [KDKIT, *map(str, arguments), "--quiet"]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
@@ -125,9 +143,9 @@ def watch(name: str, files: int, *arguments: object, stop_after: float | None = 
         alive = [psutil.Process(running.pid), *children(running.pid)]
         peak, processes = max(peak, sum(map(share, alive))), max(processes, len(alive))
         cpu |= {process.pid: used for process in alive if (used := cpu_seconds(process))}
-        if stop_after is not None and time.monotonic() - start > stop_after:
+        if stop is not None and stop():
             running.send_signal(signal.SIGINT)
-            stop_after = None
+            stop = None
         time.sleep(PAUSE)
     seconds = time.monotonic() - start
     case = {
@@ -142,7 +160,6 @@ def watch(name: str, files: int, *arguments: object, stop_after: float | None = 
         "machine": platform.processor() or platform.machine(),
     }
     print(json.dumps(case), flush=True)
-    return seconds
 
 
 def children(process: int) -> list[psutil.Process]:
