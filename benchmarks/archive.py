@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -144,7 +143,7 @@ def watch(name: str, files: int, *arguments: object, stop: Callable[[], bool] | 
         peak, processes = max(peak, sum(map(share, alive))), max(processes, len(alive))
         cpu |= {process.pid: used for process in alive if (used := cpu_seconds(process))}
         if stop is not None and stop():
-            running.send_signal(signal.SIGINT)
+            running.terminate()  # in a background job Ctrl-C would be ignored
             stop = None
         time.sleep(PAUSE)
     seconds = time.monotonic() - start
