@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 
-def wait_for(condition, seconds=120):
+# Nothing is said about how long anything takes, which on a busy machine is many times what it is: these only end a test
+# that would wait for ever.
+PATIENCE = 600
+
+
+def wait_for(condition):
     """Until something has happened; the test fails when it does not."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.02)
@@ -41,7 +46,7 @@ def test_stopping_a_training_says_so_and_keeps_its_checkpoint(toy, process, numb
     command = process("run", "toy", "--set", "training.epochs=1000000", "--set", "samples.train=6")
     wait_for(lambda: list(toy.rglob("epoch-*.ckpt")) or command.poll() is not None)
     os.killpg(command.pid, number)
-    _, output = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=PATIENCE)
     assert command.returncode == code
     assert "error: stopped\n  What was made so far is kept. Run the same command again" in output
     assert "Traceback" not in output
@@ -55,7 +60,7 @@ def test_stopping_a_generation_in_workers_says_so_and_ends_them(toy, process, nu
     command = process("generate", "toy", *ENDLESS)
     wait_for(lambda: list(toy.rglob("*.safetensors")) or command.poll() is not None)
     os.killpg(command.pid, number)
-    _, output = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=PATIENCE)
     assert command.returncode == code
     assert "error: stopped" in output and "Traceback" not in output
     wait_for(lambda: not alive(command.pid))
@@ -71,7 +76,7 @@ def test_stopping_a_prediction_keeps_what_was_predicted(trained, process, tmp_pa
     for path in sorted(clips.iterdir())[100:]:  # they are made in this order, and the rest takes long
         path.unlink()
     again = process("predict", trained, clips, "--out", out)
-    output = again.communicate(timeout=300)[1]
+    output = again.communicate(timeout=PATIENCE)[1]
     assert again.returncode == 0, output
     kept = [path for path in made if (clips / path.with_suffix(".npy").name).exists()]
     assert kept and all(path.stat().st_mtime_ns == made[path] for path in kept)
@@ -108,7 +113,7 @@ def mask_file():
 def assert_stops(command):
     """As a cluster or a service manager stops it: with one sentence of what is kept."""
     command.terminate()
-    _, output = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=PATIENCE)
     assert command.returncode == 143, output
     assert "error: stopped\n  What was made so far is kept." in output and output.count("error: ") == 1
     assert "Traceback" not in output
@@ -118,7 +123,7 @@ def test_workers_end_when_the_command_is_killed(toy, process):
     command = process("generate", "toy", *ENDLESS)
     wait_for(lambda: list(toy.rglob("*.safetensors")) or command.poll() is not None)
     command.kill()
-    command.wait(timeout=60)
+    command.wait(timeout=PATIENCE)
     wait_for(lambda: not alive(command.pid))
 
 
