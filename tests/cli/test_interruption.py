@@ -8,9 +8,8 @@ import time
 import numpy as np
 import pytest
 
-
-# Nothing is said about how long anything takes, which on a busy machine is many times what it is: these only end a test
-# that would wait for ever.
+# How long anything takes is not tested: on a busy machine it is many times what it is. This only ends a test that would
+# wait for ever.
 PATIENCE = 600
 
 
