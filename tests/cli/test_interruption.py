@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-# How long anything takes is not tested: on a busy machine it is many times what it is. This only ends a test that would
-# wait for ever.
+# How long anything takes is not tested: on a busy machine it is many times what it is. This only ends a test that
+# would wait for ever.
 PATIENCE = 600
 
 
