@@ -19,6 +19,7 @@ from .convlstm import (
     initial_states,
     pad_to_multiple,
 )
+from .normalization import BatchNorm
 from .views import RandomView
 
 # EchoNet-Dynamic's grey mean and deviation (Ouyang et al. 2020), rounded: ultrasound clips of any source come near.
@@ -122,6 +123,13 @@ class ConvLSTMUNet(nn.Module):
             return down @ logits @ across.T
 
 
+class _ReLU(nn.ReLU):
+    """Outside of training in place: another tensor of that size takes longer to come by than to fill."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.relu(input, inplace=not self.training)
+
+
 def _interpolation(inputs: int, outputs: int, like: Tensor) -> Tensor:
     """The matrix (outputs, inputs) of linear interpolation along one axis."""
     unit = torch.eye(inputs, dtype=like.dtype, device=like.device).unsqueeze(0)
@@ -130,7 +138,5 @@ def _interpolation(inputs: int, outputs: int, like: Tensor) -> Tensor:
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),  # another tensor of that size takes longer to come by than to fill
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), BatchNorm(outputs), _ReLU()
     )
