@@ -78,14 +78,14 @@ def measure_check(student: Path, hearts: list[Heart], work: Path, clips: int) ->
     """A folder that is looked at for the first time, and again."""
     data = ("--data", link_echonet(work / "echonet", hearts, clips))
     for turn in ("first", "second"):
-        watch(f"check, {turn}", clips, "check", "echocardio", *data)
+        show(watch(f"check, {turn}", clips, "check", "echocardio", *data))
 
 
 def measure_evaluate(student: Path, hearts: list[Heart], work: Path, clips: int) -> None:
     """Teacher and student on the folder, and again with their predictions kept."""
     data = ("--data", link_echonet(work / "echonet", hearts, clips))
     for turn in ("first", "second"):
-        watch(f"evaluate, {turn}", clips, "evaluate", student, *data)
+        show(watch(f"evaluate, {turn}", clips, "evaluate", student, *data))
 
 
 def measure_predict(student: Path, hearts: list[Heart], work: Path, clips: int) -> None:
@@ -93,7 +93,7 @@ def measure_predict(student: Path, hearts: list[Heart], work: Path, clips: int) 
     copies, out = copy_clips(work / "copies", hearts, clips), work / "out"
     for overlay in ("mp4", "none"):
         shutil.rmtree(out, ignore_errors=True)
-        watch(f"predict, overlay {overlay}", clips, "predict", student, copies, *predicted(out, overlay))
+        show(watch(f"predict, overlay {overlay}", clips, "predict", student, copies, *predicted(out, overlay)))
 
 
 def measure_resume(student: Path, hearts: list[Heart], work: Path, clips: int) -> None:
@@ -101,9 +101,12 @@ def measure_resume(student: Path, hearts: list[Heart], work: Path, clips: int) -
     copies, out = copy_clips(work / "copies", hearts, clips), work / "out"
     shutil.rmtree(out, ignore_errors=True)
     arguments = ("predict", student, copies, *predicted(out, "none"))
-    watch("predict, stopped", clips, *arguments, stop=lambda: 2 * count_lines(out / ".predictions.jsonl") > clips)
-    for name in ("predict, resumed", "predict, nothing new"):
-        watch(name, clips, *arguments)
+    log = out / ".predictions.jsonl"
+    case = watch("predict, stopped", clips, *arguments, stop=lambda: 2 * count_lines(log) > clips)
+    done = count_lines(log) - 1  # its first line says what the others belong to
+    show(case | {"files": done})
+    show(watch("predict, resumed", clips - done, *arguments))
+    show(watch("predict, nothing new", clips, *arguments))
 
 
 def measure_cines(student: Path, work: Path, cines: int, frames: int) -> None:
@@ -112,7 +115,7 @@ def measure_cines(student: Path, work: Path, cines: int, frames: int) -> None:
     shutil.rmtree(tree, ignore_errors=True)
     write_cines(tree, cines, frames)
     shutil.rmtree(out, ignore_errors=True)
-    watch("predict, cines, overlay mp4", cines, "predict", student, tree, *predicted(out, "mp4"))
+    show(watch("predict, cines, overlay mp4", cines, "predict", student, tree, *predicted(out, "mp4")))
 
 
 MEASURES = {
@@ -131,8 +134,12 @@ def count_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def watch(name: str, files: int, *arguments: object, stop: Callable[[], bool] | None = None) -> None:
-    """Run ``kdkit ARGUMENTS``, interrupt it when ``stop`` says so, and print what it took."""
+def show(case: dict[str, Any]) -> None:
+    print(json.dumps(case), flush=True)
+
+
+def watch(name: str, files: int, *arguments: object, stop: Callable[[], bool] | None = None) -> dict[str, Any]:
+    """Run ``kdkit ARGUMENTS`` and interrupt it when ``stop`` says so: what it took."""
     start = time.monotonic()
     command = [KDKIT, *map(str, arguments), "--quiet"]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
@@ -147,7 +154,7 @@ def watch(name: str, files: int, *arguments: object, stop: Callable[[], bool] | 
             stop = None
         time.sleep(PAUSE)
     seconds = time.monotonic() - start
-    case = {
+    return {
         "name": name,
         "files": files,
         "seconds": round(seconds, 1),
@@ -158,7 +165,6 @@ def watch(name: str, files: int, *arguments: object, stop: Callable[[], bool] | 
         "exit_code": running.returncode,
         "machine": platform.processor() or platform.machine(),
     }
-    print(json.dumps(case), flush=True)
 
 
 def children(process: int) -> list[psutil.Process]:
