@@ -123,13 +123,6 @@ class ConvLSTMUNet(nn.Module):
             return down @ logits @ across.T
 
 
-class _ReLU(nn.ReLU):
-    """Outside of training in place: another tensor of that size takes longer to come by than to fill."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.relu(input, inplace=not self.training)
-
-
 def _interpolation(inputs: int, outputs: int, like: Tensor) -> Tensor:
     """The matrix (outputs, inputs) of linear interpolation along one axis."""
     unit = torch.eye(inputs, dtype=like.dtype, device=like.device).unsqueeze(0)
@@ -138,5 +131,7 @@ def _interpolation(inputs: int, outputs: int, like: Tensor) -> Tensor:
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), BatchNorm(outputs), _ReLU()
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        BatchNorm(outputs),
+        nn.ReLU(inplace=True),
     )
