@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fork_server import ForkServer
 
 if TYPE_CHECKING:
     from kdkit.runs.run import Run
@@ -132,6 +133,18 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Starts ``kdkit ARGUMENTS`` in a process of its own that has torch and kdkit from the first moment on.
+
+    Importing them takes longer than most of what tests do: it is used in place of :func:`process` wherever the start
+    is not what is tested.
+    """
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture
