@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fork_server import ForkServer
+from processor_time import pytest_runtest_makereport, pytest_runtest_protocol, pytest_terminal_summary  # noqa: F401
 
 if TYPE_CHECKING:
     from kdkit.runs.run import Run
@@ -80,6 +81,21 @@ def hollow_jax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
     sys.modules.pop("jax", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _unsynced() -> Iterator[None]:
+    """Nothing waits for the disk: no test takes the machine's power away, and a run writes a hundred files."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+def pytest_runtest_setup() -> None:
+    """Lightning asks every installed distribution for callbacks, a tenth of a small run's time; here none has any."""
+    connector: Any = sys.modules.get("lightning.pytorch.trainer.connectors.callback_connector")
+    if connector is not None:
+        connector._load_external_callbacks = lambda group: []
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -62,7 +62,7 @@ def test_a_terminal_of_any_encoding_is_enough(toy, process, monkeypatch, encodin
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     for arguments in (("plugins", "list"), ("config", "show", "toy"), ("run", "t☃y")):
         command = process(*arguments)
-        out, err = command.communicate(timeout=60)
+        out, err = command.communicate(timeout=600)
         assert "UnicodeEncodeError" not in out + err and "Traceback" not in out + err
         assert command.returncode == (2 if arguments[0] == "run" else 0)
 
