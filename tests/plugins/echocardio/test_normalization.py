@@ -39,6 +39,15 @@ def test_training_gives_what_torch_gives(shape, memory_format):
     assert ours.num_batches_tracked == theirs.num_batches_tracked == 3
 
 
+def test_what_it_gives_may_be_changed_in_place():
+    gradients = []
+    for layer in both(3):
+        inputs = frames((2, 3, 24, 24))
+        torch.nn.functional.relu(layer(inputs), inplace=True).square().sum().backward()
+        gradients.append(inputs.grad)
+    torch.testing.assert_close(*gradients, rtol=2e-4, atol=1e-3)
+
+
 def test_states_are_torchs_and_evaluation_is_its_own():
     ours, theirs = both(6)
     results(theirs, frames((2, 6, 32, 32)))

@@ -53,11 +53,13 @@ class _Normalise(torch.autograd.Function):
         centred = rows - mean.repeat(width)
         variance = _sum(centred.square(), width) / count
         precision = (variance + eps).rsqrt()
-        normalised = torch.addcmul(bias.repeat(width), centred, (weight * precision).repeat(width))
+        normalised = torch.empty_like(frames)  # no view of the rows, so that what follows may change it in place
+        shares = bias.repeat(width), centred, (weight * precision).repeat(width)
+        torch.addcmul(*shares, out=_as_rows(normalised))
         ctx.save_for_backward(centred, weight, precision)
         ctx.width = width
         ctx.mark_non_differentiable(mean, variance)
-        return _as_frames(normalised, frames.shape), mean, variance
+        return normalised, mean, variance
 
     @staticmethod
     @once_differentiable
