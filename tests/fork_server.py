@@ -11,8 +11,11 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 class ForkServer:
@@ -40,6 +43,15 @@ class ForkServer:
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         return json.loads(self._server.stdout.readline())
+
+
+def second_process(parent: psutil.Process) -> psutil.Process | None:
+    """Of a command's children the one that is its second process, and neither a worker nor a tool's."""
+    for child in parent.children():
+        with suppress(psutil.Error):
+            if child.environ().get("RANK") == "1":
+                return child
+    return None
 
 
 def _run(argv: list[str], log: str) -> None:
