@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from safetensors.numpy import load_file
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from fork_server import second_process
+from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
 
