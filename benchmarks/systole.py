@@ -3,8 +3,9 @@
 Masks at end-diastole and end-systole of the embedded teacher, and of its network or the one for whole clips (as each
 file says) with other weights, on simulated hearts that no training has seen and on the labelled stills or clips of
 FOLDER (CAMUS, say): DICE, areas, and ejection fractions by area, with 95 % intervals over hearts (percentile
-bootstrap), and what the embedded teacher has more than each other one, paired. ``--pick``: only patients whose number is odd or even. The last lines say how well borders can
-be seen: the probability that a pixel just outside the true one is brighter than one just inside it.
+bootstrap), and what the embedded teacher has more than each other one, paired. ``--pick``: only patients whose number
+is odd or even. The last lines say how well borders can be seen: the probability that a pixel just outside the true
+one is brighter than one just inside it.
 """
 
 from __future__ import annotations
