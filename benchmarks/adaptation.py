@@ -1,11 +1,12 @@
 """What self-training on unlabelled clips is worth: python benchmarks/adaptation.py [--clips FOLDER] [--data FOLDER]
 
-Trains students of the recipe ``echocardio-adapted`` on the same number of samples and steps: on simulated hearts, on
-these and a folder of unlabelled clips as the teacher answers each frame, and with the answers made to agree over the
-beat and doubtful frames left out, as the recipe does it. Without --clips the folder is made: simulated hearts as
-another scanner shows them, smoother and with another grey curve. Prints DICE at end-diastole and end-systole on other
-hearts of that scanner, on simulated ones, and with --data on labelled recordings, as mean and deviation over seeds,
-differences paired, and the teacher's. The folder of --data is only measured on.
+Trains students of the recipe ``echocardio-adapted`` on the same number of samples and steps: on simulated hearts;
+on these and a folder of simulated clips, which adds frames and nothing else; on these and a folder of unlabelled
+clips as the teacher answers each frame; and with the answers made to agree over the beat and doubtful frames left
+out, as the recipe does it. Without --clips the folder is made: simulated hearts as another scanner shows them,
+smoother and with another grey curve. Prints DICE at end-diastole and end-systole on other hearts of that scanner,
+on simulated ones, and with --data on labelled recordings, as mean and deviation over seeds, differences paired, and
+the teacher's. The folder of --data is only measured on.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
 ROOT = Path("runs/benchmark-adaptation")
+SIMULATED = ROOT / "simulated"
 ARMS = {
-    "simulated hearts alone": ["generator={name: phantom, frames: 2}", "teacher={name: deeplabv3}"],
-    "and the folder": ["teacher={name: deeplabv3}"],
+    "simulated hearts alone": ["generator={name: phantom, frames: 2}"],
+    "and a folder of simulated clips": [f"generator.members.1.path={SIMULATED}"],
+    "and the folder, every frame": ["teacher.median=1", "teacher.certainty=0"],
     "and the folder, agreed and certain": [],
 }
 SETTINGS = ["samples.validation=32", "samples.evaluation=2", "evaluation.metrics=[dice]", "controls=[]"]
@@ -53,14 +56,14 @@ def other_scanner(frames: np.ndarray) -> np.ndarray:
     return np.stack(seen) * (frames.max(0) > 0)
 
 
-def write_folder(folder: Path, clips: int) -> Path:
-    """Unlabelled clips of that scanner, as videos."""
+def write_folder(folder: Path, clips: int, show: Callable[[np.ndarray], np.ndarray]) -> Path:
+    """Unlabelled clips as ``show`` makes them of simulated ones, as videos."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(clips):
         path = folder / f"clip{number:03d}.mp4"
         if not path.exists():
             clip = simulate(np.random.default_rng([FOLDER_STREAM, number]), frames=FRAMES)
-            write_mp4(path, np.repeat(other_scanner(clip.frames)[..., None], 3, axis=-1), clip.fps)
+            write_mp4(path, np.repeat(show(clip.frames)[..., None], 3, axis=-1), clip.fps)
     return folder
 
 
@@ -123,7 +126,10 @@ def main() -> None:
     arguments = parser.parse_args()
     # Threads of a small network only wait for one another.
     torch.set_num_threads(1)
-    os.environ["ECHOCARDIO_CLIPS"] = str(arguments.clips or write_folder(ROOT / "clips", arguments.made))
+    os.environ["ECHOCARDIO_CLIPS"] = str(
+        arguments.clips or write_folder(ROOT / "clips", arguments.made, other_scanner)
+    )
+    write_folder(SIMULATED, arguments.made, lambda frames: frames)
     hearts = simulated(arguments.measured)
     shown = [(other_scanner(frames), masks, labelled) for frames, masks, labelled in hearts]
     measured = {"another scanner": shown, "simulated": hearts}
