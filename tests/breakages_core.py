@@ -76,7 +76,7 @@ CORE = (
     Breakage(
         "window-epoch",
         "kdkit/engine/windows.py",
-        "default_rng([self.seed, self.epoch, index])",
+        "default_rng([self.seed, epoch, index])",
         "default_rng([self.seed, index])",
         "tests/core/stages",
     ),
@@ -90,7 +90,7 @@ CORE = (
     Breakage(
         "distillation-finite",
         "kdkit/engine/distillation.py",
-        "if not torch.isfinite(loss):",
+        "if not np.isfinite(float(self._sum_of_losses)):",
         "if False:",
         "tests/core/stages",
     ),

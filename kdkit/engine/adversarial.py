@@ -23,7 +23,6 @@ class EpochLength(Dataset[int]):
 
     def __init__(self, samples: int) -> None:
         self.samples = samples
-        self.epoch = 0
 
     def __len__(self) -> int:
         return self.samples

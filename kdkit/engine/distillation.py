@@ -9,12 +9,14 @@ import torch
 from lightning.pytorch import LightningModule
 
 from kdkit.engine.criterion import Criterion
+from kdkit.engine.readers import Batch, raise_reading_error
 from kdkit.engine.windows import Share, SharedBatches
 from kdkit.errors import KdkitError
 from kdkit.recipe.schema import Training
 
 TRAIN, VALIDATION, LOSS = "train", "validation", "loss"
 VALIDATION_LOSS = f"{VALIDATION}_{LOSS}"
+STEPS_BETWEEN_CHECKS = 50
 
 
 class Distillation(LightningModule):
@@ -26,11 +28,18 @@ class Distillation(LightningModule):
         self.network = network
         self.criterion = criterion
         self.training_options = training
+        self._sum_of_losses: torch.Tensor | float = 0.0
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        raise_reading_error(batch)
+        return batch
 
     def training_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> torch.Tensor:
         loss, terms = self._loss(batch)
         length = self._batches(self.trainer.train_dataloader).length(batch_idx)
         self._log_losses(TRAIN, loss, terms, self._share.count(length))
+        if batch_idx % STEPS_BETWEEN_CHECKS == 0:
+            self._check_losses()
         return loss * self._share.factor(length)
 
     def validation_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> None:
@@ -41,9 +50,8 @@ class Distillation(LightningModule):
         if self.criterion.teacher is not None:
             self.criterion.teacher.to(self.device)
 
-    def on_train_epoch_start(self) -> None:
-        loader: Any = self.trainer.train_dataloader
-        loader.dataset.epoch = self.current_epoch
+    def on_validation_epoch_end(self) -> None:
+        self._check_losses()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Dropout and the like: a resumed training draws what an uninterrupted one would have.
@@ -53,7 +61,11 @@ class Distillation(LightningModule):
     def configure_optimizers(self) -> Any:
         options = self.training_options
         parameters = [*self.network.parameters(), *self.criterion.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+        # One call for all tensors: of a small network, a step of torch's default takes as long as a convolution.
+        fused = self.device.type in ("cpu", "cuda")
+        optimizer = torch.optim.AdamW(
+            parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=fused
+        )
         if options.schedule == "constant":
             return optimizer
         steps = max(1, int(self.trainer.estimated_stepping_batches))
@@ -71,12 +83,20 @@ class Distillation(LightningModule):
 
     def _loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         loss, terms = self.criterion(self.network, *batch)
-        if not torch.isfinite(loss):
+        self._sum_of_losses = self._sum_of_losses + loss.detach()
+        return loss, terms
+
+    def _check_losses(self) -> None:
+        """Raises :class:`KdkitError` where one was not finite, and so their sum is not.
+
+        A GPU is asked for no number in between: that would wait for all that it has still to compute.
+        """
+        if not np.isfinite(float(self._sum_of_losses)):
             raise KdkitError(
                 f"the loss is not finite in epoch {self.current_epoch}",
                 "Lower training.learning_rate, or look at the samples and targets.",
             )
-        return loss, terms
+        self._sum_of_losses = 0.0
 
     def _log_losses(self, kind: str, loss: torch.Tensor, terms: dict[str, torch.Tensor], size: int) -> None:
         """Log the loss, and where it is a sum, each term before its weight, as means over the epoch."""

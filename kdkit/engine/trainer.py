@@ -32,7 +32,7 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
     for.
     """
     _silence_advice()
-    options = hardware.settle().model_dump(exclude={"workers"})
+    options = hardware.settle().model_dump(exclude={"workers", "readers"})
     try:
         trainer = Trainer(
             **options,

@@ -11,7 +11,7 @@ import lightning
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from torch.utils.data import DataLoader, SequentialSampler
+from torch.utils.data import DataLoader
 
 from kdkit.atomic import write_csv
 from kdkit.contracts.adversary import Adversary
@@ -19,13 +19,17 @@ from kdkit.engine.adversarial import AdversarialDistillation, EpochLength
 from kdkit.engine.checkpoints import drop_checkpoints, find_resume_point
 from kdkit.engine.criterion import make_criterion
 from kdkit.engine.distillation import VALIDATION_LOSS, Distillation
+from kdkit.engine.readers import ReadAhead
 from kdkit.engine.trainer import interruptible, make_trainer
-from kdkit.engine.windows import Share, SharedBatches, ShuffledSampler, Windows
+from kdkit.engine.windows import OrderedSampler, Share, SharedBatches, ShuffledSampler, Windows
 from kdkit.errors import DataError, PluginError, UsageError
 from kdkit.plugins.calls import call, title_of
 from kdkit.progress import Bar
 from kdkit.recipe.experiment import Experiment
 from kdkit.runs.run import Arm, LabelledSplit
+
+# Processes that read batches ahead of a GPU, for training and for validation.
+GPU_READERS = 2
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def distill(
             "Set trainer.devices=1 and num_nodes=1.",
         )
     share, on_gpu = Share(trainer.global_rank, trainer.world_size), trainer.strategy.root_device.type == "cuda"
-    module, train, validation = _training_parts(experiment, arm, share, pin=on_gpu)
+    module, train, validation = _training_parts(experiment, arm, share, on_gpu)
     resume = find_resume_point(folder)
     if resume.reason:
         say(f"begins anew: {resume.reason}")
@@ -98,7 +102,7 @@ def distill(
 
 
 def _training_parts(
-    experiment: Experiment, arm: Arm, share: Share, pin: bool
+    experiment: Experiment, arm: Arm, share: Share, on_gpu: bool
 ) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
     """The module of an arm with its training and validation batches."""
     recipe = experiment.recipe
@@ -121,28 +125,31 @@ def _training_parts(
             DataLoader(EpochLength(recipe.samples.train), size),
             DataLoader(EpochLength(recipe.samples.validation), size),
         )
-    train, validation = _loaders(experiment, arm, arm.training, arm.validation, share, pin)
+    train, validation = _loaders(experiment, arm, arm.training, arm.validation, share, on_gpu)
     criterion = make_criterion(experiment, network)
-    criterion.add_adapters(network, train.dataset[0][0].unsqueeze(0))
+    criterion.add_adapters(network, train.dataset[0, 0][0].unsqueeze(0))
     return Distillation(network, criterion, arm.options, arm.seed), train, validation
 
 
 def _loaders(
-    experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit, share: Share, pin: bool
+    experiment: Experiment, arm: Arm, training: LabelledSplit, validation: LabelledSplit, share: Share, on_gpu: bool
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """The batches of training and validation; ``pin``: in pinned memory, which a GPU copies while it computes."""
-    options, activation = arm.options, experiment.domain.activation
+    """The batches of training and validation; ``on_gpu``: read ahead, into pinned memory, which it copies from."""
+    options, activation, recipe = arm.options, experiment.domain.activation, experiment.recipe
     cut = experiment.window_cut
     train = Windows(training, activation, cut, arm.seed)
     middle_windows = Windows(validation, activation, cut, None)
-    # Windows are cut from memory-mapped files: worker processes would only add their start-up time.
-    orders = {train: ShuffledSampler(len(train), arm.seed), middle_windows: SequentialSampler(middle_windows)}
+    orders = {train: ShuffledSampler(len(train), arm.seed), middle_windows: OrderedSampler(len(middle_windows))}
+    # Windows are cut from memory-mapped files: beside training on a processor, readers would only take its time.
+    readers = recipe.trainer.readers if recipe.trainer.readers is not None else GPU_READERS if on_gpu else 0
     first, second = (
         DataLoader(
-            windows,
+            ahead := ReadAhead(windows, _stack_parts),
             batch_sampler=SharedBatches(order, len(windows), options.batch_size, share),
-            collate_fn=_stack_parts,
-            pin_memory=pin,
+            collate_fn=ahead.stack,
+            pin_memory=on_gpu,
+            num_workers=readers,
+            persistent_workers=readers > 0,
         )
         for windows, order in orders.items()
     )

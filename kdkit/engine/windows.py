@@ -18,14 +18,17 @@ from kdkit.recipe.experiment import Experiment
 from kdkit.runs.run import LabelledSplit
 from kdkit.store.targets import NAME, WEIGHT, decode_targets, decode_weight
 
+Place = tuple[int, int]
+"""An epoch and an item. Processes that read ahead learn the epoch so, and from nothing else."""
+
 
 class Windows(Dataset[tuple[torch.Tensor, ...]]):
     """(inputs, targets) of a split: a window of each sample, cut from both, or all of it where there is no ``cut``.
 
     A third part is the targets' weight, where the teacher has given one.
 
-    With a ``seed`` the windows begin at random, anew in each :attr:`epoch` and the same whenever that epoch is
-    repeated; without one they lie in the middle, so that validation always sees the same.
+    An item is asked for by its :data:`Place`. With a ``seed`` the windows begin at random, anew in each epoch and the
+    same whenever that epoch is repeated; without one they lie in the middle, so that validation always sees the same.
     """
 
     def __init__(self, part: LabelledSplit, activation: Activation, cut: WindowCut | None, seed: int | None) -> None:
@@ -33,29 +36,29 @@ class Windows(Dataset[tuple[torch.Tensor, ...]]):
         self.activation = activation
         self.cut = cut
         self.seed = seed
-        self.epoch = 0
         self.has_weights = part.targets.has(part.split.start, WEIGHT)
 
     def __len__(self) -> int:
         return len(self.part.split)
 
-    def __getitem__(self, item: int) -> tuple[torch.Tensor, ...]:
+    def __getitem__(self, place: Place) -> tuple[torch.Tensor, ...]:
+        epoch, item = place
         index = self.part.split.start + item
         samples, targets = self.part.split.samples.store, self.part.targets
-        window, target_window = self._slices(index)
+        window, target_window = self._slices(epoch, index)
         target = decode_targets(targets.read(index, NAME, target_window), self.activation)
         parts = [samples.read(index, "inputs", window), target]
         if self.has_weights:
             parts.append(decode_weight(targets.read(index, WEIGHT, target_window)))
         return tuple(torch.from_numpy(part) for part in parts)
 
-    def _slices(self, index: int) -> tuple[Slices, Slices] | tuple[None, None]:
+    def _slices(self, epoch: int, index: int) -> tuple[Slices, Slices] | tuple[None, None]:
         if self.cut is None:
             return None, None
         shapes = self.part.split.samples.store.shape(index, "inputs"), self.part.targets.shape(index, NAME)
         if self.seed is None:
             return self.cut.cut(*shapes, lambda last: last // 2)
-        rng = np.random.default_rng([self.seed, self.epoch, index])
+        rng = np.random.default_rng([self.seed, epoch, index])
         return self.cut.cut(*shapes, lambda last: int(rng.integers(0, last + 1)))
 
 
@@ -107,7 +110,7 @@ class Share:
         """How many items of a batch of this length are this process's."""
         return len(range(self.rank, batch, self.size))
 
-    def take(self, batch: list[int]) -> list[int]:
+    def take(self, batch: list[Place]) -> list[Place]:
         return batch[self.rank :: self.size] or batch[:1]
 
     def factor(self, batch: int) -> float:
@@ -115,10 +118,10 @@ class Share:
         return self.count(batch) * self.size / batch
 
 
-class SharedBatches(Sampler[list[int]]):
+class SharedBatches(Sampler[list[Place]]):
     """A process's share of each batch of ``size`` items, in the order of ``sampler``."""
 
-    def __init__(self, sampler: Sampler[int], items: int, size: int, share: Share) -> None:
+    def __init__(self, sampler: Sampler[Place], items: int, size: int, share: Share) -> None:
         self.sampler = sampler  # by this name Lightning finds it, to set its epoch
         self.items = items
         self.size = size
@@ -131,13 +134,13 @@ class SharedBatches(Sampler[list[int]]):
         """How many items batch ``number`` has, over all processes."""
         return min(self.size, self.items - number * self.size)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Place]]:
         order = list(self.sampler)
         for first in range(0, self.items, self.size):
             yield self.share.take(order[first : first + self.size])
 
 
-class ShuffledSampler(Sampler[int]):
+class ShuffledSampler(Sampler[Place]):
     """Every item once, in an order that depends on (seed, epoch) alone, so that a resumed run sees the same."""
 
     def __init__(self, items: int, seed: int) -> None:
@@ -152,6 +155,20 @@ class ShuffledSampler(Sampler[int]):
     def __len__(self) -> int:
         return self.items
 
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.items)
-        return iter(order.tolist())
+    def __iter__(self) -> Iterator[Place]:
+        for item in np.random.default_rng([self.seed, self.epoch]).permutation(self.items).tolist():
+            yield self.epoch, item
+
+
+class OrderedSampler(Sampler[Place]):
+    """Every item once, in order; all epochs are alike."""
+
+    def __init__(self, items: int) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return self.items
+
+    def __iter__(self) -> Iterator[Place]:
+        for item in range(self.items):
+            yield 0, item

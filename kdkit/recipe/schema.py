@@ -199,6 +199,12 @@ class Hardware(Part):
     workers: int | None = Field(
         None, ge=1, description="Processes that make samples; null takes one for each processor core."
     )
+    readers: int | None = Field(
+        None,
+        ge=0,
+        description="Processes that read training batches ahead, for each device; null takes 2 beside a CUDA device "
+        "and none otherwise.",
+    )
 
     def settle(self, precision: str = FULL_PRECISION) -> Hardware:
         """The same with ``precision`` in place of auto; any other precision stays."""

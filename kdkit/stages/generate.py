@@ -55,9 +55,10 @@ def first_inputs(run: Run, samples: SampleSet) -> np.ndarray:
     """The inputs of one sample of a set: a stored one's where there is any, else the first, which is drawn."""
     if ranges := samples.store.ranges():
         return samples.store.read(ranges[0][0], "inputs")
-    _check_count(run, samples, _name(run, samples))
+    name = _name(run, samples)
+    _check_count(run, samples, name)
     with (
-        run.progress.work(NAME, "first sample", 1, "sample") as bar,
+        run.progress.work(NAME, f"first of {name}", 1, "sample") as bar,
         _name_generator_in_errors(samples.generator, (0, 1)),
     ):
         (record,) = _records(samples.generator, samples.source_indices((0, 1)))

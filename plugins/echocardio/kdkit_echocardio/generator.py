@@ -21,7 +21,7 @@ class Phantom(Generator):
     """
 
     # The simulator's own: kdkit_echocardio.phantom.VERSION, which would have to be imported with OpenCV.
-    version = "3"
+    version = "3.1"
 
     class Options(ComponentOptions):
         """What is simulated."""

@@ -15,9 +15,12 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from safetensors.torch import load_file
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import get_worker_info
 
 from kdkit import KdkitError
-from kdkit.engine.distillation import Distillation
+from kdkit.engine.distillation import STEPS_BETWEEN_CHECKS, Distillation
+from kdkit.engine.windows import Windows
 from kdkit.errors import DataError, UsageError
 from kdkit.stages import generate
 from kdkit.stages.pipeline import STAGE_NAMES, run_stages
@@ -518,6 +521,47 @@ def epochs_begun(monkeypatch):
         Distillation, "on_train_epoch_start", lambda self: (begun.append(self.current_epoch), began(self))[1]
     )
     return begun
+
+
+def test_batches_that_other_processes_read_ahead_are_the_same(whole_weights, prepare):
+    run = prepare(*LONG, "trainer.readers=2")
+    run_stages(run, last="distill")
+    assert_equal_weights(whole_weights[0], weights(run))
+
+
+def test_what_a_process_that_reads_ahead_raises_is_told_as_it_is(prepare, monkeypatch):
+    def read(self, place):
+        raise DataError(f"nobody can read {place}", "Write it anew.")
+
+    run = prepare(*LONG, "trainer.readers=1")
+    with monkeypatch.context() as patched:
+        real = Windows.__getitem__
+        patched.setattr(Windows, "__getitem__", lambda self, p: (read if get_worker_info() else real)(self, p))
+        with pytest.raises(DataError, match=r"^nobody can read \(0, \d\)\n") as error:
+            run_stages(run, last="distill")
+    assert error.value.remedy == "Write it anew."
+
+
+def test_a_step_of_training_asks_for_no_number(prepare, monkeypatch):
+    """Of a GPU, that would wait for everything that it has still to compute."""
+    asked, real = [], Distillation.training_step
+
+    class Numbers(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            asked.append(operation is torch.ops.aten._local_scalar_dense.default)
+            return operation(*args, **(kwargs or {}))
+
+    def step(self, batch, number):
+        before = sum(asked)
+        with Numbers():
+            loss = real(self, batch, number)
+            torch.autograd.grad(loss, list(self.network.parameters()), retain_graph=True)
+        assert sum(asked) - before == (number % STEPS_BETWEEN_CHECKS == 0)
+        return loss
+
+    monkeypatch.setattr(Distillation, "training_step", step)
+    run_stages(prepare(*LONG, "training.batch_size=2"), last="distill")
+    assert len(asked) > 100 and sum(asked) == 4
 
 
 def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(whole_weights, prepare, monkeypatch):

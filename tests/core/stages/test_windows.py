@@ -36,7 +36,7 @@ def test_a_student_is_trained_on_windows_and_their_targets(prepare_sounds, windo
     run = prepare_sounds(f"training.window={window}")
     assert "distill" in run_stages(run, last="distill")
     part = run.arms[0].training
-    inputs, target = Windows(part, "sigmoid", run.experiment.window_cut, seed=0)[1]
+    inputs, target = Windows(part, "sigmoid", run.experiment.window_cut, seed=0)[0, 1]
     assert tuple(target.shape) == (targets,) and len(inputs) == targets * 64
     # The teacher is a function of 64 values alone: asked about the window, it says what was cut.
     logits = run.experiment.teacher.build()(inputs[None])[0]

@@ -10,7 +10,7 @@ from kdkit_echocardio.teacher import EMBEDDED, DeepLabV3
 
 def test_embedded_weights_belong_to_this_phantom():
     card = json.loads(EMBEDDED.with_suffix(".json").read_text())
-    assert card["trained_on"].startswith(f"phantom version {VERSION};")
+    assert card["trained_on"].startswith(f"phantom version {VERSION.partition('.')[0]};")
 
 
 def test_embedded_teacher_finds_the_cavity():

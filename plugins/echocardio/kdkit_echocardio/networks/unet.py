@@ -19,6 +19,7 @@ from .convlstm import (
     initial_states,
     pad_to_multiple,
 )
+from .normalization import BatchNorm
 from .views import RandomView
 
 # EchoNet-Dynamic's grey mean and deviation (Ouyang et al. 2020), rounded: ultrasound clips of any source come near.
@@ -130,5 +131,7 @@ def _interpolation(inputs: int, outputs: int, like: Tensor) -> Tensor:
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        BatchNorm(outputs),
+        nn.ReLU(inplace=True),
     )

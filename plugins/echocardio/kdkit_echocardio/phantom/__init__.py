@@ -7,5 +7,6 @@ from .sheet import contact_sheet
 
 __all__ = ["VERSION", "PhantomClip", "contact_sheet", "simulate"]
 
-VERSION = "3"
-"""Changes whenever the same generator state gives other clips."""
+VERSION = "3.1"
+"""Changes whenever the same generator state gives other clips: its second number where they are drawn from the same
+distributions as before, its first where other clips are drawn."""

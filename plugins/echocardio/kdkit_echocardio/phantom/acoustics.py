@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 
 from .chest import blood_pattern, stationary_clutter, transmission
+from .noise import draw_window, receiver_stock
 from .painting import CANVAS, DB_FLOOR, DB_STEP, Tissue
 from .texture import Scatterers
 from .view import LINES, SAMPLES, View
-
-_NOISE = 288
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,6 @@ class Imager:
         decibels = DB_FLOOR + DB_STEP * np.arange(256, dtype=np.float32)
         self.amplitude = (10.0 ** (decibels / 20.0)).astype(np.float32)
         self.amplitude[0] = 0.0
-        noise = rng.standard_normal((_NOISE + SAMPLES, _NOISE + LINES, 2), dtype=np.float32)
-        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=0.4, sigmaY=0.7))
-        self.noise = noise / noise.std()
         # Blurring white noise lowers its level; these factors restore it.
         far = float(np.hypot(beam.lateral_focus, beam.lateral_far))
         self.restore_focus = np.float32(2.0 * np.sqrt(np.pi * beam.axial * beam.lateral_focus))
@@ -99,6 +95,5 @@ class Imager:
         return np.asarray(cv2.magnitude(field[..., 0], field[..., 1]))
 
     def _fresh(self) -> np.ndarray:
-        """New complex noise: float32 (SAMPLES, LINES, 2), a random window of one large field."""
-        row, column = self.rng.integers(0, _NOISE, 2)
-        return self.noise[row : row + SAMPLES, column : column + LINES]
+        """New complex noise: float32 (SAMPLES, LINES, 2)."""
+        return draw_window(self.rng, receiver_stock, (SAMPLES, LINES))

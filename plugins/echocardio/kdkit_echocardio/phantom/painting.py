@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -134,6 +135,10 @@ def level(decibel: float) -> tuple[int]:
     return (min(max(round((decibel - DB_FLOOR) / DB_STEP), 0), 255),)
 
 
+def levels(decibels: Iterable[float]) -> list[tuple[int]]:
+    return [level(decibel) for decibel in decibels]
+
+
 class Painter:
     """Paints the echogenicity maps of one clip."""
 
@@ -148,8 +153,10 @@ class Painter:
         self.lumen = heart.endocardium - normals(heart.endocardium) * inward
         self.heart = heart
         mirror = self._specular(heart.endocardium[0])
-        self.endocardial_line = _brighten(tissue.endocardium, mirror)
-        self.pericardium = _brighten(tissue.pericardium, mirror)
+        self.wall, self.septum, self.midwall = (levels(line) for line in (tissue.wall, tissue.septum, tissue.midwall))
+        self.trabecula = levels([wall + tissue.trabecula for wall in tissue.wall])
+        self.endocardial_line = levels(_brighten(tissue.endocardium, mirror))
+        self.pericardium = levels(_brighten(tissue.pericardium, mirror))
 
     def to_canvas(self, points: np.ndarray) -> np.ndarray:
         """Probe frame (mm) to the map's pixels: (..., 2)."""
@@ -159,12 +166,12 @@ class Painter:
         canvas = self.to_canvas(self.view.to_probe(points))
         return np.rint(np.clip(canvas, -600, 1200) * (1 << _BITS)).astype(np.int32)
 
-    def _specular(self, outline: np.ndarray) -> list[float]:
-        """Gain in dB of each point's interface: it mirrors where its normal lies along the beam."""
-        points = self.view.to_probe(outline)
+    def _specular(self, outlines: np.ndarray) -> np.ndarray:
+        """Gain in dB of each point's interface, (..., points): it mirrors where its normal lies along the beam."""
+        points = self.view.to_probe(outlines)
         beam = points / np.linalg.norm(points, axis=-1, keepdims=True)
         cosine = (normals(points) * beam).sum(axis=-1)
-        return list(self.tissue.specular * (cosine**2 - 0.5))
+        return np.asarray(self.tissue.specular * (cosine**2 - 0.5))
 
     def paint(self, frame: int) -> np.ndarray:
         """The map of one frame: uint8 (CANVAS, CANVAS), DB_STEP above DB_FLOOR; 0 in blood."""
@@ -192,7 +199,7 @@ class Painter:
         self._profile(canvas, epi, 2.0 * tissue.pericardium_width, self.pericardium)
 
         for index, quad in enumerate(_quads(endo, epi)):
-            cv2.fillPoly(canvas, [quad], level(tissue.wall[index]), cv2.LINE_8, _BITS)
+            cv2.fillPoly(canvas, [quad], self.wall[index], cv2.LINE_8, _BITS)
         # Systole presses the trabeculae together into a layer that looks solid, and thinner than they were.
         loose = 1.0 - np.array(tissue.compaction) * np.clip(heart.activation[frame], 0.0, 1.0)
         share = anatomy.trabeculated * (0.5 + 0.5 * loose)
@@ -201,12 +208,12 @@ class Painter:
             if share[index] > 0:
                 decibel = tissue.wall[index] + loose[index] * (tissue.meshwork[index] - tissue.wall[index])
                 cv2.fillPoly(canvas, [quad], level(decibel), cv2.LINE_8, _BITS)
-        self._profile(canvas, (endo + epi) // 2, 1.5, tissue.midwall)
+        self._profile(canvas, (endo + epi) // 2, 1.5, self.midwall)
         for cavity in (right, left_atrium, right_atrium):
             cv2.fillPoly(canvas, [cavity], (0,), cv2.LINE_8, _BITS)
         if anatomy.moderator_band > 0:
             self._moderator_band(canvas, right)
-        self._profile(canvas, epi, 2.0, tissue.septum)
+        self._profile(canvas, epi, 2.0, self.septum)
         self._trabeculated_cavity(canvas, frame, endo)
         line = compact if tissue.compact_line else self._fixed(self.lumen[frame])
         self._profile(canvas, line, 1.2, self.endocardial_line)
@@ -224,21 +231,13 @@ class Painter:
         thickness = max(1, round(width / self.resolution))
         cv2.polylines(canvas, [points], closed, level(decibel), thickness, cv2.LINE_8, _BITS)
 
-    def _profile(self, canvas: np.ndarray, points: np.ndarray, width: float, decibels: list[float]) -> None:
-        """An open line whose level changes along it."""
+    def _profile(self, canvas: np.ndarray, points: np.ndarray, width: float, values: list[tuple[int]]) -> None:
+        """An open line whose level changes along it; where it is 0, there is none."""
         thickness = max(1, round(width / self.resolution))
         corners = points.tolist()
         for index in range(len(points) - 1):
-            if decibels[index] > DB_FLOOR:
-                cv2.line(
-                    canvas,
-                    corners[index],
-                    corners[index + 1],
-                    level(decibels[index]),
-                    thickness,
-                    cv2.LINE_8,
-                    _BITS,
-                )
+            if values[index] != (0,):
+                cv2.line(canvas, corners[index], corners[index + 1], values[index], thickness, cv2.LINE_8, _BITS)
 
     def _trabeculated_cavity(self, canvas: np.ndarray, frame: int, endo: np.ndarray) -> None:
         lumen = self._fixed(self.lumen[frame])
@@ -246,8 +245,7 @@ class Painter:
         for index, quad in enumerate(_quads(endo, lumen)):
             reach = self.anatomy.trabecula[index]
             if reach > 0.3:
-                decibel = self.tissue.wall[index] + self.tissue.trabecula
-                cv2.fillPoly(canvas, [quad], level(decibel), cv2.LINE_8, _BITS)
+                cv2.fillPoly(canvas, [quad], self.trabecula[index], cv2.LINE_8, _BITS)
             elif reach < -0.3:
                 cv2.fillPoly(canvas, [quad], (0,), cv2.LINE_8, _BITS)
 
@@ -281,28 +279,30 @@ class Painter:
         angle = tent + (anatomy.leaflet_opening - tent) * opening
         # The anterior leaflet, on the septal side, is the longer one; what they have to spare overlaps when shut.
         spare = 1.0 + (anatomy.leaflet_length - 1.0) * opening
-        patches = iter(tissue.leaflet_patches)
+        bend = 0.55 * angle
+        leaflets = []
         for hinge, direction, share in ((annulus[0], across, 0.58), (annulus[1], -across, 0.46)):
             reach = share * span * spare
-            bend = 0.55 * angle
             middle = hinge + 0.5 * reach * (np.cos(bend) * direction + np.sin(bend) * apical)
             tip = hinge + reach * (np.cos(angle) * direction + np.sin(angle) * apical)
-            for start, stop in ((hinge, middle), (middle, tip)):
-                piece = np.stack([start, stop])
-                gain = self._specular(piece)[0] + next(patches)
-                self._stroke(canvas, self._fixed(piece), anatomy.leaflet_thickness, tissue.leaflet + gain)
+            chorda = tip + 0.45 * span * apical - 0.15 * span * direction
+            leaflets.append([hinge - 0.06 * span * direction, hinge, middle, tip, chorda])
+        points = np.array(leaflets)
+        gains = self._specular(np.stack([points[:, 1:3], points[:, 2:4]], axis=1))[..., 0].ravel()
+        brightness = tissue.leaflet + gains + np.array(tissue.leaflet_patches)
+        for side, ends in enumerate(self._fixed(points)):
+            self._stroke(canvas, ends[1:3], anatomy.leaflet_thickness, brightness[2 * side])
+            self._stroke(canvas, ends[2:4], anatomy.leaflet_thickness, brightness[2 * side + 1])
             if chordae:
-                end = tip + 0.45 * span * apical - 0.15 * span * direction
-                self._stroke(canvas, self._fixed(np.stack([tip, end])), 0.8, tissue.leaflet - 8.0)
+                self._stroke(canvas, ends[3:5], 0.8, tissue.leaflet - 8.0)
                 # Leaflet tips and chordae stay bright where the leaflets, along the beam, fade.
-                self._stroke(canvas, self._fixed(tip[None]), anatomy.leaflet_tip, tissue.leaflet + tissue.leaflet_tip)
-            spot = self._fixed(np.stack([hinge - 0.06 * span * direction, hinge]))
-            self._stroke(canvas, spot, 4.0, tissue.annulus)
+                self._stroke(canvas, ends[3:4], anatomy.leaflet_tip, tissue.leaflet + tissue.leaflet_tip)
+            self._stroke(canvas, ends[:2], 4.0, tissue.annulus)
 
 
-def _brighten(levels: list[float], gains: list[float]) -> list[float]:
+def _brighten(decibels: list[float], gains: np.ndarray) -> list[float]:
     """Levels plus gains, but what is absent stays so."""
-    return [DB_FLOOR if line <= DB_FLOOR else line + gain for line, gain in zip(levels, gains, strict=True)]
+    return [DB_FLOOR if line <= DB_FLOOR else line + gain for line, gain in zip(decibels, gains, strict=True)]
 
 
 def _quads(inner: np.ndarray, outer: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .geometry import HeartMotion
-from .noise import smooth_map
+from .noise import draw_window, scatterer_stock, smooth_map
 from .view import View
 
 _COLUMNS, _ROWS = 384, 256
@@ -25,11 +25,11 @@ class Scatterers:
 
     def __init__(self, rng: np.random.Generator, heart: HeartMotion, view: View, torsion: float) -> None:
         self.view, self.torsion, self.activation = view, torsion, heart.activation
-        self.field = rng.standard_normal((_ROWS, _COLUMNS, 4), dtype=np.float32)
         shape = (_ROWS, _COLUMNS)
         decibel = rng.uniform(0.5, 3.5) * smooth_map(rng, (32, 48), shape)
         decibel += rng.uniform(1.0, 6.0) * smooth_map(rng, (9, 14), shape)
-        self.field *= cv2.exp(decibel * np.float32(np.log(10.0) / 20.0))[..., None]
+        strength = cv2.exp(decibel * np.float32(np.log(10.0) / 20.0))
+        self.field = draw_window(rng, scatterer_stock, shape) * strength[..., None]
         self.scale = np.float32((_COLUMNS - 1) / (2.0 * _LEFT * view.depth))
         self.shifts = displacement(heart, view)
 
