@@ -1,9 +1,9 @@
 """How many frames a second ``kdkit predict`` makes, end to end: ``python benchmarks/predict.py --student RUN``.
 
-Simulated clips of 112 x 112 pixels and 200 frames are written as Motion JPEG, as EchoNet-Dynamic's are, and predicted
-with and without overlay. The time that processes need to start is told apart: it does not grow with the files.
-``--alone``: the processor's time for a frame in one process instead, which says more where a machine does other work;
-also of DICOM cines of 640 x 480 pixels.
+Simulated clips of 112 x 112 pixels and 200 frames are written as Motion JPEG, as EchoNet-Dynamic's are, and DICOM
+cines of 640 x 480 pixels and 30 frames, and predicted with and without overlay. The time that processes need to start
+is told apart: it does not grow with the files. ``--alone``: the processor's time for a frame in one process instead,
+which says more where a machine does other work. ``--only`` chooses clips or cines.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ import tempfile
 import time
 from pathlib import Path
 
-FRAMES = 200
+# The frames of a file of each kind, and their size.
+KINDS = {"clips": 200, "cines": 30}
+SIZES = {"clips": "112x112", "cines": "640x480"}
+# Files from which on they are shared among processes: by these the start of the processes is measured.
+FEW = 12
 
 
 def main() -> None:
@@ -28,39 +32,44 @@ def main() -> None:
     parser.add_argument("--student", type=Path, required=True, help="folder of a run or of a student")
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--alone", action="store_true", help="processor time in one process, of fewer files")
+    parser.add_argument("--only", nargs="*", choices=KINDS, default=list(KINDS), help="these files alone")
     options = parser.parse_args()
-    if options.alone:
-        measure_alone(options.student, options.files)
-        return
+    measure = measure_alone if options.alone else measure_together
     with tempfile.TemporaryDirectory() as scratch:
-        few, many = (write_clips(Path(scratch) / str(count), count) for count in (12, options.files))
-        for overlay in ("mp4", "none"):
-            start = predict(options.student, few, Path(scratch) / "few", overlay)
-            seconds = predict(options.student, many, Path(scratch) / "many", overlay)
-            frames = FRAMES * (options.files - 12)
-            case = {
-                "name": f"predict, overlay {overlay}",
-                "files": options.files,
-                "seconds": round(seconds, 1),
-                "frames_per_second": round(FRAMES * options.files / seconds),
-                "frames_per_second_without_start": round(frames / (seconds - start)),
-                "machine": platform.processor() or platform.machine(),
-            }
-            print(json.dumps(case), flush=True)
+        for kind in options.only:
+            for overlay in ("mp4", "none"):
+                values = measure(options.student, kind, options.files, Path(scratch), overlay)
+                case = {"name": f"{kind}, {SIZES[kind]}, overlay {overlay}", "files": options.files, **values}
+                print(json.dumps(case), flush=True)
 
 
-def measure_alone(student: Path, files: int) -> None:
-    """Milliseconds of one core for a frame, of clips and cines, one JSON line for each kind of overlay."""
+def measure_together(student: Path, kind: str, files: int, scratch: Path, overlay: str) -> dict[str, float | str]:
+    """Frames a second of the command, by as many processes as it takes."""
+    few, many = (write_files(kind, scratch / kind / str(count), count) for count in (FEW, files))
+    start = predict(student, few, scratch / "out", overlay)
+    seconds = predict(student, many, scratch / "out", overlay)
+    return {
+        "seconds": round(seconds, 1),
+        "frames_per_second": round(KINDS[kind] * files / seconds),
+        "frames_per_second_without_start": round(KINDS[kind] * (files - FEW) / (seconds - start)),
+        "machine": platform.processor() or platform.machine(),
+    }
+
+
+def measure_alone(student: Path, kind: str, files: int, scratch: Path, overlay: str) -> dict[str, float | str]:
+    """Milliseconds of one core for a frame."""
+    folder = write_files(kind, scratch / kind / str(files), files)
+    return {"milliseconds": round(processor_time(student, folder, scratch / "out", overlay), 2)}
+
+
+def write_files(kind: str, folder: Path, count: int) -> Path:
+    """So many clips or cines, unless they are there."""
     from archive import write_cines
 
-    with tempfile.TemporaryDirectory() as scratch:
-        clips, cines = write_clips(Path(scratch) / "clips", files), Path(scratch) / "cines"
-        write_cines(cines, files)
-        for name, folder in (("clips, 112x112", clips), ("cines, 640x480", cines)):
-            for overlay in ("mp4", "none"):
-                milliseconds = processor_time(student, folder, Path(scratch) / "out", overlay)
-                case = {"name": f"{name}, overlay {overlay}", "files": files, "milliseconds": round(milliseconds, 2)}
-                print(json.dumps(case), flush=True)
+    if not folder.exists():
+        write = write_clips if kind == "clips" else write_cines
+        write(folder, count, KINDS[kind])
+    return folder
 
 
 def processor_time(student: Path, folder: Path, out: Path, overlay: str) -> float:
@@ -83,7 +92,7 @@ def processor_time(student: Path, folder: Path, out: Path, overlay: str) -> floa
     return 1000 * (time.process_time() - start) / frames
 
 
-def write_clips(folder: Path, count: int) -> Path:
+def write_clips(folder: Path, count: int, frames: int) -> None:
     """So many clips of ten different hearts."""
     import cv2
     import numpy as np
@@ -97,12 +106,11 @@ def write_clips(folder: Path, count: int) -> Path:
             own = b"JUNK" + struct.pack("<II", 4, number)
             path.write_bytes((folder / f"{number % 10:05d}.avi").read_bytes() + own)
             continue
-        clip = simulate(np.random.default_rng(number), frames=FRAMES)
+        clip = simulate(np.random.default_rng(number), frames=frames)
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), clip.fps, (112, 112))
         for frame in clip.frames:
             writer.write(np.repeat(frame[..., None], 3, axis=-1))
         writer.release()
-    return folder
 
 
 def predict(student: Path, clips: Path, out: Path, overlay: str) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SECONDS = 120
+SECONDS = 600
 
 # The page lies in a frame of the width that is asked for (Chromium's own windows are 500 pixels wide or more).
 # Text is compared with the nearest ground behind it, as WCAG 2.2 has it: 4.5 to 1, for large text 3 to 1.

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fork_server import ForkServer
+from processor_time import pytest_runtest_makereport, pytest_runtest_protocol, pytest_terminal_summary  # noqa: F401
 
 if TYPE_CHECKING:
     from kdkit.runs.run import Run
@@ -82,6 +84,21 @@ def hollow_jax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _unsynced() -> Iterator[None]:
+    """Nothing waits for the disk: no test takes the machine's power away, and a run writes a hundred files."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+def pytest_runtest_setup() -> None:
+    """Lightning asks every installed distribution for callbacks, a tenth of a small run's time; here none has any."""
+    connector: Any = sys.modules.get("lightning.pytorch.trainer.connectors.callback_connector")
+    if connector is not None:
+        connector._load_external_callbacks = lambda group: []
+
+
+@pytest.fixture(autouse=True, scope="session")
 def interruptible() -> None:
     """A shell that starts the tests in the background has them ignore Ctrl-C, which some of them send themselves."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -132,6 +149,18 @@ def process(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Starts ``kdkit ARGUMENTS`` in a process of its own that has torch and kdkit from the first moment on.
+
+    Importing them takes longer than most of what tests do: it is used in place of :func:`process` wherever the start
+    is not what is tested.
+    """
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -34,8 +34,9 @@ class Domain(Component):
     ``input_suffixes``: the file names (".avi", ...) that ``kdkit predict`` picks from a folder.
     ``flags``: the words in the column ``flags`` of :meth:`write`'s rows, each with a sentence for people.
     ``columns``: the columns of those rows that the page of ``kdkit predict`` shows, each with its heading; all of
-    them by default. The interval of a column NAME stands in NAME_low and NAME_high. The page begins with the files
-    of the largest ``doubt``, a column of numbers; without it, with those of most flags.
+    them by default. The interval of a column NAME stands in NAME_low and NAME_high; one whose name ends in "_note"
+    says why others are empty, and is shown below the file's name. The page begins with the files of the largest
+    ``doubt``, a column of numbers; without it, with those of most flags.
     ``data_metrics``: what ``kdkit evaluate --data`` measures by default, the first one ranking the
     cases; without any, the metrics of the default recipe.
     ``margins``: by metric, the loss from which on a student counts as worse than its teacher, in the metric's unit;

@@ -28,19 +28,21 @@ MOST_INLINE = 12_000_000
 _MOVING = (".mp4", ".webm", ".gif", ".webp", ".png", ".jpg", ".svg")
 _FLAGS, _DOUBT = "flags", "doubt"
 _APART = (_FLAGS, _DOUBT)
+# Ends the name of a column of words that say why others are empty.
+_NOTE = "_note"
 _DIGITS = 4
 
 
 def write_page(out: Path, student: str, domain: Domain, results: Sequence[FileResult]) -> None:
     """Write ``index.html`` into the folder of the results. Raises :class:`kdkit.errors.StoreError` if it cannot."""
     ordered = sorted(results, key=_doubt_first)
-    keys = _columns(domain, ordered)
+    keys, notes = _columns(domain, ordered)
     names = _short_names(ordered)
     pictures = _Pictures(out)
-    rows = [_row(result, name, keys, domain, pictures) for result, name in zip(ordered, names, strict=True)]
+    rows = [_row(result, name, keys, notes, domain, pictures) for result, name in zip(ordered, names, strict=True)]
     flags = Counter(flag for result in ordered for flag in _flags_of(result))
     data = {
-        "columns": [domain.columns.get(key) or key.replace("_", " ") for key in keys],
+        "columns": [_heading(domain, key) for key in keys],
         "flags": {flag: domain.flags.get(flag, "") for flag, _ in flags.most_common()},
         "rows": rows,
     }
@@ -71,10 +73,15 @@ def _flags_of(result: FileResult) -> list[str]:
     return str(result.row.get(_FLAGS) or "").split()
 
 
-def _columns(domain: Domain, results: Sequence[FileResult]) -> list[str]:
-    """The keys of the columns that are shown: the domain's, or all."""
+def _columns(domain: Domain, results: Sequence[FileResult]) -> tuple[list[str], list[str]]:
+    """The keys of the columns that are shown, the domain's or all, and of those that say why others are empty."""
     there = dict.fromkeys(key for result in results for key in result.row)
-    return [key for key in domain.columns or there if key in there and key not in _APART]
+    shown = [key for key in domain.columns or there if key in there and key not in _APART]
+    return [key for key in shown if not key.endswith(_NOTE)], [key for key in shown if key.endswith(_NOTE)]
+
+
+def _heading(domain: Domain, key: str) -> str:
+    return domain.columns.get(key) or key.replace("_", " ")
 
 
 def _short_names(results: Sequence[FileResult]) -> list[str]:
@@ -88,7 +95,12 @@ def _short_names(results: Sequence[FileResult]) -> list[str]:
 
 
 def _row(
-    result: FileResult, name: str, keys: Sequence[str], domain: Domain, pictures: _Pictures
+    result: FileResult,
+    name: str,
+    keys: Sequence[str],
+    notes: Sequence[str],
+    domain: Domain,
+    pictures: _Pictures,
 ) -> Mapping[str, Any]:
     """A file as the script takes it; what is empty is left out."""
     preview = result.preview
@@ -97,6 +109,7 @@ def _row(
     row = {
         "name": name,
         "cells": [_cell(result.row, key) for key in keys] if not result.skipped else [],
+        "notes": [f"{_heading(domain, key)}: {result.row[key]}" for key in notes if result.row.get(key)],
         "flags": _flags_of(result),
         "doubt": result.row.get(_DOUBT),
         "problem": result.skipped,

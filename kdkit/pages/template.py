@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from kdkit.contracts.vocabulary import Figure
 
 
@@ -21,6 +24,14 @@ def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingPro
 
     Beside its own ``filters`` a template may ask for a figure's ``data_uri``.
     """
+    environment = _environment()
+    environment.filters |= filters
+    return environment.get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    """Of all pages of this process: it compiles each template once."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -30,5 +41,5 @@ def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingPro
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"data_uri": data_uri, **filters}
-    return environment.get_template(template).render(**values)
+    environment.filters["data_uri"] = data_uri
+    return environment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,25 @@ def versions(experiment: Experiment) -> dict[str, str]:
     own = {component.origin.distribution for component in (experiment.domain, *experiment.components().values())}
     distributions = [_KDKIT, *sorted(own - {"", _KDKIT})]
     numbers = {"python": platform.python_version(), _KDKIT: kdkit.__version__}
-    for name in [*distributions, *(needed for one in distributions for needed in _requirements(one))]:
-        try:
-            numbers.setdefault(name, version(name))
-        except PackageNotFoundError:
-            continue
+    for listed in (*map(_version, distributions), *map(_versions_of_requirements, distributions)):
+        for name, number in listed.items():
+            numbers.setdefault(name, number)
+    return numbers
+
+
+def _version(distribution: str) -> dict[str, str]:
+    try:
+        return {distribution: version(distribution)}
+    except PackageNotFoundError:
+        return {}
+
+
+@cache
+def _versions_of_requirements(distribution: str) -> dict[str, str]:
+    """Read once a process: they are many files, and each training writes them into its card."""
+    numbers: dict[str, str] = {}
+    for name in _requirements(distribution):
+        numbers |= _version(name)
     return numbers
 
 

@@ -30,10 +30,11 @@ def encode_logits(logits: torch.Tensor, activation: Activation) -> np.ndarray:
     Raises :class:`DataError` when they are not finite in single precision.
     """
     values = logits.detach().float()
-    if not bool(values.isfinite().all()):
+    # Of the two extremes, which are not numbers where any value is none.
+    if values.numel() and not all(bool(extreme.isfinite()) for extreme in values.aminmax()):
         raise DataError("a model's logits are not finite in single precision")
     if activation == "sigmoid":
-        return np.asarray((values.sigmoid() * 255).round().byte().cpu())
+        return np.asarray(values.sigmoid().mul_(255).round_().byte().cpu())
     array = values.cpu().numpy()
     fits_half = activation == "softmax" and np.abs(array).max(initial=0) <= _LARGEST_HALF
     return array.astype(np.float16) if fits_half else array

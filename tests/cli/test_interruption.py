@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 
-def wait_for(condition, seconds=120):
-    """Until something has happened; the test fails when it does not."""
+def wait_for(condition, seconds=600):
+    """Until something has happened, however busy the machine is; the test fails when it does not."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -37,12 +37,13 @@ ENDLESS = ("--set", "samples.train=1000000", "--set", "generator.size=128", "--s
 @pytest.mark.parametrize(
     ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
 )
-def test_stopping_a_training_says_so_and_keeps_its_checkpoint(toy, process, number, code):
-    command = process("run", "toy", "--set", "training.epochs=1000000", "--set", "samples.train=6")
-    wait_for(lambda: list(toy.rglob("epoch-*.ckpt")) or command.poll() is not None)
-    os.killpg(command.pid, number)
-    _, output = command.communicate(timeout=60)
-    assert command.returncode == code
+def test_stopping_a_training_says_so_and_keeps_its_checkpoint(toy, fork_server, tmp_path, number, code):
+    log, endless = tmp_path / "log", ("--set", "training.epochs=1000000", "--set", "samples.train=6")
+    command = fork_server.start(log, "run", "toy", *endless)
+    wait_for(lambda: list(toy.rglob("epoch-*.ckpt")))
+    os.killpg(command, number)
+    assert fork_server.wait(command) == code
+    output = log.read_text()
     assert "error: stopped\n  What was made so far is kept. Run the same command again" in output
     assert "Traceback" not in output
     assert list(toy.rglob("epoch-*.ckpt"))
@@ -55,7 +56,7 @@ def test_stopping_a_generation_in_workers_says_so_and_ends_them(toy, process, nu
     command = process("generate", "toy", *ENDLESS)
     wait_for(lambda: list(toy.rglob("*.safetensors")) or command.poll() is not None)
     os.killpg(command.pid, number)
-    _, output = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=600)
     assert command.returncode == code
     assert "error: stopped" in output and "Traceback" not in output
     wait_for(lambda: not alive(command.pid))
@@ -108,7 +109,7 @@ def mask_file():
 def assert_stops(command):
     """As a cluster or a service manager stops it: with one sentence of what is kept."""
     command.terminate()
-    _, output = command.communicate(timeout=60)
+    _, output = command.communicate(timeout=600)
     assert command.returncode == 143, output
     assert "error: stopped\n  What was made so far is kept." in output and output.count("error: ") == 1
     assert "Traceback" not in output
@@ -118,7 +119,7 @@ def test_workers_end_when_the_command_is_killed(toy, process):
     command = process("generate", "toy", *ENDLESS)
     wait_for(lambda: list(toy.rglob("*.safetensors")) or command.poll() is not None)
     command.kill()
-    command.wait(timeout=60)
+    command.wait(timeout=600)
     wait_for(lambda: not alive(command.pid))
 
 

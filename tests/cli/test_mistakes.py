@@ -1,12 +1,10 @@
 """Typical mistakes of plugin authors, one at a time: each is told of once, in the author's terms."""
 
 import re
-from functools import partial
+import sys
 
 import mistakes
 import pytest
-
-from kdkit.testing.processes import FreshProcesses
 
 QUICK = [mistake for mistake in mistakes.MISTAKES if mistake.is_quick]
 SAID_BY_RUN = [mistake for mistake in mistakes.MISTAKES if mistake.said_by_run]
@@ -14,32 +12,41 @@ TELLING = [mistake for mistake in SAID_BY_RUN if mistake.name in mistakes.TELLIN
 OTHERS = [mistake for mistake in mistakes.MISTAKES if mistake.said and not mistake.is_quick]
 
 
-@pytest.fixture(scope="module")
-def processes():
-    processes = FreshProcesses("mistakes")
-    yield processes
-    processes.close()
+SIZES = ("samples.train=4", "samples.validation=2", "samples.evaluation=4", "training.epochs=1")
 
 
 @pytest.fixture
-def verify(home, tmp_path, monkeypatch, processes):
+def command(home, tmp_path, monkeypatch, fork_server):
+    """What ``kdkit ARGUMENTS`` prints where modules in ``path`` are installed, and its exit code."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+    def run(*arguments, path=()):
+        code, printed = fork_server.run(tmp_path / "log", *arguments, path=[*path, *sys.path])
+        return f"{printed}\nexit code {code}"
+
+    return run
+
+
+@pytest.fixture
+def verify(command, tmp_path):
     """What verify prints of the template with a mistake in it."""
-    monkeypatch.setenv("COLUMNS", "1000")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-    return partial(call, processes, tmp_path, "verify_mistake")
+    return lambda name: command("plugins", "verify", mistakes.make_project(tmp_path / "project", name))
 
 
 @pytest.fixture
-def run(home, tmp_path, monkeypatch, processes):
-    """What a small run prints of the template with a mistake in it."""
-    monkeypatch.setenv("COLUMNS", "1000")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return partial(call, processes, tmp_path, "run_mistake")
+def run(command, tmp_path):
+    """What a small run prints of the same project, found through an entry point as an installed one is."""
 
+    def run_small(name):
+        folder = mistakes.make_project(tmp_path / "project", name)
+        information = folder / "kdkit_leaf-0.1.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: kdkit-leaf\nVersion: 0.1\n")
+        (information / "entry_points.txt").write_text("[kdkit]\nleaf = kdkit_leaf.plugin\n")
+        settings = [word for size in SIZES for word in ("--set", size)]
+        return command("run", "leaf", "--out", folder / "run", *settings, path=[str(folder)])
 
-def call(processes, folder, function, name):
-    return processes.call(function, {"name": name, "folder": str(folder / "project")})
+    return run_small
 
 
 def check(printed, mistake):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -45,26 +46,26 @@ def projects(tmp_path_factory):
     return root, os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
 
 
-def in_projects(projects, *command):
-    """Run a Python module as if every project were installed."""
+@pytest.fixture
+def in_projects(projects, fork_server, tmp_path):
+    """Run a command as if every project were installed; returns its exit code and what it printed."""
     root, environment = projects
-    return subprocess.run(
-        [sys.executable, "-m", *command], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
+    path = [*environment["PYTHONPATH"].split(os.pathsep), *sys.path]
+    return partial(fork_server.run, tmp_path / "log", folder=root, environment=environment, path=path)
 
 
-def test_their_own_tests_pass_untouched(projects):
-    # One process for all: most of the time goes into starting it.
-    files = sorted(str(path) for path in projects[0].glob("*/tests/test_*.py"))
+def test_their_own_tests_pass_untouched(projects, in_projects):
+    files = sorted(projects[0].glob("*/tests/test_*.py"))
     assert len(files) == 9
-    tests = in_projects(projects, "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *files)
-    assert tests.returncode == 0, tests.stdout + tests.stderr
-    assert " passed" in tests.stdout
+    options = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+    code, printed = in_projects(*options, *files, module="pytest")
+    assert code == 0, printed
+    assert " passed" in printed
 
 
-def test_they_are_active_when_they_are_installed(projects):
-    listed = in_projects(projects, "kdkit_cli.main", "plugins", "list", "--json")
-    states = {plugin["name"]: plugin["state"] for plugin in json.loads(listed.stdout)}
+def test_they_are_active_when_they_are_installed(in_projects):
+    _, listed = in_projects("plugins", "list", "--json")
+    states = {plugin["name"]: plugin["state"] for plugin in json.loads(listed)}
     assert {states[f"leaf-{kind}"] for kind in KINDS} == {"active"}
 
 

@@ -420,7 +420,13 @@ def test_many_files_are_shared_among_processes(trained, clips, cli, tmp_path, mo
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", [(), ("--precision", "bf16-mixed")], ids=["processor", "lightning"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param((), id="processor"),
+        pytest.param(("--precision", "bf16-mixed"), id="lightning", marks=pytest.mark.slow),
+    ],
+)
 def test_devices_share_the_files_a_process_for_each(trained, clips, cli, tmp_path, monkeypatch, way):
     from kdkit.engine import predict_files, shared_prediction
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.recipe.load import load_experiment
 
-KDKIT = Path(sys.executable).with_name("kdkit")
 STRIPES = Path(__file__).parent / "files" / "stripes_domain.py"
 DOMAIN = """
 from kdkit import Domain, Entry, hookimpl
@@ -56,20 +54,19 @@ def refusal(path):
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(tmp_path_factory, fork_server):
     """A run of the stripes, made by a command of its own and its workers: more samples than fit into two shards."""
     folder = tmp_path_factory.mktemp("stripes")
     (folder / STRIPES.name).write_text(STRIPES.read_text())
     sizes = ("samples.train=2100", "training.epochs=1", "training.batch_size=700")
-    run = subprocess.run(
-        [KDKIT, "run", f"./{STRIPES.name}", "--out", "run", *(p for size in sizes for p in ("--set", size))],
-        cwd=folder,
-        env={k: v for k, v in os.environ.items() if not k.startswith("KDKIT_")},
-        capture_output=True,
-        text=True,
-        check=False,
+    settings = [part for size in sizes for part in ("--set", size)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("KDKIT_")}
+    code, printed = fork_server.run(
+        *(folder / "log", "run", f"./{STRIPES.name}", "--out", "run", *settings),
+        folder=folder,
+        environment=environment,
     )
-    assert run.returncode == 0, run.stderr
+    assert code == 0, printed
     return folder
 
 

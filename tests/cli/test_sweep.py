@@ -98,15 +98,18 @@ def test_several_points_at_once_end_with_the_command_and_do_not_end_each_other(t
         output += line
     assert alive(command.pid) and command.poll() is None
     os.killpg(command.pid, signal.SIGINT)
-    _, rest = command.communicate(timeout=60)
+    _, rest = command.communicate(timeout=600)
     assert command.returncode == 130
     assert "error: stopped" in rest and "Traceback" not in output + rest
     wait_for(lambda: not alive(command.pid))
 
 
-def test_several_points_at_once_give_what_one_after_the_other_gives(toy, cli, tmp_path):
+@pytest.mark.parametrize("module", ["forked_points", pytest.param("", id="started", marks=pytest.mark.slow)])
+def test_several_points_at_once_give_what_one_after_the_other_gives(toy, cli, fork_server, tmp_path, module):
     grid = ("--grid", "student.gain=1,2", *SET)
-    assert cli("sweep", "toy", *grid, "--jobs", "2", "--out", "many").code == 0
+    jobs = ("sweep", "toy", *grid, "--jobs", "2", "--out", "many")
+    code, printed = fork_server.run(tmp_path / "log", *jobs, module=module)
+    assert code == 0, printed
     assert cli("sweep", "toy", *grid, "--out", "one").code == 0
     many, one = ([(row["student.gain"], row["overlap"]) for row in rows(tmp_path / name)] for name in ("many", "one"))
     assert many == one

@@ -48,7 +48,7 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_writer_that_is_stopped_leaves_nothing(writer, tmp_path, number):
     writer.send_signal(number)
-    assert writer.wait(timeout=30) == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+    assert writer.wait(timeout=600) == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
     assert names(tmp_path / "out") == []
 
 

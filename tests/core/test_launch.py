@@ -99,6 +99,6 @@ def test_what_is_stopped_while_it_is_born_answers_when_it_can(number, code):
     )
     assert first.stdout.readline() == "born\n"
     os.killpg(first.pid, number)
-    output, errors = first.communicate(timeout=30)
+    output, errors = first.communicate(timeout=600)
     assert (sorted(output.split("\n")), errors) == (["", "0 stopped", "1 stopped"], "")
     assert first.returncode == code

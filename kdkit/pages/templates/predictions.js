@@ -56,6 +56,7 @@ function build(row) {
   const what = make("div", {className: "what", title: row.name}, make("b", {}, row.name.slice(slash + 1)));
   if (slash > 0) what.append(make("small", {}, row.name.slice(0, slash)));
   if (row.duplicate) what.append(make("small", {}, `the same content as ${row.duplicate}`));
+  for (const note of row.notes || []) what.append(make("small", {className: "note", title: note}, note));
   for (const flag of row.flags || []) what.append(make("span", {className: "flag", title: data.flags[flag] || ""}, flag));
   if (row.problem) what.append(make("small", {className: "problem"}, row.problem));
   const values = make("dl", {});

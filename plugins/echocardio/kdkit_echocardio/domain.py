@@ -68,6 +68,7 @@ class Echocardio(Domain):
         {
             "area_ef": "EF, areas (%)",
             "discs_ef": "EF, discs (%)",
+            "ef_note": "no EF",
             "heart_rate": "heart rate (/min)",
             "beats": "beats",
             "frames": "frames",

@@ -59,7 +59,7 @@ def _pictures(recordings: Sequence[Recording]) -> list[Figure]:
     if not examples:
         return []
     png = io.BytesIO()
-    Image.fromarray(contact_sheet([sample_of(recording) for recording in examples])).save(png, "PNG", optimize=True)
+    Image.fromarray(contact_sheet([sample_of(recording) for recording in examples])).save(png, "PNG")
     caption = "End-diastole and end-systole as a network sees them, plain and with the human contour."
     return [Figure("Some of the recordings", caption, "image/png", png.getvalue())]
 

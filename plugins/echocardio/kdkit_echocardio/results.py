@@ -73,8 +73,10 @@ def _at_clip_size(prediction: np.ndarray, square: Square, bits: Bits) -> np.ndar
     """The probabilities at the clip's own size: uint8 or uint16 (T, H, W), the highest value for 1."""
     probability = np.empty((len(prediction), square.height, square.width), f"u{bits // 8}")
     highest = np.iinfo(probability.dtype).max
+    levels = np.empty(probability.shape[1:], np.float32)
     for number, frame in enumerate(restore(prediction, square)):
-        probability[number] = np.rint(frame * highest)
+        np.multiply(frame, highest, out=levels)
+        probability[number] = np.rint(levels, out=levels)
     return probability
 
 

@@ -1,6 +1,7 @@
 """A student's card and page: made by the run, valid by their schemas, true to what was measured."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -17,14 +18,31 @@ from kdkit.runs.student import read_card
 from kdkit.stages.pipeline import run_stages
 
 ROOT = Path(__file__).parents[3]
+TOY = ROOT / "tests" / "toy"
 SCHEMA = ROOT / "docs" / "reference" / "student-card.schema.json"
 
 
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory, toy_run):
+    """A run with its student, its scores and their samples, which no test changes."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(TOY))
+        run = toy_run(
+            tmp_path_factory.mktemp("run"), "samples.train=6", "samples.validation=2", "samples.evaluation=6"
+        )
+        run_stages(run)
+        return run
+
+
 @pytest.fixture
-def run(toy, toy_run, tmp_path):
-    run = toy_run(tmp_path / "run", "samples.train=6", "samples.validation=2", "samples.evaluation=6")
-    run_stages(run)
-    return run
+def run(toy, whole_run):
+    return whole_run
+
+
+@pytest.fixture
+def student(whole_run, tmp_path):
+    """The student's folder, to be changed."""
+    return shutil.copytree(whole_run.folder.path / "student", tmp_path / "student")
 
 
 def test_the_published_schema_is_that_of_the_cards():
@@ -71,26 +89,24 @@ def test_texts_of_users_cannot_break_the_table(run, monkeypatch):
         ({"weights": -1}, "weights"),
     ],
 )
-def test_a_card_that_is_none_says_where(run, change, place):
-    folder = run.folder.path / "student"
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps(card | change))
+def test_a_card_that_is_none_says_where(student, change, place):
+    card = json.loads((student / "card.json").read_text())
+    (student / "card.json").write_text(json.dumps(card | change))
     with pytest.raises(WeightsError, match=f"is not a student's card: {place}"):
-        read_card(folder)
+        read_card(student)
     with pytest.raises(ValidationError):
         Card.model_validate(card | change)
 
 
 @pytest.mark.parametrize(("number", "message"), [(1, "older kdkit"), (3, "newer kdkit")])
-def test_a_card_of_another_kdkit_says_so(run, number, message):
-    folder = run.folder.path / "student"
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps(card | {"format": number}))
+def test_a_card_of_another_kdkit_says_so(student, number, message):
+    card = json.loads((student / "card.json").read_text())
+    (student / "card.json").write_text(json.dumps(card | {"format": number}))
     with pytest.raises(WeightsError, match=message):
-        read_card(folder)
+        read_card(student)
 
 
-def test_licences_are_those_of_the_packages(run):
+def test_licences_are_those_of_the_packages():
     from kdkit.plugins.registry import discover
     from kdkit.recipe.load import load_experiment
     from kdkit.runs.licences import licence_of

@@ -31,7 +31,7 @@ class Leaves(Domain):
 
     item = "leaf"
     flags = {"torn": "a part is missing", "dark": "it is hardly lit"}
-    columns = {"length": "length (mm)", "kind": "kind"}
+    columns = {"length": "length (mm)", "kind": "kind", "length_note": "no length"}
 
 
 def result(number: int, **facts) -> FileResult:
@@ -77,6 +77,15 @@ def test_numbers_have_the_digits_that_a_look_can_take_in(out):
     row = {"length": 30.303030303030305, "length_low": 0.000123456, "length_high": 250, "kind": 2e-9}
     write_page(out, "oak", Leaves(), [FileResult("a.avi", "", row=row)])
     assert data_of(out)["rows"][0]["cells"] == [[30.3, 0.0001235, 250], 2e-9]
+
+
+def test_why_a_value_is_missing_is_said_below_the_name(out):
+    missing = FileResult("a.avi", "", row={"length": None, "kind": "oak", "length_note": "it is torn"})
+    there = FileResult("b.avi", "", row={"length": 3, "kind": "oak", "length_note": ""})
+    write_page(out, "oak", Leaves(), [missing, there])
+    data = data_of(out)
+    assert data["columns"] == ["length (mm)", "kind"]
+    assert data["rows"][0]["notes"] == ["no length: it is torn"] and "notes" not in data["rows"][1]
 
 
 def test_a_domain_that_names_nothing_has_all_columns(out):
@@ -130,6 +139,7 @@ addEventListener('load', async () => {
   const count = () => page.getElementById('count').textContent;
   seen.first = names(); seen.built = rows().length; seen.count = count();
   seen.pictures = rows().slice(0, 3).map(r => r.querySelector('img').naturalWidth);
+  seen.notes = [...page.querySelectorAll('#rows .note')].map(note => note.textContent);
   const start = performance.now();
   view.scrollTo(0, page.documentElement.scrollHeight); await wait(200);
   seen.last = names().at(-1); seen.builtBelow = rows().length;
@@ -159,6 +169,8 @@ def many(out):
     results = [result(n, preview=shown, written=["a #1.mp4"]) for n in range(ROWS - 3)]
     for number in range(0, 50, 2):
         results[number] = replace(results[number], row=results[number].row | {"flags": "torn dark"})
+    most_doubtful = results[857]
+    results[857] = replace(most_doubtful, row=most_doubtful.row | {"length": None, "length_note": HOSTILE})
     results += [FileResult(f"/data/wood/{HOSTILE}.avi", "", skipped=HOSTILE)]
     results += [FileResult(f"/data/wood/x{n}.avi", "", skipped="is empty") for n in range(2)]
     write_page(out, "oak", Leaves(), results)
@@ -197,6 +209,7 @@ def test_two_thousand_rows_are_searched_filtered_and_played(many, tmp_path):
     assert seen["first"] == [f"{n:04d}.avi" for n in by_doubt[: seen["built"]]]
     assert 5 < seen["built"] < 30 and seen["builtBelow"] < 30
     assert seen["count"] == seen["unfiltered"] == "2,000 of 2,000 shown" and seen["pictures"] == [112, 112, 112]
+    assert seen["notes"] == [f"no length: {HOSTILE}"]
     assert seen["last"] == "x1.avi"
     assert seen["found"] == ["0123.avi"] and seen["foundCount"] == "1 of 2,000 shown"
     assert seen["filtered"] == "25 of 2,000 shown"

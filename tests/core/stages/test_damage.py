@@ -86,8 +86,21 @@ def forbid_training(monkeypatch):
     monkeypatch.setattr("kdkit.engine.training.distill", lambda *_: pytest.fail("a student was trained again"))
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("file", FILES)
+# Every file is lost and spoilt whenever anything is tried; those that many others hang on suffer all there is.
+OFTEN, EVERYTHING = (
+    {"a byte off", "gone"},
+    {"store/samples/*/*.safetensors", "RUN/student/card.json", "RUN/manifest.json"},
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        pytest.param(file, damage, marks=[] if damage in OFTEN or file in EVERYTHING else pytest.mark.slow)
+        for file in FILES
+        for damage in DAMAGES
+    ],
+)
 def test_what_is_damaged_is_made_again_and_no_more(whole_run, prepare, monkeypatch, file, damage):
     before, path = content(whole_run), find(whole_run, file)
     names = {path.name for path in whole_run.folder.path.rglob("*")}

@@ -90,7 +90,7 @@ def test_a_limit_of_the_size_of_files_is_told_as_a_full_disk_is(finished, toy, p
         command = process("run", "toy", *SETTINGS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    _, told = command.communicate(timeout=120)
+    _, told = command.communicate(timeout=600)
     assert command.returncode == 1
     assert told.count("error:") == 1 and f"cannot write {folder.relative_to(toy.parent)}" in told.replace(
         f"{toy.parent}/", ""

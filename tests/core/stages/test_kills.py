@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from fork_server import ForkServer
 
 from kdkit.stages.pipeline import STAGE_NAMES
@@ -32,16 +30,18 @@ TOGETHER = ["generate", "label", "predict"]
 class Runs:
     """Runs of one recipe in one folder, which is laid out anew as often as it is needed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, server: ForkServer) -> None:
         self.home = root / "home"
         self.log = root / "log"
-        self.server = ForkServer(os.environ | {"KDKIT_HOME": str(self.home), "PYTHONPATH": str(TOY)})
+        self.server = server
 
     def start(self, last: str, *options: object) -> int:
         settings = [part for setting in SETTINGS for part in ("--set", setting)]
         self.log.unlink(missing_ok=True)
         return self.server.start(
-            self.log, "run", "toy", *settings, "--until", last, "--out", self.home / "run", *options
+            *(self.log, "run", "toy", *settings, "--until", last, "--out", self.home / "run", *options),
+            environment=os.environ | {"KDKIT_HOME": str(self.home), "PYTHONPATH": str(TOY)},
+            path=[str(TOY), *sys.path],
         )
 
     def finish(self, last: str, *options: object) -> None:
@@ -70,10 +70,8 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    runs = Runs(tmp_path_factory.mktemp("kills"))
-    yield runs
-    runs.server.close()
+def runs(tmp_path_factory, fork_server):
+    return Runs(tmp_path_factory.mktemp("kills"), fork_server)
 
 
 @pytest.fixture(scope="module")

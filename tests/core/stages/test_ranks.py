@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -32,7 +31,7 @@ except KdkitError as error:
 except KeyboardInterrupt:
     sys.exit(stopping.exit_code())
 """
-WAIT = "time.sleep(100)"
+WAIT = "time.sleep(3600)"
 
 
 @pytest.fixture
@@ -60,11 +59,8 @@ def start(tmp_path):
 
 
 def end_of(processes):
-    """What they wrote, and that they ended in time."""
-    begin = time.monotonic()
-    errors = [process.communicate(timeout=30)[1] for process in processes]
-    assert time.monotonic() - begin < 10
-    return "".join(errors)
+    """What they wrote, and that they ended long before they would have of themselves."""
+    return "".join([process.communicate(timeout=600)[1] for process in processes])
 
 
 @pytest.mark.parametrize("victim", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
@@ -111,7 +107,7 @@ def test_all_end_when_the_first_is_stopped(start, number, code):
 @pytest.mark.slow
 def test_one_that_waits_without_returning_to_python_is_ended_too(start):
     # A signal raises nothing while a library computes; here it is ignored.
-    stuck = "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(100)"
+    stuck = "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(3600)"
     processes = start(stuck, WAIT)
     processes[1].kill()
     assert "was killed" in end_of(processes)

@@ -1,7 +1,7 @@
 """The contracts, kept by every component of the echocardiography plugin."""
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import pytest
@@ -41,19 +41,26 @@ class TestDeepLabV3(TeacherContract):
         return {"weights": path, "backbone": "compact"}
 
 
-CLIPS = np.stack([sample.inputs for sample in Phantom(Phantom.Options(frames=FRAMES, size=64)).generate(range(3))])
+@cache
+def clips():
+    """Three phantoms: uint8 (3, FRAMES, 64, 64); simulated when they are needed, not when tests are collected."""
+    return np.stack([s.inputs for s in Phantom(Phantom.Options(frames=FRAMES, size=64)).generate(range(3))])
 
 
-class TestConvLSTM(StudentContract):
+class OfClips(StudentContract):
+    __test__ = False
     component = ConvLSTM
-    inputs = CLIPS
+    inputs = property(lambda self: clips())
+
+
+class TestConvLSTM(OfClips):
+    __test__ = True
     output_shape = (FRAMES, 64, 64)
 
 
-class TestPaperConvLSTM(StudentContract):
-    component = ConvLSTM
+class TestPaperConvLSTM(OfClips):
+    __test__ = True
     options = {"variant": "paper", "blocks": 2, "layers": 2}
-    inputs = CLIPS
     output_shape = (FRAMES, 64, 64)
 
 
@@ -61,10 +68,15 @@ class TestEchocardio(DomainContract):
     component = Echocardio
 
 
+@cache
 def cases():
     """Phantoms with predictions that are nearly their masks."""
+    return list(_cases())
+
+
+def _cases():
     rng = np.random.default_rng(0)
-    for number, sample in enumerate(Phantom(Phantom.Options(frames=48)).generate(range(4))):
+    for number, sample in enumerate(Phantom(Phantom.Options(frames=48, size=64)).generate(range(4))):
         shifted = np.roll(sample.truth["mask"], number, axis=0)
         doubt = rng.normal(0, 0.05, shifted.shape)
         prediction = np.clip(0.1 + 0.8 * shifted + doubt, 0, 1).astype(np.float32)
@@ -72,7 +84,7 @@ def cases():
         yield prediction, replace(sample, truth={**sample.truth, **others})
 
 
-REGISTRY, CASES = discover({}), list(cases())
+REGISTRY = discover({})
 (PLUGIN,) = (plugin for plugin in REGISTRY.plugins if plugin.name == "echocardio")
 
 for entry in PLUGIN.entries["metric"]:
@@ -80,7 +92,7 @@ for entry in PLUGIN.entries["metric"]:
         continue  # below, with cases of their own: asking about a frame takes its time
     metric = REGISTRY.component("metric", entry.name)
     name = f"Test{entry.name.title().replace('-', '')}"
-    globals()[name] = type(name, (MetricContract,), {"component": metric, "cases": CASES})
+    globals()[name] = type(name, (MetricContract,), {"component": metric, "cases": property(lambda self: cases())})
 
 
 class NeedsOpenClip(MetricContract):

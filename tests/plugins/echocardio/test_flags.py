@@ -85,7 +85,7 @@ class TestImplausible:
 
 
 class TestPlausible:
-    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("seed", [*range(5), *(pytest.param(s, marks=pytest.mark.slow) for s in range(5, 20))])
     def test_simulated(self, seed):
         assert flags(simulate(np.random.default_rng(100 + seed)).frames) == ()
 

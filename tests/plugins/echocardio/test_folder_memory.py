@@ -27,9 +27,14 @@ class Watch(Silence):
         yield self
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return write_echonet(tmp_path_factory.mktemp("written") / "echonet")
+
+
 @pytest.fixture
-def folder(home, tmp_path):
-    return write_echonet(tmp_path / "echonet")
+def folder(home, written, tmp_path):
+    return shutil.copytree(written, tmp_path / "echonet")
 
 
 @pytest.fixture

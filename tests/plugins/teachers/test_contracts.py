@@ -73,6 +73,7 @@ class TestEnsemble(TeacherContract):
     output_shape = (8, 8)
 
 
+@pytest.mark.slow
 class TestEnsembleOfClassifiers(TeacherContract):
     component = Ensemble
     inputs = IMAGES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from kdkit import DataError, largest_bytes, too_large
 
 from .colour import ColourShare, to_grey
+from .sector import find_sector
 
 MIN_FRAMES = 2
 """A still image has no beat: no end-systole, no ejection fraction."""
@@ -52,6 +54,11 @@ class Clip:
     flags: tuple[str, ...] = ()
     stored: np.ndarray | None = None
     directions: tuple[int, int] | None = None
+
+    @cached_property
+    def sector(self) -> np.ndarray:
+        """The ultrasound sector, bool (H, W); see :func:`kdkit_echocardio.clips.sector.find_sector`."""
+        return find_sector(self.frames, self.region)
 
 
 def build_clip(path: Path, pictures: Iterable[np.ndarray], **metadata: Any) -> Clip:

@@ -77,9 +77,11 @@ class ColourShare:
         if picture.ndim == 2 or self._pictures >= _MEASURED:
             return
         self._pictures += 1
-        bright = picture.max(-1) >= _DARK
+        red, green, blue = cv2.split(picture)
+        highest, lowest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+        bright = highest >= _DARK
         self._bright += int(bright.sum())
-        self._coloured += int((bright & (picture.max(-1) - picture.min(-1) > _SPREAD)).sum())
+        self._coloured += int((bright & (highest - lowest > _SPREAD)).sum())
 
     def value(self) -> float:
         """0..1; 0 where nothing is bright."""

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from .clip import Clip
-from .sector import find_sector
 
 SIDE = 112
 """Height and width in pixels that teachers and students work at; EchoNet-Dynamic's (Ouyang et al. 2020)."""
@@ -51,16 +50,20 @@ def fit(clip: Clip) -> tuple[np.ndarray, Square]:
     height, width = clip.frames.shape[1:]
     if (height, width) == (SIDE, SIDE):
         return clip.frames, Square(0, 0, SIDE, SIDE, SIDE)
-    sector = find_sector(clip.frames, clip.region)
-    square = _around(sector)
-    return np.stack([cut_out(frame * sector, square) for frame in clip.frames]), square
+    square = _around(clip.sector)
+    inside = _crop_square(clip.sector.astype(np.uint8), square)
+    return np.stack([_resized(_crop_square(frame, square) * inside) for frame in clip.frames]), square
 
 
 def cut_out(frame: np.ndarray, square: Square) -> np.ndarray:
     """The square of a frame, uint8 or float32 (H, W), as (112, 112)."""
+    return _resized(_crop_square(frame, square))
+
+
+def _resized(canvas: np.ndarray) -> np.ndarray:
     # Area averages when shrinking; enlarged by it, pixels would become visible blocks.
-    method = cv2.INTER_AREA if square.side > SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(_crop_square(frame, square), (SIDE, SIDE), interpolation=method))
+    method = cv2.INTER_AREA if len(canvas) > SIDE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(canvas, (SIDE, SIDE), interpolation=method))
 
 
 def restore(probability: np.ndarray, square: Square) -> Iterator[np.ndarray]:

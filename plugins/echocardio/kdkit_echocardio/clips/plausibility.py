@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from .clip import Clip
-from .sector import find_sector, hull_of
+from .sector import hull_of
 
 _MOST_FRAMES, _LEAST_SIDE = 24, 128
 # Pixels, and width by height: nobody's heart fits into less.
@@ -59,7 +59,7 @@ def _looks(clip: Clip) -> Iterator[str]:
         yield "saturated"
     if clip.coloured > _MOST_COLOURED:
         yield "colour"
-    sector = _thinned(find_sector(clip.frames, clip.region))
+    sector = _thinned(clip.sector)
     lit = hull_of((frames.mean(0) > low + _BLACK).astype(np.uint8))
     is_sector = _is_sector(frames, sector | lit)
     if not is_sector:

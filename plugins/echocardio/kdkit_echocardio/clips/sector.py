@@ -49,9 +49,8 @@ def _signal(frames: np.ndarray) -> np.ndarray:
     total = np.zeros(frames.shape[1:], np.float32)
     squares = np.zeros_like(total)
     for frame in sampled_frames:
-        grey = frame.astype(np.float32)
-        total += grey
-        squares += grey * grey
+        cv2.accumulate(frame, total)
+        cv2.accumulateSquare(frame, squares)
     mean = total / len(sampled_frames)
     deviation = np.sqrt(np.maximum(squares / len(sampled_frames) - mean * mean, 0.0))
     deviation = cv2.blur(deviation, (3, 3))

@@ -74,6 +74,7 @@ def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]
     import av
 
     begun, packet_count = False, 0
+    reformatter = av.video.reformatter.VideoReformatter()  # it keeps what it prepared for the frame before
     for packet in container.demux(stream):
         packet_count += packet.size > 0
         try:
@@ -92,7 +93,7 @@ def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]
                 raise DataError(f"{path} is damaged: frame {len(times)} was only decoded in part", _COPY)
             begun = True
             times.append(frame.time)
-            yield _upright(frame)
+            yield _upright(frame, reformatter)
     # The index says where each packet lies; a demuxer that meets damage on the way to one stops without an error.
     # One without bytes stands for a frame that was dropped on purpose.
     indexed_count = sum(entry.size > 0 for entry in stream.index_entries)
@@ -101,9 +102,9 @@ def _pictures(path: Path, container: Any, stream: Any, times: list[float | None]
         raise DataError(f"{path} is damaged: {detail}", _COPY)
 
 
-def _upright(frame: Any) -> np.ndarray:
+def _upright(frame: Any, reformatter: Any) -> np.ndarray:
     grey = frame.format.name.startswith("gray")
-    picture = frame.to_ndarray(format="gray" if grey else "rgb24")
+    picture = reformatter.reformat(frame, format="gray" if grey else "rgb24").to_ndarray()
     # Counter-clockwise degrees, as of numpy's rot90; a turn by other angles is no one's intention.
     return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
 

@@ -54,8 +54,9 @@ def discs(mask: np.ndarray, count: int = DISCS) -> tuple[NDArray[np.float64], fl
     points = np.argwhere(np.asarray(mask, bool)) - axis.start
     along = (points @ direction)[:, None, None] + (offsets[:, None] * direction[0] + offsets * direction[1])
     height = axis.length / count
+    along /= height
     # Corners of the outermost pixels reach beyond the axis; they belong to its first and last disc.
-    slices = np.clip(along / height, 0, count - 1).astype(np.intp)
+    slices = np.clip(along, 0, count - 1, out=along).astype(np.intp)
     areas = np.bincount(slices.ravel(), minlength=count) / SUBPIXELS**2
     return areas / height, axis.length
 

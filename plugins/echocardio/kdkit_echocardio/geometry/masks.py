@@ -20,10 +20,15 @@ def largest_component(mask: np.ndarray) -> Masks:
     """The largest 4-connected component of a mask (H, W), bool; an empty mask stays empty."""
     import cv2
 
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(mask, np.uint8), connectivity=4)
-    if count < 2:
-        return np.zeros(labels.shape, bool)
-    return labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    pixels = np.asarray(mask, np.uint8)
+    left, top, width, height = cv2.boundingRect(pixels)
+    box = slice(top, top + height), slice(left, left + width)
+    largest = np.zeros(pixels.shape, bool)
+    if width and height:
+        # A ventricle fills a small part of its frame.
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(pixels[box], connectivity=4)
+        largest[box] = labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return largest
 
 
 def clean(masks: np.ndarray) -> Masks:
