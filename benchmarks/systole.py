@@ -1,10 +1,11 @@
 """How well a teacher sees systole: python benchmarks/systole.py [WEIGHTS ...] [--clips N] [--data FOLDER]
 
-Masks at end-diastole and end-systole of the embedded teacher, and of its network with other weights, on simulated
-hearts that no training has seen and on the labelled stills or clips of FOLDER (CAMUS, say): DICE, areas, and ejection
-fractions by area, with 95 % intervals over hearts (percentile bootstrap), and what the embedded teacher has more than
-each other one, paired. ``--pick``: only patients whose number is odd or even. The last lines say how well borders can
-be seen: the probability that a pixel just outside the true one is brighter than one just inside it.
+Masks at end-diastole and end-systole of the embedded teacher, and of its network or the one for whole clips (as each
+file says) with other weights, on simulated hearts that no training has seen and on the labelled stills or clips of
+FOLDER (CAMUS, say): DICE, areas, and ejection fractions by area, with 95 % intervals over hearts (percentile
+bootstrap), and what the embedded teacher has more than each other one, paired. ``--pick``: only patients whose number
+is odd or even. The last lines say how well borders can be seen: the probability that a pixel just outside the true
+one is brighter than one just inside it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from kdkit_echocardio.geometry import WALLS, border_errors
 from kdkit_echocardio.phantom import simulate
 from kdkit_echocardio.recorded import Recordings
 from kdkit_echocardio.teacher import DeepLabV3
+from safetensors import safe_open
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import mannwhitneyu
 
@@ -27,8 +30,19 @@ from scipy.stats import mannwhitneyu
 STREAM = 31
 # Border bands that are compared, in pixels from the border of a cavity of AREA pixels; they grow with the cavity.
 NEAR, FAR, AREA = 0.5, 4.0, 1225
-Pair = tuple[np.ndarray, np.ndarray, float]
-"""Pictures uint8 and cavities bool, both (2, H, W), at end-diastole and end-systole; millimetres per pixel."""
+
+
+class Pair(NamedTuple):
+    """The end-diastole and end-systole of a heart.
+
+    ``clip``: uint8 (T, H, W), two stills where T is 2; ``chosen``: the two frames in it; ``true``: their cavities,
+    bool (2, H, W); ``spacing``: millimetres per pixel.
+    """
+
+    clip: np.ndarray
+    chosen: list[int]
+    true: np.ndarray
+    spacing: float
 
 
 def simulated_pairs(clips: int) -> list[Pair]:
@@ -38,7 +52,7 @@ def simulated_pairs(clips: int) -> list[Pair]:
         clip = simulate(np.random.default_rng([STREAM, index]), frames=32)
         if clip.ed and clip.es:
             chosen = [clip.ed[0], clip.es[0]]
-            pairs.append((clip.frames[chosen], clip.mask[chosen], clip.spacing_mm))
+            pairs.append(Pair(clip.frames, chosen, clip.mask[chosen], clip.spacing_mm))
     return pairs
 
 
@@ -53,18 +67,30 @@ def recorded_pairs(folder: Path, pick: str) -> list[Pair]:
         chosen = [int(sample.truth[phase][0]) for phase in ("ed", "es")]
         place = [list(sample.truth["mask_frames"]).index(frame) for frame in chosen]
         spacing = sample.info.get("spacing_mm") or np.nan
-        pairs.append((sample.inputs[chosen], sample.truth["mask"][place] > 0, float(spacing)))
+        pairs.append(Pair(sample.inputs, chosen, sample.truth["mask"][place] > 0, float(spacing)))
     return pairs
+
+
+def backbone_of(weights: Path) -> str:
+    """The network that the file was written for."""
+    with safe_open(weights, "pt") as file:
+        return str((file.metadata() or {}).get("backbone", "compact"))
 
 
 def measured(weights: Path | None, pairs: Sequence[Pair]) -> np.ndarray:
     """A row for each heart: DICE, areas as shares of the true ones, EF predicted and true (%), walls at ES (mm)."""
-    options = DeepLabV3.Options(weights=weights, backbone="compact" if weights else None)
-    network = DeepLabV3(options).build().eval()
+    backbone = backbone_of(weights) if weights else None
+    network = DeepLabV3(DeepLabV3.Options(weights=weights, backbone=backbone)).build().eval()
     rows = []
-    for pictures, true, spacing in pairs:
+    for pair in pairs:
+        true, spacing = pair.true, pair.spacing
+        if backbone == "temporal" and len(pair.clip) > 2:
+            clips, frames = pair.clip[None], [(0, frame) for frame in pair.chosen]
+        else:  # each still alone
+            clips, frames = pair.clip[pair.chosen][:, None], [(0, 0), (1, 0)]
         with torch.inference_mode():
-            predicted = (network(torch.from_numpy(pictures[None]))[0] > 0).numpy()
+            masks = (network(torch.from_numpy(clips)) > 0).numpy()
+        predicted = np.stack([masks[frame] for frame in frames])
         sizes, areas = predicted.sum((1, 2)), true.sum((1, 2))
         dice = 2.0 * (predicted & true).sum((1, 2)) / np.maximum(sizes + areas, 1)
         fractions = [100.0 * max(0.0, 1.0 - pair[1] / max(pair[0], 1)) for pair in (sizes, areas)]
@@ -122,7 +148,8 @@ def report(name: str, pairs: Sequence[Pair], teachers: Sequence[Path | None]) ->
         cells += [interval(figure, [table, tables[0]], style) for table in tables[1:]]
         print(f"| {label} | {' | '.join(cells)} |", flush=True)
     for place, phase in enumerate(("end-diastole", "end-systole")):
-        seen = [visibility(pictures[place], true[place]) for pictures, true, _ in pairs if true[place].any()]
+        shown = [(pair.clip[pair.chosen[place]], pair.true[place]) for pair in pairs]
+        seen = [visibility(picture, cavity) for picture, cavity in shown if cavity.any()]
         low, middle, high = np.percentile(seen, (10, 50, 90))
         print(f"border visible at {phase}: {middle:.2f} in the median, {low:.2f} and {high:.2f} at the tenths")
 

@@ -70,22 +70,20 @@ def defer_interruptions() -> Iterator[tuple[Callable[[], Any], Callable[[], None
         note(number)
         interruption.set()
 
-    # Only the main thread is interrupted, and only it may say what then happens.
-    is_main = threading.current_thread() is threading.main_thread()
+    with _handle_with(defer, signal.SIGINT, signal.SIGTERM):
+        yield lambda: _handle_with(signal.SIG_IGN, signal.SIGINT), check
 
-    @contextmanager
-    def handle_with(handler: Any, *signals: int) -> Iterator[None]:
-        # What ends the process as it is, or is ignored, stays so.
-        own = [number for number in signals if is_main and callable(signal.getsignal(number))]
-        previous = [signal.signal(number, handler) for number in own]
-        try:
-            yield
-        finally:
-            for number, before in zip(own, previous, strict=True):
-                signal.signal(number, before)
 
-    with handle_with(defer, signal.SIGINT, signal.SIGTERM):
-        yield lambda: handle_with(signal.SIG_IGN, signal.SIGINT), check
+@contextmanager
+def answer_with(end: Callable[[], None]) -> Iterator[None]:
+    """A request to end calls ``end``, in the middle of whatever the main thread does, and raises nothing."""
+
+    def answer(number: int, frame: Any) -> None:
+        note(number)
+        end()
+
+    with _handle_with(answer, signal.SIGINT, signal.SIGTERM):
+        yield
 
 
 def exit_code() -> int:
@@ -96,3 +94,17 @@ def exit_code() -> int:
 def _stop(number: int, frame: FrameType | None) -> None:
     note(number)
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _handle_with(handler: Any, *signals: int) -> Iterator[None]:
+    # Only the main thread is interrupted, and only it may say what then happens.
+    is_main = threading.current_thread() is threading.main_thread()
+    # What ends the process as it is, or is ignored, stays so.
+    own = [number for number in signals if is_main and callable(signal.getsignal(number))]
+    previous = [signal.signal(number, handler) for number in own]
+    try:
+        yield
+    finally:
+        for number, before in zip(own, previous, strict=True):
+            signal.signal(number, before)

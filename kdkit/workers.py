@@ -192,6 +192,8 @@ def _serve(connection: Connection, environment: Mapping[str, str], number: int) 
                 reply = (True, call(*argument))
             except Exception as error:
                 reply = (False, error)
+            except BaseException as error:  # nobody interrupts a worker: it is foreign code that ends like this
+                reply = (False, RuntimeError(f"{type(error).__name__}: {error}"))
             try:
                 connection.send(reply)
             except (pickle.PicklingError, TypeError, AttributeError) as error:

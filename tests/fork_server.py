@@ -15,8 +15,11 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 # One that hangs is ended after as many seconds, which none comes near to on a machine that does much else.
 PATIENCE = 900
@@ -75,6 +78,15 @@ class ForkServer:
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         return json.loads(self._server.stdout.readline())
+
+
+def second_process(parent: psutil.Process) -> psutil.Process | None:
+    """Of a command's children the one that is its second process, and neither a worker nor a tool's."""
+    for child in parent.children():
+        with suppress(psutil.Error):
+            if child.environ().get("RANK") == "1":
+                return child
+    return None
 
 
 def _run(request: dict[str, Any]) -> None:

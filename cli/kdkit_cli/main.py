@@ -17,6 +17,7 @@ from kdkit_cli import (
     check_command,
     compare_command,
     config_command,
+    ending,
     evaluate_command,
     export_command,
     plugins_command,
@@ -71,6 +72,15 @@ def _root(
 
 def main() -> None:
     """The console script."""
+    ending.watch()
+    try:
+        _main()
+    except SystemExit as end:
+        ending.note_code(end)
+        raise
+
+
+def _main() -> None:
     reset()
     atexit.register(gc.freeze)  # the last search for garbage would walk through all of torch, for one or two seconds
     _print_whatever_can_be_printed()
@@ -90,7 +100,7 @@ def main() -> None:
         # What a library could not read or write (a full disk in the middle of a checkpoint, say).
         where = f": {error.filename}" if error.filename else ""
         _exit_with_error(error, f"{error.strerror or error}{where}", "What was made so far is kept.", 1)
-    except Exception as error:
+    except BaseException as error:  # a library in Rust panics with what is no Exception
         from kdkit.plugins.calls import blame
 
         known = blame(error)
@@ -124,7 +134,9 @@ def _describe(error: BaseException) -> str:
     from traceback import extract_tb
 
     place = extract_tb(error.__traceback__)[-1]
-    text = " ".join(str(error).split())
+    from kdkit.plugins.guard import message_of
+
+    text = " ".join(message_of(error).split())
     return f"{type(error).__name__}: {text} ({place.filename}, line {place.lineno})"
 
 

@@ -165,6 +165,8 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     out.print(scores_table(outcome.scores, outcome.facts, run.experiment.domain.item, sources))
     generators = (run.experiment.generator, run.experiment.evaluation_generator)
     claim = "No real data was used. " if all(map(is_made_of_nothing, generators)) else ""
+    if run.experiment.learns_from_recordings:
+        claim = "Real recordings were used in training. "
     out.print(f"  {claim}Report: {escape(str(result.report))}")
 
 

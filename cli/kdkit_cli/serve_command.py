@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kdkit.plugins.registry import Registry
 
 PORT = 8470
+# How long the network has for what it computes when the server is stopped.
+LAST_TURN_SECONDS = 2.0
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +65,7 @@ def serve_teacher(
 
     Clients use the teacher called remote. Stops when interrupted.
     """
+    from kdkit import stopping
     from kdkit.plugins.registry import discover
     from kdkit.serving.token import read_token
 
@@ -79,15 +82,16 @@ def serve_teacher(
     with TeacherServer(
         (host, port), served_teacher, token, limits, lambda line: err.print(f"  {escape(line)}")
     ) as server:
-        err.print(f"[bold]{escape(name)}[/]  {served_teacher.fingerprint}  on {served_teacher.device}   {server.url}")
+        facts = f"{served_teacher.fingerprint}  on {served_teacher.device}   {server.url}"
+        err.print(f"[bold]{escape(name)}[/]  {escape(facts)}")
         err.print(escape(f"  in a client's recipe: teacher: {{name: remote, url: {server.url}}}"))
         if not _is_loopback(host):
             err.print("  note: this is plain HTTP; others on the way can read the token. Put TLS in front of it.")
-        try:
-            with spinner.hidden():  # waiting for clients is no work
-                server.serve_forever()
-        except KeyboardInterrupt:
-            err.print("  stopped")
+        with spinner.hidden(), stopping.answer_with(server.shutdown):  # waiting for clients is no work
+            server.serve_forever()
+    err.print("  stopped")
+    if not server.exchange.is_idle(LAST_TURN_SECONDS):
+        os._exit(0)  # Python would wait for the network to answer, for ever perhaps
 
 
 def _load_teacher(registry: Registry, text: str, config: Path | None, settings: list[str]) -> tuple[str, Any]:

@@ -25,7 +25,7 @@ from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_
 from kdkit.errors import DataError, KdkitError, StoreError
 from kdkit.owner import tag
 from kdkit.plugins.calls import check_answer, place_of, title_of
-from kdkit.plugins.guard import describe_error
+from kdkit.plugins.guard import describe_error, message_of, pass_on_interruption
 from kdkit.plugins.registry import discover
 from kdkit.plugins.single_file import load_domain_file
 from kdkit.runs.student import TrainedStudent, read_student
@@ -91,7 +91,8 @@ def _read_sample(domain: Domain, path: Path) -> SampleOrReason:
         return check_answer(domain.read, domain.read(path))
     except DataError as error:
         return _reason(error, path)
-    except Exception as error:  # no damaged file stops the others, whatever a library makes of it
+    except BaseException as error:  # no damaged file stops the others, whatever a library makes of it
+        pass_on_interruption(error)
         return f"it cannot be read: {_in_words(domain, error)}"
 
 
@@ -137,7 +138,8 @@ def write_result(
     except KdkitError as error:
         # The place that it names is a temporary one.
         raise _unwritable(stem, error.__cause__) if isinstance(error.__cause__, OSError) else error from error
-    except Exception as error:
+    except BaseException as error:
+        pass_on_interruption(error)
         return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -177,9 +179,9 @@ def _unwritable(stem: Path, error: OSError) -> StoreError:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    lines = message_of(error).splitlines()
     return lines[0] if lines else type(error).__name__
 
 
-def _in_words(domain: Domain, error: Exception) -> str:
+def _in_words(domain: Domain, error: BaseException) -> str:
     return f"{describe_error(error)}, in {title_of(domain)}. {place_of(error, component=domain)}"

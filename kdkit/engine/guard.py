@@ -14,6 +14,7 @@ import torch
 from kdkit.contracts.teacher import logits_and_weight
 from kdkit.errors import DataError, KdkitError
 from kdkit.plugins.calls import builder_of, place_of, title_of
+from kdkit.plugins.guard import message_of, pass_on_interruption
 
 LONGEST_REASON = 240
 SHOWN_PARTS = 4
@@ -39,7 +40,8 @@ def run_network(
             f"{what} ran out of memory with inputs {describe_value(inputs)} on {inputs.device}",
             "Use smaller samples, or a device with more memory.",
         ) from error
-    except (Exception, SystemExit) as error:  # a user's code may fail in any way
+    except BaseException as error:  # a user's code may fail in any way
+        pass_on_interruption(error)
         if _wants_cuda(error, inputs):
             raise DataError(
                 f"{what} asks for a CUDA device, and its inputs are on {inputs.device}: {summarize(error)}",
@@ -60,7 +62,7 @@ def title_of_network(network: Any) -> str:
 def _wants_cuda(error: BaseException, inputs: torch.Tensor) -> bool:
     """Whether an exported model moves tensors to the device that it was exported on, which is not this one."""
     words = ("NVIDIA driver", "not compiled with CUDA", "No CUDA GPUs", "cuda:")
-    return not inputs.is_cuda and any(word in str(error) for word in words)
+    return not inputs.is_cuda and any(word in message_of(error) for word in words)
 
 
 def read_logits(output: Any, samples: int, what: str = "the network") -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -116,7 +118,7 @@ def _describe_parts(value: Any, depth: int) -> str:
 
 def summarize(error: BaseException) -> str:
     """The kind of an error and the one line of its message that says most."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in message_of(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
     # TorchScript begins with its own traceback, and the reason comes last.

@@ -14,8 +14,10 @@ BATCH_ELEMENTS = 4_000_000
 
 
 def freeze(network: torch.nn.Module) -> torch.nn.Module:
-    """The network in evaluation mode, without gradients."""
-    return network.eval().requires_grad_(False)
+    """The network in evaluation mode, without gradients. Whatever its own methods give, it is the network itself."""
+    network.eval()
+    network.requires_grad_(False)
+    return network
 
 
 def infer_logits(network: torch.nn.Module, inputs: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:

@@ -17,7 +17,7 @@ from kdkit.evaluation.grouped_metrics import ALL
 from kdkit.evaluation.metric_update import measure_cases
 from kdkit.evaluation.prediction_cache import PredictionCache
 from kdkit.plugins.calls import call, place_of, title_of
-from kdkit.plugins.guard import describe_error
+from kdkit.plugins.guard import describe_error, pass_on_interruption
 from kdkit.runs.folder import TEACHER
 from kdkit.runs.recordings import Recordings, kind_of
 from kdkit.sample import Sample
@@ -128,7 +128,8 @@ def read_sample(source: Generator, index: int) -> Sample | str:
         return next(iter(source.generate([index])))
     except DataError as error:
         return error.line
-    except Exception as error:  # a source may fail in any way on one recording
+    except BaseException as error:  # a source may fail in any way on one recording
+        pass_on_interruption(error)
         return f"{title_of(source)} failed on it: {describe_error(error)}. {place_of(error, component=source)}"
 
 

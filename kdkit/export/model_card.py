@@ -43,6 +43,7 @@ def model_card(experiment: Experiment, card: Mapping[str, Any], outcome: Outcome
         samples=recipe.samples.train,
         evaluated=recipe.samples.evaluation,
         generator=recipe.generator.name,
+        real_data=experiment.learns_from_recordings,
         evaluation_generator=experiment.evaluation_source.origin.name,
         teacher=recipe.teacher.name,
         headline=judged.headline,

@@ -75,6 +75,7 @@ def page(
         controls={control.name: (_describe(control, recipe), control.epochs) for control in recipe.controls},
         training_seeds=[training_seed(recipe.seed, number) for number in range(recipe.training.seeds)],
         plays=isinstance(experiment.generator, Adversary),
+        real_data=experiment.learns_from_recordings,
         name=name,
         models=_models(recipe, outcome),
         verdict=verdict(outcome),

@@ -20,7 +20,7 @@ from kdkit.contracts.teacher import Teacher
 from kdkit.contracts.vocabulary import Figure, Inspection, Preview
 from kdkit.sample import Sample
 
-LONGEST_VALUE = 60
+LONGEST_VALUE, LONGEST_FINGERPRINT = 60, 100
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ def _are_all(*types: type) -> Callable[[Any], bool]:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
+def _is_fingerprint(value: Any) -> bool:
+    """It names folders, and goes into the headers of HTTP."""
+    is_word = isinstance(value, str) and 0 < len(value) <= LONGEST_FINGERPRINT and value.isascii()
+    return is_word and value.isprintable() and not set(value) & set(" /\\:")
 
 
 def _is_number(value: Any) -> bool:
@@ -125,6 +131,9 @@ _CASES = Answer(_are_cases, "a list of tuples of numbers, all of one length, one
 _FIGURES = Answer(_are_all(Figure), "kdkit.Figure objects")
 
 ANSWERS: Mapping[type[Component], Mapping[str, Answer]] = {
+    Component: {
+        "fingerprint": Answer(_is_fingerprint, f"one word of {LONGEST_FINGERPRINT} plain characters at most"),
+    },
     Domain: {
         "items": Answer(_is_count, "a whole number of at least 1"),
         "read": Answer(_is_one(Sample), "a kdkit.Sample"),

@@ -19,7 +19,7 @@ from kdkit.contracts.component import Component, Origin, origin_of
 from kdkit.contracts.vocabulary import Case
 from kdkit.errors import KdkitError, PluginError
 from kdkit.plugins.answers import expected_answer, show_value
-from kdkit.plugins.guard import describe_error
+from kdkit.plugins.guard import describe_error, pass_on_interruption
 from kdkit.sample import Sample
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def name_component(component: Component | type[Component], failure: str, remedy:
         yield
     except KdkitError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_on_interruption(error)
         raise KdkitError(
             f"{title_of(component)} {failure}: {describe_error(error)}", place_of(error, remedy, component)
         ) from error

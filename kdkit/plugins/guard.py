@@ -14,6 +14,7 @@ from typing import Any
 
 IMPORT_SECONDS = 60.0
 """An import that takes longer is taken for one that never ends."""
+LONGEST_REASON = 1000
 
 
 class _EndedError(Exception):
@@ -24,10 +25,12 @@ class _EndedError(Exception):
 def guarded_import(seconds: float | None = None) -> Iterator[io.StringIO]:
     """Around the import of a plugin's module: what it prints is kept from everybody, by whatever way it prints.
 
+    What it sets for the whole process, as scripts do, is set back: others count on it.
     An import that calls ``os._exit``, takes longer than ``seconds`` (:data:`IMPORT_SECONDS`) or raises
     KeyboardInterrupt raises an ordinary exception; a real interruption stays one.
     """
-    with quiet_output() as output, _quiet_descriptors(), _no_exit(), _watch(seconds or IMPORT_SECONDS):
+    limit = seconds or IMPORT_SECONDS
+    with quiet_output() as output, _kept_settings(), _quiet_descriptors(), _no_exit(), _watch(limit):
         yield output
 
 
@@ -57,6 +60,28 @@ def _quiet_descriptors() -> Iterator[None]:
         for copy, descriptor in kept:
             os.dup2(copy, descriptor)
             os.close(copy)
+
+
+@contextlib.contextmanager
+def _kept_settings() -> Iterator[None]:
+    """The working directory, the rights of new files, the depth of calls, and torch's default type and gradients."""
+    depth, rights = sys.getrecursionlimit(), os.umask(0o077)
+    os.umask(rights)
+    folder = None
+    with contextlib.suppress(OSError):  # it was removed
+        folder = Path.cwd()
+    torch = sys.modules.get("torch")
+    kind, has_gradients = (torch.get_default_dtype(), torch.is_grad_enabled()) if torch else (None, True)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(depth)
+        os.umask(rights)
+        if folder is not None:
+            os.chdir(folder)
+        if torch := sys.modules.get("torch"):
+            torch.set_default_dtype(kind or torch.float32)
+            torch.set_grad_enabled(has_gradients)
 
 
 @contextlib.contextmanager
@@ -113,16 +138,31 @@ def _watch(seconds: float) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def pass_on_interruption(error: BaseException) -> None:
+    """Raise an interruption again; anything else that foreign code raises is a fault of that code.
+
+    That is more than :class:`Exception`: ``sys.exit``, and the panics of libraries that are written in Rust.
+    """
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        raise error
+
+
 def describe_error(error: BaseException) -> str:
-    """The type and the first line of an error."""
+    """The type and the first line of an error, of which no more than a terminal holds."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({error.code!r})"
-    try:
-        lines = str(error).strip().splitlines()
-    except Exception:  # its own __str__ may fail, too
-        lines = ["its message cannot be read"]
+    lines = message_of(error).splitlines()
     if isinstance(error, _EndedError):
         return lines[0]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
+
+
+def message_of(error: BaseException) -> str:
+    """What an error says, without blanks around it; its own ``__str__`` may fail, too."""
+    try:
+        return str(error).strip()
+    except Exception:
+        return "its message cannot be read"

@@ -60,6 +60,11 @@ class Experiment:
         return self.generator if isinstance(self.generator, Generator) else self.evaluation_source
 
     @property
+    def learns_from_recordings(self) -> bool:
+        """Whether real recordings are among the samples that the student is trained on."""
+        return not self.generator.synthetic
+
+    @property
     def control_generator(self) -> Generator | None:
         """The source of the first control's samples, where it has one of its own."""
         return next(iter(self.control_generators), None)

@@ -18,6 +18,14 @@ Tree = dict[str, Any]
 yaml.SafeDumper.add_representer(RecipeText, SafeRepresenter.represent_str)
 
 
+# A recipe has some hundreds. Aliases of aliases stand for as many as there is no time for.
+MOST_VALUES = 100_000
+
+
+class _TooLargeError(ValueError):
+    """A text that stands for more values than anybody means."""
+
+
 class _Loader(yaml.SafeLoader):
     """Plain values; every text but a key knows the ``folder`` of its file, if it has one."""
 
@@ -57,6 +65,8 @@ def parse_yaml(text: str, source: str, folder: Path | None) -> Tree:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         what = getattr(error, "problem", None) or "cannot be parsed"
+        if isinstance(error, _TooLargeError):
+            what = str(error)
         raise RecipeError(source, [Problem("", f"is not YAML: {where}{what}")]) from error
     if problems:
         raise RecipeError(source, problems)
@@ -143,10 +153,23 @@ def _parse(text: str, folder: Path | None) -> tuple[Any, list[Problem]]:
     loader.folder = folder
     try:
         node = loader.get_single_node()
+        if _size(node, {}) > MOST_VALUES:
+            raise _TooLargeError(f"its aliases stand for more than {MOST_VALUES} values")
         problems = list(_repetitions(node, "", set()))
         return None if node is None else loader.construct_document(node), problems
     finally:
         loader.dispose()
+
+
+def _size(node: Node | None, known: dict[int, int]) -> int:
+    """How many values a node stands for, each alias with all that it repeats; ``known``: of nodes, by identity."""
+    if not isinstance(node, SequenceNode | MappingNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 0  # an alias may lead back to itself
+        parts = node.value if isinstance(node, SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _repetitions(node: Node | None, path: str, visited: set[int]) -> Iterator[Problem]:

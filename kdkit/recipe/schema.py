@@ -102,6 +102,7 @@ class Training(Part):
     seeds: int = Field(
         1,
         ge=1,
+        le=1000,
         description="Students that are trained alike but for their seed; scores are their means, and intervals hold "
         "the doubt about the seed, too.",
     )

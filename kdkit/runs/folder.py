@@ -15,6 +15,7 @@ from kdkit.runs.names import name_of
 STUDENT, TEACHER = "student", "teacher"
 # Stands beside the models in scores: people, measured in a model's place.
 HUMANS = "humans"
+MANIFEST = "manifest.json"
 # Raised whenever a manifest or recipe of the older kind would be misread.
 FORMAT = 4
 # Begins the first line of a run's recipe; its identity follows.
@@ -31,7 +32,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.manifest_file = path / "manifest.json"
+        self.manifest_file = path / MANIFEST
         self.recipe_file = path / "recipe.yaml"
         self.scores_file = path / "scores.json"
         self.cases_file = path / "cases.csv"
@@ -161,10 +162,13 @@ def choose_folder(
         if folder.identity() in (None, identity) and not folder.has_other_format():
             break
         tries += 1
-    if folder.identity() is None:
-        others = (RunFolder(path.parent) for path in sorted((root / domain).glob(f"*/{folder.manifest_file.name}")))
-        return next((other for other in others if _was_moved(other, contents)), folder)
-    return folder
+    return folder if folder.identity() is not None else find_moved(root / domain, contents) or folder
+
+
+def find_moved(parent: Path, contents: Callable[[], str]) -> RunFolder | None:
+    """The run in a folder of ``parent`` whose recipe and inputs are these, wherever the inputs lay."""
+    folders = (RunFolder(path.parent) for path in sorted(parent.glob(f"*/{MANIFEST}")))
+    return next((folder for folder in folders if _was_moved(folder, contents)), None)
 
 
 def _was_moved(folder: RunFolder, contents: Callable[[], str]) -> bool:

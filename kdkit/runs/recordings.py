@@ -16,6 +16,8 @@ from kdkit.sample import Sample
 
 # The key in a card's provenance: how many recordings took part in the training.
 COUNT = "recordings"
+# The key in the same place: whether any of its samples is a recording of the real thing.
+REAL = "real_data"
 
 
 @dataclass(frozen=True)

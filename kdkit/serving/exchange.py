@@ -8,16 +8,18 @@ and responds with one that holds ``logits`` (and ``weight``, if the teacher give
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import numpy as np
 
-from kdkit.errors import DataError
+from kdkit.errors import DataError, KdkitError
+from kdkit.plugins.guard import describe_error
 from kdkit.serving.rate import Rate
 from kdkit.serving.served import Arrays, ServedTeacher, encode, read_inputs
 from kdkit.serving.token import Gate
@@ -85,10 +87,15 @@ class Exchange:
         self.rate = Rate(limits.samples_per_minute)
         self.waiting = 0
         self._thread = ThreadPoolExecutor(1, "teacher")
+        self._turns: set[Future[Arrays]] = set()
 
     def close(self) -> None:
         """Wait for no turn that has not begun."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def is_idle(self, patience: float) -> bool:
+        """Whether the turn under way has ended within so many seconds; a network may take for ever."""
+        return not concurrent.futures.wait(list(self._turns), patience).not_done
 
     def check(self, request: Request) -> None:
         """Raise :class:`RefusedError` for one without the token, or for what there is not; its body is unread."""
@@ -112,6 +119,8 @@ class Exchange:
             inputs = self._inputs(await read_body(length))
             outputs = await self._infer(inputs)
         except DataError as error:
+            if error.__cause__:
+                self.log(f"{address}  {_reason(error.__cause__)}")
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from error
         finally:
             self.waiting -= 1
@@ -149,10 +158,17 @@ class Exchange:
 
     async def _infer(self, inputs: np.ndarray) -> Arrays:
         """The outputs for a batch, turn by turn: between two of them other requests have theirs."""
-        loop = asyncio.get_running_loop()
         size = max(1, TURN_BYTES // max(1, inputs[0].nbytes))
-        turns = [
-            await loop.run_in_executor(self._thread, self.teacher.infer, inputs[at : at + size])
-            for at in range(0, len(inputs), size)
-        ]
+        turns = [await self._take_turn(inputs[at : at + size]) for at in range(0, len(inputs), size)]
         return {name: np.concatenate([turn[name] for turn in turns]) for name in turns[0]}
+
+    async def _take_turn(self, inputs: np.ndarray) -> Arrays:
+        turn = self._thread.submit(self.teacher.infer, inputs)
+        self._turns.add(turn)
+        turn.add_done_callback(self._turns.discard)
+        return await asyncio.wrap_future(turn)
+
+
+def _reason(cause: BaseException) -> str:
+    """What the owner of the network learns of a request that it could not answer."""
+    return cause.line if isinstance(cause, KdkitError) else describe_error(cause)

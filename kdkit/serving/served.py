@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
+# That of one array takes a hundred bytes. One of many takes minutes to be read, in which nobody else is served.
+LONGEST_HEADER = 4096
 Arrays = dict[str, np.ndarray]
 INPUTS, LOGITS, WEIGHT = "inputs", "logits", "weight"
 
@@ -31,7 +33,7 @@ class ServedTeacher:
         from kdkit.engine.inference import freeze
 
         self.name = name
-        self.fingerprint = teacher.fingerprint()
+        self.fingerprint = call(teacher.fingerprint)
         self.device = torch.device(device)
         self._network: torch.nn.Module = freeze(call(teacher.build)).to(self.device)
 
@@ -42,7 +44,8 @@ class ServedTeacher:
     def infer(self, inputs: np.ndarray) -> Arrays:
         """The ``logits``, float32 (batch, \\*output shape), and the ``weight`` if there is one, float32.
 
-        Raises :class:`DataError` when the network cannot take the inputs; it says nothing of the network.
+        Raises :class:`DataError` when the network cannot take the inputs; it says nothing of the network, and its
+        cause does.
         """
         import torch
 
@@ -54,7 +57,7 @@ class ServedTeacher:
             weights = [weight for _, weight in outputs if weight is not None]
             if weights:
                 arrays[WEIGHT] = torch.stack(weights).float().cpu().numpy()
-        except Exception as error:  # a network says in many ways that an input does not fit
+        except BaseException as error:  # a network says in many ways that an input does not fit
             raise DataError(f"the teacher cannot take inputs {inputs.dtype} {inputs.shape}") from error
         return arrays
 
@@ -69,6 +72,8 @@ def read_inputs(body: bytes) -> np.ndarray:
 
     Nothing in it can be executed. Raises :class:`DataError` when it is anything else.
     """
+    if int.from_bytes(body[:8], "little") > LONGEST_HEADER:
+        raise DataError(f"the body is not a safetensors file whose header has {LONGEST_HEADER} bytes at most")
     try:
         arrays = load(body)
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -32,6 +32,10 @@ BODY_SECONDS, SLOWEST = 10.0, 250_000
 RESPONSE_SECONDS = 60.0
 # Of what a refused client still sends: thrown away, so that it gets to see why.
 DISCARD_SECONDS, MOST_DISCARDED = 2.0, 64_000_000
+# How long a client has to take the last that was sent to it.
+CLOSE_SECONDS = 10.0
+# Files that the process has open beside its connections, roughly.
+_OWN_FILES = 16
 _LONGEST_HEAD = 16_384
 _CHUNK = 1 << 16
 
@@ -47,6 +51,7 @@ class TeacherServer:
         """Raises :class:`KdkitError` when the address cannot be used."""
         self.exchange = Exchange(teacher, Gate(token), limits, log)
         self.log = log
+        self._most_open = min(MOST_CONNECTIONS, _room_for_connections())
         self._open: dict[asyncio.Task[None], str] = {}
         self._unknown: dict[asyncio.Task[None], None] = {}  # those whose token has not been seen, the oldest first
         self._turned_away = 0
@@ -88,7 +93,8 @@ class TeacherServer:
         """Have :meth:`serve_forever` return; to be called by another thread."""
         self._is_stopped = True
         if self._loop:
-            self._loop.call_soon_threadsafe(self._stopped.set)
+            with contextlib.suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def _serve(self) -> None:
         self._stopped, self._loop = asyncio.Event(), asyncio.get_running_loop()
@@ -112,7 +118,7 @@ class TeacherServer:
                 self._open[task] = address
                 self._unknown[task] = None
                 await self._converse(connection, address, task)
-            elif self._turned_away < MOST_TURNED_AWAY:
+            elif self._turned_away < min(MOST_TURNED_AWAY, max(1, self._most_open)):
                 self._turned_away += 1
                 try:
                     await connection.refuse(RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections", 1))
@@ -123,15 +129,15 @@ class TeacherServer:
         except Exception as error:
             self.log(f"{address}  a request failed: {type(error).__name__}: {error}")
         finally:
+            await connection.close()
             self._open.pop(task, None)
             self._unknown.pop(task, None)
-            writer.close()
 
     def _has_room_for(self, address: str) -> bool:
         """Whether one more may connect. Of those who have not shown a token the oldest has to make room."""
         if Counter(self._open.values())[address] >= MOST_OF_AN_ADDRESS:
             return self._drop_oldest(address)
-        return len(self._open) < MOST_CONNECTIONS or self._drop_oldest("")
+        return len(self._open) < self._most_open or self._drop_oldest("")
 
     def _drop_oldest(self, address: str) -> bool:
         for task in self._unknown:
@@ -216,6 +222,17 @@ class _Connection:
                 while budget > 0 and (part := await self.reader.read(_CHUNK)):
                     budget -= len(part)
 
+    async def close(self) -> None:
+        """End the connection, also one whose client takes nothing of what was sent, and would keep it for ever."""
+        self.writer.close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.writer.wait_closed()
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            pass
+        finally:
+            self.writer.transport.abort()
+
     async def _next_event(self) -> object:
         try:
             while (event := self.protocol.next_event()) is h11.NEED_DATA:
@@ -228,3 +245,19 @@ class _Connection:
         if data:
             self.writer.write(data)
             await self.writer.drain()
+
+
+def _room_for_connections() -> int:
+    """How many connections, and as many that are turned away, this process may have open; it asks for more."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MOST_CONNECTIONS
+    wanted = MOST_CONNECTIONS + MOST_TURNED_AWAY + _OWN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MOST_CONNECTIONS
+    with contextlib.suppress(ValueError, OSError):
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OWN_FILES) // 2)

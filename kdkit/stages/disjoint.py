@@ -64,6 +64,11 @@ def count_recordings(arm: Arm) -> int:
     return sum(len(part.split) for part in _parts(arm))
 
 
+def learns_from_recordings(arm: Arm) -> bool:
+    """Whether any sample that a network is trained on is a recording of the real thing."""
+    return any(not part.split.samples.generator.synthetic for part in _parts(arm))
+
+
 def _collect(split: Split | None, bar: Bar) -> Recordings:
     if split is None:
         return Recordings()

@@ -14,11 +14,11 @@ from kdkit.plugins.calls import call
 from kdkit.plugins.declarations import check_declarations
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
-from kdkit.runs.recordings import COUNT
+from kdkit.runs.recordings import COUNT, REAL
 from kdkit.runs.run import Arm, Run
 from kdkit.runs.student import CARD, WEIGHTS, write_student
 from kdkit.stages import generate
-from kdkit.stages.disjoint import count_recordings
+from kdkit.stages.disjoint import count_recordings, learns_from_recordings
 
 NAME = "distill"
 
@@ -143,6 +143,7 @@ def _distill(run: Run, arm: Arm) -> None:
         "teacher": recipe.teacher.name,
         "samples": recipe.samples.train,
         COUNT: count_recordings(arm),
+        REAL: learns_from_recordings(arm),
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
         "seed": arm.seed,

@@ -218,6 +218,7 @@ def _record_run(run: Run, first: Stage | None) -> None:
         contents=experiment.contents(),
         domain=experiment.recipe.domain,
         seed=experiment.recipe.seed,
+        real_data=experiment.learns_from_recordings,
         versions=environment.versions(experiment),
         hardware=environment.hardware(),
         components=environment.components(experiment),

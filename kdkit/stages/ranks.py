@@ -215,9 +215,10 @@ class Group:
         with self._lock:
             if self._closed.is_set():
                 return
-            if self.has_to_say():
-                sys.stderr.write(f"error: {message}\n  {remedy}\n")
-                sys.stderr.flush()
+            with suppress(OSError, ValueError):  # perhaps nobody reads it any more
+                if self.has_to_say():
+                    sys.stderr.write(f"error: {message}\n  {remedy}\n")
+                    sys.stderr.flush()
             launch.end_processes()
             self._release()
             os._exit(1 if self.failure else stopping.exit_code())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from kdkit.atomic import read_json, write_json
@@ -16,7 +17,7 @@ from kdkit.plugins.single_file import domain_name
 from kdkit.recipe.experiment import Experiment
 from kdkit.recipe.flatten import flatten
 from kdkit.recipe.load import load_experiment
-from kdkit.runs.folder import RunFolder
+from kdkit.runs.folder import RunFolder, find_moved
 from kdkit.runs.names import name_of
 from kdkit.sweep.grid import Axis, combinations, declared_grid, read_grid, short_names, strip_quotes
 
@@ -43,6 +44,11 @@ class Point:
         """Readable, and another one for every other recipe: several grids may share a sweep's folder."""
         slug = re.sub(r"[^\w.=+-]+", "_", self.label)[:_LONGEST_NAME].strip("_.")
         return f"{slug}-{self.experiment.identity()[:8]}"
+
+    @cached_property
+    def contents(self) -> str:
+        """As :meth:`Experiment.contents`."""
+        return self.experiment.contents()
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,11 @@ def plan(
 
 
 def choose_sweep_folder(root: Path, sweep: Sweep, out: Path | None) -> Path:
-    """``out``, or ``root/DOMAIN/sweep-NAME``; a manifest marks it as a sweep's.
+    """``out``, or ``root/DOMAIN/sweep-NAME``; a manifest marks it as a sweep's. One whose inputs were moved is found.
 
     Raises :class:`UsageError` when ``out`` holds something else.
     """
-    folder = out or root / sweep.domain / f"sweep-{name_of(sweep.common_identity())}"
+    folder = out or _folder_in(root / sweep.domain, sweep)
     if read_json(folder / MANIFEST) is None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not a sweep's folder", "Choose another folder with --out.")
     write_json(folder / MANIFEST, {"domain": sweep.domain, "grid": {axis.path: axis.values for axis in sweep.axes}})
@@ -123,8 +129,25 @@ def choose_sweep_folder(root: Path, sweep: Sweep, out: Path | None) -> Path:
 
 
 def run_folder(sweep_folder: Path, point: Point) -> RunFolder:
-    """Where a point's run lies."""
-    return RunFolder(sweep_folder / POINTS / point.folder_name)
+    """Where a point's run lies; also one whose inputs lay elsewhere when it was made."""
+    folder = RunFolder(sweep_folder / POINTS / point.folder_name)
+    if folder.identity() is not None:
+        return folder
+    return find_moved(sweep_folder / POINTS, lambda: point.contents) or folder
+
+
+def _folder_in(parent: Path, sweep: Sweep) -> Path:
+    """The sweep's own folder, or that of a sweep along the same axes that has a run of one of its points."""
+    own = parent / f"sweep-{name_of(sweep.common_identity())}"
+    swept = {axis.path for axis in sweep.axes}
+    for manifest in [] if own.exists() else sorted(parent.glob(f"sweep-*/{MANIFEST}")):
+        content = read_json(manifest)
+        grid = content.get("grid") if isinstance(content, dict) else None
+        if isinstance(grid, dict) and set(grid) == swept:
+            folder = manifest.parent
+            if any(find_moved(folder / POINTS, lambda point=point: point.contents) for point in sweep.points):  # type: ignore[misc]
+                return folder
+    return own
 
 
 def _duplicates(points: Sequence[Point]) -> list[Problem]:

@@ -1,7 +1,16 @@
 """``kdkit serve-teacher``: which teacher, and what is refused before anything listens."""
 
+import http.client
+import os
+import re
+import signal
+import threading
+from contextlib import suppress
+
+import numpy as np
 import pytest
 from kdkit_cli.serve_command import _load_teacher
+from safetensors.numpy import save
 
 from kdkit.plugins.registry import discover
 
@@ -49,3 +58,39 @@ def test_without_a_token_nothing_is_served(cli, monkeypatch):
     result = cli("serve-teacher", "brightness")
     assert result.code == 2
     assert "secrets.token_urlsafe" in result.err
+
+
+HANGING = """
+import time
+
+def answer(inputs):
+    print("asked", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_stopped_ends_whatever_its_network_does(process, tmp_path, monkeypatch, number):
+    (tmp_path / "hanging.py").write_text(HANGING)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))
+    command = process("serve-teacher", "callable", "--set", "path=hanging:answer", "--port", 0)
+    shown = ""
+    while not (address := re.search(r"http://(127.0.0.1:\d+)", shown)):
+        line = command.stderr.readline()
+        assert line, shown
+        shown += line
+
+    def ask():
+        connection = http.client.HTTPConnection(address[1])
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("POST", "/logits", save({"inputs": np.zeros((1, 2), np.uint8)}), headers)
+            connection.getresponse()
+
+    threading.Thread(target=ask, daemon=True).start()
+    while "asked" not in command.stdout.readline():
+        pass
+    command.send_signal(number)
+    _, rest = command.communicate(timeout=60)
+    assert command.returncode == 0
+    assert "stopped" in rest and "Traceback" not in rest

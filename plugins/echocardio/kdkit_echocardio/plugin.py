@@ -167,4 +167,9 @@ def kdkit_domains() -> list[Entry]:
             "Distillation on real clips without labels",
             "kdkit_echocardio.recipes:Real",
         ),
+        Entry(
+            "echocardio-adapted",
+            "Self-training: simulated hearts and your own unlabelled clips",
+            "kdkit_echocardio.recipes:Adapted",
+        ),
     ]

@@ -65,3 +65,22 @@ class Real(Echocardio):
         from .example_data import write_clips
 
         return [f"generator.path={write_clips(folder / 'clips')}", "teacher.weights=null", "training.window=8"]
+
+
+class Adapted(Echocardio):
+    """Self-training: simulated hearts and unlabelled clips of your own, both labelled by the embedded teacher.
+
+    Needs the folder: ``$ECHOCARDIO_CLIPS``.
+    """
+
+    @classmethod
+    def recipe_file(cls) -> Path:
+        """``recipe-adapted.yaml``."""
+        return _FOLDER / "recipe-adapted.yaml"
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> Sequence[str]:
+        """Simulated clips as files without labels."""
+        from .example_data import write_clips
+
+        return [f"generator.members.1.path={write_clips(folder / 'clips')}"]

@@ -78,6 +78,27 @@ class DeepLabV3(Teacher):
             "0..1, multiply its own by 255.",
         )
         deviation: Colour = Field(DEVIATION, description="What red, green and blue are then divided by, as for mean.")
+        median: int = Field(
+            1,
+            ge=1,
+            le=15,
+            description="Of how many frames around each the median of its probabilities is taken, an odd number; 1 "
+            "takes each frame as it is.",
+        )
+        certainty: float = Field(
+            0.0,
+            ge=0,
+            le=1,
+            description="Frames are not learnt from whose mask is less certain: the DICE that the frame's own "
+            "probabilities expect of it, after the median. 0 leaves none out.",
+        )
+
+        @field_validator("median")
+        @classmethod
+        def _odd(cls, frames: int) -> int:
+            if frames % 2 == 0:
+                raise ValueError("an odd number of frames: one, and as many before as after it")
+            return frames
 
         @field_validator("deviation")
         @classmethod
@@ -135,8 +156,18 @@ class DeepLabV3(Teacher):
     def build(self) -> torch.nn.Module:
         """The network: raw grey clips (B, T, H, W), 0..255, to logits float (B, T, H, W).
 
-        Raises :class:`kdkit.WeightsError` when the weights are unreadable or those of another architecture.
+        With ``median`` or ``certainty`` they come with their weights. Raises :class:`kdkit.WeightsError` when the
+        weights are unreadable or those of another architecture.
         """
+        options = self.options
+        network = self._build_network()
+        if options.median == 1 and options.certainty == 0:
+            return network
+        from .smoothed import Smoothed
+
+        return Smoothed(network, options.median, options.certainty)
+
+    def _build_network(self) -> torch.nn.Module:
         from .framewise import Framewise
         from .networks.deeplab import build
 

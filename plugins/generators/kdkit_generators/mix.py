@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import model_validator
 
-from kdkit import ComponentOptions, Defect, Field, Generator, GeneratorChoice, Progress, Sample
+from kdkit import ComponentOptions, Defect, Field, Generator, GeneratorChoice, Progress, Sample, fingerprint_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -26,7 +26,8 @@ class Mix(Generator):
     """Samples of several generators, each by name with its own options, in turn: whatever the members give.
 
     Of any number of samples each member makes its share, and makes them in its own order, so that recordings are used
-    from the first one on. Samples end where the first member runs out of them.
+    from the first one on. Samples end where the first member runs out of them; one that has few may give them several
+    times over (``repeats``), and what repeats stays in one split.
     """
 
     class Options(ComponentOptions):
@@ -37,6 +38,11 @@ class Mix(Generator):
             None,
             description="The share of each member, above 0; they are scaled to add up to 1. null: equal shares.",
         )
+        repeats: tuple[int, ...] | None = Field(
+            None,
+            description="How often each member gives its samples, from 1, for a few recordings among much that is "
+            "simulated. null: once.",
+        )
 
         @model_validator(mode="after")
         def _fit_together(self) -> Self:
@@ -45,6 +51,8 @@ class Mix(Generator):
                 raise ValueError("a mix has two or more members")
             if self.shares is not None and (len(self.shares) != count or min(self.shares) <= 0):
                 raise ValueError(f"shares are {count} numbers above 0, one for each member")
+            if self.repeats is not None and (len(self.repeats) != count or min(self.repeats) < 1):
+                raise ValueError(f"repeats are {count} whole numbers from 1, one for each member")
             return self
 
     def __init__(self, options: ComponentOptions, seed: int = 0) -> None:
@@ -77,8 +85,15 @@ class Mix(Generator):
         for member in self.members:
             member.prepare(progress)
 
+    def fingerprint(self) -> str:
+        """Of what the members are themselves known by, whatever that is: the contents of a folder, say."""
+        options = self.options.model_dump(mode="json", exclude={"members"})
+        members = [member.fingerprint() for member in self.members]
+        return fingerprint_of(**self.identity(), seed=self.seed, options=options, members=members)
+
     def count(self) -> int | None:
-        ends = [self._end(number, count) for number, m in enumerate(self.members) if (count := m.count()) is not None]
+        counts = zip([member.count() for member in self.members], self._repeats, strict=True)
+        ends = [self._end(number, n * times) for number, (n, times) in enumerate(counts) if n is not None]
         return min(ends, default=None)
 
     def units(self) -> Sequence[str] | None:
@@ -88,9 +103,11 @@ class Mix(Generator):
             return None
         named = [None if member.synthetic else member.units() for member in self.members]
         owners, ranks = self._owners_and_ranks(count)
+        for number in range(len(self.members)):
+            ranks[owners == number] = self._own_indices(number, ranks[owners == number])
         return [
-            f"{owner} {units[rank]}" if (units := named[owner]) else f"{owner} sample {rank}"
-            for owner, rank in zip(owners.tolist(), ranks.tolist(), strict=True)
+            f"{owner} {units[index]}" if (units := named[owner]) else f"{owner} sample {index}"
+            for owner, index in zip(owners.tolist(), ranks.tolist(), strict=True)
         ]
 
     def exclusions(self) -> Sequence[Defect]:
@@ -99,12 +116,25 @@ class Mix(Generator):
     def generate(self, indices: Iterable[int]) -> Iterator[Sample]:
         index_list = list(indices)
         owners, ranks = self._owners_and_ranks(max(index_list, default=0) + 1)
+        asked = [[index for index in index_list if owners[index] == number] for number in range(len(self.members))]
         streams = [
-            member.generate([int(ranks[index]) for index in index_list if owners[index] == number])
-            for number, member in enumerate(self.members)
+            member.generate(self._own_indices(number, ranks[own]).tolist())
+            for number, (member, own) in enumerate(zip(self.members, asked, strict=True))
         ]
         for index in index_list:
             yield next(streams[owners[index]])
+
+    @property
+    def _repeats(self) -> Sequence[int]:
+        return self.options.repeats or [1] * len(self.members)
+
+    def _own_indices(self, number: int, ranks: np.ndarray) -> np.ndarray:
+        """A member's indices of its samples in the mix, int64 (n,): after the last one the first, as often as asked.
+
+        Beyond that they are none of the member's, which tells so.
+        """
+        count = self.members[number].count() if self._repeats[number] > 1 else None
+        return ranks if not count else np.where(ranks < count * self._repeats[number], ranks % count, ranks)
 
     def _owners_and_ranks(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The member of each of the first ``count`` samples, and how many of it come before: int64 (count,)."""

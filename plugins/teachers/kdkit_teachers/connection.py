@@ -25,6 +25,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 _TRY_AGAIN = {429, 502, 503, 504}
 # Bytes of what a server says of its teacher, or of a refusal; answers are bounded as files are.
 MOST_TOLD = 100_000
+# Of the safetensors file in an answer, which holds two arrays at most; one of many takes minutes to be read.
+LONGEST_HEADER = 4096
 _CHUNK = 1 << 16
 # Seconds that one request may be put off by a server that says when to come back; at most so many times in all.
 LEAST_PUT_OFF, MOST_PUT_OFF = 60.0, 10
@@ -84,6 +86,8 @@ class Connection:
                 "What was answered so far is kept; the same command again makes answers of the new one, apart.",
             )
         try:
+            if int.from_bytes(response.body[:8], "little") > LONGEST_HEADER:
+                raise ValueError("a header of many arrays")
             arrays = load(response.body)
             usable = "logits" in arrays and all(
                 array.dtype == np.float32 and array.shape[:1] == inputs.shape[:1] for array in arrays.values()

@@ -6,6 +6,7 @@ import signal
 import sys
 
 import pytest
+import torch
 
 from kdkit.errors import PluginError, UsageError
 from kdkit.plugins.registry import discover
@@ -186,6 +187,9 @@ HOSTILE = {
         "ValueError: no text",
     ),
     "recursion": ("def f():\n    f()\nf()\n", "RecursionError"),
+    "a panic, as of a library in Rust": ("raise BaseException('panicked')\n", "BaseException: panicked"),
+    "a hook without an end": (hook("while True: pass"), "its import has not ended after 0.2 s"),
+    "a message of a megabyte": ("raise ValueError('x' * 10**6)\n", "xx …"),
 }
 
 
@@ -200,6 +204,44 @@ def test_a_hostile_import_is_named_and_harms_nobody(good, install, cli, monkeypa
     assert states["a-good"]["state"] == "active" and "KDKIT_DISABLE_PLUGINS" in states["old-thing"]["remedy"]
     assert os._exit.__name__ == "_exit" and "_watch" not in str(signal.getsignal(signal.SIGINT))
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+SETTINGS = {
+    "working directory": ("import os\nos.chdir('/')\n", os.getcwd),
+    "rights of new files": ("import os\nos.umask(0o777)\n", lambda: (os.umask(0o22), os.umask(0o22))[1]),
+    "depth of calls": ("import sys\nsys.setrecursionlimit(200)\n", sys.getrecursionlimit),
+    "torch's default type": ("import torch\ntorch.set_default_dtype(torch.float64)\n", torch.get_default_dtype),
+    "torch's gradients": ("import torch\ntorch.set_grad_enabled(False)\n", torch.is_grad_enabled),
+    "signals": (
+        "import signal\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\n",
+        lambda: (signal.getsignal(2), signal.getsignal(15)),
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_what_an_import_sets_for_the_whole_process_is_set_back(good, install, setting):
+    code, read = SETTINGS[setting]
+    install("old-thing", code + hook("return []"))
+    before = read()
+    assert plugin(discover({}), "old-thing").state == "active"
+    assert read() == before
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import threading, time\nthreading.Thread(target=time.sleep, args=[1000]).start()\n",
+        "import atexit, time\natexit.register(time.sleep, 1000)\n",
+    ],
+)
+def test_a_plugin_that_never_ends_keeps_no_command_from_ending(good, install, process, tmp_path, monkeypatch, code):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    install("lasting", code + hook("return []"))
+    command = process("plugins", "info", "nothing-of-this-name")
+    output = command.communicate(timeout=300)[1]
+    assert command.returncode == 2  # as if the plugin were not there
+    assert "a plugin keeps this process from ending" in output
 
 
 def test_json_is_all_of_standard_output_however_a_plugin_prints(good, install, process, tmp_path, monkeypatch):

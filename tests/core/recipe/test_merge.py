@@ -5,7 +5,7 @@ import pytest
 from kdkit.contracts.domain import Domain
 from kdkit.errors import RecipeError
 from kdkit.recipe.load import default_tree
-from kdkit.recipe.merge import parse_yaml
+from kdkit.recipe.merge import parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,12 @@ def test_a_setting_of_a_place_that_is_not_there_is_refused(load, problems, setti
 
 def test_a_section_that_is_null_is_begun_by_a_setting(load):
     assert load("trainer=null", "trainer.devices=2").recipe.trainer.devices == 2
+
+
+def test_aliases_that_stand_for_billions_of_values_are_refused(tmp_path):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    file = tmp_path / "recipe.yaml"
+    file.write_text("\n".join([*lines, "controls: *a11"]))
+    with pytest.raises(RecipeError, match="its aliases stand for more than 100000 values"):
+        read_yaml(file)

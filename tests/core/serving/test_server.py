@@ -1,20 +1,24 @@
 """The server, asked over real connections."""
 
+import asyncio
 import http.client
 import json
+import os
 import socket
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from safetensors.numpy import load, save
 
 from kdkit import ComponentOptions, Field, Teacher
-from kdkit.errors import KdkitError, UsageError
-from kdkit.serving import exchange
+from kdkit.errors import KdkitError, PluginError, UsageError
+from kdkit.serving import exchange, served
 from kdkit.serving import server as serving
 from kdkit.serving.exchange import MOST_WAITING, Limits
 from kdkit.serving.rate import Rate
@@ -45,9 +49,33 @@ class Doubling(Teacher):
         return Network()
 
 
+def _raise(error):
+    raise error
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+# What a network does, and what its owner reads of it.
+FAULTS = {
+    "an error": (lambda: _raise(ValueError("secret layer sizes")), "ValueError: secret layer sizes"),
+    "an error without words": (lambda: _raise(UnspeakableError()), "its message cannot be read"),
+    "the end of the process": (lambda: _raise(SystemExit(3)), "SystemExit: 3"),
+    "a panic, as of a library in Rust": (lambda: _raise(BaseException("panicked")), "BaseException: panicked"),
+    "KeyboardInterrupt": (lambda: _raise(KeyboardInterrupt()), "KeyboardInterrupt"),
+    "a task that is cancelled": (lambda: _raise(asyncio.CancelledError()), "CancelledError"),
+    "nothing": (lambda: None, "returns NoneType"),
+    "class numbers": (lambda: torch.zeros(3, 4, dtype=torch.long), "class numbers or a mask"),
+}
+
+
 @contextmanager
-def serve(weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.0.0.1", largest_sample=1000):
-    teacher = ServedTeacher(Doubling(Doubling.Options(weigh=weigh)), "doubling", "cpu")
+def serve(
+    weigh=False, largest_bytes=10_000, samples_per_minute=100, host="127.0.0.1", largest_sample=1000, teacher=None
+):
+    teacher = ServedTeacher(teacher or Doubling(Doubling.Options(weigh=weigh)), "doubling", "cpu")
     lines = []
     limits = Limits(largest_bytes, samples_per_minute, largest_sample)
     with TeacherServer((host, 0), teacher, TOKEN, limits, lines.append) as server:
@@ -148,6 +176,44 @@ def test_what_is_no_batch_of_samples_is_refused_and_the_network_keeps_its_secret
         assert "secret" not in error_of(content)
 
 
+def test_a_header_of_a_hundred_thousand_arrays_is_refused_unread(monkeypatch):
+    body = save({f"{number}": np.zeros(0, np.uint8) for number in range(100_000)})
+    monkeypatch.setattr(served, "load", lambda body: pytest.fail("it was read"))
+    with serve(largest_bytes=20_000_000) as server:
+        response, content = ask(server, body=body)
+        assert response.status == 422 and "4096 bytes at most" in error_of(content)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_the_network_does_wrong_its_owner_learns_it_and_the_server_goes_on(fault):
+    class Broken(Doubling):
+        def build(self):
+            class Network(torch.nn.Module):
+                def forward(self, inputs):
+                    if len(inputs) == len(INPUTS):
+                        return FAULTS[fault][0]()
+                    return 2.0 * inputs
+
+            return Network()
+
+    with serve(teacher=Broken()) as server:
+        for _ in range(2):
+            response, content = ask(server)
+            assert (response.status, error_of(content)) == (422, "the teacher cannot take inputs uint8 (3, 4, 5)")
+        assert FAULTS[fault][1] in server.lines[0]
+        assert ask(server, body=save({"inputs": INPUTS[:1]}))[0].status == 200
+
+
+@pytest.mark.parametrize("fingerprint", ["", "../../elsewhere", "two words", "\x1b[2J", "x" * 101, "ü", None, 5])
+def test_a_fingerprint_that_is_none_is_refused_before_anything_is_served(fingerprint):
+    class Nameless(Doubling):
+        def fingerprint(self):
+            return fingerprint
+
+    with pytest.raises(PluginError, match=r"fingerprint\(\) gives"):
+        ServedTeacher(Nameless(), "nameless", "cpu")
+
+
 def test_another_path_or_method_is_refused():
     with serve() as server:
         assert ask(server, "GET", "/logits")[0].status == 404
@@ -236,6 +302,36 @@ def test_more_connections_than_there_may_be_are_told_to_come_back(monkeypatch):
         response, content = ask(server)
         assert (response.status, response.getheader("Retry-After")) == (503, "1")
         assert error_of(content) == "too many connections"
+
+
+def test_a_client_that_takes_nothing_of_its_response_is_cut_off(monkeypatch):
+    monkeypatch.setattr(serving, "RESPONSE_SECONDS", 0.1)
+    monkeypatch.setattr(serving, "CLOSE_SECONDS", 0.1)
+    with serve(largest_bytes=10_000_000, largest_sample=10_000_000) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(server.server_address)
+        body = save({"inputs": np.zeros((1, 1_000_000, 5), np.uint8)})
+        head = f"POST /logits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}"
+        client.sendall(f"{head}\r\n\r\n".encode() + body)
+        before = psutil.Process().num_fds()
+        while server._open or before == psutil.Process().num_fds():
+            time.sleep(0.01)  # its connection is closed, and not kept until the client takes what was sent
+        assert ask(server)[0].status == 200
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no such limit here")
+def test_more_connections_than_files_hold_up_no_one_with_the_token(monkeypatch):
+    import resource
+
+    monkeypatch.setattr(serving, "_OWN_FILES", 20)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (50, 50))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: None)  # a hard one could not be raised again
+    with serve() as server, ExitStack() as stack:
+        assert server._most_open == 15
+        for _ in range(40):
+            stack.enter_context(drip(server))
+        assert ask(server)[0].status == 200
+        assert len(server._open) <= 15
 
 
 def test_one_giant_sample_is_refused():

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from fork_server import second_process
 from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
@@ -70,26 +71,19 @@ def alone(tmp_path_factory):
     return home / "run", home / "store"
 
 
-def is_rank(process):
-    """Whether it is the command itself once more, and no tool that somebody asks about the machine."""
-    try:
-        return "kdkit" in " ".join(process.cmdline())
-    except psutil.Error:
-        return False
-
-
 @pytest.fixture
 def family(process):
     """Start a run in two processes; returns both once there are two, and a pattern matches some file."""
 
     def start(folder, pattern, *options):
         command = process("run", "toy", *options, "--devices", 2, "--out", folder)
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while time.monotonic() < end and command.poll() is None:
-            children = [c for c in psutil.Process(command.pid).children() if is_rank(c)]
-            if children and (pattern is None or list(folder.parent.rglob(pattern))):
-                return command, children[0]
+            child = second_process(psutil.Process(command.pid))
+            if child and (pattern is None or list(folder.parent.rglob(pattern))):
+                return command, child
             time.sleep(0.02)
+        command.kill()  # it may be one that ends of nothing else
         raise AssertionError(command.communicate()[1])
 
     return start

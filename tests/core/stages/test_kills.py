@@ -9,8 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
-from fork_server import ForkServer
+from fork_server import ForkServer, second_process
 
 from kdkit.stages.pipeline import STAGE_NAMES
 
@@ -23,8 +24,8 @@ SETTINGS = (
     *("training.batch_size=16", "controls=[]", "trainer.accelerator=cpu"),
 )
 TOY = Path(__file__).parents[2] / "toy"
-# The stages of which two processes make the very bytes of one.
-TOGETHER = ["generate", "label", "predict"]
+# The stages in which two processes work. What two train has bytes of its own: numbers are added up in another order.
+TOGETHER = ["generate", "label", "distill", "predict"]
 
 
 class Runs:
@@ -137,29 +138,35 @@ def test_a_run_that_is_stopped_in_a_stage_says_so_and_goes_on(runs, stages, stag
         assert "Traceback" not in output and ("error: stopped" in output) == (end == code)
 
 
-@pytest.mark.parametrize("stage", TOGETHER)
-def test_two_processes_of_which_one_is_killed_end_as_one_would(runs, stages, stage):
-    """Training on two devices adds up in another order: its bytes are its own."""
-    import psutil
+@pytest.fixture(scope="module")
+def trained_by_two(runs, stages):
+    """The content of a run that two processes trained, undisturbed."""
+    runs.lay_out(stages[0]["distill"])
+    runs.finish("report", "--devices", 2)
+    return runs.content()
 
-    templates, _, expected = stages
+
+@pytest.mark.parametrize("stage", TOGETHER)
+def test_two_processes_of_which_one_is_killed_end_as_if_none_had_been(runs, stages, trained_by_two, stage):
+    templates, _, by_one = stages
+    expected, options = (trained_by_two, ("--devices", 2)) if stage == "distill" else (by_one, ())
     chance = random.Random(stage)
     for number in range(max(2, -(-KILLS // len(TOGETHER)))):
         runs.lay_out(templates[stage])
         process = runs.start(stage, "--devices", 2)
-        first = psutil.Process(process)
-        while first.status() != psutil.STATUS_ZOMBIE and not first.children():
+        first, second = psutil.Process(process), None
+        while first.status() != psutil.STATUS_ZOMBIE and not (second := second_process(first)):
             time.sleep(0.02)
-        children = first.children()
+        assert second, runs.log.read_text()
         time.sleep(chance.uniform(0, 8))
-        victim = [first, *children][number % 2]
+        victim = [first, second][number % 2]
         with suppress(psutil.NoSuchProcess):
             victim.kill()
         struck = time.monotonic()
         runs.server.wait(process)
-        psutil.wait_procs(children, timeout=10)
+        psutil.wait_procs([second], timeout=10)
         assert time.monotonic() - struck < 10 or number % 2 == 0
-        assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-        runs.finish("report")
+        assert not second.is_running() or second.status() == psutil.STATUS_ZOMBIE
+        runs.finish("report", *options)
         assert runs.content() == expected
         assert not runs.leftovers()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from kdkit_echocardio.domain import STILL_FRAMES, Echocardio
-from kdkit_echocardio.recipes import Paper, Real
+from kdkit_echocardio.recipes import Adapted, Paper, Real
 from kdkit_echocardio.student import ConvLSTM
 from layouts import EchoNet, beat, is_cavity, tracing, write_avi
 from safetensors.torch import save_file
@@ -297,6 +297,11 @@ class TestPaper(DomainContract):
 @pytest.mark.slow
 class TestReal(DomainContract):
     component = Real
+
+
+@pytest.mark.slow
+class TestAdapted(DomainContract):
+    component = Adapted
 
 
 def test_a_run_of_the_papers_recipe_stands_beside_the_paper(tmp_path):

@@ -1,7 +1,10 @@
 """The script that trains the embedded teacher: which frames it sees how often, and where its weights come from."""
 
+import hashlib
 import importlib.util
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,8 @@ import torch
 from kdkit_echocardio.teacher import EMBEDDED
 from safetensors.torch import load_file
 
-SCRIPT = Path(__file__).parents[3] / "plugins" / "echocardio" / "scripts" / "train_teacher.py"
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "plugins" / "echocardio" / "scripts" / "train_teacher.py"
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +68,24 @@ def test_weights_go_on_from_others_and_say_so(tmp_path):
     begun, ended = load_file(EMBEDDED), load_file(tmp_path / "deeplabv3_compact.safetensors")
     weight = "classifier.0.convs.0.0.weight"
     assert torch.allclose(begun[weight].float(), ended[weight].float(), atol=1e-3)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_weights_gives_the_command_of_the_shipped_card(script):
+    card = json.loads(EMBEDDED.with_suffix(".json").read_text())
+    asked = ["make", "--dry-run", "--assume-old=.venv/.installed", "weights"]
+    recipe = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    _, _, arguments = recipe.replace("\\\n", " ").rpartition(SCRIPT.name)
+    _, _, shipped = card["command"].rpartition(SCRIPT.name)
+    assert script.parse(arguments.split()) == script.parse(shipped.split())
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_the_weights_that_training_began_with_lie_where_make_takes_them_from(script):
+    card = json.loads(EMBEDDED.with_suffix(".json").read_text())
+    (commit,) = re.findall(r"^BEFORE := (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    place = f"{commit}:{EMBEDDED.relative_to(ROOT)}"
+    found = subprocess.run(["git", "show", place], cwd=ROOT, capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip("not a clone with its history")
+    assert hashlib.sha256(found.stdout).hexdigest() == card["begun_with"]["sha256"]

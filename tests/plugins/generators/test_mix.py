@@ -85,6 +85,8 @@ def test_a_member_that_needs_gradients_makes_the_mix_need_them():
         ({"members": [FINE]}, "two or more"),
         ({"members": [FINE, COARSE], "shares": [1]}, "one for each member"),
         ({"members": [FINE, COARSE], "shares": [1, 0]}, "above 0"),
+        ({"members": [FINE, COARSE], "repeats": [1]}, "one for each member"),
+        ({"members": [FINE, COARSE], "repeats": [1, 0]}, "from 1"),
         ({"members": [FINE, {"name": "nois"}]}, "did you mean noise"),
         ({"members": [FINE, {"name": "noise", "shape": [4], "grain": 0}]}, "members.1.grain"),
     ],
@@ -92,3 +94,24 @@ def test_a_member_that_needs_gradients_makes_the_mix_need_them():
 def test_what_cannot_be_mixed_is_told(options, message):
     with pytest.raises(ValidationError, match=message):
         Mix.Options.model_validate(options)
+
+
+def test_few_recordings_are_given_several_times_among_much_that_is_simulated(pictures):
+    source = mix(COARSE, pictures, shares=(1, 3), repeats=(1, 3))
+    samples = list(source.generate(range(source.count())))
+    shown = [int(s.inputs.max()) for s in samples if s.info["name"].split("-")[0] != "noise"]
+    assert shown == [0, 1, 2, 3] * 3
+    with pytest.raises(DataError):
+        list(source.generate(range(source.count() + 2)))
+    units = source.units()
+    of_picture = [unit for unit, sample in zip(units, samples, strict=True) if sample.info["name"][:5] != "noise"]
+    assert of_picture == of_picture[:4] * 3 and len(set(of_picture)) == 4
+    assert len(set(units)) == len(units) - 8
+
+
+def test_another_folder_content_makes_another_mix(pictures, tmp_path):
+    before = mix(COARSE, pictures).fingerprint()
+    assert mix(COARSE, pictures).fingerprint() == before
+    assert mix(COARSE, pictures, repeats=(1, 2)).fingerprint() != before
+    Image.fromarray(np.full((4, 4), 9, np.uint8)).save(tmp_path / "3.png")
+    assert mix(COARSE, pictures).fingerprint() != before

@@ -9,7 +9,11 @@ from kdkit.runs.folder import RunFolder
 from kdkit.runs.run import Run
 from kdkit.stages.pipeline import run_stages
 
-SHORT = ("samples.train=1500", "samples.validation=100", "training.epochs=6", "training.batch_size=50")
+SHORT = (
+    *("samples.train=1000", "samples.validation=50", "training.epochs=5", "training.batch_size=50"),
+    # On a busy machine, measuring would otherwise seem to be worth processes, each of which imports everything anew.
+    "trainer.workers=1",
+)
 
 
 def test_the_student_agrees_with_the_teacher_on_real_rows_and_the_control_does_not(tmp_path):

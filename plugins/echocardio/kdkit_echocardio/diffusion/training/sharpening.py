@@ -40,6 +40,9 @@ class SharpeningTraining(LightningModule):
     def __init__(self, network: Any, steps: int, learning_rate: float = 5e-4) -> None:
         super().__init__()
         self.network: Any = network
+        # Several devices would wait for gradients of what stays as it is.
+        self.network.encoder.requires_grad_(False)
+        self.network.quant_conv.requires_grad_(False)
         self.judge = build_judge()
         self.steps = steps
         self.learning_rate = learning_rate
