@@ -301,7 +301,7 @@ def test_constants_of_imagenet_on_a_network_of_echonets_are_told_with_both_figur
 
     experiment = load_experiment(discover(), "echocardio", None, ["evaluation.generator.frames=4"])
     wrong = DeepLabV3(options(mean=(123.675, 116.28, 103.53), deviation=(58.395, 57.12, 57.375)))
-    samples = first_samples(experiment.evaluation_source, 8, prefer_labelled=True)
+    samples = first_samples(experiment.evaluation_source, 16, prefer_labelled=True)
     doubts = check_teacher(replace(experiment, teacher=wrong), freeze(wrong.build()), samples).doubts
     assert any("teacher.mean=[32.085175, 32.591923, 33.37932]" in doubt for doubt in doubts)
     assert any(f"the card of its weights promises {wrong.promise('dice'):.2g}" in doubt for doubt in doubts), doubts
