@@ -564,7 +564,9 @@ def test_a_step_of_training_asks_for_no_number(prepare, monkeypatch):
     assert len(asked) > 100 and sum(asked) == 4
 
 
-def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(whole_weights, prepare, monkeypatch):
+def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
+    whole_weights, prepare, monkeypatch, fork_server, tmp_path
+):
     # The process kills itself when the third epoch begins, as kill -9 would.
     code = textwrap.dedent(
         f"""
@@ -581,8 +583,9 @@ def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(whole
         main()
         """
     )
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert process.returncode == -signal.SIGKILL, process.stderr
+    (tmp_path / "struck.py").write_text(code)
+    ended, printed = fork_server.run(tmp_path / "log", module="struck", path=[str(tmp_path), *sys.path])
+    assert ended == -signal.SIGKILL, printed
     run = prepare(*LONG)
     assert list(run.folder.checkpoints("student").rglob("epoch-1.ckpt"))
     begun = epochs_begun(monkeypatch)
