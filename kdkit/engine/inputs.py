@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kdkit.archives import has_archive_name, list_members
 from kdkit.contracts.domain import Domain
 from kdkit.engine.prediction_log import digest_of, stamp_of
-from kdkit.errors import DataError
+from kdkit.errors import DataError, UsageError
 
 # Bytes of a result's name before its end. Disks allow 255 in all; while a file is written its name is longer.
 LONGEST_STEM = 200
@@ -23,12 +24,24 @@ def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
 
     Those in an archive are named by paths behind its own (:mod:`kdkit.archives`). A folder or archive that may not or
     cannot be read is among them: reading it fails, and it is named as what was skipped.
+    Raises :class:`UsageError` for a pipe, a socket or a device.
     """
     files: list[Path] = []
     for path in paths:
+        _refuse_endless(path)
         for file in sorted(_inputs_in(domain, path)) if _is_folder(path) else [path]:
             files.extend(_members_of(domain, file) if is_archive(domain, file) else [file])
     return list(dict.fromkeys(files))
+
+
+def _refuse_endless(path: Path) -> None:
+    """Reading a pipe, a socket or a device may wait for ever, or never end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # reading it says why
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UsageError(f"{path} is neither a file nor a folder", "Save what it gives as a file, and name that.")
 
 
 def is_archive(domain: Domain, path: Path) -> bool:

@@ -96,6 +96,13 @@ def test_a_folder_without_inputs_is_named(trained, cli, tmp_path):
     assert "nothing" in result.err and ".npy" in result.err
 
 
+def test_a_pipe_is_refused_rather_than_waited_for(trained, cli, tmp_path):
+    os.mkfifo(tmp_path / "clip.npy")
+    refused = cli("predict", trained, tmp_path / "clip.npy", "--out", tmp_path / "out")
+    assert refused.code == 2 and "clip.npy is neither a file nor a folder" in refused.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_files_of_one_name_do_not_overwrite_each_other(trained, clips, cli, tmp_path):
     for number, (folder, name) in enumerate((("one", "a"), ("two", "a"), ("two", "a-2"))):
         (tmp_path / folder).mkdir(exist_ok=True)

@@ -246,6 +246,13 @@ class TestEchoNetDynamic:
         with pytest.raises(DataError, match="nowhere"):
             open_study(folder)
 
+    def test_an_index_that_is_a_pipe_is_none(self, tmp_path):
+        folder = EchoNet(tmp_path).add("0XA").write()
+        (folder / "FileList.csv").unlink()
+        os.mkfifo(folder / "FileList.csv")
+        with pytest.raises(DataError):
+            open_study(folder)
+
     def test_an_index_that_cannot_be_read(self, tmp_path):
         folder = EchoNet(tmp_path).add("0XA").write()
         (folder / "FileList.csv").write_bytes(b"FileName,EF,Split\n0X\xff\xfe,1,TEST\n")

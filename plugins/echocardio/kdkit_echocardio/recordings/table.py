@@ -63,6 +63,8 @@ def numbers_in(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
 def header(path: Path) -> set[str]:
     """The names in the first line of a table; empty where there is none that can be read."""
+    if not path.is_file():  # reading a pipe would wait for ever
+        return set()
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return {name.strip().strip('"') for name in file.readline(10_000).split(",")}
