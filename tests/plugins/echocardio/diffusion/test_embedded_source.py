@@ -69,5 +69,6 @@ def test_training_clips_know_an_end_diastole_and_the_fraction_that_is_read():
     for clip in found:
         assert clip.frames.shape == (FRAMES, 112, 112)
         areas = teacher_masks(clip.frames).sum(axis=(1, 2))
-        assert areas[clip.start] > 0.85 * areas.max()
+        # Of three frames, as the teacher reads each by itself.
+        assert np.median(areas[max(0, clip.start - 1) : clip.start + 2]) > 0.85 * areas.max()
         assert clip.fraction == pytest.approx(read_beats(clip.frames, FPS)[0])
