@@ -3,8 +3,8 @@
 One JSON line for each case, then a table. Both sides of a case run in turns in one process, so that what else the
 machine does falls on both; ``ours`` and ``reference`` are medians, ``spread`` the quartiles' distance of their ratio.
 ``memory``: bytes of tensors alive at once, ours and the reference's. ``limit``: seconds that ours would take if there
-were only its convolutions and products of matrices, at the rate of a large one of these, measured here and now.
-Weights are random, but the same on both sides.
+were only its convolutions and products of matrices, at the rate of a large one of these, measured here and now;
+products with the padding count, too, which libraries may leave out. Weights are random, but the same on both sides.
 """
 
 from __future__ import annotations
