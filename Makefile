@@ -8,10 +8,10 @@ INSTALLED := .venv/.installed
 run: $(INSTALLED)
 	@$(BIN)/kdkit run echocardio
 
-# Two processes, each with one thread: most tests wait for a processor, not for each other. Bytecode is kept, also where
-# the environment turns that off: both collect every module, and many tests start a command of its own.
+# Three processes, each with one thread: on two cores most tests wait for a processor, and some for another process.
+# Bytecode is kept, also where the environment turns that off: all collect every module, and many tests start a command.
 test: $(INSTALLED)
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m "slow or not slow"
