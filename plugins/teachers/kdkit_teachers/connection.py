@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from dataclasses import dataclass
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,22 +136,25 @@ class Connection:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
         # The time-out of a socket holds for each piece: one byte in a minute would never come to it.
-        watch = Timer(self.timeout, _shut, [connection])
+        overdue = Event()
+        watch = Timer(self.timeout, _cut_off, [connection, overdue])
         watch.daemon = True
         watch.start()
-        begun = time.monotonic()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/octet-stream"}
         try:
+            connection.connect()
+            if overdue.is_set():  # the watch came before there was a socket to shut
+                raise TimeoutError
             connection.request(method, f"{parts.path}{path}", body or None, headers)
             response = connection.getresponse()
             named = {name.lower(): value for name, value in response.getheaders()}
             most = largest_bytes() if response.status == 200 and method == "POST" else MOST_TOLD
             whole = Response(response.status, named, self._read(response, most))
-            if time.monotonic() - begun >= self.timeout:  # what was cut off may look whole
+            if overdue.is_set():  # what was cut off may look whole
                 raise TimeoutError
             return whole
         except (OSError, http.client.HTTPException) as error:
-            if time.monotonic() - begun >= self.timeout:
+            if overdue.is_set() or isinstance(error, TimeoutError):
                 raise TimeoutError(f"no whole answer within {self.timeout:g} s (teacher.timeout)") from error
             raise
         finally:
@@ -200,7 +203,8 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _shut(connection: http.client.HTTPConnection) -> None:
+def _cut_off(connection: http.client.HTTPConnection, overdue: Event) -> None:
+    overdue.set()
     if connection.sock:
         with contextlib.suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)
