@@ -3,9 +3,11 @@
     python plugins/echocardio/scripts/train_temporal.py --work FOLDER
 
 starts from the embedded network for single frames, and writes ``deeplabv3_temporal.safetensors`` (float16) and its
-provenance into FOLDER; the teacher is then ``{name: deeplabv3, backbone: temporal, weights: ...}``. It goes on where
-it was interrupted, also with more ``--steps`` than before. With ``--ahead`` it only simulates the clips that the
-training needs next: run it beside the training where a core is free.
+provenance into FOLDER. What it has from there stays as it is, unless ``--encoder-rate`` says otherwise, and where a
+picture comes alone it learns to say what that network says: only what time adds is new. The teacher is then
+``{name: deeplabv3, backbone: temporal, weights: ...}``. It goes on where it was interrupted, also with more
+``--steps`` than before. With ``--ahead`` it only simulates the clips that the training needs next: run it beside the
+training where a core is free.
 """
 
 from __future__ import annotations
@@ -43,8 +45,13 @@ SLOWEST, FASTEST = 9.0, 40.0
 SHARD, AHEAD = 48, 60
 # Each clip is seen twice, the second time so many files later, in another framing.
 AGAIN = 4
-# Of the steps, how many see single frames, and pairs of frames of one clip; as stills of a patient come.
-SINGLES, PAIRS = 0.1, 0.15
+# Of the steps, how many see parts of a clip in so many frames: alone, as stills of a patient come, and few of a beat.
+PARTS = {1: 0.15, 2: 0.1, 4: 0.15}
+# How much the target of frames in such parts is the answer of the network for single frames, not the truth: what one
+# cannot see in a still, it must not guess otherwise than that network does, which real stills speak for.
+TRUST = {1: 1.0, 2: 0.5}
+# Weight of the error of areas (of their logarithm) in clips, where frames in systole count twice.
+AREAS, SYSTOLE = 0.3, 2.0
 # Steps in which the learning rate rises.
 WARM_UP = 200
 CHECKPOINT_STEPS = 100
@@ -56,7 +63,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2900, help="a step takes a second of one core")
     parser.add_argument("--batch", type=int, default=3, help=f"clips of {FRAMES} frames in a step")
     parser.add_argument("--learning-rate", type=float, default=6e-4, help="of what is new in the network")
-    parser.add_argument("--encoder-rate", type=float, default=0.15, help="share of it for what begins trained")
+    parser.add_argument("--encoder-rate", type=float, default=0.0, help="share of it for what begins trained")
     parser.add_argument("--weight-decay", type=float, default=1e-2)
     parser.add_argument("--average", type=float, default=0.998, help="decay of the running average of the weights")
     parser.add_argument("--seed", type=int, default=0)
@@ -132,19 +139,20 @@ def augment(rng: np.random.Generator, pictures: np.ndarray, cavities: np.ndarray
 
 
 def batch_of(options: argparse.Namespace, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Augmented pictures uint8 and cavities float32 of one step: clips (B, T, SIZE, SIZE), pairs or single frames."""
+    """Augmented pictures uint8 and cavities float32 of one step: clips (B, T, SIZE, SIZE), or parts of clips."""
     rng = np.random.default_rng([options.seed, 6, step])
     clips = []
     for index in range(step * options.batch, (step + 1) * options.batch):
         pictures, cavities = read_clip(options, index)
         clips.append(augment(rng, pictures, cavities))
     pictures, cavities = (torch.from_numpy(np.stack(part)) for part in zip(*clips, strict=True))
-    kind = rng.random()
-    if kind > SINGLES + PAIRS:
-        return pictures, cavities
-    order = torch.from_numpy(rng.permutation(FRAMES))
-    length = 1 if kind < SINGLES else 2
-    return tuple(part[:, order].reshape(-1, length, SIZE, SIZE) for part in (pictures, cavities))  # type: ignore
+    lengths = [*PARTS, FRAMES]
+    length = int(rng.choice(lengths, p=[*PARTS.values(), 1 - sum(PARTS.values())]))
+    # Every so many frames of a clip are a part of it, in order.
+    pictures, cavities = (
+        part.unflatten(1, (length, -1)).transpose(1, 2).flatten(0, 1) for part in (pictures, cavities)
+    )
+    return pictures.contiguous(), cavities.contiguous()
 
 
 def read_clip(options: argparse.Namespace, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -169,11 +177,27 @@ def normalise(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def loss_of(logits: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy plus soft DICE loss of each frame (Milletari et al., arXiv:1606.04797): (B, T, H, W)."""
+    """Of clips (B, T, H, W): cross-entropy and soft DICE loss (Milletari et al., arXiv:1606.04797), and areas."""
     probability = torch.sigmoid(logits)
-    overlap = (probability * cavity).sum(dim=(2, 3))
-    dice = (2.0 * overlap + 1.0) / (probability.sum(dim=(2, 3)) + cavity.sum(dim=(2, 3)) + 1.0)
-    return functional.binary_cross_entropy_with_logits(logits, cavity) + (1.0 - dice).mean()
+    overlap, predicted, true = (part.sum(dim=(2, 3)) for part in (probability * cavity, probability, cavity))
+    middle = (true.amin(1, keepdim=True) + true.amax(1, keepdim=True)) / 2
+    weight = torch.where(true < middle, SYSTOLE, 1.0)
+    dice = (2.0 * overlap + 1.0) / (predicted + true + 1.0)
+    entropy = functional.binary_cross_entropy_with_logits(logits, cavity, reduction="none").mean(dim=(2, 3))
+    # A pixel keeps the logarithm finite; where nearly nothing is seen, its area is not worth an error of tenfold.
+    areas = (torch.log((predicted + 1.0) / (true + 1.0))).abs().clamp(max=1.0)
+    frames = entropy + (1.0 - dice) + AREAS * areas
+    return (weight * frames).sum() / weight.sum()
+
+
+def target_of(pictures: torch.Tensor, cavities: torch.Tensor, frames: torch.nn.Module) -> torch.Tensor:
+    """What the network shall say of clips: the truth, and of stills what the network for single ``frames`` says."""
+    trust = TRUST.get(pictures.shape[1], 0.0)
+    if not trust:
+        return cavities
+    with torch.inference_mode():
+        alone = torch.sigmoid(frames(normalise(pictures.flatten(0, 1)[:, None])))
+    return trust * alone.reshape(cavities.shape).clone() + (1 - trust) * cavities
 
 
 def initial_network() -> TemporalDeepLabV3:
@@ -185,9 +209,13 @@ def initial_network() -> TemporalDeepLabV3:
     return network
 
 
+def begun_parts(network: TemporalDeepLabV3) -> list[torch.nn.Module]:
+    """What begins with the weights of the network for single frames."""
+    return [network.fine, network.coarse, network.pyramid, network.head]
+
+
 def optimiser_of(options: argparse.Namespace, network: TemporalDeepLabV3) -> torch.optim.Optimizer:
-    begun = [network.fine, network.coarse, network.pyramid, network.head]
-    old = {id(weight) for part in begun for weight in part.parameters()}
+    old = {id(weight) for part in begun_parts(network) for weight in part.parameters()}
     groups = [
         {"params": [weight for weight in network.parameters() if (id(weight) in old) == trained], "share": share}
         for trained, share in ((True, options.encoder_rate), (False, 1.0))
@@ -207,6 +235,10 @@ def train(options: argparse.Namespace) -> tuple[torch.nn.Module, dict[str, int]]
     """
     torch.manual_seed(options.seed)
     network = initial_network()
+    frames = initial_network().eval()
+    if not options.encoder_rate:
+        for part in begun_parts(network):
+            part.requires_grad_(False)
     optimiser = optimiser_of(options, network)
     # The average of the weights along the way carries over to other pictures better than the last ones do.
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.average))
@@ -224,7 +256,7 @@ def train(options: argparse.Namespace) -> tuple[torch.nn.Module, dict[str, int]]
         pictures, cavities = batch_of(options, step)
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * rate_at(options, step)
-        loss = loss_of(network(normalise(pictures)), cavities)
+        loss = loss_of(network(normalise(pictures)), target_of(pictures, cavities, frames))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -19,7 +19,7 @@ def script(monkeypatch):
     spec = importlib.util.spec_from_file_location("train_temporal", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for name, value in (("FRAMES", 4), ("SHARD", 2), ("CHECKPOINT_STEPS", 1)):
+    for name, value in (("FRAMES", 4), ("SHARD", 2), ("PARTS", {1: 0.3, 2: 0.3}), ("CHECKPOINT_STEPS", 1)):
         monkeypatch.setattr(module, name, value)
     return module
 
