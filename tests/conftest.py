@@ -3,6 +3,7 @@ of its own."""
 
 from __future__ import annotations
 
+import gc
 import multiprocessing.util
 import os
 import resource
@@ -10,14 +11,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from fork_server import ForkServer
 from processor_time import pytest_runtest_makereport, pytest_runtest_protocol, pytest_terminal_summary  # noqa: F401
@@ -25,11 +28,18 @@ from processor_time import pytest_runtest_makereport, pytest_runtest_protocol, p
 if TYPE_CHECKING:
     from kdkit.runs.run import Run
 
+# The same cases in every run, and none fails because the machine does much else.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
+
 # OpenCV's FFmpeg reads it when a process first opens a video, which may be one that a test writes.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 TOY = Path(__file__).parent / "toy"
 KDKIT = Path(sys.executable).with_name("kdkit")
+INSTALLED = sysconfig.get_path("purelib")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,6 +52,17 @@ def _temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patched.setattr(tempfile, "tempdir", str(folder))
         yield
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """What is imported and collected stays to the end: no search for garbage walks through it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @dataclass(frozen=True)
@@ -91,6 +112,38 @@ def _unsynced() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _installed_once() -> Iterator[None]:
+    """What this environment has installed, which no test changes, is read once: it is a sixth of a short command's
+    time. All other folders are read each time."""
+    import entrypoints
+
+    read: Any = entrypoints.iter_files_distros
+
+    @cache
+    def read_once(folder: str, repeated_distro: str) -> list[Any]:
+        return list(read([folder], repeated_distro))
+
+    def iter_files_distros(path: Any = None, repeated_distro: str = "first") -> Any:
+        if path is not None and len(path) == 1 and path[0] == INSTALLED:
+            return iter(read_once(path[0], repeated_distro))
+        return read(path, repeated_distro)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(entrypoints, "iter_files_distros", iter_files_distros)
+        yield
+
+
+@pytest.fixture(scope="session")
+def _commands_once() -> Iterator[None]:
+    """The commands are built of their functions once, which else is a fifth of a short command's time."""
+    import typer.main
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
+
+
 def pytest_runtest_setup() -> None:
     """Lightning asks every installed distribution for callbacks, a tenth of a small run's time; here none has any."""
     connector: Any = sys.modules.get("lightning.pytorch.trainer.connectors.callback_connector")
@@ -106,7 +159,9 @@ def interruptible() -> None:
 
 
 @pytest.fixture
-def cli(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
+def cli(
+    home: Path, _commands_once: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Finished]:
     """Run ``kdkit ARGUMENTS`` in this process."""
     from kdkit_cli.main import main
 

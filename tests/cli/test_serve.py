@@ -91,6 +91,6 @@ def test_a_server_that_is_stopped_ends_whatever_its_network_does(process, tmp_pa
     while "asked" not in command.stdout.readline():
         pass
     command.send_signal(number)
-    _, rest = command.communicate(timeout=60)
+    _, rest = command.communicate(timeout=600)
     assert command.returncode == 0
     assert "stopped" in rest and "Traceback" not in rest

@@ -7,16 +7,21 @@ import threading
 import pytest
 from kdkit_cli.waiting import QuietedConsole, Spinner
 
+PATIENCE = 600  # seconds
+
 
 class Screen(io.StringIO):
-    """A terminal that can be waited for."""
+    """A terminal that can be waited for. ``result``: what it showed when the result had been printed."""
 
     def __init__(self):
         super().__init__()
         self.seen = threading.Event()
+        self.result = ""
 
     def write(self, text):
         count = super().write(text)
+        if "a result" in text:
+            self.result = self.getvalue()
         if "working" in self.getvalue():
             self.seen.set()
         return count
@@ -40,11 +45,11 @@ def is_spinning(console):
 def test_it_appears_in_silence_and_vanishes_before_a_line(screen):
     console = spinner_on(screen)
     with console.spinner.running(is_allowed=True):
-        assert screen.seen.wait(20)
+        assert screen.seen.wait(PATIENCE)
         console.print("a result")
-        assert screen.getvalue().rstrip().endswith("a result")
+        assert screen.result.rstrip().endswith("a result")
         screen.seen.clear()
-        assert screen.seen.wait(20), "it comes again after the line"
+        assert screen.seen.wait(PATIENCE), "it comes again after the line"
     assert not is_spinning(console)
 
 
@@ -72,7 +77,7 @@ def test_it_is_seen_while_a_library_is_kept_from_printing(screen, monkeypatch):
     console = QuietedConsole(stderr=True, force_terminal=True, width=80)
     console.spinner = Spinner(console, moment=0.01)
     with console.spinner.running(is_allowed=True), contextlib.redirect_stderr(io.StringIO()):
-        assert screen.seen.wait(20)
+        assert screen.seen.wait(PATIENCE)
 
 
 def test_it_ends_with_the_command_that_fails(screen):

@@ -18,7 +18,7 @@ from kdkit import atomic, stopping
 
 def wait(*_):
     print("half", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 
 atomic.os.fsync = wait
 stopping.handle_signals()

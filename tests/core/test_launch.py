@@ -79,7 +79,7 @@ try:
     if launch.rank() == 0:
         launch.start_processes(2)
         print("born", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 except KeyboardInterrupt:
     print(f"{launch.place().rank} stopped", flush=True)
     sys.exit(stopping.exit_code())

@@ -67,11 +67,14 @@ def test_an_interruption_does_not_hide_behind_a_call_that_fails():
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def number_of_worker(seconds):
-    time.sleep(seconds)
+def number_of_worker(folder):
+    """Ends when three processes are in it."""
+    Path(folder, str(os.getpid())).touch()
+    while len(os.listdir(folder)) < 3:  # noqa: PTH208
+        time.sleep(0.01)
     return worker_number(), os.getpid()
 
 
-def test_each_process_has_a_number_of_its_own():
-    pairs = set(map_in_processes(number_of_worker, [(0.2,)] * 9, 3))
+def test_each_process_has_a_number_of_its_own(tmp_path):
+    pairs = set(map_in_processes(number_of_worker, [(str(tmp_path),)] * 9, 3))
     assert {number for number, _ in pairs} == {0, 1, 2} and len(pairs) == 3

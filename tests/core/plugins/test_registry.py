@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kdkit.errors import PluginError, UsageError
-from kdkit.plugins.registry import discover
+from kdkit.plugins.registry import Registry, discover
 
 GOOD = """
 from kdkit import Entry, hookimpl
@@ -195,8 +195,17 @@ HOSTILE = {
 
 @pytest.mark.parametrize("fault", HOSTILE)
 def test_a_hostile_import_is_named_and_harms_nobody(good, install, cli, monkeypatch, fault):
-    monkeypatch.setattr("kdkit.plugins.guard.IMPORT_SECONDS", 0.2)
     code, reason = HOSTILE[fault]
+    add = Registry.add
+
+    def add_in_haste(registry, plugin, load):
+        """The one that never ends has little time; the others have as much as ever."""
+        with monkeypatch.context() as patched:
+            if plugin.name == "old-thing" and "0.2 s" in reason:
+                patched.setattr("kdkit.plugins.guard.IMPORT_SECONDS", 0.2)
+            add(registry, plugin, load)
+
+    monkeypatch.setattr(Registry, "add", add_in_haste)
     install("old-thing", code)
     result = cli("plugins", "list", "--json")
     states = {p["name"]: p for p in json.loads(result.out)}
@@ -253,7 +262,7 @@ def test_json_is_all_of_standard_output_however_a_plugin_prints(good, install, p
     )
     install("noisy", noisy + hook("return []"))
     command = process("plugins", "list", "--json")
-    output, _ = command.communicate(timeout=100)
+    output, _ = command.communicate(timeout=600)
     assert command.returncode == 0
     assert {p["name"]: p["state"] for p in json.loads(output)}["noisy"] == "active"
 

@@ -97,12 +97,12 @@ def is_alive(process):
 
 
 def assert_all_end(command, child):
-    """Within ten seconds, with one message at most and no traceback; returns what was said."""
-    begin = time.monotonic()
-    _, output = command.communicate(timeout=60)
-    while is_alive(child) and time.monotonic() - begin < 60:
+    """Long before they would of themselves, with one message at most and no traceback; returns what was said."""
+    end = time.monotonic() + 600
+    _, output = command.communicate(timeout=600)
+    while is_alive(child):
+        assert time.monotonic() < end, "the other one lives on"
         time.sleep(0.05)
-    assert time.monotonic() - begin < 10
     assert "Traceback" not in output and output.count("error: ") <= 1, output
     return output
 

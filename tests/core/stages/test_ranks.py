@@ -130,11 +130,11 @@ def test_one_that_waits_without_returning_to_python_is_ended_too(start):
 
 @pytest.mark.slow
 def test_one_that_nobody_listens_to_any_more_is_ended_too(start):
-    stuck = "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(100)"
+    stuck = "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(3600)"
     processes = start(stuck, WAIT)
     processes[0].stderr.close()  # as of a terminal or a job that is gone
     processes[1].kill()
-    assert processes[0].wait(timeout=30) == 1
+    assert processes[0].wait(timeout=600) == 1
 
 
 def test_a_group_whose_work_is_done_leaves_nothing(start, tmp_path):

@@ -47,7 +47,7 @@ def test_staple_finds_the_truth_and_the_skill_of_each() -> None:
     assert wrong[-1] == min(wrong)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7))
 def test_the_order_of_annotators_and_pixels_does_not_matter(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)

@@ -23,7 +23,7 @@ from kdkit.runs.student import write_student
 EXAMPLE = Path(__file__).parents[3] / "examples" / "browser"
 RUNTIME = EXAMPLE / "node_modules" / "onnxruntime-web" / "dist"
 FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-SECONDS = 120
+SECONDS = 600
 
 pytestmark = [
     pytest.mark.slow,

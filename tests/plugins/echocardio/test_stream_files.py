@@ -2,14 +2,14 @@
 
 import io
 import json
-import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import kdkit
+from kdkit.engine import stream_files
 from kdkit.plugins.registry import discover
 from kdkit.recipe.load import load_experiment
 from kdkit.runs.student import write_student
@@ -41,22 +41,21 @@ def test_standard_input_until_it_ends(student, cli, tmp_path, monkeypatch):
     np.testing.assert_allclose(read(tmp_path / "out", "stdin"), expected(student, FRAMES), rtol=0, atol=1e-5)
 
 
-@pytest.mark.slow
-def test_a_file_that_grows_byte_by_byte_is_followed(student, tmp_path):
-    source, data = tmp_path / "scanner.raw", FRAMES.tobytes()
+def test_a_file_that_grows_byte_by_byte_is_followed(student, tmp_path, monkeypatch):
+    source, data, now = tmp_path / "scanner.raw", FRAMES.tobytes(), [0.0]
     source.write_bytes(data[:100])
+    pieces = [data[start : start + 431] for start in range(100, len(data), 431)]
+    assert len(pieces) > 5  # so that it grows for longer than it is waited for
 
-    def grow():
+    def sleep(seconds):
+        """A second passes, in which the file grows as long as there is more."""
+        now[0] += 1
         with source.open("ab") as file:
-            for start in range(100, len(data), 431):
-                time.sleep(0.02)
-                file.write(data[start : start + 431])
-                file.flush()
+            file.write(pieces.pop(0) if pieces else b"")
 
-    thread = threading.Thread(target=grow)
-    thread.start()
+    monkeypatch.setattr(stream_files, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
     count = kdkit.load_student(student).predict_stream(source, tmp_path / "out", (20, 24), patience=5)
-    thread.join()
+    assert not pieces
     assert count == len(FRAMES)
     np.testing.assert_allclose(read(tmp_path / "out", "scanner"), expected(student, FRAMES), rtol=0, atol=1e-5)
 

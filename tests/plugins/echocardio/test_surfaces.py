@@ -32,7 +32,7 @@ def nearest(one: np.ndarray, other: np.ndarray, spacing: float) -> list[np.ndarr
     return [cKDTree(b).query(a)[0] for a, b in (points, points[::-1])]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1.0, 0.31, 2.5]))
 def test_against_a_search_over_all_border_points(seed: int, spacing: float) -> None:
     one, other = blob(seed), blob(seed + 1)

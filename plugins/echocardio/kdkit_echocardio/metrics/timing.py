@@ -75,7 +75,7 @@ def compare(prediction: np.ndarray, reference: Beats, fps: float) -> Comparison:
 class TimingMetric(ClipMetric):
     """A metric of ED and ES frames against a reference's: the sample's truth, unless an option names another."""
 
-    version = "3"
+    version = "4"
     higher_is_better = False
     value_range = (0, math.inf)
 
