@@ -471,7 +471,7 @@ def test_a_file_that_kills_its_process_is_skipped_and_no_other(trained, clips, m
     def pool(call, calls, workers, preload=()):
         for _, batch, *_ in calls:
             if any(path.stem == "b" for path, _ in batch):
-                raise BrokenProcessPool
+                raise BrokenProcessPool("was killed")
             yield [FileResult(str(path), "") for path, _ in batch]
 
     monkeypatch.setattr(shared_prediction, "map_in_processes", pool)
