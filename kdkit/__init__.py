@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from kdkit.errors import WeightsError as WeightsError
     from kdkit.export.write import ExportResult as ExportResult
     from kdkit.hookspecs import hookimpl as hookimpl
+    from kdkit.limits import check_ends as check_ends
     from kdkit.limits import check_unpacked as check_unpacked
     from kdkit.limits import largest_bytes as largest_bytes
     from kdkit.limits import too_large as too_large
@@ -138,6 +139,7 @@ _HOMES = {
     "describe_value": "kdkit.engine.guard",
     "run_network": "kdkit.engine.guard",
     "one_thread": "kdkit.engine.threads",
+    "check_ends": "kdkit.limits",
     "check_unpacked": "kdkit.limits",
     "largest_bytes": "kdkit.limits",
     "too_large": "kdkit.limits",

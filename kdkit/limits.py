@@ -1,9 +1,10 @@
-"""How much memory one file from a stranger may ask for, and how other limits are read from the environment."""
+"""What one file from a stranger may ask for: memory, and that it ends; and reading limits from the environment."""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from kdkit.errors import DataError, UsageError
@@ -42,6 +43,21 @@ def check_unpacked(path: Path, size: int) -> None:
     """
     if size > largest_bytes() and size > path.stat().st_size:
         raise too_large(path, f"becomes {size / 1e6:,.0f} MB in memory")
+
+
+def is_endless(path: Path) -> bool:
+    """Whether a path is a pipe, a socket or a device: reading it may wait for ever, or never end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # reading it says why
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def check_ends(path: Path) -> None:
+    """Raise :class:`kdkit.DataError` for what :func:`is_endless`; called before any file of a folder is opened."""
+    if is_endless(path):
+        raise DataError(f"{path} is neither a file nor a folder", "Save what it gives as a file.")
 
 
 def too_large(path: Path, what: str) -> DataError:

@@ -23,6 +23,7 @@ from kdkit.engine.inference import infer_logits
 from kdkit.engine.inputs import is_archive
 from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
 from kdkit.errors import DataError, KdkitError, StoreError
+from kdkit.limits import check_ends
 from kdkit.owner import tag
 from kdkit.plugins.calls import check_answer, place_of, title_of
 from kdkit.plugins.guard import describe_error, message_of, pass_on_interruption
@@ -88,6 +89,7 @@ def open_sample(domain: Domain, path: Path) -> Iterator[SampleOrReason]:
 
 def _read_sample(domain: Domain, path: Path) -> SampleOrReason:
     try:
+        check_ends(path)
         return check_answer(domain.read, domain.read(path))
     except DataError as error:
         return _reason(error, path)

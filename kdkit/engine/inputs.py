@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from kdkit.archives import has_archive_name, list_members
 from kdkit.contracts.domain import Domain
 from kdkit.engine.prediction_log import digest_of, stamp_of
 from kdkit.errors import DataError, UsageError
+from kdkit.limits import is_endless
 
 # Bytes of a result's name before its end. Disks allow 255 in all; while a file is written its name is longer.
 LONGEST_STEM = 200
@@ -35,12 +35,7 @@ def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
 
 
 def _refuse_endless(path: Path) -> None:
-    """Reading a pipe, a socket or a device may wait for ever, or never end."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:  # reading it says why
-        return
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if is_endless(path):
         raise UsageError(f"{path} is neither a file nor a folder", "Save what it gives as a file, and name that.")
 
 

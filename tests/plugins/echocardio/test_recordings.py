@@ -4,9 +4,11 @@ import errno
 import gzip
 import os
 import shutil
+import signal
 import sys
 import tracemalloc
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel
@@ -246,13 +248,6 @@ class TestEchoNetDynamic:
         with pytest.raises(DataError, match="nowhere"):
             open_study(folder)
 
-    def test_an_index_that_is_a_pipe_is_none(self, tmp_path):
-        folder = EchoNet(tmp_path).add("0XA").write()
-        (folder / "FileList.csv").unlink()
-        os.mkfifo(folder / "FileList.csv")
-        with pytest.raises(DataError):
-            open_study(folder)
-
     def test_an_index_that_cannot_be_read(self, tmp_path):
         folder = EchoNet(tmp_path).add("0XA").write()
         (folder / "FileList.csv").write_bytes(b"FileName,EF,Split\n0X\xff\xfe,1,TEST\n")
@@ -436,6 +431,57 @@ def nnunet(path):
         nifti(path / "imagesTr" / f"patient0001_4CH_{part}_0000.nii.gz", clip[number])
         nifti(path / "labelsTr" / f"patient0001_4CH_{part}.nii.gz", (clip[number] < 100).astype(np.uint8))
     return path
+
+
+def replace_by_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.fixture
+def hurried():
+    """Who waits for a pipe is interrupted, and fails."""
+
+    def ring(*_):
+        raise TimeoutError("it waits")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("layout", ["echonet-dynamic", "echonet-pediatric", "echonet-synthetic", "camus", "nnunet"])
+@pytest.mark.parametrize("chosen", ["auto", "by name"])
+def test_no_file_of_a_folder_is_waited_for(tmp_path, hurried, layout, chosen):
+    make = {"echonet-pediatric": pediatric, "echonet-synthetic": synthetic, "camus": camus, "nnunet": nnunet}
+    make["echonet-dynamic"] = lambda path: EchoNet(path).add("0XA").add("0XB").write()
+    chosen = chosen if chosen == "auto" else layout
+    number = 0
+    while True:
+        folder = make[layout](tmp_path / str(number))
+        if layout == "nnunet":
+            (folder / "dataset.json").write_text('{"labels": {"background": 0, "left ventricle": 1}}')
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        if number == len(files):
+            break
+        replace_by_pipe(files[number])
+        if files[number].suffix in (".csv", ".json"):
+            with pytest.raises(DataError, match=f"{files[number].name} is neither a file nor a folder"):
+                open_study(folder, chosen)
+        with suppress(DataError):
+            for recording in open_study(folder, chosen).recordings:
+                recording.load()
+                assert recording.labels is not None
+        number += 1
+
+
+def test_pixels_beside_a_header_that_are_a_pipe_are_refused(tmp_path, hurried):
+    (tmp_path / "a.mhd").write_text(mhd("a.raw"))
+    os.mkfifo(tmp_path / "a.raw")
+    with pytest.raises(DataError, match=r"a\.raw is neither a file nor a folder"):
+        read_metaimage(tmp_path / "a.mhd")
 
 
 def mhd(raw, sizes="40 60 1"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kdkit import DataError
+from kdkit import DataError, check_ends
 
 from .clip import Clip
 from .container import begins_as_video
@@ -20,6 +20,7 @@ def read_clip(path: Path, resample: bool = True) -> Clip:
     their times, unless labels count them as they are stored (``resample``). Raises :class:`kdkit.DataError`, which
     names the file and the fault, when it is missing, empty, truncated, damaged, a still image, or no clip at all.
     """
+    check_ends(path)
     try:
         with path.open("rb") as file:
             head = file.read(132)

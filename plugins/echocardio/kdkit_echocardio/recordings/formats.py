@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdkit import DataError
+from kdkit import DataError, check_ends
 
 from .itk import read_nrrd
 from .metaimage import read_metaimage
@@ -40,6 +40,7 @@ def read_values(path: Path) -> Picture:
     ending = ending_of(path)
     if ending is None:
         raise DataError(f"{path} is of no format that is read: {', '.join(ENDINGS)}")
+    check_ends(path)
     try:
         return _READERS[ending](path)
     except DataError:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdkit import DataError
+from kdkit import DataError, check_ends
 
 from .picture import Picture, claimed_shape, plausible_steps
 
@@ -143,6 +143,7 @@ def _pixels(path: Path, source: Path, fields: dict[str, str], end: int, size: in
     Those of the header's own file follow it; in another one HeaderSize bytes come first, or all but the last ``size``
     where it is -1.
     """
+    check_ends(source)
     available = source.stat().st_size
     start = end if source == path else _header_size(path, fields, available - size)
     with source.open("rb") as file:

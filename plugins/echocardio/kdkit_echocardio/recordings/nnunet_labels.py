@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdkit import DataError
+from kdkit import DataError, check_ends
 
 from .stills import CAMUS_LABELS, LabelScheme
 
@@ -43,6 +43,7 @@ def read_dataset(folder: Path) -> Dataset:
     path = folder / DATASET
     if not path.exists():
         return Dataset(CAMUS_LABELS, assumption=f"there is no {DATASET}: 1 counts as the cavity, as in CAMUS")
+    check_ends(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         labels = _numbers_by_name(content["labels"])

@@ -57,7 +57,7 @@ def _recognise_layout(path: Path) -> ModuleType:
         if module.recognises(path) and not (module in _ANY_FOLDER and (path / "FileList.csv").exists()):
             return module
     index = path / "FileList.csv"
-    if index.is_file():
+    if index.exists():
         read_table(index, ("FileName",))  # raises where that is what keeps the folder from being recognised
     refuse_parasternal(path)
     refuse_label_maps(path, [file for file in walk(path) if ending_of(file)])

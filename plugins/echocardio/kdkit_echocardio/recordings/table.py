@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kdkit import DataError, Defect
+from kdkit import DataError, Defect, check_ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
 
     Raises :class:`kdkit.DataError` when the file cannot be read, is no table, or lacks one of ``columns``.
     """
+    check_ends(path)
     import pandas as pd  # takes most of a second, and a folder that is remembered needs no table
 
     try:
@@ -62,9 +63,11 @@ def numbers_in(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
 
 def header(path: Path) -> set[str]:
-    """The names in the first line of a table; empty where there is none that can be read."""
-    if not path.is_file():  # reading a pipe would wait for ever
-        return set()
+    """The names in the first line of a table; empty where there is none that can be read.
+
+    Raises :class:`kdkit.DataError` for a pipe, a socket or a device.
+    """
+    check_ends(path)
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return {name.strip().strip('"') for name in file.readline(10_000).split(",")}
