@@ -11,7 +11,7 @@ class Bar(Protocol):
     """One piece of work under way."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """``steps`` more are done; ``note`` is a short remark beside the bar (a loss, say)."""
+        """``steps`` more are done, 0: a part of one; ``note`` is a short remark beside the bar (a loss, say)."""
 
 
 class Progress(Protocol):

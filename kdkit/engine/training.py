@@ -86,7 +86,8 @@ def distill(
         say(f"begins anew: {resume.reason}")
     if trainer.is_global_zero:
         drop_checkpoints(checkpoints, folder, resume)
-    bar.advance(resume.epochs)
+    if resume.epochs:
+        bar.advance(resume.epochs)
     with interruptible(trainer):
         trainer.fit(module, train, validation, ckpt_path=resume.path and str(resume.path), weights_only=True)
     if not trainer.is_global_zero:
@@ -181,6 +182,9 @@ class _History(Callback):
         self.path = path
         self.bar = bar
         self.rows: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.bar.advance(0)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}

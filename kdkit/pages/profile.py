@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from kdkit.pages.svg import COLOURS, canvas, inline
 from kdkit.pages.template import render
-from kdkit.profiling.recorder import Profile, Work
+from kdkit.profiling.recorder import OPERATION_STEPS, Profile, Work
 from kdkit.profiling.sampler import Usage
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def page(profile: Profile, title: str, machine: str) -> str:
         title=title,
         machine=machine,
         profile=profile,
+        most_steps=OPERATION_STEPS,
         idle=profile.seconds - sum(work.seconds for work in profile.works),
         flame=flame_chart(profile),
         usage=usage_charts(profile.usages),

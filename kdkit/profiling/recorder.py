@@ -12,8 +12,10 @@ from typing import Any
 from kdkit.profiling.sampler import Sampler, Usage
 from kdkit.progress import Bar, Progress
 
-# Operations are recorded for so long from the begin of each piece of work: each is an event in memory.
+# Operations are recorded from the begin of each piece of work until either is over: each is an event in memory, and
+# recording slows a training down.
 OPERATION_SECONDS = 5.0
+OPERATION_STEPS = 10
 # Of those that take the most time.
 OPERATIONS = 12
 
@@ -31,7 +33,8 @@ class Operation:
 class Work:
     """A piece of work. ``start``, ``stop``: seconds since the profile's start. ``steps``: how many of its ``unit``.
 
-    ``operations``: of the first ``observed`` seconds, the longest first.
+    ``operations``: of the first ``observed`` seconds, or ``observed_steps`` reports to its bar, batches in training;
+    the longest first.
     """
 
     stage: str
@@ -41,6 +44,7 @@ class Work:
     stop: float = 0.0
     steps: int = 0
     observed: float = 0.0
+    observed_steps: int = 0
     operations: list[Operation] = field(default_factory=list)
 
     @property
@@ -115,7 +119,7 @@ class _CountedBar:
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.bar.advance(steps, note)
         self.work.steps += steps
-        self.operations.stop_in_time()
+        self.operations.count_step()
 
 
 class _Operations:
@@ -128,8 +132,12 @@ class _Operations:
             self.profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
             self.profiler.start()
 
-    def stop_in_time(self) -> None:
-        if time.perf_counter() - self.begin >= OPERATION_SECONDS:
+    def count_step(self) -> None:
+        """One more is done; after the last one that is to be recorded the recording ends."""
+        if self.profiler is None:
+            return
+        self.work.observed_steps += 1
+        if self.work.observed_steps >= OPERATION_STEPS or time.perf_counter() - self.begin >= OPERATION_SECONDS:
             self.stop()
 
     def stop(self) -> None:

@@ -85,6 +85,18 @@ def test_operations_of_a_long_work_are_recorded_at_its_begin_only(monkeypatch):
     assert "aten::exp" in names and "aten::sin" not in names
 
 
+def test_of_a_training_some_steps_are_recorded_and_not_an_epoch(prepare, monkeypatch):
+    monkeypatch.setattr("kdkit.profiling.recorder.OPERATION_STEPS", 3)
+    settings = ("samples.train=24", "samples.validation=2", "samples.evaluation=2", "training.batch_size=2")
+    result = finish_run(prepare(*settings, "training.epochs=1", "controls=[]"), profile=True)
+    works = json.loads((result.folder / "profile.json").read_text())["works"]
+    (training,) = [work for work in works if work["stage"] == "distill"]
+    assert training["observed_steps"] == 3 and training["steps"] == 1
+    (calls,) = {each["calls"] for each in training["operations"] if each["name"] == "aten::convolution_backward"}
+    assert calls == 3
+    assert "(3 steps)" in (result.folder / "profile.html").read_text()
+
+
 def test_the_machine_is_watched(tmp_path):
     recorder = Recorder(Silence())
     recorder.start()
