@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 from collections import defaultdict
 
 import numpy as np
@@ -30,7 +31,7 @@ def refuse_five(index):
 
 def end_the_process(index):
     if index == 5:
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGKILL)
     return index
 
 
