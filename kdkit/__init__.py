@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from kdkit.recipe.paths import InputFolder as InputFolder
     from kdkit.recipe.paths import InputPath as InputPath
     from kdkit.sample import Sample as Sample
+    from kdkit.sample import array_digest as array_digest
     from kdkit.store.file_kind import check_weights_file as check_weights_file
     from kdkit.store.weights import load_weights as load_weights
     from kdkit.workers import map_in_processes as map_in_processes
@@ -132,6 +133,7 @@ _HOMES = {
     "InputFolder": "kdkit.recipe.paths",
     "InputPath": "kdkit.recipe.paths",
     "Sample": "kdkit.sample",
+    "array_digest": "kdkit.sample",
     "check_logits": "kdkit.engine.guard",
     "describe_value": "kdkit.engine.guard",
     "run_network": "kdkit.engine.guard",

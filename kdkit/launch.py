@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from kdkit.exits import end_process
 from kdkit.owner import is_running, process_start
 from kdkit.stopping import defer_interruptions
 
@@ -143,8 +144,13 @@ def start_processes(count: int, machines: int = 1) -> Place:
 
 
 def dead_process() -> subprocess.Popen[bytes] | None:
-    """One that this process has started and that has ended with an error, if there is any."""
-    return next((child for child in _State.children if child.poll()), None)
+    """One that this process has started and that has ended, if there is any."""
+    return next((child for child in _State.children if child.poll() is not None), None)
+
+
+def exit_code_of(number: int) -> int | None:
+    """What the process ``number`` has ended with, negative for a signal, if this one has started it."""
+    return next((child.poll() for child in _State.children if child.pid == number), None)
 
 
 def end_processes(patience: float = 0.0) -> None:
@@ -176,7 +182,7 @@ def follow_launcher() -> None:
         while os.getppid() == int(number) and is_running(int(number), float(start)):
             time.sleep(_FOLLOW_SECONDS)
         time.sleep(_END_SECONDS / 4)  # it may be that everything is done
-        os._exit(1)
+        end_process(1)
 
     threading.Thread(target=follow, daemon=True).start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)

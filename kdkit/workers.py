@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kdkit.exits import describe_end, end_process, refuse_exits
 from kdkit.stopping import defer_interruptions
 
 Result = TypeVar("Result")
@@ -93,7 +94,7 @@ def map_in_processes(
                 task.deaths += 1
                 check()  # whoever stops the whole group has killed the worker, too
                 if task.deaths >= attempts:
-                    raise BrokenProcessPool("a worker process was killed")
+                    raise BrokenProcessPool(describe_end(worker.process.exitcode))
                 again.append(task)
 
         try:
@@ -185,7 +186,7 @@ def _serve(connection: Connection, environment: Mapping[str, str], number: int) 
     os.environ.clear()
     os.environ.update(environment)
     follow_parent()
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError), refuse_exits():
         while True:
             call, argument = connection.recv()
             try:
@@ -209,7 +210,7 @@ def follow_parent() -> None:
 
     def follow() -> None:
         multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
+        end_process(1)
 
     threading.Thread(target=follow, daemon=True).start()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
+
+from kdkit.exits import end_process
 
 # How long what is left to do at exit may take; ending other processes takes ten seconds.
 PATIENCE = 20.0
@@ -33,4 +34,4 @@ def _end_in_time() -> None:
     time.sleep(PATIENCE)
     sys.stderr.write("note: a plugin keeps this process from ending; it is ended\n")
     sys.stderr.flush()
-    os._exit(_State.code)
+    end_process(_State.code)

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import kdkit
-from kdkit import launch, stopping
+from kdkit import exits, launch, stopping
 from kdkit.errors import KdkitError
 from kdkit_cli import (
     check_command,
@@ -74,7 +74,8 @@ def main() -> None:
     """The console script."""
     ending.watch()
     try:
-        _main()
+        with exits.report_exits(_tell_exit):
+            _main()
     except SystemExit as end:
         ending.note_code(end)
         raise
@@ -101,14 +102,7 @@ def _main() -> None:
         where = f": {error.filename}" if error.filename else ""
         _exit_with_error(error, f"{error.strerror or error}{where}", "What was made so far is kept.", 1)
     except BaseException as error:  # a library in Rust panics with what is no Exception
-        from kdkit.plugins.calls import blame
-
-        known = blame(error)
-        if known is not None:
-            _exit_with_error(error, known.message, known.remedy, known.exit_code)
-        _exit_with_error(
-            error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1
-        )
+        _exit_with_fault(error)
 
 
 def _print_whatever_can_be_printed() -> None:
@@ -116,6 +110,28 @@ def _print_whatever_can_be_printed() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
+
+
+def _exit_with_fault(error: BaseException) -> NoReturn:
+    """Of an error that nobody has named: the component that it came from, if any, is."""
+    from kdkit.plugins.calls import blame
+
+    known = blame(error)
+    if known is not None:
+        _exit_with_error(error, known.message, known.remedy, known.exit_code)
+    _exit_with_error(
+        error, _describe(error), "That should not happen; --traceback shows where in the code it did.", 1
+    )
+
+
+def _tell_exit(error: exits.EndedError) -> int:
+    """Say which component's library ends this process, and with which code it ends instead."""
+    try:
+        _exit_with_fault(error)
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return end.code if isinstance(end.code, int) else 1
 
 
 def _exit_with_error(error: BaseException, message: str, remedy: str, code: int) -> NoReturn:

@@ -66,6 +66,7 @@ def serve_teacher(
     Clients use the teacher called remote. Stops when interrupted.
     """
     from kdkit import stopping
+    from kdkit.exits import end_process
     from kdkit.plugins.registry import discover
     from kdkit.serving.token import read_token
 
@@ -91,7 +92,7 @@ def serve_teacher(
             server.serve_forever()
     err.print("  stopped")
     if not server.exchange.is_idle(LAST_TURN_SECONDS):
-        os._exit(0)  # Python would wait for the network to answer, for ever perhaps
+        end_process(0)  # Python would wait for the network to answer, for ever perhaps
 
 
 def _load_teacher(registry: Registry, text: str, config: Path | None, settings: list[str]) -> tuple[str, Any]:

@@ -90,6 +90,15 @@ class Generator(Component, ABC):
         """
         return None
 
+    def recordings(self, indices: Sequence[int]) -> Sequence[str | None]:
+        """What each of these samples is known by among recordings, the same where one is given twice; None where it
+        is drawn anew.
+
+        The default: every sample of a source that ends or is not synthetic is one of its own.
+        """
+        ends = not self.synthetic or self.count() is not None
+        return [str(index) if ends else None for index in indices]
+
     def exclusions(self) -> Sequence[Defect]:
         """What keeps items of a source out of the samples, or is doubtful about them; runs report how many."""
         return []

@@ -71,7 +71,7 @@ def _predict_in_processes(
 def _predict_alone(call: Callable[..., list[FileResult]], arguments: tuple[Any, ...], path: Path) -> FileResult:
     try:
         ((result,),) = map_in_processes(call, [arguments], 1)
-    except BrokenProcessPool:
-        reason = "the process that read it was killed; it may be damaged, or too large for the memory"
+    except BrokenProcessPool as error:
+        reason = f"the process that read it {error}; it may be damaged, or too large"
         return FileResult(str(path), digest_of(path), stamp_of(path), skipped=reason)
     return result

@@ -104,7 +104,7 @@ def _measure_in_processes(payload: bytes, indices: Sequence[int], workers: int) 
                 position += 1
     except BrokenProcessPool as error:
         raise KdkitError(
-            "a process that measured was killed, perhaps for lack of memory", "Set trainer.workers lower."
+            f"a process that measured {error}", "Set trainer.workers lower, if it lacked memory."
         ) from error
 
 

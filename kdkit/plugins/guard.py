@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kdkit.exits import EndedError, refuse_exits
+
 IMPORT_SECONDS = 60.0
 """An import that takes longer is taken for one that never ends."""
 LONGEST_REASON = 1000
-
-
-class _EndedError(Exception):
-    """A plugin tried to end the process, or never returned from its import."""
 
 
 @contextlib.contextmanager
@@ -30,7 +28,7 @@ def guarded_import(seconds: float | None = None) -> Iterator[io.StringIO]:
     KeyboardInterrupt raises an ordinary exception; a real interruption stays one.
     """
     limit = seconds or IMPORT_SECONDS
-    with quiet_output() as output, _kept_settings(), _quiet_descriptors(), _no_exit(), _watch(limit):
+    with quiet_output() as output, _kept_settings(), _quiet_descriptors(), refuse_exits(), _watch(limit):
         yield output
 
 
@@ -85,22 +83,6 @@ def _kept_settings() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_exit() -> Iterator[None]:
-    def refuse(*arguments: Any) -> None:
-        raise _EndedError("it tries to end the process, by os._exit or os.abort")
-
-    system: Any = os
-    kept = {name: getattr(os, name) for name in ("_exit", "abort")}
-    for name in kept:
-        setattr(system, name, refuse)
-    try:
-        yield
-    finally:
-        for name, function in kept.items():
-            setattr(system, name, function)
-
-
-@contextlib.contextmanager
 def _watch(seconds: float) -> Iterator[None]:
     """Signals reach the main thread alone; in others nothing is watched, and on Windows there is no alarm."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
@@ -117,7 +99,7 @@ def _watch(seconds: float) -> Iterator[None]:
         return note
 
     def ring(*_: Any) -> None:
-        raise _EndedError(f"its import has not ended after {seconds:g} s")
+        raise EndedError(f"its import has not ended after {seconds:g} s")
 
     handlers: dict[signal.Signals, Any] = {signal.SIGALRM: signal.signal(signal.SIGALRM, ring)}
     # Whatever handles a request to stop goes on handling it.
@@ -131,7 +113,7 @@ def _watch(seconds: float) -> Iterator[None]:
     except KeyboardInterrupt as error:
         if interrupted:
             raise
-        raise _EndedError("it raises KeyboardInterrupt") from error
+        raise EndedError("it raises KeyboardInterrupt") from error
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in handlers.items():
@@ -154,7 +136,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({error.code!r})"
     lines = message_of(error).splitlines()
-    if isinstance(error, _EndedError):
+    if isinstance(error, EndedError):
         return lines[0]
     text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"

@@ -22,6 +22,7 @@ import pluggy
 from kdkit import __version__, hookspecs
 from kdkit.entry import KINDS, Entry
 from kdkit.errors import PluginError, UsageError, did_you_mean
+from kdkit.exits import watch_libraries
 from kdkit.plugins import builtin
 from kdkit.plugins.discovery import is_named, plugin_points
 from kdkit.plugins.guard import describe_error, guarded_import
@@ -132,6 +133,7 @@ class Registry:
         """Import the class of a component. Raises :class:`PluginError` when that fails or it is not of its kind."""
         plugin, entry = self.find(kind, name)
         where = f"{kind} {name!r} of {plugin.title}"
+        watch_libraries()
         module_name, _, attribute = entry.target.partition(":")
         try:
             with guarded_import(COMPONENT_SECONDS):

@@ -54,11 +54,15 @@ class Holder:
 
 
 class RunLock:
-    """The lock of the run in a folder; held by one process at a time."""
+    """The lock of the run in a folder; held by one process at a time.
+
+    ``former``: the dead process that it was taken over from, if there was one.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / LOCK
         self.token = uuid.uuid4().hex
+        self.former: Holder | None = None
 
     def acquire(self) -> None:
         """Hold the lock; one of a dead process is taken over. Raises :class:`StoreError` at once if another lives."""
@@ -151,6 +155,7 @@ class RunLock:
             return True
         try:
             if not self.is_alive():
+                self.former = self.holder()
                 self.file.unlink(missing_ok=True)
         finally:
             permit.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ class Recordings:
     """Samples of one kind of source.
 
     ``source``: what tells kinds of sources apart, as units are named alike in those of one kind only. ``contents``:
-    from :func:`content_of` to the name of the sample; ``units``: from a unit to the name of a sample of it.
+    from :attr:`kdkit.Sample.content` to the name of the sample; ``units``: from a unit to the name of a sample of it.
     """
 
     source: str = ""
@@ -34,13 +33,13 @@ class Recordings:
 
     def add(self, sample: Sample) -> None:
         name = name_of(sample)
-        self.contents.setdefault(content_of(sample), name)
+        self.contents.setdefault(sample.content, name)
         if sample.unit is not None:
             self.units.setdefault(sample.unit, name)
 
     def find_content(self, sample: Sample) -> str | None:
-        """The name of the sample with these very inputs, whatever it was read from."""
-        return self.contents.get(content_of(sample))
+        """The name of the sample of this very recording, whatever it was read from, and whichever part was taken."""
+        return self.contents.get(sample.content)
 
     def find_unit(self, sample: Sample, source: str) -> str | None:
         """The name of a sample of the same unit, in a source of the same kind."""
@@ -77,12 +76,6 @@ def kind_of(source: Generator) -> str:
 def holds_recordings(source: Generator) -> bool:
     """Whether the samples of a source could be those of another: it does not draw them without end."""
     return not source.synthetic or call(source.count) is not None
-
-
-def content_of(sample: Sample) -> str:
-    """The SHA-256 of a sample's inputs with their type and shape, 64 hexadecimal digits."""
-    head = f"{sample.inputs.dtype} {sample.inputs.shape} ".encode()
-    return hashlib.sha256(head + sample.inputs.tobytes()).hexdigest()
 
 
 def name_of(sample: Sample) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kdkit.contracts.component import fingerprint_of
 from kdkit.errors import DataError
+from kdkit.plugins.calls import call
 from kdkit.progress import Bar
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.recordings import Recordings, holds_recordings, kind_of, name_of
@@ -16,7 +17,7 @@ from kdkit.store.samples import Split
 _KEY = "generate.disjoint"
 _EXAMPLES = 3
 # Raise it when more is looked at or kept, so that it is done again.
-_FORMAT = 2
+_FORMAT = 3
 
 
 def is_checked(run: Run) -> bool:
@@ -41,10 +42,10 @@ def check(run: Run) -> None:
         of_student = {_key(part.split) for arm in run.arms if arm.model == STUDENT for part in _parts(arm)}
         shared: list[str] = []
         for split in splits:
-            for sample in _samples(split):
+            for sample, recording in zip(_samples(split), _recordings(split), strict=True):
                 if told := _describe_shared(evaluated, sample, split):
                     shared.append(told)
-                if _key(split) in of_student:
+                if _key(split) in of_student and recording is not None:
                     trained.add(sample)
                 bar.advance()
     if shared:
@@ -60,8 +61,14 @@ def check(run: Run) -> None:
 
 
 def count_recordings(arm: Arm) -> int:
-    """How many recordings the training of a network takes."""
-    return sum(len(part.split) for part in _parts(arm))
+    """How many recordings the training of a network takes, one that it takes several times over once."""
+    taken = {
+        (_key(part.split)[0], recording)
+        for part in _parts(arm)
+        for recording in _recordings(part.split)
+        if recording is not None
+    }
+    return len(taken)
 
 
 def learns_from_recordings(arm: Arm) -> bool:
@@ -116,6 +123,12 @@ def _key(split: Split) -> tuple[str, int, int]:
 
 def _samples(split: Split) -> Iterator[Sample]:
     return (split.samples.sample(index) for index in split.indices)
+
+
+def _recordings(split: Split) -> Sequence[str | None]:
+    """Of each sample what it is known by among recordings, None where it is none."""
+    indices = split.samples.source_indices((split.start, split.stop))
+    return call(split.samples.generator.recordings, list(indices))
 
 
 def _fingerprint(run: Run) -> str:

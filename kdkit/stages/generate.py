@@ -180,8 +180,8 @@ def _make_shards(samples: SampleSet, missing: list[Range], workers: int, place: 
         yield from map_in_processes(make_shard, calls, min(workers, len(shards)), ATTEMPTS)
     except BrokenProcessPool as error:
         raise KdkitError(
-            f"a process that made samples was killed, {ATTEMPTS} times on the same ones, perhaps for lack of memory",
-            "Set trainer.workers lower; the samples made so far are kept.",
+            f"a process that made samples {error}; so did {ATTEMPTS} in turn on the same ones",
+            "Set trainer.workers lower, if it lacked memory; the samples made so far are kept.",
         ) from error
 
 

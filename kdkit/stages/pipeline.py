@@ -79,6 +79,7 @@ def run_stages(run: Run, first: str | None = None, last: str | None = None) -> l
     with ranks.take_part(run.folder.path) as group:
         if not group.leads:
             return _follow(run, group)
+        _tell_former(run, group)
         leftovers.sweep(run)
         for stage in stages:
             stage.check(run)
@@ -102,11 +103,20 @@ def run_stage(run: Run, name: str) -> list[str]:
     with ranks.take_part(run.folder.path) as group:
         if not group.leads:
             return _follow(run, group)
+        _tell_former(run, group)
         leftovers.sweep(run)
         if stage.is_whole(run):
             return []
         stage.check(run)
         return _bring_up_to_date([stage], run, group)
+
+
+def _tell_former(run: Run, group: Group) -> None:
+    """A command that some code ended at once, with whatever exit code, had no time to say so itself."""
+    if group.former:
+        run.progress.say(
+            "resume", run.experiment.recipe.domain, f"{group.former} ended before its work was done, without a word"
+        )
 
 
 def _is_finished(run: Run, stages: list[Stage]) -> bool:

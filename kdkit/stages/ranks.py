@@ -22,10 +22,11 @@ from pathlib import Path
 from kdkit import launch, stopping
 from kdkit.atomic import read_json, write_json
 from kdkit.errors import KdkitError, StoreError
+from kdkit.exits import describe_end, end_process
 from kdkit.launch import Place
 from kdkit.launch import place as place
 from kdkit.owner import host, is_running, process_start
-from kdkit.runs.lock import BEAT_SECONDS, STALE_SECONDS, hold
+from kdkit.runs.lock import BEAT_SECONDS, STALE_SECONDS, Holder, hold
 
 # Beside the lock; a file for each process.
 RANKS = ".ranks"
@@ -62,7 +63,12 @@ class _StopError(KdkitError):
 
 
 class Group:
-    """The processes that work on a run, seen from one of them."""
+    """The processes that work on a run, seen from one of them.
+
+    ``former``: who worked on it before and ended without giving its lock up, if anybody did.
+    """
+
+    former: Holder | None = None
 
     def __init__(self, folder: Path, place: Place, number: int, release: Callable[[], None]) -> None:
         self.place = place
@@ -130,7 +136,7 @@ class Group:
         for number in range(1, self.place.size):
             if failure := self._failure_of(number):
                 return failure
-        return _death(f"a process that worked along (number {child.pid})") if child else None
+        return _death(f"a process that worked along (number {child.pid})", child.returncode) if child else None
 
     def close(self, error: BaseException | None) -> None:
         """Say how it ended. After a success the first process waits until the others have seen that."""
@@ -221,7 +227,7 @@ class Group:
                     sys.stderr.flush()
             launch.end_processes()
             self._release()
-            os._exit(1 if self.failure else stopping.exit_code())
+            end_process(1 if self.failure else stopping.exit_code())
 
     def _failure_of(self, number: int) -> KdkitError | None:
         member = self._read(number)
@@ -234,7 +240,7 @@ class Group:
         if member.state == FAILED:
             return KdkitError(member.message, member.remedy)
         if member.state == WORKING and not self._is_alive(number, member):
-            return _death(f"{who} (number {member.process})")
+            return _death(f"{who} (number {member.process})", launch.exit_code_of(member.process))
         return None
 
     def _is_working(self, number: int) -> bool:
@@ -264,11 +270,10 @@ class Group:
         write_json(self._file(self.place.rank), asdict(self._own))
 
 
-def _death(who: str) -> KdkitError:
-    return KdkitError(
-        f"{who} was killed, perhaps for lack of memory",
-        "What was made so far is kept; run the same command again.",
-    )
+def _death(who: str, code: int | None) -> KdkitError:
+    """``code``: what it ended with, where that is known."""
+    how = describe_end(-signal.SIGKILL if code is None else code)
+    return KdkitError(f"{who} {how}", "What was made so far is kept; run the same command again.")
 
 
 def rank() -> int:
@@ -296,6 +301,7 @@ def take_part(folder: Path) -> Iterator[Group]:
         return
     with hold(folder) as lock:
         group = Group(folder, place(), number, lock.release)
+        group.former = lock.former
         with _membership(group):
             yield group
 

@@ -15,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from kdkit.errors import KdkitError
+from kdkit.exits import describe_end, refuse_exits
 from kdkit.plugins.registry import discover
 from kdkit.progress import Progress, Silence
 from kdkit.recipe.load import load_experiment
@@ -162,7 +163,7 @@ def _receive_failure(point_process: _PointProcess) -> str:
         try:
             return str(point_process.failure.recv())
         except EOFError:
-            return f"its process was killed (exit code {point_process.process.exitcode}), perhaps for lack of memory"
+            return f"its process {describe_end(point_process.process.exitcode or 0)}"
 
 
 def _run_point(
@@ -175,5 +176,8 @@ def _run_point(
         experiment = load_experiment(discover(), domain, config, settings)
         run_stages(Run(experiment, RunFolder(folder), root, Silence()))
 
-    with suppress(KeyboardInterrupt):  # raised in a training when the sweep, which is stopped, ends this process
+    with (
+        refuse_exits(),
+        suppress(KeyboardInterrupt),
+    ):  # raised in a training when the sweep, which is stopped, ends this process
         failure.send(_failure(run))

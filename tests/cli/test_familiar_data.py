@@ -35,13 +35,26 @@ class Folder(Generator):
             yield Sample(clip(index), info={"name": f"clip{index}", "unit": f"patient{index // 2}"})
 
 
-@pytest.fixture
-def run(prepare):
-    """The folder of a run whose student was trained on all ten clips, and is evaluated on simulated ones."""
+class Parts(Folder):
+    """The same clips, of each of which three frames are taken."""
+
+    def generate(self, indices):
+        for sample in super().generate(indices):
+            yield replace(sample, inputs=sample.inputs[1:], info={**sample.info, "content": sample.content})
+
+
+def trained_on(source, prepare):
+    """The folder of a run whose student was trained on all of these clips, and is evaluated on simulated ones."""
     made = prepare(*SMALL, "evaluation.generator={name: discs}")
-    experiment = replace(made.experiment, generator=Folder(Folder.Options()))
+    experiment = replace(made.experiment, generator=source(source.Options()))
     run_stages(Run(experiment, made.folder, made.root, made.progress), last="distill")
     return made.folder.path
+
+
+@pytest.fixture
+def run(prepare):
+    """The folder of a run on all ten clips."""
+    return trained_on(Folder, prepare)
 
 
 @pytest.fixture
@@ -69,6 +82,11 @@ def test_recordings_of_the_training_are_told_by_terminal_page_and_scores(run, da
     assert scores["trained"] == ["export-3", "export-7"] and scores["doubts"] == {"data": [told]}
     page = (out / "report.html").read_text()
     assert f"not those of unseen data: {told}." in page and 'verdict bad"' in page
+
+
+def test_recordings_of_which_a_part_was_taken_are_told(prepare, data, cli):
+    content = json.loads(cli("evaluate", trained_on(Parts, prepare), "--data", data([3, 40]), "--json").out)
+    assert content["trained"] == ["export-3"]
 
 
 def test_without_a_teacher_the_page_says_so_as_well(run, data, cli, tmp_path):

@@ -110,6 +110,17 @@ class Mix(Generator):
             for owner, index in zip(owners.tolist(), ranks.tolist(), strict=True)
         ]
 
+    def recordings(self, indices: Sequence[int]) -> Sequence[str | None]:
+        """As each member says of its own samples."""
+        owners, ranks = self._owners_and_ranks(max(indices, default=-1) + 1)
+        by_index: dict[int, str] = {}
+        for number, member in enumerate(self.members):
+            own = [index for index in indices if owners[index] == number]
+            told = member.recordings(self._own_indices(number, ranks[own]).tolist())
+            known = {index: name for index, name in zip(own, told, strict=True) if name is not None}
+            by_index |= {index: f"{number} {name}" for index, name in known.items()}
+        return [by_index.get(index) for index in indices]
+
     def exclusions(self) -> Sequence[Defect]:
         return [defect for member in self.members for defect in member.exclusions()]
 

@@ -76,6 +76,20 @@ def test_all_end_when_one_is_killed_and_one_says_so(start, victim):
     assert f"error: the process of rank {victim} (number {processes[victim].pid}) was killed" in output
 
 
+def test_one_that_ends_with_0_before_its_work_is_done_has_failed(start):
+    processes = start(WAIT, "import os; os._exit(0)")
+    assert f"the process of rank 1 (number {processes[1].pid}) was killed" in end_of(processes)
+    assert processes[0].returncode == 1
+
+
+def test_a_process_that_this_one_has_started_is_told_with_its_exit_code(monkeypatch, tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    monkeypatch.setattr("kdkit.launch._State.children", [child])
+    with take_part(tmp_path) as group:
+        assert "ended with exit code 0 before its work was done" in str(group.find_failure())
+
+
 def test_when_the_first_fails_the_others_end_without_a_word(start, tmp_path):
     processes = start(f"{UNTIL_ASKED}; raise KdkitError('the report is bad')", WAIT, WAIT)
     assert end_of(processes) == "error: the report is bad\n"

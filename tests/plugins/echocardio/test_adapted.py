@@ -32,10 +32,12 @@ def test_a_run_on_real_clips_says_so_wherever_it_is_told_what_it_is(finished):
     assert "Real recordings were used in training." in said and "No real data" not in said
     assert "Real recordings are among the samples that it was trained on." in (folder / "report.html").read_text()
     assert "**Real data**" in (folder / "student" / "README.md").read_text()
-    assert json.loads((folder / "student" / "card.json").read_text())["provenance"]["real_data"] is True
+    provenance = json.loads((folder / "student" / "card.json").read_text())["provenance"]
+    assert provenance["real_data"] is True
     assert json.loads((folder / "manifest.json").read_text())["real_data"] is True
     names = set(json.loads((folder / "recordings.json").read_text())["contents"].values())
-    assert any(name.startswith("clip") for name in names) and any(name.startswith("phantom") for name in names)
+    assert names and all(name.startswith("clip") for name in names)
+    assert provenance["recordings"] == len(names)
     with (folder / "cases.csv").open() as file:
         assert all(row["sample"].startswith("phantom") for row in csv.DictReader(file))
 

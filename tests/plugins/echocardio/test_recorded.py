@@ -41,6 +41,13 @@ def test_example_options_give_samples(tmp_path):
     assert Recordings(options).count() == 3
 
 
+def test_a_part_of_a_recording_is_known_by_all_of_it(tmp_path):
+    known = Recordings.example_options(tmp_path)
+    (part,) = Recordings(Recordings.Options(**known, frames=4)).generate([1])
+    (whole,) = Recordings(Recordings.Options(**known)).generate([1])
+    assert len(part.inputs) == 4 < len(whole.inputs) and part.content == whole.content
+
+
 def test_every_layout_can_be_chosen():
     known = get_args(Recordings.Options.model_fields["layout"].annotation)
     assert set(known) == {"auto", *LAYOUTS}

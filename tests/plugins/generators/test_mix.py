@@ -1,5 +1,7 @@
 """Several generators as one."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from kdkit_generators.mix import Mix
@@ -53,6 +55,16 @@ def test_recordings_are_used_once_each_from_the_first_on_until_they_run_out(pict
     assert [int(inputs.max()) for inputs in shown] == [0, 1, 2, 3]
     with pytest.raises(DataError):
         list(source.generate(range(count + 1)))
+
+
+def test_what_is_a_recording_is_for_each_member_to_say(pictures):
+    source = mix(COARSE, pictures, repeats=(1, 2))
+    indices = list(range(source.count()))
+    told = source.recordings(indices)
+    drawn = [sample.info["name"].startswith("noise") for sample in source.generate(indices)]
+    assert [name is None for name in told] == drawn
+    assert sorted(Counter(name for name in told if name).values()) == [2, 2, 2, 2]
+    assert source.recordings([5, 2]) == [told[5], told[2]] and mix(FINE, COARSE).recordings([0, 1]) == [None, None]
 
 
 def test_it_ends_where_the_first_of_its_members_does(pictures):

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from kdkit import Sample
+from kdkit import Sample, array_digest
 
 from ..clips import SIDE, Square, cut_out, fit
 from ..clips.plausibility import find_flags
@@ -59,6 +59,8 @@ def sample_of(recording: Recording, most_frames: int | None = None, tracings: Tr
     }
     if any(contour.points is not None for contour in inside):
         info["tracings"] = tracings
+    if stop - start < len(fitted):
+        info["content"] = array_digest(fitted)
     return Sample(np.ascontiguousarray(fitted[start:stop]), truth, info)
 
 
