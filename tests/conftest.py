@@ -4,6 +4,7 @@ of its own."""
 from __future__ import annotations
 
 import gc
+import math
 import multiprocessing.util
 import os
 import resource
@@ -131,6 +132,16 @@ def _installed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(entrypoints, "iter_files_distros", iter_files_distros)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _measured_here() -> Iterator[None]:
+    """No busy machine makes measuring seem worth other processes, each of which would import everything anew."""
+    from kdkit.evaluation import measurement
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(measurement, "SECONDS_WORTH_PROCESSES", math.inf)
         yield
 
 

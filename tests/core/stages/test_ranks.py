@@ -32,6 +32,8 @@ except KeyboardInterrupt:
     sys.exit(stopping.exit_code())
 """
 WAIT = "time.sleep(3600)"
+# Until all have begun, and something has been done to them: to the end of its input, which the tests close.
+UNTIL_ASKED = "sys.stdin.read()"
 
 
 @pytest.fixture
@@ -46,7 +48,9 @@ def start(tmp_path):
             command = [sys.executable, "-c", PROCESS.replace("BODY", body), str(tmp_path / "run")]
             environment = os.environ | {name: str(value) for name, value in names.items()}
             pipe = subprocess.PIPE
-            processes.append(subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True))
+            processes.append(
+                subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            )
         started.extend(processes)
         for process in processes:
             assert process.stdout.readline() == "working\n", process.stderr.read()
@@ -59,7 +63,7 @@ def start(tmp_path):
 
 
 def end_of(processes):
-    """What they wrote, and that they ended long before they would have of themselves."""
+    """What they wrote, and that they ended long before they would have of themselves; the first is asked to go on."""
     return "".join([process.communicate(timeout=600)[1] for process in processes])
 
 
@@ -87,7 +91,7 @@ def test_a_process_that_this_one_has_started_is_told_with_its_exit_code(monkeypa
 
 
 def test_when_the_first_fails_the_others_end_without_a_word(start, tmp_path):
-    processes = start("time.sleep(0.5); raise KdkitError('the report is bad')", WAIT, WAIT)
+    processes = start(f"{UNTIL_ASKED}; raise KdkitError('the report is bad')", WAIT, WAIT)
     assert end_of(processes) == "error: the report is bad\n"
     assert processes[0].returncode == 1
     assert not (tmp_path / "run").exists(), "neither lock nor anything else is left"
@@ -103,7 +107,7 @@ def test_when_another_fails_the_first_says_why(start):
 @pytest.mark.slow
 def test_an_error_that_is_no_more_than_the_echo_of_a_death_is_not_told(start):
     # As a collective does that loses its connection before anybody knows why.
-    processes = start("time.sleep(1); raise RuntimeError('connection closed by peer')", WAIT)
+    processes = start(f"{UNTIL_ASKED}; raise RuntimeError('connection closed by peer')", WAIT)
     processes[1].kill()
     assert "was killed" in (output := end_of(processes)) and "closed by peer" not in output
 
@@ -138,7 +142,7 @@ def test_one_that_nobody_listens_to_any_more_is_ended_too(start):
 
 
 def test_a_group_whose_work_is_done_leaves_nothing(start, tmp_path):
-    processes = start("time.sleep(0.5)", "pass", "pass")
+    processes = start(UNTIL_ASKED, "pass", "pass")
     assert end_of(processes) == ""
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert not (tmp_path / "run").exists()
@@ -149,7 +153,7 @@ def test_what_a_dead_launch_has_left_is_not_joined(start, tmp_path):
     for process in start(WAIT, WAIT):
         process.kill()
         process.wait()
-    assert end_of(start("time.sleep(0.5)", "pass")) == ""
+    assert end_of(start(UNTIL_ASKED, "pass")) == ""
 
 
 def test_a_run_fails_of_its_own_fault_in_a_process_that_was_asked_to_end_before(tmp_path):
