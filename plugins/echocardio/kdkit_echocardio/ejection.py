@@ -20,9 +20,9 @@ OWN_SHARE = 0.5
 # for what the network is wrong about without knowing.
 LEAST_DEVIATION = 5.0
 
-# The interval's ends, in deviations from the value, set on a student of the default run and 145 simulated hearts so that
-# they hold 95 % of the true ejection fractions; benchmarks/ejection.py measures it on others, and of other students.
-# They are not symmetric: where walls are hard to see, a mask moves less than its heart.
+# The interval's ends, in deviations from the value, set on a student of the default run and 145 simulated hearts so
+# that they hold 95 % of the true ejection fractions; benchmarks/ejection.py measures it on others, and of other
+# students. They are not symmetric: where walls are hard to see, a mask moves less than its heart.
 LOWER, UPPER = -0.9, 2.2
 
 # An interval that is wider, in points, says nothing that one does not know beforehand.
