@@ -100,7 +100,7 @@ class Domain(Component):
 
         Of a file in a zip archive only the first 64 KiB lie at ``path``.
         """
-        return path.suffix.lower() in self.input_suffixes
+        return path.name.lower().endswith(self.input_suffixes)
 
     def read(self, path: Path) -> Sample:
         """The sample in a file of a user's, ready for a student. Raises :class:`kdkit.DataError` if unreadable."""

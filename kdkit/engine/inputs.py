@@ -58,7 +58,7 @@ def choose_stems(paths: Sequence[Path], out: Path, taken: Iterable[str] = ()) ->
     used_names = {*RESERVED, *(stem.casefold() for stem in taken)}
     numbers: dict[str, int] = {}
     for path in paths:
-        base = _plain_name(path.stem)
+        base = _plain_name(_stem_of(path))
         for number in itertools.count(numbers.get(base, 1)):
             stem = base if number == 1 else f"{base}-{number}"
             if stem.casefold() not in used_names:
@@ -114,6 +114,11 @@ def _members_of(domain: Domain, archive: Path) -> list[Path]:
         return list_members(archive, domain.recognises)
     except DataError:  # reading it says why
         return [archive]
+
+
+def _stem_of(path: Path) -> str:
+    """A file's name without its end, which in compressed files has two parts: of ``a.nii.gz`` it is ``a``."""
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
 
 
 def _plain_name(name: str) -> str:

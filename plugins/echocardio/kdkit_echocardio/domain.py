@@ -41,8 +41,8 @@ _EF = "ejection_fraction"
 class Echocardio(Domain):
     """The left ventricle in apical four-chamber clips: uint8 (T, 112, 112), grey, to its mask (T, 112, 112).
 
-    Reads video files, animated GIFs and DICOM cines of any size: the ultrasound sector is found, cut out as a square
-    and resized.
+    Reads video files, animated GIFs, DICOM cines and NIfTI files of any size: the ultrasound sector is found, cut
+    out as a square and resized.
     """
 
     class Options(ComponentOptions):
@@ -62,7 +62,7 @@ class Echocardio(Domain):
     activation = "sigmoid"
     aligned_axes = (AlignedAxis(),)  # the frames
     item = "frame"
-    input_suffixes = (*CLIP_SUFFIXES, ".dcm", ".dicom")
+    input_suffixes = (*CLIP_SUFFIXES, ".dcm", ".dicom", ".nii", ".nii.gz")
     flags = FLAGS
     columns = MappingProxyType(
         {
@@ -116,7 +116,7 @@ class Echocardio(Domain):
         return len(sample.inputs)
 
     def recognises(self, path: Path) -> bool:
-        """Whether a file has a suffix of clips, or begins as a video, an animation or a DICOM file."""
+        """Whether a file has a suffix of clips, or begins as a video, an animation, a DICOM or a NIfTI file."""
         from .clips.read import is_clip
 
         return super().recognises(path) or is_clip(path)

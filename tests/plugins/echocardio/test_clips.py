@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -14,11 +15,13 @@ from kdkit_echocardio.beats import Beats
 from kdkit_echocardio.clips import SIDE, Clip, Square, fit, read_clip, restore
 from kdkit_echocardio.clips.overlay import write_overlay
 from kdkit_echocardio.clips.sector import find_sector
+from kdkit_echocardio.domain import Echocardio
 from opencv import silence_opencv
 from PIL import Image
 from pydicom.data import get_testdata_file
 
 from kdkit import DataError, KdkitError
+from kdkit.engine.inputs import choose_stems, list_inputs
 
 REAL_CINE = Path(get_testdata_file("examples_ybr_color.dcm"))
 
@@ -198,6 +201,56 @@ class TestDicom:
         clip = read_clip(path)
         assert clip.spacing_mm == (None if spacing is None else pytest.approx(spacing))
         assert clip.region == box
+
+
+class TestNifti:
+    """(x, y, time) or (x, y, 1, time), whatever the file is called."""
+
+    def write(self, path, frames, zooms=(0.4, 0.4, 1.0, 0.02), units=("mm", "sec"), volume=True):
+        pixels = frames.transpose(2, 1, 0)
+        image = nibabel.Nifti1Image(pixels[:, :, None] if volume else pixels, np.eye(4))
+        image.header.set_zooms(zooms if volume else zooms[:3])
+        image.header.set_xyzt_units(*units)
+        nibabel.save(image, path)
+        return path
+
+    @pytest.mark.parametrize("name", ["heart0.nii.gz", "heart0.nii"])
+    def test_a_volume_over_time_is_a_clip_with_its_rate_and_spacing(self, tmp_path, name):
+        path = self.write(tmp_path / name, beating())
+        assert list_inputs(Echocardio(), [tmp_path]) == [path]
+        clip = read_clip(path)
+        np.testing.assert_array_equal(clip.frames, beating())
+        assert clip.fps == pytest.approx(50) and clip.spacing_mm == pytest.approx(0.4)
+        assert choose_stems([path], tmp_path / "out")[path].name == "heart0"
+
+    def test_without_a_unit_of_time_the_rate_is_unknown(self, tmp_path):
+        assert read_clip(self.write(tmp_path / "a.nii.gz", beating(), units=("mm", "unknown"))).fps is None
+        assert read_clip(self.write(tmp_path / "b.nii.gz", beating(), volume=False)).fps is None
+
+    def test_pixels_become_square(self, tmp_path):
+        clip = read_clip(self.write(tmp_path / "a.nii.gz", beating(), zooms=(0.4, 0.2, 1.0, 0.02)))
+        assert clip.frames.shape == (20, 48, 120) and clip.spacing_mm == pytest.approx(0.4)
+
+    def test_the_content_decides_and_not_the_name(self, tmp_path):
+        path = self.write(tmp_path / "a.nii.gz", beating()).rename(tmp_path / "recording")
+        assert list_inputs(Echocardio(), [tmp_path]) == [path]
+        assert len(read_clip(path).frames) == 20
+
+    @pytest.mark.parametrize(
+        ("frames", "reason"),
+        [(beating(count=1), "still image"), ((beating() > 100).astype(np.uint8), "label map")],
+        ids=["still", "labels"],
+    )
+    def test_what_is_no_clip_says_what_it_is(self, tmp_path, frames, reason):
+        path = self.write(tmp_path / "a.nii.gz", frames)
+        with pytest.raises(DataError, match=reason):
+            read_clip(path)
+
+    def test_a_truncated_one_says_so(self, tmp_path):
+        path = self.write(tmp_path / "a.nii.gz", np.random.default_rng(0).integers(0, 255, (9, 40, 40), np.uint8))
+        path.write_bytes(path.read_bytes()[:-500])
+        with pytest.raises(DataError, match=r"a\.nii\.gz is truncated"):
+            read_clip(path)
 
 
 class TestRefusing:

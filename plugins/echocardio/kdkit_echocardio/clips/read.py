@@ -10,11 +10,12 @@ from kdkit import DataError, check_ends
 from .clip import Clip
 from .container import begins_as_video
 from .dataset import begins_as_dicom, is_dicom
+from .nifti import begins_as_nifti, read_nifti_clip
 from .timing import apply_times
 
 
 def read_clip(path: Path, resample: bool = True) -> Clip:
-    """The clip in a video file, an animated GIF or a DICOM cine.
+    """The clip in a video file, an animated GIF, a DICOM cine or a NIfTI file.
 
     The content decides the kind, as suffixes may be wrong. Frames that follow each other unevenly are resampled by
     their times, unless labels count them as they are stored (``resample``). Raises :class:`kdkit.DataError`, which
@@ -30,7 +31,7 @@ def read_clip(path: Path, resample: bool = True) -> Clip:
     if not head:
         raise DataError(f"{path} is empty (0 bytes)", "Copy it again from its source.")
     try:
-        return apply_times(path, _reader(head)(path), resample)
+        return apply_times(path, _reader(path, head)(path), resample)
     except DataError:
         raise
     except Exception as error:  # whatever a damaged file makes a library raise: it is this file that is skipped
@@ -41,12 +42,12 @@ def is_clip(path: Path) -> bool:
     """Whether a file begins as clips do, whatever its name; False where it cannot be read."""
     try:
         with path.open("rb") as file:
-            return begins_as_video(file.read(12)) or is_dicom(path)
+            return begins_as_video(file.read(12)) or is_dicom(path) or begins_as_nifti(path)
     except OSError:
         return False
 
 
-def _reader(head: bytes) -> Callable[[Path], Clip]:
+def _reader(path: Path, head: bytes) -> Callable[[Path], Clip]:
     """What reads a file that begins with these bytes."""
     if begins_as_dicom(head):
         from .dicom import read_dicom
@@ -56,6 +57,8 @@ def _reader(head: bytes) -> Callable[[Path], Clip]:
         from .gif import read_gif
 
         return read_gif
+    if begins_as_nifti(path):
+        return read_nifti_clip
     from .video import read_video
 
     return read_video

@@ -118,7 +118,7 @@ def _guess(path: Path) -> str:
     printable = sum(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
     if head and printable == len(head):
         return "It looks like text."
-    return "Videos (.avi, .mp4, .mov ...), animated GIFs and DICOM cines are read."
+    return "Videos (.avi, .mp4, .mov ...), animated GIFs, DICOM cines and NIfTI files are read."
 
 
 def _text(error: Exception) -> str:

@@ -54,7 +54,11 @@ def read_picture(path: Path) -> Picture:
 
     Raises :class:`LabelMapError` for a label map, :class:`kdkit.DataError` for what cannot be read.
     """
-    picture = read_values(path)
+    return as_picture(path, read_values(path))
+
+
+def as_picture(path: Path, picture: Picture) -> Picture:
+    """The values in a file as a picture, uint8 (T, H, W); raises as :func:`read_picture` does."""
     labels = label_values(picture.frames)
     if labels is not None:
         raise LabelMapError(f"{path} is a label map, no picture: its only values are {in_words(labels)}")

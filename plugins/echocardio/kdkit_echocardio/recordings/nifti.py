@@ -12,6 +12,7 @@ import numpy as np
 
 from kdkit import DataError
 
+from ..clips.clip import plausible_rate
 from ..clips.colour import to_grey
 from .picture import Picture, claimed_shape, plausible_steps
 
@@ -27,6 +28,8 @@ _SLOPE_ERROR, _COARSEST_STEP = 1e-6, 0.1
 
 # Units of length of the NIfTI-1 standard, in millimetres; without a unit millimetres are meant.
 _MILLIMETRES = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 0.001}
+# And of time, in seconds; without a unit the step means nothing.
+_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
 def read_nifti(path: Path) -> Picture:
@@ -44,6 +47,25 @@ def read_nifti(path: Path) -> Picture:
         raise DataError(f"{path} is truncated or damaged: {error}", "Copy it again from its source.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def read_frame_rate(path: Path) -> float | None:
+    """Frames per second of a NIfTI-1 file (x, y, 1, t); None where its header gives time no unit or no such rate.
+
+    The file has been read by :func:`read_nifti`.
+    """
+    from nibabel.nifti1 import Nifti1Header
+
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        head = (gzip.GzipFile(fileobj=file) if zipped else file).read(_HEADER)
+    header = Nifti1Header.from_fileobj(io.BytesIO(head), check=False)
+    seconds = _SECONDS.get(header.get_xyzt_units()[1])
+    step = float(header["pixdim"][4])
+    if seconds is None or int(header["dim"][0]) < 4 or not step > 0:
+        return None
+    return plausible_rate(1 / (step * seconds))
 
 
 def _read(path: Path, stream: BinaryIO) -> Picture:

@@ -13,8 +13,8 @@ from kdkit import DataError
 
 from ..clips import Clip
 from ..clips.clip import build_clip
-from .formats import read_labels, read_picture
-from .picture import in_words
+from .formats import as_picture, read_labels, read_picture, read_values
+from .picture import Picture, in_words
 from .recording import Contour
 
 # A pixel whose sides differ by less than this share is square.
@@ -39,7 +39,12 @@ CAMUS_LABELS = LabelScheme((1,), range(4), "CAMUS")
 
 def load_sequence(path: Path, fps: float | None) -> Clip:
     """The clip in a picture of several frames; raises :class:`kdkit.DataError`."""
-    picture = read_picture(path)
+    return clip_of(path, read_values(path), fps)
+
+
+def clip_of(path: Path, values: Picture, fps: float | None) -> Clip:
+    """The clip of the values in a file, its pixels made square; raises :class:`kdkit.DataError` for a label map."""
+    picture = as_picture(path, values)
     return replace(_clip(path, picture.frames, picture.steps, fps), directions=picture.directions)
 
 
