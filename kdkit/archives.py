@@ -72,7 +72,7 @@ def local_file(path: Path) -> Iterator[Path]:
 
     Raises :class:`kdkit.DataError` for a member that is missing, encrypted, damaged or too large.
     """
-    archive = _archive_of(path)
+    archive = archive_of(path)
     if archive is None or path in _copies:
         yield _copies.get(path, path)
         return
@@ -93,7 +93,7 @@ def local_file(path: Path) -> Iterator[Path]:
 
 def member_stamp(path: Path) -> str | None:
     """A member's size in bytes and CRC-32, "" when the archive lacks it; None for a path that is in no archive."""
-    archive = _archive_of(path)
+    archive = archive_of(path)
     if archive is None:
         return None
     try:
@@ -103,7 +103,7 @@ def member_stamp(path: Path) -> str | None:
     return f"{info.file_size} {info.CRC:08x}"
 
 
-def _archive_of(path: Path) -> Path | None:
+def archive_of(path: Path) -> Path | None:
     """The archive that a path leads into; None for one that leads into none."""
     try:
         return next((parent for parent in path.parents if has_archive_name(parent) and parent.is_file()), None)

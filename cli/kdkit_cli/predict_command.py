@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -79,11 +80,13 @@ def predict(
 
     start = time.monotonic()
     current.keeps_work = not is_stream
+    shape = _shape(frame)
+    _check_inputs(inputs, is_stream)
     trained_student = load_student(student, domain_file)
     for remark in trained_student.notes:
         console.note(f"  note: {console.escape(remark)}")
     if is_stream:
-        _predict_stream(trained_student, inputs, out, _shape(frame), frame_type, patience, as_json)
+        _predict_stream(trained_student, inputs[0], out, shape, frame_type, patience, as_json)
         return
     outcome = trained_student.predict_files(
         inputs,
@@ -128,21 +131,30 @@ def _tell_problems(outcome: FilesOutcome, sentences: Mapping[str, str]) -> None:
         console.note(f"  {console.escape(flag)}: {console.escape(file)} ({console.escape(sentences.get(flag, ''))})")
 
 
+def _check_inputs(inputs: list[Path], is_stream: bool) -> None:
+    """Raise :class:`kdkit.errors.UsageError` for inputs that are not there, before a student is loaded."""
+    from kdkit.engine.inputs import refuse_missing
+    from kdkit.errors import UsageError
+
+    if is_stream and len(inputs) != 1:
+        raise UsageError(f"--stream takes one input, not {len(inputs)}", "Name one file, or - for standard input.")
+    if is_stream and str(inputs[0]) == "-":
+        return
+    refuse_missing(inputs)
+
+
 def _predict_stream(
     student: LoadedStudent,
-    inputs: list[Path],
+    source: Path,
     out: Path,
     shape: list[int],
     dtype: str,
     patience: float,
     as_json: bool,
 ) -> None:
-    from kdkit.errors import UsageError
     from kdkit_cli import console
 
-    if len(inputs) != 1:
-        raise UsageError(f"--stream takes one input, not {len(inputs)}", "Name one file, or - for standard input.")
-    count = student.predict_stream(inputs[0], out, shape, dtype=dtype, patience=patience)
+    count = student.predict_stream(source, out, shape, dtype=dtype, patience=patience)
     if as_json:
         current.write_json({"frames": count, "folder": str(out)}, None)
     else:
@@ -167,10 +179,9 @@ def _outputs(overlay: str | None, masks: str | None, settings: list[str]) -> dic
 def _shape(text: str) -> list[int]:
     from kdkit.errors import UsageError
 
-    try:
-        return [int(part) for part in text.lower().split("x")]
-    except ValueError as error:
-        raise UsageError(f"{text} is no size of a frame", "HEIGHTxWIDTH: 112x112, for example.") from error
+    if re.fullmatch(r"[0-9]{1,6}(x[0-9]{1,6})+", text.lower()) is None:
+        raise UsageError(f"--frame {text} is no size of a frame", "HEIGHTxWIDTH: 112x112, for example.")
+    return [int(part) for part in text.lower().split("x")]
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from kdkit.archives import has_archive_name, list_members
+from kdkit.archives import archive_of, has_archive_name, list_members
 from kdkit.contracts.domain import Domain
 from kdkit.engine.prediction_log import digest_of, stamp_of
 from kdkit.errors import DataError, UsageError
@@ -15,6 +15,8 @@ from kdkit.limits import is_endless
 
 # Bytes of a result's name before its end. Disks allow 255 in all; while a file is written its name is longer.
 LONGEST_STEM = 200
+# Of more inputs that are missing the number is told.
+_MOST_NAMED = 5
 # Names that the results of a file may not take: those of the table and of the page beside them.
 RESERVED = ("summary", "index")
 
@@ -24,14 +26,35 @@ def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
 
     Those in an archive are named by paths behind its own (:mod:`kdkit.archives`). A folder or archive that may not or
     cannot be read is among them: reading it fails, and it is named as what was skipped.
-    Raises :class:`UsageError` for a pipe, a socket or a device.
+    Raises :class:`UsageError` for a pipe, a socket or a device, and for what is not there.
     """
+    refuse_missing(paths)
     files: list[Path] = []
     for path in paths:
         _refuse_endless(path)
         for file in sorted(_inputs_in(domain, path)) if _is_folder(path) else [path]:
             files.extend(_members_of(domain, file) if is_archive(domain, file) else [file])
     return list(dict.fromkeys(files))
+
+
+def refuse_missing(paths: Sequence[Path]) -> None:
+    """Raise :class:`UsageError`, which names them all, for files and folders that do not exist.
+
+    Of a path that goes on behind an archive's the archive is looked for: reading it says what it lacks.
+    """
+    missing = [str(path) for path in paths if not _is_there(path)]
+    if missing:
+        shown = ", ".join(missing[:_MOST_NAMED]) + (
+            f" and {len(missing) - _MOST_NAMED} more" * (len(missing) > _MOST_NAMED)
+        )
+        raise UsageError(f"{shown} {'does' if len(missing) == 1 else 'do'} not exist", "Name files or folders.")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_symlink() or path.exists() or archive_of(path) is not None
+    except OSError:  # it lies in a folder that may not be read, which is said when it is read itself
+        return True
 
 
 def _refuse_endless(path: Path) -> None:

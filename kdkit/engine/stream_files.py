@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import time
@@ -15,6 +16,7 @@ import numpy as np
 from kdkit.atomic import write_json
 from kdkit.engine.stream import Stream
 from kdkit.errors import DataError, StoreError, UsageError
+from kdkit.store.file_kind import HEAD_BYTES, name_container
 
 STDIN = "-"
 # How long to wait before a file that grows is looked at again, in seconds.
@@ -47,20 +49,34 @@ class FrameLayout:
 def read_frames(source: str, layout: FrameLayout) -> Iterator[np.ndarray]:
     """The frames of a file, or of standard input for "-", as they arrive.
 
-    Raises :class:`DataError` when there is no such file, or the stream ends within a frame.
+    Raises :class:`DataError` when there is no such file, it begins as a video, a picture or an archive does, or the
+    stream ends within a frame.
     """
-    size, number, data = layout.size, 0, b""
+    size, number, data, head = layout.size, 0, b"", b""
     try:
         with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as file:
             while len(data := _read(file, size, 0 if source == STDIN else layout.patience)) == size:
+                if len(head) < HEAD_BYTES:
+                    head += data[: HEAD_BYTES - len(head)]
+                    _refuse_container(source, head)
                 yield np.frombuffer(data, layout.dtype).reshape(layout.shape)
                 number += 1
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror or error}") from error
     if data:
+        _refuse_container(source, head + data[:HEAD_BYTES])
         raise DataError(
             f"the stream ends within frame {number}: {len(data)} of {size} bytes",
             "Check the frames' size and type; the predictions of the frames before it are kept.",
+        )
+
+
+def _refuse_container(source: str, head: bytes) -> None:
+    what = name_container(head)
+    if what:
+        raise DataError(
+            f"{'standard input' if source == STDIN else source} is {what}, and --stream takes bare frames",
+            "Leave out --stream to predict files, or decode it first: ffmpeg -i ... -f rawvideo -pix_fmt gray -",
         )
 
 
@@ -69,22 +85,24 @@ def predict_stream(stream: Stream, source: str, layout: FrameLayout, out: Path) 
 
     ``out/NAME.f32``: float32 predictions without anything between them; ``out/NAME.json``, in the end: their shape,
     type and number. Raises :class:`StoreError` when ``out`` cannot be written, and what
-    :func:`read_frames` and :meth:`Stream.step` raise; what was predicted before is kept.
+    :func:`read_frames` and :meth:`Stream.step` raise; what was predicted before is kept, and where that is nothing,
+    nothing is written.
     """
     name, number = "stdin" if source == STDIN else Path(source).stem, 0
     shape: tuple[int, ...] = ()
-    frames, path = read_frames(source, layout), out / f"{name}.f32"
+    path = out / f"{name}.f32"
     if source != STDIN and path.resolve() == Path(source).resolve():
         raise UsageError(f"the predictions would replace {source}", "Choose another folder with --out.")
     if source != STDIN and not Path(source).exists():
         raise DataError(f"{source} does not exist")
     _ = layout.size  # says what is wrong with it before anything is written
+    predictions = map(stream.step, read_frames(source, layout))
+    first = list(itertools.islice(predictions, 1))  # what the frames cannot be is said before anything is written
     try:
         out.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             try:
-                for frame in frames:
-                    prediction = stream.step(frame)
+                for prediction in itertools.chain(first, predictions):
                     file.write(prediction.tobytes())
                     file.flush()
                     shape, number = prediction.shape, number + 1

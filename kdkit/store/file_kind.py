@@ -1,4 +1,4 @@
-"""What kind of file weights are said to be in, by its first bytes."""
+"""What kind of file somebody has given, by its first bytes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,35 @@ OTHERS = (
     (b'{"', "a JSON text"),
     (b"{\n", "a JSON text"),
 )
+
+# Where the mark of a file with numbers in an order of its own stands, the mark, and what the file is.
+_CONTAINERS = (
+    (8, b"AVI ", "an AVI video"),
+    (4, b"ftyp", "an MP4 or MOV video"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM video"),
+    (0, b"\x00\x00\x01\xba", "an MPEG video"),
+    (0, b"GIF8", "a GIF animation"),
+    (128, b"DICM", "a DICOM file"),
+    (344, b"n+1\x00", "a NIfTI file"),
+    (344, b"ni1\x00", "a NIfTI file"),
+    (0, b"\x1f\x8b\x08", "compressed by gzip"),
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"\x89PNG\r\n", "a PNG picture"),
+    (0, b"\xff\xd8\xff\xe0", "a JPEG picture"),
+    (0, b"\xff\xd8\xff\xe1", "a JPEG picture"),
+    (0, b"II*\x00", "a TIFF picture"),
+    (0, b"MM\x00*", "a TIFF picture"),
+    (0, b"\x93NUMPY", "a numpy array with a header"),
+    (0, b"\x89HDF\r\n", "an HDF5 file"),
+)
+HEAD_BYTES = 352
+"""How many bytes at its begin tell a container."""
+
+
+def name_container(head: bytes) -> str:
+    """What a file is that begins with these bytes ("an AVI video"), where it is no bare row of numbers; else ""."""
+    return next((what for place, mark, what in _CONTAINERS if head[place : place + len(mark)] == mark), "")
 
 
 def check_weights_file(path: Path) -> bytes:

@@ -2,13 +2,19 @@
 
 import io
 import json
+import shutil
 from types import SimpleNamespace
 
+import av
+import nibabel
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from pydicom.data import get_testdata_file
 
 import kdkit
+from kdkit import DataError
 from kdkit.engine import stream_files
 from kdkit.plugins.registry import discover
 from kdkit.recipe.load import load_experiment
@@ -74,7 +80,8 @@ def test_a_stream_that_ends_within_a_frame_says_so_and_keeps_what_came_before(st
         (["--frame", "0x24"], "a frame cannot be uint8 (0, 24)"),
         (["--frame", "20x24", "--frame-type", "picture"], "picture is no type of numbers"),
         (["--frame", "20x24", "--frame-type", "object"], "a frame cannot be object"),
-        (["--frame", "480"], "cannot take a frame uint8 (480,)"),
+        (["--frame", "480"], "--frame 480 is no size of a frame"),
+        (["--frame", "20x24x1x1"], "cannot take a frame uint8 (20, 24, 1, 1)"),
     ],
 )
 def test_what_a_frame_cannot_be_is_one_message(student, cli, tmp_path, arguments, message):
@@ -82,12 +89,61 @@ def test_what_a_frame_cannot_be_is_one_message(student, cli, tmp_path, arguments
     arguments = ["--stream", "--patience", 0, *arguments, "--out", tmp_path / "out"]
     result = cli("predict", student, tmp_path / "a.raw", *arguments)
     assert result.code != 0 and message in result.err and "Traceback" not in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def video(path):
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 24, 20, "yuv420p"
+        for frame in FRAMES:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray").reformat(format="yuv420p")))
+        container.mux(stream.encode())
+
+
+CONTAINERS = {
+    "clip.avi": (video, "an AVI video"),
+    "clip.mp4": (video, "an MP4 or MOV video"),
+    "clip.mkv": (video, "a Matroska or WebM video"),
+    "clip.dcm": (lambda path: shutil.copy(get_testdata_file("examples_ybr_color.dcm"), path), "a DICOM file"),
+    "clip.nii": (lambda path: nibabel.save(nibabel.Nifti1Image(FRAMES.T, np.eye(4)), path), "a NIfTI file"),
+    "clip.nii.gz": (lambda path: nibabel.save(nibabel.Nifti1Image(FRAMES.T, np.eye(4)), path), "compressed by gzip"),
+    "clip.gif": (lambda path: Image.fromarray(FRAMES[0]).save(path), "a GIF animation"),
+    "clip.png": (lambda path: Image.fromarray(FRAMES[0]).save(path), "a PNG picture"),
+    "clip.jpg": (lambda path: Image.fromarray(FRAMES[0]).save(path), "a JPEG picture"),
+    "clip.tif": (lambda path: Image.fromarray(FRAMES[0]).save(path), "a TIFF picture"),
+    "clip.npy": (lambda path: np.save(path, FRAMES), "a numpy array with a header"),
+    "clip.npz": (lambda path: np.savez(path, FRAMES), "a zip archive"),
+}
+
+
+@pytest.mark.parametrize("size", ["20x24", "4x4", "400x400"])
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_file_that_holds_more_than_frames_is_no_stream(student, tmp_path, name, size):
+    """Also where a frame is smaller than what tells the kind, or larger than the file."""
+    write, what = CONTAINERS[name]
+    write(tmp_path / name)
+    height, width = map(int, size.split("x"))
+    stream = SimpleNamespace(step=lambda frame: frame.astype(np.float32))
+    layout = stream_files.FrameLayout((height, width), patience=0)
+    with pytest.raises(DataError, match=f"{name} is {what}") as caught:
+        stream_files.predict_stream(stream, str(tmp_path / name), layout, tmp_path / "out")
+    assert "Leave out --stream" in caught.value.remedy
+
+
+def test_a_video_on_standard_input_is_no_stream_and_leaves_nothing(student, cli, tmp_path, monkeypatch):
+    video(tmp_path / "clip.avi")
+    data = (tmp_path / "clip.avi").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    result = cli("predict", student, "-", *SIZE, "--out", tmp_path / "out")
+    assert result.code == 1 and "standard input is an AVI video" in result.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_more_or_no_inputs_and_missing_files_are_refused(student, cli, tmp_path):
     assert "takes one input, not 2" in cli("predict", student, "a", "b", *SIZE, "--out", tmp_path / "out").err
     result = cli("predict", student, tmp_path / "none.raw", *SIZE, "--out", tmp_path / "out")
-    assert result.code == 1 and "none.raw does not exist" in result.err and not (tmp_path / "out").exists()
+    assert result.code == 2 and "none.raw does not exist" in result.err and not (tmp_path / "out").exists()
 
 
 def test_the_frames_themselves_are_never_replaced(student, cli, tmp_path):
