@@ -55,7 +55,7 @@ def is_endless(path: Path) -> bool:
 
 
 def check_ends(path: Path) -> None:
-    """Raise :class:`kdkit.DataError` for what :func:`is_endless`; called before any file of a folder is opened."""
+    """Raise :class:`kdkit.DataError` for a pipe, a socket or a device; called before a file of a folder is opened."""
     if is_endless(path):
         raise DataError(f"{path} is neither a file nor a folder", "Save what it gives as a file.")
 

@@ -35,7 +35,7 @@ class Objective(Component, ABC):
 
     @abstractmethod
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
-        """A finite scalar, smaller is better.
+        """A finite scalar, smaller is better; it may be below 0. What it is given stays as it is.
 
         ``logits``: the student's, (batch, \\*output shape), float. ``targets``: the same shape, float: the teacher's
         probabilities in 0..1 when the domain's activation is "sigmoid", its logits when that is "softmax", its

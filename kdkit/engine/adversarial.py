@@ -66,7 +66,7 @@ class AdversarialDistillation(Distillation):
         if batch_idx % self.adversary.student_steps == 0:
             for _ in range(self.adversary.adversary_steps):
                 self._adversary_step(adversary_optimizer, len(batch))
-        loss, terms = self._loss(self._label_batch(self.training_batch(len(batch))))
+        loss, terms = self._loss(self._label_batch(self.training_batch(len(batch))), batch_idx + 1)
         student_optimizer.zero_grad()
         self.manual_backward(loss)
         student_optimizer.step()
@@ -79,7 +79,7 @@ class AdversarialDistillation(Distillation):
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(int(np.random.default_rng([self.seed, batch_idx]).integers(2**63)))
             inputs = self.training_batch(len(batch))
-        self._log_losses(VALIDATION, *self._loss(self._label_batch(inputs)), len(batch))
+        self._log_losses(VALIDATION, *self._loss(self._label_batch(inputs), batch_idx + 1), len(batch))
 
     def configure_optimizers(self) -> Any:
         student = super().configure_optimizers()

@@ -120,9 +120,10 @@ class Criterion(torch.nn.Module):
 def _logits_loss(
     term: Term, logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None
 ) -> torch.Tensor:
-    loss = term.objective.loss
+    loss, given = term.objective.loss, [logits, targets, *([] if weight is None else [weight])]
+    before = _versions(given)
     if weight is None:
-        return _check_gradient(term, call(loss, logits, targets))
+        return _check_loss(term, call(loss, *given), given, before)
     try:
         inspect.signature(loss).bind(logits, targets, weight)
     except TypeError as error:
@@ -131,16 +132,45 @@ def _logits_loss(
             "Its method is to be loss(self, logits, targets, weight=None); or choose another objective, or a teacher "
             "that does not weigh (an ensemble with weigh: false).",
         ) from error
-    return _check_gradient(term, call(loss, logits, targets, weight))
+    return _check_loss(term, call(loss, *given), given, before)
 
 
-def _check_gradient(term: Term, value: torch.Tensor) -> torch.Tensor:
-    if torch.is_grad_enabled() and not value.requires_grad:
+def _versions(tensors: Sequence[torch.Tensor]) -> list[int]:
+    """What counts how often each was changed in place; 0 where nothing counts."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+
+
+def _check_loss(
+    term: Term, value: torch.Tensor, given: Sequence[torch.Tensor], before: Sequence[int]
+) -> torch.Tensor:
+    """The loss; raises :class:`PluginError` where the logits get no gradient, or what was ``given`` was changed."""
+    if _versions(given) != before:
         raise PluginError(
-            f"{title_of(term.objective)} gives a loss that no gradient can be taken of, so nothing is learnt from it",
+            f"{title_of(term.objective)} changes its logits, targets or weight in place, which others are given, too",
+            "Have its loss() compute new tensors: a + b in place of a += b, and no method that ends with _.",
+        )
+    if torch.is_grad_enabled() and not _depends(value, given[0]):
+        raise PluginError(
+            f"{title_of(term.objective)} gives a loss of which no gradient reaches the logits, so nothing is learnt "
+            "from it",
             "Have its loss() compute with the logits themselves, without .detach(), .item(), numpy or argmax.",
         )
     return value
+
+
+def _depends(value: torch.Tensor, logits: torch.Tensor) -> bool:
+    """Whether a gradient of ``value`` reaches the logits."""
+    if logits.grad_fn is None:
+        return value.requires_grad
+    nodes, seen = [value.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is logits.grad_fn:
+            return True
+        if node is not None and node not in seen:
+            seen.add(node)
+            nodes.extend(following for following, _ in node.next_functions)
+    return False
 
 
 def make_criterion(experiment: Experiment, network: torch.nn.Module, with_teacher: bool = False) -> Criterion:

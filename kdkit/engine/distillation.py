@@ -9,9 +9,11 @@ import torch
 from lightning.pytorch import LightningModule
 
 from kdkit.engine.criterion import Criterion
+from kdkit.engine.finite import FiniteWatch
 from kdkit.engine.readers import Batch, raise_reading_error
 from kdkit.engine.windows import Share, SharedBatches
 from kdkit.errors import KdkitError
+from kdkit.plugins.calls import title_of
 from kdkit.recipe.schema import Training
 
 TRAIN, VALIDATION, LOSS = "train", "validation", "loss"
@@ -28,30 +30,33 @@ class Distillation(LightningModule):
         self.network = network
         self.criterion = criterion
         self.training_options = training
-        self._sum_of_losses: torch.Tensor | float = 0.0
+        self._watch = FiniteWatch()
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         raise_reading_error(batch)
         return batch
 
     def training_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> torch.Tensor:
-        loss, terms = self._loss(batch)
+        loss, terms = self._loss(batch, batch_idx + 1)
         length = self._batches(self.trainer.train_dataloader).length(batch_idx)
         self._log_losses(TRAIN, loss, terms, self._share.count(length))
         if batch_idx % STEPS_BETWEEN_CHECKS == 0:
             self._check_losses()
         return loss * self._share.factor(length)
 
+    def on_validation_start(self) -> None:
+        self._check_losses()
+
     def validation_step(self, batch: tuple[torch.Tensor, ...], batch_idx: int) -> None:
         length = self._batches(self.trainer.val_dataloaders).length(batch_idx)
-        self._log_losses(VALIDATION, *self._loss(batch), self._share.count(length))
+        self._log_losses(VALIDATION, *self._loss(batch, batch_idx + 1), self._share.count(length))
 
     def on_fit_start(self) -> None:
         if self.criterion.teacher is not None:
             self.criterion.teacher.to(self.device)
 
     def on_validation_epoch_end(self) -> None:
-        self._check_losses()
+        self._check_losses("validation")
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Dropout and the like: a resumed training draws what an uninterrupted one would have.
@@ -81,22 +86,29 @@ class Distillation(LightningModule):
         batches: SharedBatches = loader.batch_sampler
         return batches
 
-    def _loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        loss, terms = self.criterion(self.network, *batch)
-        self._sum_of_losses = self._sum_of_losses + loss.detach()
+    def _loss(self, batch: tuple[torch.Tensor, ...], step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        try:
+            loss, terms = self.criterion(self.network, *batch)
+        except KdkitError as error:
+            if step > 1:  # what is wrong from the beginning is no matter of the step
+                error.message += f" (step {step} of epoch {self.current_epoch})"
+            raise
+        self._watch.add(terms, step)
         return loss, terms
 
-    def _check_losses(self) -> None:
-        """Raises :class:`KdkitError` where one was not finite, and so their sum is not.
+    def _check_losses(self, place: str = "training") -> None:
+        """Raises :class:`KdkitError` where one was not finite.
 
         A GPU is asked for no number in between: that would wait for all that it has still to compute.
         """
-        if not np.isfinite(float(self._sum_of_losses)):
+        if found := self._watch.find():
+            name, step = found
+            objective = next(term.objective for term in self.criterion.terms if term.name == name)
             raise KdkitError(
-                f"the loss is not finite in epoch {self.current_epoch}",
+                f"{title_of(objective)} gives a loss that is not finite in epoch {self.current_epoch}, step {step} "
+                f"of its {place}",
                 "Lower training.learning_rate, or look at the samples and targets.",
             )
-        self._sum_of_losses = 0.0
 
     def _log_losses(self, kind: str, loss: torch.Tensor, terms: dict[str, torch.Tensor], size: int) -> None:
         """Log the loss, and where it is a sum, each term before its weight, as means over the epoch."""

@@ -211,7 +211,7 @@ MISTAKES = [
         "student.py",
         "",
         OBJECTIVE.format(loss="(logits - targets).detach().square().mean()"),
-        said_by_run=(r"the objective leaf-objective .*gives a loss that no gradient can be taken of",),
+        said_by_run=(r"the objective leaf-objective .*gives a loss of which no gradient reaches the logits",),
         more=OBJECTIVE_ENTRY,
     ),
     Mistake(
