@@ -46,9 +46,9 @@ weights: $(INSTALLED)
 	$(BIN)/python plugins/echocardio/scripts/train_teacher.py --start build/version-2/$(COMPACT).safetensors \
 	  --clips 4500 --learning-rate 0.001 --blend 0.5
 
-# Trains the teacher that sees whole clips, from the embedded one, into build/temporal; it goes on where it was, also
-# with more STEPS, each a second of one core.
-STEPS ?= 10000
+# Trains the teacher that sees whole clips as it is embedded, from the one for frames, into build/temporal; it goes on
+# where it was, also with more STEPS, each a second of one core.
+STEPS ?= 5000
 weights-temporal: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_temporal.py --work build/temporal --steps $(STEPS)
 

@@ -47,6 +47,10 @@ class Beats(NamedTuple):
         return [(int(d), int(s)) for d in self.ed for s in self.es[self.es > d][:1]]
 
 
+NO_BEATS = Beats(np.empty(0, np.int64), np.empty(0, np.int64))
+"""What a curve without a heart in it has."""
+
+
 def find_beats(areas: np.ndarray, fps: float) -> Beats:
     """The ED and ES frames of an area curve, float (T,), recorded at ``fps`` frames per second.
 
@@ -68,18 +72,17 @@ def find_beats(areas: np.ndarray, fps: float) -> Beats:
     areas = np.asarray(areas, np.float64)
     if not fps > 0:
         raise ValueError(f"the frame rate must be positive, not {fps}")
-    nothing = Beats(_frames([]), _frames([]))
     # A clip may hold no more than one systole.
     if len(areas) < max(3, SHORTEST_BEAT / 2 * fps) or not np.isfinite(areas).all():
-        return nothing
+        return NO_BEATS
     repaired = _without_dropouts(areas, fps)
     roughness = _roughness(repaired)
     if roughness > _largest_roughness(len(repaired)):
-        return nothing
+        return NO_BEATS
     trembling = min(1.0, roughness / ROUGH)
     curve = _smooth(repaired, (CALM_SMOOTHING + trembling * (ROUGH_SMOOTHING - CALM_SMOOTHING)) * fps)
     if _swing(curve)[1] < LEAST_SWING * np.median(repaired):
-        return nothing
+        return NO_BEATS
     beats = _events(curve, fps)
     return _events(curve - _drift(curve, beats) * np.arange(len(curve)), fps)
 
@@ -87,7 +90,7 @@ def find_beats(areas: np.ndarray, fps: float) -> Beats:
 def _events(curve: np.ndarray, fps: float) -> Beats:
     low, swing = _swing(curve)
     if swing == 0:
-        return Beats(_frames([]), _frames([]))
+        return NO_BEATS
     level = (curve - low) / swing
     es = _minima(level, SHORTEST_BEAT * fps)
     ed = _maxima(level, es)

@@ -57,11 +57,14 @@ def measure_ejection(probability: np.ndarray, beats: Beats, size: Callable[[np.n
 
     The value is that of the mean sizes at all ED and all ES frames. Its deviation has three parts, added as squares:
     the border's own uncertainty at ED and ES, by the sizes within and beyond which the mask is sure; the spread
-    between beats over the root of their number; and :data:`LEAST_DEVIATION`. Without ED or ES, where the mask is
-    nowhere sure in one of these frames, or where the interval would be wider than :data:`WIDEST`, there is no value.
+    between beats over the root of their number; and :data:`LEAST_DEVIATION`. Without ED or ES, where the clip shows
+    less than a beat, where the mask is nowhere sure in one of these frames, or where the interval would be wider than
+    :data:`WIDEST`, there is no value.
     """
     if len(beats.ed) == 0 or len(beats.es) == 0:
         return no_ejection("no beat was found")
+    if _is_cut_off(beats, len(probability)):
+        return no_ejection("the clip shows less than a beat")
     sizes = {frame: _sizes(probability[frame], size) for frame in (*beats.ed.tolist(), *beats.es.tolist())}
     unsure = [frame for frame, (inner, _, _) in sizes.items() if inner <= 0]
     if unsure:
@@ -74,6 +77,15 @@ def measure_ejection(probability: np.ndarray, beats: Beats, size: Callable[[np.n
     if high - low > WIDEST:
         return no_ejection(f"the contours are too unsure: {low:.0f} to {high:.0f} %")
     return Ejection(value, low, high)
+
+
+def _is_cut_off(beats: Beats, frames: int) -> bool:
+    """Whether one ED and one ES are all there is, and the clip begins or ends with one of them.
+
+    The ventricle may then have been larger, or smaller, just outside of the clip.
+    """
+    events = {*beats.ed.tolist(), *beats.es.tolist()}
+    return len(events) < 3 and not events.isdisjoint({0, frames - 1})
 
 
 def _sizes(probability: np.ndarray, size: Callable[[np.ndarray], float]) -> tuple[float, float, float]:

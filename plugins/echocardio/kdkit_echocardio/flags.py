@@ -38,8 +38,8 @@ FLAGS: Mapping[str, str] = MappingProxyType(
 UNUSABLE = frozenset({"blank"})
 """Flags of clips that a run leaves out."""
 
-WITHOUT_BEATS = frozenset({"blank", "still"})
-"""Flags of clips that show no beating heart: no ejection fraction is given for them."""
+WITHOUT_BEATS = frozenset({"blank", "still", "no-sector"})
+"""Flags of clips that show no beating heart: neither beats nor ejection fractions are given for them."""
 
 
 def join(flags: Iterable[str]) -> str:

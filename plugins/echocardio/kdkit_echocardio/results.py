@@ -11,7 +11,7 @@ import numpy as np
 
 from kdkit import Sample
 
-from .beats import find_beats
+from .beats import NO_BEATS, find_beats
 from .clips import Clip, Square, read_clip, restore
 from .clips.mask_files import is_inside, write_nifti, write_npz
 from .clips.overlay import write_overlay
@@ -36,7 +36,9 @@ def write_results(
     """The files of one clip and its row; see :meth:`kdkit_echocardio.domain.Echocardio.write`."""
     cavities = clean(binarize(prediction))
     areas, rate = area_curve(cavities), rate_of(sample)
-    beats = find_beats(areas, rate)
+    of_clip = str(sample.info.get("flags", "")).split()
+    lifeless = WITHOUT_BEATS & set(of_clip)
+    beats = NO_BEATS if lifeless else find_beats(areas, rate)
     if masks != "none" or overlay != "none":
         clip = read_once(path)
         probability = _at_clip_size(prediction, Square.from_info(sample.info["square"]), bits)
@@ -45,12 +47,10 @@ def write_results(
             highest = np.iinfo(probability.dtype).max
             shown = [frame.astype(np.float32) / highest for frame in probability]
             write_overlay(stem.with_name(f"{stem.name}.{overlay}"), clip.frames, shown, areas, beats, rate)
-    of_clip = str(sample.info.get("flags", "")).split()
-    motionless = WITHOUT_BEATS & set(of_clip)
-    doubts = () if motionless else find_doubts(sample.inputs, cavities, areas, beats, rate)
+    doubts = () if lifeless else find_doubts(sample.inputs, cavities, areas, beats, rate)
     flags = (*of_clip, *doubts)
-    if motionless:
-        area = discs = no_ejection(FLAGS[min(motionless)])
+    if lifeless:
+        area = discs = no_ejection(FLAGS[min(lifeless)])
     else:
         area, discs = area_ejection(prediction, beats), discs_ejection(prediction, beats)
     row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_events(areas, beats)}

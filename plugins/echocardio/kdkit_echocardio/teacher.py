@@ -21,6 +21,7 @@ Colour = tuple[float, float, float]
 Backbone = Literal["resnet50", "resnet101", "mobilenet_v3_large", "compact", "temporal"]
 
 EMBEDDED = Path(__file__).parent / "weights" / "deeplabv3_compact.safetensors"
+EMBEDDED_FOR_CLIPS = EMBEDDED.with_name("deeplabv3_temporal.safetensors")
 
 # Of EchoNet-Dynamic's training frames, RGB 0..255 (Ouyang et al., Nature 2020;580:252-256).
 MEAN = (32.085175, 32.591923, 33.37932)
@@ -44,9 +45,10 @@ CHUNK = 32
 class DeepLabV3(Teacher):
     """DeepLabV3 (Chen et al., arXiv:1706.05587) for the left ventricle.
 
-    Without ``weights`` it is the embedded compact network, trained on simulated clips alone. With ``weights`` it is a
-    network of torchvision's layout, frame by frame, the defaults fit EchoNet-Dynamic's release file
-    ``deeplabv3_resnet50_random.pt``; or "temporal", which sees the frames of a clip together.
+    Without ``weights`` it is an embedded network, trained on simulated clips alone: "compact", frame by frame, or
+    "temporal", which sees the frames of a clip together. With ``weights`` it is a network of torchvision's layout,
+    frame by frame, the defaults fit EchoNet-Dynamic's release file ``deeplabv3_resnet50_random.pt``; or one like
+    "temporal".
     Published models of the same family differ in backbone, number and meaning of channels, and normalisation: each is
     an option.
     """
@@ -58,7 +60,7 @@ class DeepLabV3(Teacher):
             None,
             description="Weights file, for example EchoNet-Dynamic's deeplabv3_resnet50_random.pt: .safetensors, or "
             "a torch file with the state dict bare or under 'state_dict', keys with or without the prefix 'module.'. "
-            "None: the embedded compact network.",
+            "None: those embedded for the backbone compact or temporal.",
         )
         backbone: Backbone | None = Field(
             None,
@@ -109,8 +111,8 @@ class DeepLabV3(Teacher):
 
         @model_validator(mode="after")
         def _fit_together(self) -> Self:
-            if self.weights is None and (self.backbone not in (None, "compact") or self.channels != 1):
-                raise ValueError("only the compact network with 1 channel is embedded; any other needs weights")
+            if self.weights is None and (self.backbone not in (None, "compact", "temporal") or self.channels != 1):
+                raise ValueError("only compact and temporal with 1 channel are embedded; any other needs weights")
             if self.backbone == "temporal" and self.channels != 1:
                 raise ValueError("temporal has 1 channel")
             if self.foreground >= self.channels:
@@ -125,13 +127,13 @@ class DeepLabV3(Teacher):
 
     def files(self) -> Sequence[Path]:
         """The weights file, also when it is the embedded one."""
-        return [self.options.weights or EMBEDDED]
+        return [self.options.weights or self._embedded()]
 
     def promise(self, metric: str) -> float | None:
         """The DICE on simulated hearts in the card of the embedded weights."""
         if self.options.weights is not None or metric != "dice":
             return None
-        card = json.loads(EMBEDDED.with_suffix(".json").read_text(encoding="utf-8"))
+        card = json.loads(self._embedded().with_suffix(".json").read_text(encoding="utf-8"))
         return float(card["held_out_phantoms"]["dice_mean"])
 
     def alternatives(self) -> Mapping[str, Teacher]:
@@ -188,6 +190,9 @@ class DeepLabV3(Teacher):
         load_weights(network, self.files()[0])
         # Its clips are grey: what is meant for three channels is averaged.
         return Clipwise(network, sum(self.options.mean) / 3, sum(self.options.deviation) / 3)
+
+    def _embedded(self) -> Path:
+        return EMBEDDED_FOR_CLIPS if self.options.backbone == "temporal" else EMBEDDED
 
     def _backbone(self) -> Backbone:
         return self.options.backbone or ("resnet50" if self.options.weights else "compact")

@@ -60,7 +60,7 @@ CHECKPOINT_STEPS = 100
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2900, help="a step takes a second of one core")
+    parser.add_argument("--steps", type=int, default=5000, help="a step takes a second of one core")
     parser.add_argument("--batch", type=int, default=3, help=f"clips of {FRAMES} frames in a step")
     parser.add_argument("--learning-rate", type=float, default=6e-4, help="of what is new in the network")
     parser.add_argument("--encoder-rate", type=float, default=0.0, help="share of it for what begins trained")

@@ -13,6 +13,7 @@ from kdkit_echocardio import results
 from kdkit_echocardio.beats import Beats
 from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.ejection import area_ejection
+from kdkit_echocardio.flags import FLAGS, WITHOUT_BEATS
 from kdkit_echocardio.generator import Phantom
 from PIL import Image
 from pydicom.data import get_testdata_file
@@ -272,6 +273,14 @@ class TestReadAndWrite:
         assert (row["ed_frame"], row["es_frame"], row["beats"]) == expected
         value = area_ejection(probability, beats).value
         assert value == (pytest.approx(100 * (1 - (0.85 / 1.15) ** 2), abs=2) if expected[2] else None)
+
+    @pytest.mark.parametrize("flag", sorted(WITHOUT_BEATS))
+    def test_no_beats_are_told_of_what_is_no_living_heart(self, domain, tmp_path, flag):
+        sample = domain.read(REAL_CINE)
+        flagged = replace(sample, info={**sample.info, "flags": flag})
+        rows = [domain.write(REAL_CINE, part, ellipse(30), tmp_path / "out") for part in (sample, flagged)]
+        assert [row["beats"] for row in rows] == [1, 0]
+        assert (rows[1]["ed_frame"], rows[1]["area_ef"], rows[1]["ef_note"]) == (None, None, FLAGS[flag])
 
     @pytest.mark.parametrize("prediction", [np.zeros((12, 112, 112), np.float32), ellipse(12, swing=0)])
     def test_without_a_beat_nothing_is_made_up(self, domain, tmp_path, clip, prediction):

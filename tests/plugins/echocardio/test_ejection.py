@@ -20,8 +20,18 @@ def beats(ed, es):
     return Beats(np.array(ed, int), np.array(es, int))
 
 
+# The clip goes on before its ED, and after its ES.
+ONE_BEAT = beats([1], [2])
+
+
+def one_beat(*sides, inner=None, outer=None):
+    """:func:`squares` of an ED and an ES, and of each once more, beyond it."""
+    first, second = squares(*sides, inner=inner, outer=outer)
+    return np.stack([first, first, second, second])
+
+
 def test_sure_masks_of_one_beat_leave_the_least_interval():
-    measured = area_ejection(squares(40, 32), beats([0], [1]))
+    measured = area_ejection(one_beat(40, 32), ONE_BEAT)
     assert measured.value == pytest.approx(36)
     assert (measured.low, measured.high) == pytest.approx(
         (36 + LOWER * LEAST_DEVIATION, 36 + UPPER * LEAST_DEVIATION)
@@ -40,7 +50,7 @@ def test_beats_that_differ_widen_the_interval():
 
 def test_unsure_borders_widen_the_interval():
     # At end-systole the border lies between squares of 31 and 33: a deviation of log(33 / 31) of the area.
-    measured = area_ejection(squares(40, 32, inner=(40, 31), outer=(40, 33)), beats([0], [1]))
+    measured = area_ejection(one_beat(40, 32, inner=(40, 31), outer=(40, 33)), ONE_BEAT)
     deviation = np.hypot(64 * OWN_SHARE * np.log(33 / 31), LEAST_DEVIATION)
     assert measured.value == pytest.approx(36)
     assert measured.high == pytest.approx(36 + UPPER * deviation)
@@ -48,14 +58,14 @@ def test_unsure_borders_widen_the_interval():
 
 def test_volumes_shrink_more_than_areas():
     # The disc's diameters and the axis shrink alike: the cube of the sides' ratio.
-    measured = discs_ejection(squares(40, 32), beats([0], [1]))
+    measured = discs_ejection(one_beat(40, 32), ONE_BEAT)
     assert measured.value == pytest.approx(100 * (1 - 0.8**3), abs=1)
 
 
 def test_an_interval_stays_within_0_and_100():
-    measured = area_ejection(squares(40, 40), beats([0], [1]))
+    measured = area_ejection(one_beat(40, 40), ONE_BEAT)
     assert measured.low == 0
-    measured = area_ejection(squares(40, 6), beats([0], [1]))
+    measured = area_ejection(one_beat(40, 6), ONE_BEAT)
     assert measured.high == 100
 
 
@@ -64,9 +74,12 @@ def test_an_interval_stays_within_0_and_100():
     [
         (squares(40, 32), beats([], []), "no beat was found"),
         (squares(40, 32), beats([0], []), "no beat was found"),
-        (squares(40, 32, inner=(40, 0)), beats([0], [1]), "the ventricle is hardly seen in frame 1"),
-        (squares(40, 0), beats([0], [1]), "the ventricle is hardly seen in frame 1"),
-        (squares(0, 32), beats([0], [1]), "the ventricle is hardly seen in frame 0"),
+        (squares(40, 36, 32), beats([0], [2]), "the clip shows less than a beat"),
+        (squares(36, 40, 32), beats([1], [2]), "the clip shows less than a beat"),
+        (squares(40, 32, 36), beats([0], [1]), "the clip shows less than a beat"),
+        (one_beat(40, 32, inner=(40, 0)), ONE_BEAT, "the ventricle is hardly seen in frame 2"),
+        (one_beat(40, 0), ONE_BEAT, "the ventricle is hardly seen in frame 2"),
+        (one_beat(0, 32), ONE_BEAT, "the ventricle is hardly seen in frame 1"),
     ],
 )
 def test_no_number_where_there_is_nothing_to_measure(probability, events, reason):
@@ -75,17 +88,17 @@ def test_no_number_where_there_is_nothing_to_measure(probability, events, reason
 
 
 def test_no_number_where_the_interval_says_nothing(monkeypatch):
-    unsure = squares(40, 32, inner=(30, 10), outer=(50, 50))
-    measured = area_ejection(unsure, beats([0], [1]))
+    unsure = one_beat(40, 32, inner=(30, 10), outer=(50, 50))
+    measured = area_ejection(unsure, ONE_BEAT)
     assert measured.value is None
     assert measured.reason.startswith("the contours are too unsure: ")
     low, high = (int(word) for word in measured.reason.split(": ")[1].removesuffix(" %").split(" to "))
     assert high - low > WIDEST
     monkeypatch.setattr(ejection, "WIDEST", 100.0)
-    assert area_ejection(unsure, beats([0], [1])).value == pytest.approx(36)
+    assert area_ejection(unsure, ONE_BEAT).value == pytest.approx(36)
 
 
 def test_only_the_largest_part_of_a_mask_counts():
-    probability = squares(40, 32)
-    probability[1, 50:55, 50:55] = 1
-    assert area_ejection(probability, beats([0], [1])).value == pytest.approx(36)
+    probability = one_beat(40, 32)
+    probability[2, 50:55, 50:55] = 1
+    assert area_ejection(probability, ONE_BEAT).value == pytest.approx(36)
