@@ -11,6 +11,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import ConfigOption, DomainArgument, JsonOption, LayoutOption, SetOption, is_inside
+from kdkit_cli.out_option import out_folder
 from kdkit_cli.session import current
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def check(
     as_json: JsonOption = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for what was found, and for pictures.", show_default=False),
+        out_folder("Folder for what was found, and for pictures."),
     ] = None,
 ) -> None:
     """Check data or a teacher before anything is run.

@@ -10,6 +10,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import DomainFileOption, JsonOption
+from kdkit_cli.out_option import out_file
 from kdkit_cli.session import current
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def register(app: typer.Typer) -> None:
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs; the others are compared with the first.")],
     as_json: JsonOption = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="HTML file for a page with all of it.", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, out_file("HTML file for a page with all of it.")] = None,
     domain_file: DomainFileOption = None,
 ) -> None:
     """Set runs side by side: kdkit compare RUN RUN

@@ -9,6 +9,7 @@ import typer
 
 from kdkit_cli.commands import OneDeviceCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, LayoutOption, StudentArgument, is_inside
+from kdkit_cli.out_option import out_folder
 from kdkit_cli.session import current
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def evaluate(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for scores, cases and a page with the worst ones.", show_default=False),
+        out_folder("Folder for scores, cases and a page with the worst ones."),
     ] = None,
     domain_file: DomainFileOption = None,
     as_json: JsonOption = False,

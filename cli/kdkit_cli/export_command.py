@@ -9,6 +9,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+from kdkit_cli.out_option import out_folder
 from kdkit_cli.session import current
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def export(
     student: StudentArgument,
     form: Annotated[str, typer.Option("--format", help="onnx, torch-export, safetensors or monai-bundle.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the files, new or empty.", show_default=False)],
+    out: Annotated[Path, out_folder("Folder for the files, new or empty.")],
     int8: Annotated[
         bool, typer.Option("--int8", help="Convolutions in 8 bits, calibrated on samples of the run (onnx).")
     ] = False,

@@ -11,6 +11,7 @@ import typer
 
 from kdkit.entry import KINDS
 from kdkit_cli.commands import Command
+from kdkit_cli.out_option import out_folder
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_NAME = 24
@@ -53,9 +54,7 @@ def register(app: typer.Typer) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="Name of the plugin: lower case, digits and dashes.")],
     kind: Annotated[Kind, typer.Option("--kind", help="What it offers first.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to make.  [default: kdkit-NAME]", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, out_folder("Folder to make.  [default: kdkit-NAME]")] = None,
 ) -> None:
     """Make the project of a new plugin: installable, tested, with one working component."""
     from kdkit.atomic import write_text

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kdkit_cli.out_option import out_folder
 from kdkit_cli.session import reserve_output
 
 DomainArgument = Annotated[
@@ -39,7 +40,7 @@ LayoutOption = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder of the run.  [default: runs/DOMAIN/NAME]", show_default=False),
+    out_folder("Folder of the run.  [default: runs/DOMAIN/NAME]"),
 ]
 SeedsOption = Annotated[
     int | None,

@@ -13,6 +13,7 @@ import typer
 
 from kdkit_cli.commands import FilesCommand, hardware_options
 from kdkit_cli.options import DomainFileOption, JsonOption, StudentArgument
+from kdkit_cli.out_option import out_folder
 from kdkit_cli.session import current
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def predict(
     student: StudentArgument,
     inputs: Annotated[list[Path], typer.Argument(help="Files, or folders of them.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
+    out: Annotated[Path, out_folder("Folder for the results.")],
     overlay: Annotated[
         str | None,
         typer.Option("--overlay", help="Moving pictures of the results: mp4, gif, none.", show_default=False),

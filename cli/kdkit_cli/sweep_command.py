@@ -10,6 +10,7 @@ import typer
 
 from kdkit_cli.commands import Command
 from kdkit_cli.options import ConfigOption, DomainArgument, SeedsOption, SetOption, seed_settings
+from kdkit_cli.out_option import out_folder
 from kdkit_cli.session import current
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def sweep(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder of the sweep.  [default: runs/DOMAIN/sweep-NAME]", show_default=False),
+        out_folder("Folder of the sweep.  [default: runs/DOMAIN/sweep-NAME]"),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at once, each with one thread if several.")] = 1,
     control: Annotated[bool, typer.Option("--control", help="Train and measure each point's controls, too.")] = False,

@@ -9,6 +9,7 @@ import typer
 
 from kdkit_cli.commands import HardwareCommand, hardware_settings
 from kdkit_cli.options import is_inside
+from kdkit_cli.out_option import out_folder
 from kdkit_cli.session import current
 
 
@@ -22,7 +23,7 @@ def train_generator(
     data: Annotated[Path, typer.Option("--data", help="What to train on; it is only read.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder of the model.  [default: generators/GENERATOR]", show_default=False),
+        out_folder("Folder of the model.  [default: generators/GENERATOR]"),
     ] = None,
     settings: Annotated[
         list[str] | None,

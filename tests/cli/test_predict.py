@@ -202,8 +202,8 @@ def test_results_are_not_written_beside_the_inputs_that_they_could_replace(train
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_predicted(trained, clips, cli, tmp_path):
     (tmp_path / "file").write_text("mine")
     result = cli("predict", trained, clips, "--out", tmp_path / "file")
-    assert result.code == 1
-    assert "cannot write" in result.err and "Traceback" not in result.err
+    assert result.code == 2
+    assert f"{tmp_path / 'file'} is a file" in result.err and "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(("place", "message"), [("clips", "holds no student"), ("nowhere", "nowhere does not exist")])

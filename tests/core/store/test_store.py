@@ -302,8 +302,8 @@ def test_a_run_on_a_full_disk_says_so_in_one_message(mounted, toy, cli, monkeypa
 def test_a_run_whose_folder_cannot_be_made_says_so_in_one_message(toy, cli, tmp_path):
     (tmp_path / "taken").write_text("a file")
     result = cli("run", "toy", "--out", tmp_path / "taken" / "run")
-    assert result.code == 1
-    assert "cannot write" in result.err and "Traceback" not in result.err
+    assert result.code == 2
+    assert "taken is a file" in result.err and "Traceback" not in result.err
 
 
 def test_readers_never_see_half_a_file(tmp_path):
