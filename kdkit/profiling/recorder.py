@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ OPERATION_SECONDS = 5.0
 OPERATION_STEPS = 10
 # Of those that take the most time.
 OPERATIONS = 12
+# Kineto, torch's library for this, prints past Python what it does, and where there is no GPU that it has found none.
+# What goes wrong with a recording torch raises.
+_SILENT = "99"
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class _Operations:
         self.work, self.profiler, self.begin = work, None, time.perf_counter()
         torch: Any = sys.modules.get("torch")
         if torch is not None:
+            os.environ.setdefault("KINETO_LOG_LEVEL", _SILENT)
             self.profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
             self.profiler.start()
 

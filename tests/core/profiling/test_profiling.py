@@ -1,6 +1,8 @@
 """Where the time goes: works and operations are counted, the machine is watched, the page is whole."""
 
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -69,6 +71,29 @@ def test_operations_are_those_that_torch_ran():
     assert len(work.operations) <= OPERATIONS and 0 < work.observed < OPERATION_SECONDS
     seconds = [operation.seconds for operation in work.operations]
     assert seconds == sorted(seconds, reverse=True)
+
+
+RECORDED = """
+import torch
+from kdkit.profiling.recorder import Recorder
+from kdkit.progress import Silence
+
+recorder = Recorder(Silence())
+recorder.start()
+for _ in range(2):
+    with recorder.work("distill", "x", 1, "steps") as bar:
+        torch.ones(3).exp()
+        bar.advance()
+print(*(operation.name for work in recorder.stop().works for operation in work.operations))
+"""
+
+
+def test_torchs_profiler_writes_nothing_to_the_terminal(monkeypatch):
+    """In a process of its own: the library reads how much it is to say when it is first used."""
+    monkeypatch.delenv("KINETO_LOG_LEVEL", raising=False)
+    done = subprocess.run([sys.executable, "-c", RECORDED], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and done.stdout.split().count("aten::exp") == 2
+    assert done.stderr == ""
 
 
 def test_operations_of_a_long_work_are_recorded_at_its_begin_only(monkeypatch):
