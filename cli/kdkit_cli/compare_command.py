@@ -110,7 +110,8 @@ def _difference(difference: JudgedDifference) -> str:
     if numbers.value == NOTHING:
         return NOTHING
     value, low, high = (text if text.startswith("\u2212") else f"+{text}" for text in astuple(numbers))
-    text = f"{value} ({'no interval' if numbers.low == NOTHING else f'{low} to {high}'}) {difference.verdict}"
+    line = f"{value} ({'no interval' if numbers.low == NOTHING else f'{low} to {high}'})"
+    text = f"{difference.describe(line)} {difference.verdict}"
     colour = {"equivalent or better": "green", "worse": "red"}.get(difference.verdict, "")
     return f"[{colour}]{text}[/]" if colour else text
 

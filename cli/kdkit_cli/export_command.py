@@ -51,6 +51,7 @@ def export(
     for name, loss in result.loss.items():
         scores = (loss.student, loss.int8, _change(loss))
         before, after, change = (with_unit(format_score(score).line, loss.student.unit) for score in scores)
+        change = loss.difference.describe(change)
         console.out.print(f"  {name}: {before} → {after}, change {change}, {loss.difference.verdict}")
 
 

@@ -21,6 +21,8 @@ from kdkit.evaluation.estimate import (
     spread,
 )
 
+SCORE, DISTANCE = "score", "distance from zero"
+
 SampleCases = Mapping[str, np.ndarray]
 """From a sample's name to its cases, float64 (cases, tuple length)."""
 
@@ -36,6 +38,7 @@ class Difference:
     nothing could be measured for both.
     ``seeds``: the difference of each of the model's seeds, and ``spread`` their standard deviation (N - 1), None for
     one. ``seed_half_width``: of the interval, the half width that more units would not narrow.
+    ``quantity``: what was subtracted, "score" or "distance from zero".
     """
 
     value: float | None
@@ -46,6 +49,11 @@ class Difference:
     seeds: Sequence[float | None] = ()
     spread: float | None = None
     seed_half_width: float = 0.0
+    quantity: str = SCORE
+
+    def describe(self, text: str) -> str:
+        """The difference, written as ``text``, with what it is of where that is not the scores."""
+        return text if self.quantity == SCORE or self.value is None else f"{text} farther from zero"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class PairedEstimate:
             seeds=finite_values(seeds),
             spread=spread(seeds),
             seed_half_width=self.estimate.seed_half_width(alpha),
+            quantity=DISTANCE if isinstance(self.estimate, DistanceEstimate) else SCORE,
         )
 
 

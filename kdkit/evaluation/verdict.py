@@ -131,9 +131,8 @@ def _numbers(outcome: Outcome, student: Score) -> str:
         return text
     gap = Score(teacher.value, teacher.ci_low, teacher.ci_high, teacher.n, student.unit, None)
     margin = with_unit(f"{teacher.margin:g}", student.unit)
-    return (
-        f"{text} Student minus teacher, paired: {with_unit(format_score(gap).line, student.unit)}; margin {margin}."
-    )
+    number = teacher.describe(with_unit(format_score(gap).line, student.unit))
+    return f"{text} Student minus teacher, paired: {number}; margin {margin}."
 
 
 def _is_better(difference: JudgedDifference, score: Score) -> bool:

@@ -67,7 +67,7 @@ def _rows(outcome: Outcome, control: str) -> Iterator[dict[str, str]]:
             "metric": metric,
             "student": _number(score),
             **{column: _number(outcome.scores.get(model, {}).get(metric)) for column, model in others.items()},
-            "difference": _number(gap),
+            "difference": difference.describe(_number(gap)) if difference else NOTHING,
             "margin": with_unit(f"{difference.margin:g}", score.unit) if difference and gap else NOTHING,
             "verdict": difference.verdict if difference and gap else NOTHING,
         }

@@ -69,6 +69,17 @@ def test_scores_stand_side_by_side_with_their_difference(runs, cli, tmp_path):
     assert all(text in table for text in (first, other, "student.gain", "overlap", "weights"))
 
 
+def test_the_difference_of_a_bias_is_called_one_of_distances(runs, cli, tmp_path, monkeypatch):
+    from kdkit_toy.models import Overlap
+
+    monkeypatch.setattr(Overlap, "higher_is_better", None)
+    finished = cli("compare", runs[0], runs[1], "--json", "--out", tmp_path / "page.html")
+    assert finished.code == 0, finished.err
+    assert json.loads(finished.out)["differences"]["overlap"][runs[1].name]["quantity"] == "distance from zero"
+    assert "farther from zero" in (tmp_path / "page.html").read_text()
+    assert "farther from zero" in cli("compare", runs[0], runs[1]).out
+
+
 def test_runs_of_one_seed_each_are_called_so(runs, cli, tmp_path):
     finished = cli("compare", runs[0], runs[1], "--json", "--out", tmp_path / "page.html")
     assert json.loads(finished.out)["seeds"] == {run.name: 1 for run in runs[:2]}

@@ -106,7 +106,10 @@ class Bias(Mean):
 def test_a_metric_that_is_best_at_zero_is_compared_by_its_distance_from_zero():
     far, near = cases([[-5.0]] * 6), cases([[1.0]] * 6)
     assert difference(Bias(), far, near, {}).value == -4.0
-    assert difference(Bias(), near, far, {}).value == 4.0
+    found = difference(Bias(), near, far, {})
+    assert found.value == 4.0
+    assert found.quantity == "distance from zero" and found.describe("4 %") == "4 % farther from zero"
+    assert difference(Mean(), near, far, {}).quantity == "score"
 
 
 @pytest.mark.parametrize(("first", "other", "sign"), [(1, 1, 1), (-1, -1, -1), (1, -1, -1), (-1, 1, 1)])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -68,6 +69,17 @@ def test_the_page_and_the_card_say_what_the_student_is(run):
     lowest = min(row.values["student"] for row in read_outcome(run).samples)
     names = {row.name for row in read_outcome(run).samples if row.values["student"] == lowest}
     assert any(f"`{name}` ({lowest:.3g})" in text for name in names)
+
+
+def test_the_difference_of_a_bias_is_called_one_of_distances(run):
+    from kdkit.export.model_card import model_card
+
+    outcome = read_outcome(run)
+    gap = replace(outcome.differences["student-teacher"]["overlap"], value=21.0, quantity="distance from zero")
+    card = read_card(run.folder.path / "student")
+    changed = replace(outcome, differences={"student-teacher": {"overlap": gap}})
+    (row,) = (line for line in model_card(run.experiment, card, changed).splitlines() if line.startswith("| overlap"))
+    assert "farther from zero |" in row
 
 
 def test_texts_of_users_cannot_break_the_table(run, monkeypatch):

@@ -531,6 +531,16 @@ def test_the_verdict_knows_errors_and_biases():
     assert judged((-0.01, 0.0, 0.01), (-0.8, -0.7, -0.6), higher=None).level == "good"
 
 
+def test_the_difference_of_a_bias_is_called_one_of_distances():
+    gap = JudgedDifference.of(Difference(21.0, 15.0, 27.0, 50, 50, quantity="distance from zero"), None, 2.0)
+    scores = {
+        model: {"x": Score(value, value - 5, value + 5, 50, "%", None, 50)}
+        for model, value in (("student", -46.0), ("teacher", -25.0))
+    }
+    numbers = verdict(Outcome("x", scores, {}, {}, [], {"student-teacher": {"x": gap}})).numbers
+    assert "Student minus teacher, paired: 21 (15 to 27)\u00a0% farther from zero; margin" in numbers
+
+
 def test_the_verdict_asks_for_seeds_where_units_would_not_help():
     doubtful = Difference(-0.01, -0.06, 0.04, 50, 50, [-0.04, -0.01, 0.02], 0.03, 0.045)
     scores = {model: {"x": Score(0.9, 0.8, 1.0, 50, "", True, 50)} for model in ("student", "teacher")}

@@ -84,6 +84,7 @@ def test_a_whole_run_leaves_every_artifact(prepare):
         "seeds",
         "spread",
         "seed_half_width",
+        "quantity",
     }
     assert gap["value"] == pytest.approx(
         scores["student"]["overlap"]["value"] - scores["teacher"]["overlap"]["value"]
