@@ -61,22 +61,27 @@ def check(run: Run) -> None:
 
 def prepare(run: Run, _anew: bool) -> None:
     """Choose the precision of the targets where the recipe leaves it open and none of them is there."""
+    experiment = run.experiment
+    name = experiment.recipe.teacher.name
     if run.is_precision_settled():
+        if experiment.recipe.trainer.precision == AUTO_PRECISION:
+            run.progress.say("precision", name, f"labels in {run.target_precision}: chosen before, by the manifest")
         return
     if run.target_precision != AUTO_PRECISION:
-        run.settle_precision({"chosen": run.target_precision, "reason": "targets of these samples were in the store"})
+        chosen, reason = run.target_precision, "targets of these samples were in the store"
+        run.settle_precision({"chosen": chosen, "reason": reason})
+        run.progress.say("precision", name, f"labels in {chosen}: {reason}")
         return
     from kdkit.engine.precision import choose_precision
 
-    experiment, split = run.experiment, run.evaluation.split
+    split, hardware = run.evaluation.split, experiment.recipe.trainer
     inputs = [split.samples.sample(index).inputs for index in split.indices[:PROBED_SAMPLES]]
-    name, hardware = experiment.recipe.teacher.name, experiment.recipe.trainer
     with run.progress.work("precision", name, 1, "step") as bar:
         build = partial(call, experiment.teacher.build)
         choice = choose_precision(build, inputs, experiment.domain.activation, hardware, run.folder.path)
         bar.advance()
     run.settle_precision(choice.as_json())
-    run.progress.say("precision", name, f"labels in {choice.chosen}")
+    run.progress.say("precision", name, f"labels in {choice.chosen}: {choice.why()}")
 
 
 def execute(run: Run) -> None:

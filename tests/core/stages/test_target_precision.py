@@ -1,10 +1,13 @@
 """A run with a precision of auto keeps the one that it has once chosen."""
 
+import re
+
 import numpy as np
 import pytest
 
 from kdkit.engine import precision as probing
 from kdkit.engine.precision import PrecisionChoice, Trial
+from kdkit.progress import Silence
 from kdkit.stages.pipeline import STAGE_NAMES, run_stages
 from kdkit.store.targets import NAME
 
@@ -97,3 +100,50 @@ def test_the_real_probe_chooses_in_a_run(toy, prepare):
     record = run.folder.manifest()["precision"]
     assert record["chosen"] in ("32-true", "bf16-true", "bf16-mixed")
     assert record["chosen"] == run.target_precision
+
+
+class Heard(Silence):
+    def __init__(self):
+        self.texts = []
+
+    def say(self, stage, what, text):
+        if stage == "precision":
+            self.texts.append(text)
+
+
+def heard(run):
+    run.progress = Heard()
+    run_stages(run, last="label")
+    return run.progress.texts
+
+
+def test_what_was_chosen_is_told_with_the_reason(toy, prepare, chosen):
+    chosen("bf16-mixed")
+    run = prepare(*AUTO)
+    (text,) = heard(run)
+    assert text == "labels in bf16-mixed: bf16-mixed is 2.00 times as fast as float32 and decides 100 % alike"
+    for shard in run.arms[0].training.targets.folder.iterdir():
+        shard.unlink()
+    assert heard(prepare(*AUTO)) == ["labels in bf16-mixed: chosen before, by the manifest"]
+
+
+def test_a_choice_by_what_lies_in_the_store_is_told_with_the_reason(toy, prepare, chosen):
+    run_stages(prepare("trainer.precision=bf16-mixed", *SMALL), last="label")
+    chosen(None)
+    run = prepare(*AUTO)
+    (text,) = heard(run)
+    assert text == f"labels in bf16-mixed: {run.folder.manifest()['precision']['reason']}"
+    assert "in the store" in text
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        (PrecisionChoice("32-true", reason="values hold no decision"), "values hold no decision"),
+        (PrecisionChoice("32-true", [Trial("bf16-mixed", error="no such kernel")]), "does not run in bf16-mixed"),
+        (PrecisionChoice("32-true", [Trial("bf16-mixed", 1.0, 1.5, 0.99899)]), "1.50 times as fast .* 99.89 % alike"),
+    ],
+    ids=["unmeasured", "broken", "unlike"],
+)
+def test_every_choice_has_a_reason(choice, reason):
+    assert re.search(reason, choice.why())
