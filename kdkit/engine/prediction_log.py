@@ -144,9 +144,9 @@ def stamp_of(path: Path) -> str:
 
 
 def summary_row(result: FileResult) -> dict[str, Any]:
-    """The file, what the domain says of it, and of which file it is a copy, if it is one."""
+    """The file, how the names of its results begin, what the domain says of it, and of which file it is a copy."""
     duplicate = {"duplicate_of": result.duplicate_of} if result.duplicate_of else {}
-    return {"file": result.file, **result.row, **duplicate}
+    return {"file": result.file, "output": result.stem, **result.row, **duplicate}
 
 
 def _still_holds(result: FileResult, path: Path, there: set[str]) -> bool:

@@ -127,7 +127,15 @@ def test_files_of_one_name_do_not_overwrite_each_other(trained, clips, cli, tmp_
     out = tmp_path / "out"
     result = cli("predict", trained, tmp_path / "one", tmp_path / "two", "--out", out)
     assert result.code == 0
-    assert len(list(out.glob("*.npz"))) == len(rows(out)) == 3
+    assert {f"{row['output']}.npz" for row in rows(out)} == {path.name for path in out.glob("*.npz")}
+    for row in rows(out):
+        single = tmp_path / f"alone-{row['output']}"
+        assert cli("predict", trained, row["file"], "--out", single).code == 0
+        (alone,) = single.glob("*.npz")
+        np.testing.assert_array_equal(
+            np.load(out / f"{row['output']}.npz")["prediction"], np.load(alone)["prediction"]
+        )
+    assert len(rows(out)) == 3
 
 
 NAMES = [

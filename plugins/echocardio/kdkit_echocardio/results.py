@@ -25,6 +25,9 @@ from .geometry import area_curve, binarize, clean
 if TYPE_CHECKING:
     from .beats import Beats
 
+# Containers keep rates as fractions of a clock's ticks, of 30.00030000300003 nobody needs as much.
+_RATE_DECIMALS = 3
+
 Overlay = Literal["mp4", "gif", "none"]
 MaskFormat = Literal["npz", "nifti", "dicom-seg", "none"]
 Bits = Literal[8, 16]
@@ -53,7 +56,7 @@ def write_results(
         area = discs = no_ejection(FLAGS[min(lifeless)])
     else:
         area, discs = area_ejection(prediction, beats), discs_ejection(prediction, beats)
-    row = {"frames": len(prediction), "fps": sample.info.get("fps"), **_events(areas, beats)}
+    row = {"frames": len(prediction), "fps": _rounded(sample.info.get("fps")), **_events(areas, beats)}
     row |= _ejection_columns(area, discs) | {"heart_rate": _heart_rate(beats, sample.info.get("fps"))}
     return row | {"doubt": rate_doubt(flags, prediction, cavities), "flags": join(flags)}
 
@@ -87,6 +90,10 @@ def _write_masks(path: Path, clip: Clip, probability: np.ndarray, stem: Path, ma
         write_nifti(stem.with_name(f"{stem.name}.nii.gz"), is_inside(probability), clip)
     elif masks == "dicom-seg":
         write_segmentation(stem.with_name(f"{stem.name}.seg.dcm"), is_inside(probability), clip, path)
+
+
+def _rounded(fps: float | None) -> float | None:
+    return None if fps is None else round(fps, _RATE_DECIMALS)
 
 
 def _heart_rate(beats: Beats, fps: float | None) -> int | None:

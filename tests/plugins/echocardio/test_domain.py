@@ -102,7 +102,7 @@ class TestReadAndWrite:
             *("heart_rate", "doubt", "flags"),
         ]
         assert row["frames"] == 30
-        assert row["fps"] == sample.info["fps"]
+        assert row["fps"] == round(sample.info["fps"], 3)
         assert abs(row["ed_frame"]) <= 1
         assert abs(row["es_frame"] - 13) <= 1
         assert row["beats"] == 1
@@ -442,3 +442,12 @@ def test_a_sweep_goes_over_the_sixteen_published_students():
     students = [point for point in Echocardio.published if point.name.startswith("EchoDFKD")]
     assert [point.weights for point in students] == sizes
     assert all(point.metric in sweep.points[0].experiment.metrics for point in students)
+
+
+def test_a_frame_rate_is_written_with_three_decimals(tmp_path):
+    domain = Echocardio(Echocardio.Options(masks="none", overlay="none"))
+    inputs = np.zeros((12, 112, 112), np.uint8)
+    for fps, written in ((1e9 / 33333000, 30.0), (30000 / 1001, 29.97), (None, None)):
+        sample = Sample(inputs, info={"fps": fps})
+        row = domain.write(tmp_path / "clip", sample, np.zeros(inputs.shape, np.float32), tmp_path / "out")
+        assert row["fps"] == written
