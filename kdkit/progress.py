@@ -7,6 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
+def count_of(number: int, unit: str) -> str:
+    """``1 epoch``, ``8 epochs``: a number and the unit of a piece of work, which is given in the plural."""
+    return f"{number} {unit.removesuffix('s') if number == 1 else unit}"
+
+
 class Bar(Protocol):
     """One piece of work under way."""
 

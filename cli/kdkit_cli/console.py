@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich import markup
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from kdkit.progress import Bar
+from kdkit.progress import Bar, count_of
 from kdkit_cli.session import current
 from kdkit_cli.waiting import QuietedConsole, Spinner
 
@@ -77,7 +77,7 @@ class RichProgress:
                 rich_bar = _RichBar(progress, task)
                 yield rich_bar
             remark = rich_bar.note
-        summary = f"{total} {unit}  {self.clock() - start:.0f} s  {remark}".rstrip()
+        summary = f"{count_of(total, unit)}  {self.clock() - start:.0f} s  {remark}".rstrip()
         line = f"  {stage:<{STAGE_WIDTH}} {what:<{WHAT_WIDTH}} {summary}"
         current.log(line)
         if not (current.quiet or err.is_terminal):

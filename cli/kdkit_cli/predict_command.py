@@ -89,6 +89,7 @@ def predict(
     if is_stream:
         _predict_stream(trained_student, inputs[0], out, shape, frame_type, patience, as_json)
         return
+    loaded = time.monotonic()
     outcome = trained_student.predict_files(
         inputs,
         out,
@@ -96,6 +97,7 @@ def predict(
         hardware={**hardware_options(), **({"workers": workers} if workers else {})},
         progress=console.RichProgress(),
     )
+    end = time.monotonic()
     _tell_problems(outcome, trained_student.domain.flags)
     total = len(outcome.rows) + len(outcome.skipped)
     if as_json:
@@ -109,7 +111,8 @@ def predict(
     if not as_json:
         console.out.print(
             f"  {_count(len(outcome.rows), 'file')} · {_count(outcome.items, trained_student.domain.item)} · "
-            f"{time.monotonic() - start:.1f} s      {console.escape(str(out / SUMMARY))}"
+            f"{end - start:.1f} s in all, {end - loaded:.1f} s of it for the files      "
+            f"{console.escape(str(out / SUMMARY))}"
             + (f"      {_count(len(outcome.skipped), 'file')} skipped" if outcome.skipped else "")
             + (f"      {_count(outcome.kept, 'file')} predicted before" if outcome.kept else "")
         )

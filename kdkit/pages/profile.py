@@ -12,6 +12,7 @@ from kdkit.pages.svg import COLOURS, canvas, inline
 from kdkit.pages.template import render
 from kdkit.profiling.recorder import OPERATION_STEPS, Profile, Work
 from kdkit.profiling.sampler import Usage
+from kdkit.progress import count_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +42,8 @@ def page(profile: Profile, title: str, machine: str) -> str:
         most_steps=OPERATION_STEPS,
         idle=profile.seconds - sum(work.seconds for work in profile.works),
         flame=flame_chart(profile),
+        unlabelled=[(bar.name, bar.seconds) for bar in _stages(profile.works) if not _has_room(bar, profile)],
+        count_of=count_of,
         usage=usage_charts(profile.usages),
         cores=_mean([usage.cores for usage in profile.usages]),
         memory=max((usage.memory for usage in profile.usages), default=0) / MEBIBYTE,
@@ -58,7 +61,7 @@ def flame_chart(profile: Profile) -> Markup:
             for place, bar in enumerate(bars):
                 colour = COLOURS["student"] if place % 2 else COLOURS["teacher"]
                 axes.barh(height, bar.seconds, left=bar.start, height=0.9, color=colour, alpha=0.35)
-                if bar.seconds >= LEAST_SHARE * profile.seconds:
+                if _has_room(bar, profile):
                     middle = bar.start + bar.seconds / 2
                     label = _shorten(bar.name, bar.seconds / profile.seconds)
                     axes.text(middle, height, label, ha="center", va="center", color=COLOURS["ink"], fontsize=8)
@@ -93,6 +96,10 @@ def _finish(axes: Axes, label: str) -> None:
     axes.set_xlim(left=0)
     axes.set_title(label, color=COLOURS["soft"], fontsize=9, loc="left")
     axes.grid(axis="y", color=COLOURS["line"], lw=0.6)
+
+
+def _has_room(bar: _Bar, profile: Profile) -> bool:
+    return bar.seconds >= LEAST_SHARE * profile.seconds
 
 
 def _stages(works: Sequence[Work]) -> list[_Bar]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 # The key of the card in the header of the weights.
 _HEADER = "card"
+# Exports that are no student to kdkit, by a file in each.
+_EXPORTS = {"monai-bundle": "configs/metadata.json", "onnx": "*.onnx", "torch-export": "*.pt2"}
 _AGAIN = "In the folder of a run, kdkit run makes it again; else copy it again from where it was made."
 
 
@@ -158,8 +160,9 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     folder = next((f for f in (path, path / STUDENT) if (f / CARD).is_file()), None)
     if folder is None:
         raise UsageError(
-            f"{path} holds no student" if path.exists() else f"{path} does not exist",
-            f"Expected the folder of a finished run, or one with {WEIGHTS} and {CARD}.",
+            f"{path} holds no student{_exported_as(path)}" if path.exists() else f"{path} does not exist",
+            f"Expected the folder of a finished run, or one with {WEIGHTS} and {CARD}: the {STUDENT} folder in a run, or "
+            "an export with --format safetensors.",
         )
     card = read_card(folder)
     _check_domain_file(registry, card, folder)
@@ -185,6 +188,12 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     network.eval().requires_grad_(False)
     domain_file = registry.find("domain", card["domain"])[0].file
     return TrainedStudent(student, network, domain, card, folder, list(filter(None, notes)), domain_file)
+
+
+def _exported_as(path: Path) -> str:
+    """In which form the folder holds an export that needs another runtime; "" for none."""
+    form = next((form for form, pattern in _EXPORTS.items() if any(path.glob(pattern))), "")
+    return f", but an export ({form}) for use without kdkit" if form else ""
 
 
 def _differences(card: dict[str, Any], kind: str, component: Component) -> str:

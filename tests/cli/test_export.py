@@ -61,6 +61,20 @@ def test_the_other_forms_agree_too(trained, cli, tmp_path, form, files):
     assert all(agreement["largest_difference"] <= 1e-4 for agreement in told["agreement"].values())
 
 
+@pytest.mark.parametrize("form", ["onnx", "torch-export", "monai-bundle"])
+def test_an_export_for_use_without_kdkit_is_no_student_and_says_what_is(trained, cli, tmp_path, form):
+    assert cli("export", trained, "--format", form, "--out", tmp_path / "export").code == 0
+    np.save(tmp_path / "a.npy", np.zeros((4, 16, 16), np.uint8))
+    refused = cli("predict", tmp_path / "export", tmp_path / "a.npy", "--out", tmp_path / "out")
+    assert refused.code == 2 and f"but an export ({form})" in refused.err and "--format safetensors" in refused.err
+
+
+def test_an_export_of_the_weights_is_a_student(trained, cli, tmp_path):
+    assert cli("export", trained, "--format", "safetensors", "--out", tmp_path / "export").code == 0
+    np.save(tmp_path / "a.npy", np.zeros((4, 16, 16), np.uint8))
+    assert cli("predict", tmp_path / "export", tmp_path / "a.npy", "--out", tmp_path / "out").code == 0
+
+
 def test_a_folder_that_is_not_empty_is_left_alone(trained, cli, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("keep")

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def test_each_file_gets_its_answer_and_its_row(trained, clips, cli, tmp_path):
     result = cli("predict", trained, clips / "b.npy", clips / "a.npy", "--out", out)
     assert result.code == 0, result.err
     assert "2 files · 11 frames" in result.out and "summary.csv" in result.out
+    assert re.search(r"[0-9.]+ s in all, [0-9.]+ s of it for the files", result.out)
     assert [(Path(row["file"]).name, row["frames"]) for row in rows(out)] == [("b.npy", "7"), ("a.npy", "4")]
     prediction = np.load(out / "b.npz")["prediction"]
     assert prediction.shape == (7, 20, 12) and 0 <= prediction.min() < prediction.max() <= 1

@@ -11,7 +11,7 @@ import torch
 
 from kdkit.api import finish_run
 from kdkit.pages.profile import page
-from kdkit.profiling.recorder import OPERATION_SECONDS, OPERATIONS, Recorder
+from kdkit.profiling.recorder import OPERATION_SECONDS, OPERATIONS, Profile, Recorder, Work
 from kdkit.profiling.sampler import Usage
 from kdkit.progress import Silence
 
@@ -163,6 +163,21 @@ def test_the_page_escapes_names_and_needs_no_work():
     with recorder.work("label", "<script>alert(1)</script>", 1, "samples"):
         time.sleep(0.01)
     assert "<script>" not in page(recorder.stop(), "<b>x</b>", "a machine")
+
+
+def test_the_page_counts_one_epoch_and_names_the_stages_that_have_no_room():
+    works = [
+        Work("check", "a teacher", "samples", 0.0, 0.2, 1),
+        Work("distill", "a student", "epochs", 0.2, 10.0, 1),
+        Work("predict", "a student", "samples", 10.0, 20.0, 8),
+    ]
+    text = page(Profile(20.0, works, []), "x", "a machine")
+    assert "1 epoch<" in text and "1 sample<" in text and "8 samples<" in text
+    assert "no room for a name, in order: check (0.2 s)." in text
+    assert "no room for a name" not in page(Profile(20.0, works[1:], []), "x", "a machine")
+
+
+def test_a_page_without_any_work_is_whole():
     empty = Recorder(Silence())
     empty.start()
     profile = empty.stop()
