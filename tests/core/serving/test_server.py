@@ -88,6 +88,16 @@ def serve(
         thread.join()
 
 
+def connections_of(server):
+    """The sockets of connections that this process, as a server, has not closed."""
+    port = server.server_address[1]
+    return [
+        one
+        for one in psutil.Process().net_connections("tcp")
+        if one.laddr.port == port and one.status != psutil.CONN_LISTEN
+    ]
+
+
 def ask(server, method="POST", path="/logits", body=None, token=TOKEN, **headers):
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=PATIENCE)
     authorization = {"Authorization": f"Bearer {token}"} if token else {}
@@ -314,12 +324,11 @@ def test_a_client_that_takes_nothing_of_its_response_is_cut_off(monkeypatch):
     monkeypatch.setattr(serving, "CLOSE_SECONDS", 0.1)
     with serve(largest_bytes=10_000_000, largest_sample=10_000_000) as server, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        before = psutil.Process().num_fds()
         client.connect(server.server_address)
         body = save({"inputs": np.zeros((1, 1_000_000, 5), np.uint8)})
         head = f"POST /logits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}"
         client.sendall(f"{head}\r\n\r\n".encode() + body)
-        while server._open or psutil.Process().num_fds() > before:
+        while server._open or connections_of(server):
             time.sleep(0.01)  # its connection is closed, and not kept until the client takes what was sent
         monkeypatch.setattr(serving, "RESPONSE_SECONDS", PATIENCE)
         assert ask(server)[0].status == 200
