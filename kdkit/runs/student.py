@@ -161,8 +161,8 @@ def read_student(registry: Registry, path: Path) -> TrainedStudent:
     if folder is None:
         raise UsageError(
             f"{path} holds no student{_exported_as(path)}" if path.exists() else f"{path} does not exist",
-            f"Expected the folder of a finished run, or one with {WEIGHTS} and {CARD}: the {STUDENT} folder in a run, or "
-            "an export with --format safetensors.",
+            f"Expected the folder of a finished run, or one with {WEIGHTS} and {CARD}: the {STUDENT} folder in it, "
+            "or an export with --format safetensors.",
         )
     card = read_card(folder)
     _check_domain_file(registry, card, folder)
