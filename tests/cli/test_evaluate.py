@@ -259,9 +259,10 @@ def test_without_data_the_scores_of_the_run_are_shown_and_nothing_is_measured(tr
     assert not (trained / "predictions").exists()
 
 
-def test_a_domain_is_no_run_and_nothing_is_trained(toy, cli):
+def test_a_domain_is_no_run_and_nothing_is_trained(toy, cli, tmp_path):
+    (tmp_path / "clip.npy").touch()
     for command in ("evaluate", "report", "predict"):
-        more = ("clip.npy", "--out", "out") if command == "predict" else ()
+        more = (tmp_path / "clip.npy", "--out", "out") if command == "predict" else ()
         result = cli(command, "toy", *more)
         assert result.code == 2, result
         assert "toy is a domain" in result.err and "kdkit run toy" in result.err
