@@ -11,7 +11,7 @@ run: $(INSTALLED)
 # Three processes, each with one thread: on two cores most tests wait for a processor, and some for another process.
 # Bytecode is kept, also where the environment turns that off: all collect every module, and many tests start a command.
 test: $(INSTALLED)
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -35,6 +35,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
+# One thread in every process, however the tests are called: more would add numbers up in another order, and what is
+# the same to the last bit here would not be.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # OpenCV's FFmpeg reads it when a process first opens a video, which may be one that a test writes.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 

@@ -31,7 +31,6 @@ class ForkServer:
     def __init__(self) -> None:
         self._server = subprocess.Popen(
             [sys.executable, __file__],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
