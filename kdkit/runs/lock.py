@@ -65,10 +65,18 @@ class RunLock:
         self.former: Holder | None = None
 
     def acquire(self) -> None:
-        """Hold the lock; one of a dead process is taken over. Raises :class:`StoreError` at once if another lives."""
+        """Hold the lock; one of a dead process is taken over. Raises :class:`StoreError` at once if another lives.
+
+        A lock that says of nobody yet is one that is being written, or its process was killed just then: after a
+        moment one knows.
+        """
+        patience = time.monotonic() + 2 * _MOMENT_SECONDS
         while not self._create():
-            if not self._remove_dead():
+            if self._remove_dead():
+                continue
+            if self.holder() is not None or time.monotonic() > patience:
                 raise self._refusal()
+            time.sleep(0.05)
 
     def release(self) -> None:
         """Give the lock up, unless another has taken it over; an empty folder goes with it."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from types import SimpleNamespace
 
@@ -30,7 +31,8 @@ def write_holder(folder, **changes):
 def test_a_second_writer_is_refused_at_once_with_who_and_since_when_and_how_to_go_on(tmp_path, monkeypatch):
     with hold(tmp_path / "run") as lock:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(lock.holder().since))
-        monkeypatch.setattr("kdkit.runs.lock.time", SimpleNamespace(time=time.time))  # it cannot wait
+        # It cannot wait.
+        monkeypatch.setattr("kdkit.runs.lock.time", SimpleNamespace(time=time.time, monotonic=time.monotonic))
         with pytest.raises(StoreError) as refusal, hold(tmp_path / "run"):
             pass
         assert f"process {os.getpid()} of " in refusal.value.message and f"since {since}" in refusal.value.message
@@ -64,14 +66,28 @@ def test_a_holder_on_another_machine_lives_as_long_as_its_heart_beats(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"owner": 1}'])
 def test_a_lock_cut_off_while_it_was_written_is_taken_over_after_a_moment(tmp_path, monkeypatch, content):
-    monkeypatch.setattr("kdkit.runs.lock._MOMENT_SECONDS", 600.0)
+    monkeypatch.setattr("kdkit.runs.lock._MOMENT_SECONDS", 0.2)
     file = tmp_path / LOCK
     file.write_text(content)
+    with hold(tmp_path) as lock:
+        assert lock.holder().token == lock.token
+    tmp_path.mkdir(exist_ok=True)  # an empty folder has gone with its lock
+    file.write_text(content)
+    ahead = time.time() + 1000  # by the clock of another machine
+    os.utime(file, (ahead, ahead))
     with pytest.raises(StoreError, match="has just begun"):
         RunLock(tmp_path).acquire()
-    os.utime(file, (1, 1))
-    with hold(tmp_path):
-        pass
+
+
+def test_a_lock_that_is_being_written_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("kdkit.runs.lock._MOMENT_SECONDS", 600.0)
+    (tmp_path / LOCK).touch()
+    alive = {"process": os.getpid(), "started": process_start(os.getpid())}
+    writer = threading.Timer(0.2, write_holder, [tmp_path], alive)
+    writer.start()
+    with pytest.raises(StoreError, match="is being written by process"):
+        RunLock(tmp_path).acquire()
+    writer.join()
 
 
 @pytest.mark.parametrize(
