@@ -136,20 +136,21 @@ class Connection:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
         # The time-out of a socket holds for each piece: one byte in a minute would never come to it.
-        overdue = Event()
-        watch = Timer(self.timeout, _cut_off, [connection, overdue])
+        overdue, sockets = Event(), list[socket.socket]()
+        watch = Timer(self.timeout, _cut_off, [connection, sockets, overdue])
         watch.daemon = True
         watch.start()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/octet-stream"}
         try:
             connection.connect()
+            sockets.append(connection.sock)  # which a response without a length takes away from the connection
             if overdue.is_set():  # the watch came before there was a socket to shut
                 raise TimeoutError
             connection.request(method, f"{parts.path}{path}", body or None, headers)
-            response = connection.getresponse()
-            named = {name.lower(): value for name, value in response.getheaders()}
-            most = largest_bytes() if response.status == 200 and method == "POST" else MOST_TOLD
-            whole = Response(response.status, named, self._read(response, most))
+            with connection.getresponse() as response:
+                named = {name.lower(): value for name, value in response.getheaders()}
+                most = largest_bytes() if response.status == 200 and method == "POST" else MOST_TOLD
+                whole = Response(response.status, named, self._read(response, most))
             if overdue.is_set():  # what was cut off may look whole
                 raise TimeoutError
             return whole
@@ -203,11 +204,12 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _cut_off(connection: http.client.HTTPConnection, overdue: Event) -> None:
+def _cut_off(connection: http.client.HTTPConnection, sockets: list[socket.socket], overdue: Event) -> None:
     overdue.set()
-    if connection.sock:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+    for one in (*sockets, connection.sock):
+        if one:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
 
 def _told(response: Response) -> str:

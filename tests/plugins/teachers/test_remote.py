@@ -291,6 +291,7 @@ HOSTILE = {
     ),
     "headers that drip": ([OK, b"A: "], b"b", r"no whole answer within 0.5 s"),
     "a body that drips": ([OK, b"Content-Length: 90000\r\n\r\n"], b"b", r"no whole answer within 0.5 s"),
+    "a body without a length that drips": ([OK, b"\r\n"], b"b", r"no whole answer within 0.5 s"),
     "a header without an end": ([OK, b"A: "], b"b" * 65536, "does not answer"),
     "less than it said": ([OK, b"Content-Length: 50\r\n\r\n{}"], b"", "does not answer"),
     "no protocol": ([b"\x00\xff" * 100 + b"\r\n\r\n"], b"", "does not answer"),
