@@ -1,7 +1,8 @@
 """How fast each part is beside a plain implementation: python benchmarks/speed.py [CASE ...]
 
-One JSON line for each case, then a table. Both sides of a case run in turns in one process, so that what else the
-machine does falls on both; ``ours`` and ``reference`` are medians, ``spread`` the quartiles' distance of their ratio.
+One JSON line for each case, then a table. Both sides of a case run in turns, so that what else the machine does falls
+on both, each in a process of its own: how memory is kept belongs to a side as well. ``ours`` and ``reference`` are
+medians, ``spread`` the quartiles' distance of their ratio.
 ``memory``: bytes of tensors alive at once, ours and the reference's. ``limit``: seconds that ours would take if there
 were only its convolutions and products of matrices, at the rate of a large one of these, measured here and now;
 products with the padding count, too, which libraries may leave out. Weights are random, but the same on both sides.
@@ -10,6 +11,7 @@ products with the padding count, too, which libraries may leave out. Weights are
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import platform
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -33,6 +36,7 @@ from kdkit_echocardio.networks.unet import ConvLSTMUNet
 from reference import DEVIATION, MEAN, WINDOW, Student, Teacher, read_item
 from torch.utils.flop_counter import FlopCounterMode
 
+from kdkit.allocation import keep_freed_memory
 from kdkit.engine.inference import infer_logits
 from kdkit.engine.memory import peak_memory
 from kdkit.store.shards import Record, ShardStore
@@ -62,42 +66,81 @@ class Case:
     machine: str
 
 
-def compare(name: str, unit: str, ours: Call, reference: Call, rounds: int, computes: bool = True) -> Case:
-    """Run both sides in turns, after one round that is not counted; ``computes``: tensors in this process."""
-    peaks = (peak_memory(ours), peak_memory(reference)) if computes else (0, 0)
-    pairs = [(_seconds(ours), _seconds(reference)) for _ in range(rounds + 1)][1:]
+@dataclass(frozen=True)
+class Sides:
+    """What a case compares, in rounds; ``check`` raises AssertionError where the sides compute otherwise.
+
+    ``computes``: with tensors, in the side's own process.
+    """
+
+    name: str
+    unit: str
+    ours: Call
+    reference: Call
+    rounds: int
+    computes: bool = True
+    check: Call = lambda: None
+
+
+def compare(sides: Sides) -> Case:
+    """Run both sides in turns, after one round that is not counted."""
+    sides.check()
+    peaks = (peak_memory(sides.ours), peak_memory(sides.reference)) if sides.computes else (0, 0)
+    with _reference_process(sides.name) as reference:
+        pairs = [(_seconds(sides.ours), reference()) for _ in range(sides.rounds + 1)][1:]
     ratios = [theirs / own for own, theirs in pairs]
     quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
     mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     return Case(
-        name=name,
-        unit=unit,
+        name=sides.name,
+        unit=sides.unit,
         ours=round(mine, 4),
         reference=round(other, 4),
         ratio=round(statistics.median(ratios), 2),
         spread=round(quartiles[2] - quartiles[0], 2),
         memory=peaks,
-        limit=round(_operations(ours) / _rate(), 4) if computes else None,
+        limit=round(_operations(sides.ours) / _rate(), 4) if sides.computes else None,
         threads=torch.get_num_threads(),
         machine=f"{_processor()}, {os.cpu_count()} cores, torch {torch.__version__}",
     )
 
 
-def label(rounds: int) -> Case:
+@contextmanager
+def _reference_process(name: str) -> Iterator[Callable[[], float]]:
+    """A process that runs a case's reference each time it is asked to, and says how many seconds that took."""
+    command = [sys.executable, __file__, name, "--threads", str(torch.get_num_threads()), "--serve"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None and process.stdout is not None
+    asked, told = process.stdin, process.stdout
+
+    def seconds() -> float:
+        print(file=asked, flush=True)
+        return float(told.readline())
+
+    try:
+        yield seconds
+    finally:
+        asked.close()
+        process.wait()
+
+
+def label(rounds: int) -> Sides:
     """Labelling a clip of 176 frames with DeepLabV3-ResNet50."""
     reference = Teacher().eval()
     network = Framewise(build("resnet50"), MEAN, DEVIATION, 0, CHUNK).eval().requires_grad_(False)
     network.network.load_state_dict(reference.network.state_dict())
     clip = _clip(1, 176, 112)
 
-    def ours() -> object:
+    def ours() -> list[torch.Tensor]:
         return infer_logits(network, [clip.numpy()[0]], CPU)
 
-    _check_equal(torch.stack(ours()), reference(clip[0])[None])
-    return compare("label", "s a clip", ours, lambda: reference(clip[0]), rounds)
+    def check() -> None:
+        _check_equal(torch.stack(ours()), reference(clip[0])[None])
+
+    return Sides("label", "s a clip", ours, lambda: reference(clip[0]), rounds, check=check)
 
 
-def train(rounds: int) -> Case:
+def train(rounds: int) -> Sides:
     """A step of training of the paper's student, three blocks of three layers: 8 windows of 25 frames, 56 x 56."""
     network, reference = _students()
     clips, targets = _clip(8, WINDOW, 56), torch.rand(8, WINDOW, 56, 56)
@@ -106,10 +149,10 @@ def train(rounds: int) -> Case:
         student.train().zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(student(clips), targets).backward()
 
-    return compare("train", "s a step", lambda: step(network), lambda: step(reference), rounds)
+    return Sides("train", "s a step", lambda: step(network), lambda: step(reference), rounds)
 
 
-def train_default(rounds: int) -> Case:
+def train_default(rounds: int) -> Sides:
     """A step of training of the default student: 16 windows of 2 frames, 112 x 112, and the optimiser's.
 
     The reference is the same network with torch's own batch normalisation and interpolation, and its optimiser as it
@@ -133,12 +176,12 @@ def train_default(rounds: int) -> Case:
         optimizer.step()
         optimizer.zero_grad()
 
-    return compare(
+    return Sides(
         "train-default", "s a step", lambda: step(network, ours), lambda: step(reference, theirs), 10 * rounds
     )
 
 
-def predict(rounds: int) -> Case:
+def predict(rounds: int) -> Sides:
     """The same student on a clip of 176 frames, without gradients on both sides."""
     network, reference = _students()
     network.eval()
@@ -152,38 +195,42 @@ def predict(rounds: int) -> Case:
     def ours() -> list[torch.Tensor]:
         return infer_logits(network, [clip.numpy()[0]], CPU)
 
-    _check_equal(torch.stack(ours()), plain())
-    return compare("predict", "s a clip", ours, plain, rounds)
+    def check() -> None:
+        _check_equal(torch.stack(ours()), plain())
+
+    return Sides("predict", "s a clip", ours, plain, rounds, check=check)
 
 
-def peak(rounds: int) -> Case:
+def peak(rounds: int) -> Sides:
     """What this machine can do: seconds for 2 * 10^10 float32 operations of matrix products, against bfloat16's."""
-    return compare("peak", "s", _products(torch.float32), _products(torch.bfloat16), rounds, computes=False)
+    return Sides("peak", "s", _products(torch.float32), _products(torch.bfloat16), rounds, computes=False)
 
 
-def window(rounds: int) -> Case:
+def window(rounds: int) -> Sides:
     """A training item, a window of 25 frames with its target, out of a store against AVI and npz."""
     import cv2
 
     frames = _clip(1, 176, 112)[0].numpy()
     target = np.random.default_rng(1).integers(0, 256, frames.shape, np.uint8)
-    with tempfile.TemporaryDirectory() as scratch:
-        clip, packed = Path(scratch) / "clip.avi", Path(scratch) / "target.npz"
-        writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 50, (112, 112))
-        for frame in frames:
-            writer.write(np.repeat(frame[..., None], 3, -1))
-        writer.release()
-        np.savez_compressed(packed, target=target)
-        store = ShardStore(Path(scratch) / "store")
-        store.write(0, [Record({"inputs": frames, "target": target})])
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    scratch = Path(folder.name)
+    clip, packed = scratch / "clip.avi", scratch / "target.npz"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 50, (112, 112))
+    for frame in frames:
+        writer.write(np.repeat(frame[..., None], 3, -1))
+    writer.release()
+    np.savez_compressed(packed, target=target)
+    store = ShardStore(scratch / "store")
+    store.write(0, [Record({"inputs": frames, "target": target})])
 
-        def ours() -> object:
-            return [store.read(0, name, slice(40, 40 + WINDOW)) for name in ("inputs", "target")]
+    def ours() -> object:
+        return [store.read(0, name, slice(40, 40 + WINDOW)) for name in ("inputs", "target")]
 
-        return compare("window", "s an item", ours, lambda: read_item(clip, packed, 40), 10 * rounds, computes=False)
+    return Sides("window", "s an item", ours, lambda: read_item(clip, packed, 40), 10 * rounds, computes=False)
 
 
-def start(rounds: int) -> Case:
+def start(rounds: int) -> Sides:
     """``kdkit --help`` against Python that imports torch."""
     help_command = [str(Path(sys.executable).with_name("kdkit")), "--help"]
 
@@ -191,10 +238,10 @@ def start(rounds: int) -> Case:
         subprocess.run(command, check=True, capture_output=True)
 
     plain = [sys.executable, "-c", "import torch"]
-    return compare("start", "s", lambda: run(help_command), lambda: run(plain), rounds, computes=False)
+    return Sides("start", "s", lambda: run(help_command), lambda: run(plain), rounds, computes=False)
 
 
-CASES: dict[str, Callable[[int], Case]] = {
+CASES: dict[str, Callable[[int], Sides]] = {
     "label": label,
     "train": train,
     "train-default": train_default,
@@ -211,15 +258,26 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    if options.serve:
+        _serve_reference(CASES[options.cases[0]](options.rounds))
+        return
+    keep_freed_memory()  # as every command that computes does
     results = []
     for name in options.cases or CASES:
-        results.append(CASES[name](options.rounds))
+        results.append(compare(CASES[name](options.rounds)))
         print(json.dumps(asdict(results[-1])), flush=True)
     for line in _table(results):
         print(line)
+
+
+def _serve_reference(sides: Sides) -> None:
+    """Run it once for each line that is read, and print the seconds."""
+    for _ in sys.stdin:
+        print(_seconds(sides.reference), flush=True)
 
 
 def _students() -> tuple[PaperConvLSTM, Student]:

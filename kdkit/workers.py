@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kdkit.allocation import keep_freed_memory
 from kdkit.exits import describe_end, end_process, refuse_exits
 from kdkit.stopping import defer_interruptions
 
@@ -186,6 +187,7 @@ def _serve(connection: Connection, environment: Mapping[str, str], number: int) 
     os.environ.clear()
     os.environ.update(environment)
     follow_parent()
+    keep_freed_memory()
     with suppress(EOFError, OSError), refuse_exits():
         while True:
             call, argument = connection.recv()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from kdkit.allocation import keep_freed_memory
 from kdkit.engine.guard import read_logits, run_network, title_of_network
 
 # Elements of raw input in one forward pass: bounds the memory whatever the size of a sample.
@@ -15,6 +16,7 @@ BATCH_ELEMENTS = 4_000_000
 
 def freeze(network: torch.nn.Module) -> torch.nn.Module:
     """The network in evaluation mode, without gradients. Whatever its own methods give, it is the network itself."""
+    keep_freed_memory()
     network.eval()
     network.requires_grad_(False)
     return network

@@ -19,6 +19,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 
+from kdkit.allocation import keep_freed_memory
 from kdkit.atomic import write_bytes
 from kdkit.errors import UsageError
 from kdkit.launch import is_slurm_step
@@ -32,6 +33,7 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
     for.
     """
     _silence_advice()
+    keep_freed_memory()
     options = hardware.settle().model_dump(exclude={"workers", "readers"})
     try:
         trainer = Trainer(

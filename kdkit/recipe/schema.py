@@ -140,6 +140,9 @@ class Control(Part):
         description="What it learns: the teacher's answers, those of the teacher with weights drawn anew, or the "
         "truth that the generator knows of its samples.",
     )
+    samples: int | None = Field(
+        None, ge=1, description="Samples that it is trained on, of its source's first ones; null takes samples.train."
+    )
     epochs: int | None = Field(
         None,
         ge=1,

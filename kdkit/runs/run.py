@@ -141,17 +141,34 @@ class Run:
     def _samples(self) -> dict[str, SampleSet]:
         """Every set by its fingerprint: what the same generator makes for several places lies in one set."""
         counts, experiment = self.experiment.recipe.samples, self.experiment
-        training_sources = [
-            g for g in (experiment.generator, *experiment.control_generators) if isinstance(g, Generator)
-        ]
+        training_sources = [generator for generator, _ in self._training_sources()]
         evaluation_source = experiment.evaluation_source
         for generator in (*training_sources, evaluation_source):
             call(generator.read_files, self.progress)
-        sizes = {g.fingerprint(): [counts.validation, counts.train] for g in training_sources}
+        sizes = {key: [counts.validation, train] for key, train in self._training_counts().items()}
         key = evaluation_source.fingerprint()
         sizes[key] = [self._evaluation_count, *sizes.get(key, [])]
         generators = {g.fingerprint(): g for g in (evaluation_source, *reversed(training_sources))}
         return {key: SampleSet.of(generators[key], parts, self.root) for key, parts in sizes.items()}
+
+    def _training_sources(self) -> Iterator[tuple[Generator, int]]:
+        """The generators that networks are trained on, and how many of each one's samples."""
+        recipe, experiment = self.experiment.recipe, self.experiment
+        own = experiment.generator
+        if isinstance(own, Generator):
+            yield own, recipe.samples.train
+        for control, generator in zip(recipe.controls, experiment.control_generators, strict=True):
+            source = own if generator is None else generator
+            if isinstance(source, Generator):
+                yield source, control.samples or recipe.samples.train
+
+    def _training_counts(self) -> dict[str, int]:
+        """By each generator's fingerprint, the most training samples that any network has of it."""
+        counts: dict[str, int] = {}
+        for generator, count in self._training_sources():
+            key = generator.fingerprint()
+            counts[key] = max(count, counts.get(key, 0))
+        return counts
 
     def prediction_fingerprint(self, arm: Arm) -> str:
         """What an arm's predictions depend on."""
@@ -188,7 +205,7 @@ class Run:
         recipe, generator = self.experiment.recipe, self.experiment.generator
         options, seed, source = recipe.training, training_seed(recipe.seed, number), recipe.generator.name
         if isinstance(generator, Generator):
-            return self._arm(STUDENT, source, number, generator, "teacher", options)
+            return self._arm(STUDENT, source, number, generator, "teacher", options, recipe.samples.train)
         counts = recipe.samples
         fingerprint = fingerprint_of(
             adversary=generator.fingerprint(),
@@ -200,22 +217,30 @@ class Run:
         return Arm(STUDENT, source, number, None, None, options, seed, fingerprint)
 
     def _control(self, number: int, control: Control, own: Generator | None) -> Arm:
-        """Its epochs may be fewer than the student's."""
+        """Its samples and epochs may be fewer than the student's."""
         recipe, generator = self.experiment.recipe, own or self.experiment.generator
         assert isinstance(generator, Generator)
         source = (control.generator or recipe.generator).name
         options = recipe.training.model_copy(update={"epochs": control.epochs or recipe.training.epochs})
-        return self._arm(control.name, source, number, generator, control.targets, options)
+        count = control.samples or recipe.samples.train
+        return self._arm(control.name, source, number, generator, control.targets, options, count)
 
     def _arm(
-        self, model: str, source: str, number: int, generator: Generator, targets: Targets, options: Training
+        self,
+        model: str,
+        source: str,
+        number: int,
+        generator: Generator,
+        targets: Targets,
+        options: Training,
+        count: int,
     ) -> Arm:
         recipe, samples = self.experiment.recipe, self._samples[generator.fingerprint()]
         seed = training_seed(recipe.seed, number)
         first = self._evaluation_count if samples is self.evaluation.split.samples else 0
         middle = first + recipe.samples.validation
         validation = self._labelled_split(Split(samples, first, middle), targets)
-        training = self._labelled_split(Split(samples, middle, middle + recipe.samples.train), targets)
+        training = self._labelled_split(Split(samples, middle, middle + count), targets)
         fingerprint = fingerprint_of(
             targets=training.fingerprint,
             splits=[first, middle, training.split.stop],

@@ -141,7 +141,7 @@ def _distill(run: Run, arm: Arm) -> None:
         "targets": arm.training.fingerprint if arm.training else None,
         "generator": arm.sample_source,
         "teacher": recipe.teacher.name,
-        "samples": recipe.samples.train,
+        "samples": len(arm.training.split) if arm.training else recipe.samples.train,
         COUNT: count_recordings(arm),
         REAL: learns_from_recordings(arm),
         "epochs": outcome.epochs,

@@ -47,6 +47,28 @@ def test_several_controls_stand_side_by_side_and_are_made_once(prepare):
     assert run_stages(prepare(*settings)) == []
 
 
+def test_a_control_of_fewer_samples_has_the_first_ones_and_leaves_the_students_alone(prepare):
+    few = NOISE.replace("}}", "}, samples: 2}")
+    run = prepare(*SMALL, f"controls=[{few}, {{targets: truth, samples: 3}}]")
+    run_stages(run)
+    student, noise, truth = run.arms
+    assert [len(arm.training.split) for arm in run.arms] == [6, 2, 3]
+    assert [len(arm.validation.split) for arm in run.arms] == [2, 2, 2]
+    assert noise.training.split.samples.count == 2 + 2
+    assert truth.training.split.samples.fingerprint == student.training.split.samples.fingerprint
+    assert truth.training.split.start == student.training.split.start
+    counts = [json.loads((run.folder.model(arm.name) / "card.json").read_text()) for arm in run.arms]
+    assert [card["provenance"]["samples"] for card in counts] == [6, 2, 3]
+    alone = prepare(*SMALL, "controls=[]")
+    assert alone.arms[0].fingerprint == student.fingerprint
+
+
+def test_a_control_may_have_more_samples_than_the_student(prepare):
+    run = prepare(*SMALL, "controls=[{targets: truth, samples: 9}]")
+    run_stages(run, last="distill")
+    assert [len(arm.training.split) for arm in run.arms] == [6, 9]
+
+
 def test_another_control_keeps_what_the_student_learnt_from(prepare):
     first = prepare(*SMALL, f"controls=[{NOISE}]")
     run_stages(first, last="label")

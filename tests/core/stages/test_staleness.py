@@ -269,6 +269,7 @@ OF_THE_DOMAIN = {
     "control left out": (own_controls(), OF_CONTROL),
     "control added": (own_controls(NOISE, "{targets: untrained-teacher}"), OF_CONTROL[1:]),
     "epochs of the control": (own_controls(NOISE.replace("}}", "}, epochs: 1}")), OF_CONTROL),
+    "samples of the control": (own_controls(NOISE.replace("}}", "}, samples: 2}")), OF_CONTROL),
     "source of the control": (own_controls(NOISE.replace("}}", ", grain: 2}}")), OF_CONTROL),
     "place of runs and store": (move_home, ()),
     "helper module": (edit("stale_helper.py", "16", "17"), EVERYTHING_AND_CONTROL),

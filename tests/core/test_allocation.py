@@ -1,0 +1,56 @@
+"""Memory that was freed is kept for what comes next, where the C library can do so and the user does not object."""
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from kdkit import allocation
+
+# Asks for blocks and frees them, again and again, and prints how many pages the system provided for the last rounds.
+COUNT_PAGES = """
+import resource, numpy
+from kdkit.allocation import keep_freed_memory
+if {keep}:
+    print(keep_freed_memory())
+def pages(rounds):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(rounds):
+        blocks = [numpy.ones(size) for size in (700_000, 900_000, 5_000_000, 300_000)]
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+pages(5)
+print(pages(20))
+"""
+
+
+def run(keep: bool, **variables: str) -> list[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    code = COUNT_PAGES.format(keep=keep)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment | variables, capture_output=True, text=True, check=True)
+    return result.stdout.split()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_blocks_are_used_again_without_asking_the_system() -> None:
+    (given_back,) = run(False)
+    kept, pages = run(True)
+    assert kept == "True"
+    assert int(pages) < int(given_back) / 20
+
+
+def test_what_the_user_has_set_stays() -> None:
+    kept, pages = run(True, MALLOC_TRIM_THRESHOLD_="100000", MALLOC_MMAP_THRESHOLD_="100000")
+    assert kept == "False"
+    assert int(pages) > 1000
+
+
+def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert allocation.keep_freed_memory.__wrapped__() is False
