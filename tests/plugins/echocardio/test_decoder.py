@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from kdkit_echocardio.networks.unet import ConvLSTMUNet, _kernel_of_enlarged
+from kdkit_echocardio.networks.unet import ConvLSTMUNet, MergingConvolution, kernel_of_enlarged
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_the_transposed_convolution_is_that_of_enlarged_frames(
     frames = torch.randn(2, deep, *size, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(outputs, deep, 3, 3, dtype=torch.float64, requires_grad=True)
     plain = F.conv2d(F.interpolate(frames, scale_factor=2, mode="nearest"), weight, padding=1)
-    ours = F.conv_transpose2d(frames, _kernel_of_enlarged(weight), stride=2, padding=1)
+    ours = F.conv_transpose2d(frames, kernel_of_enlarged(weight), stride=2, padding=1)
     torch.testing.assert_close(ours, plain)
     gradient = torch.randn_like(plain)
     for one, other in zip(*(torch.autograd.grad(y, (frames, weight), gradient) for y in (ours, plain)), strict=True):
@@ -25,8 +25,15 @@ def test_the_transposed_convolution_is_that_of_enlarged_frames(
 
 def test_training_and_prediction_decode_alike() -> None:
     torch.manual_seed(0)
-    network = ConvLSTMUNet(4, 1)
-    layers = torch.nn.Sequential(torch.nn.Conv2d(8, 4, 3, padding=1, bias=False), torch.nn.ReLU())
+    convolution = MergingConvolution(5, 3, 4)
     frames, skip = torch.randn(2, 5, 6, 7), torch.randn(2, 3, 12, 14)
-    trained = network.train()._merge(layers, frames, skip)
-    torch.testing.assert_close(trained, network.eval()._merge(layers, frames, skip), rtol=1e-4, atol=1e-5)
+    trained = convolution.train()(frames, skip)
+    torch.testing.assert_close(trained, convolution.eval()(frames, skip), rtol=1e-4, atol=1e-5)
+
+
+def test_every_module_of_the_decoder_can_be_looked_at_in_training() -> None:
+    network, seen = ConvLSTMUNet(4, 1).train(), []
+    for path, module in network.decoder.named_modules():
+        module.register_forward_hook(lambda *_, path=path: seen.append(path))
+    network(torch.zeros(2, 2, 32, 32))
+    assert set(seen) == {path for path, _ in network.decoder.named_modules()} - {""}
