@@ -61,7 +61,7 @@ class Distillation(LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Dropout and the like: a resumed training draws what an uninterrupted one would have.
         position = [self.seed, self.current_epoch, batch_idx, self.global_rank]
-        torch.manual_seed(int(np.random.default_rng(position).integers(2**63)))
+        _seed(int(np.random.default_rng(position).integers(2**63)), self.device)
 
     def configure_optimizers(self) -> Any:
         options = self.training_options
@@ -115,3 +115,14 @@ class Distillation(LightningModule):
         values = {LOSS: loss, **(terms if len(terms) > 1 else {})}
         losses = {f"{kind}_{name}": value for name, value in values.items()}
         self.log_dict(losses, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Seed the generators that a step draws from.
+
+    Where there is no GPU, torch.manual_seed writes down its callers three times, in case that one comes.
+    """
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)

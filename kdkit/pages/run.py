@@ -72,7 +72,9 @@ def page(
             "style_of": style_of,
         },
         recipe=recipe,
-        controls={control.name: (_describe(control, recipe), control.epochs) for control in recipe.controls},
+        controls={
+            control.name: (_describe(control, recipe), _reductions(control, recipe)) for control in recipe.controls
+        },
         training_seeds=[training_seed(recipe.seed, number) for number in range(recipe.training.seeds)],
         plays=isinstance(experiment.generator, Adversary),
         real_data=experiment.learns_from_recordings,
@@ -118,6 +120,15 @@ def _real_controls(experiment: Experiment) -> list[str]:
         for control, source in zip(experiment.recipe.controls, experiment.control_generators, strict=True)
         if control.targets == "teacher" and source is not None and not source.synthetic
     ]
+
+
+def _reductions(control: Control, recipe: Recipe) -> str:
+    """What a control has less of than the student, in words; empty where that is nothing."""
+    pairs = {
+        "samples": (control.count_samples(recipe.samples.train), recipe.samples.train),
+        "epochs": (control.count_epochs(recipe.training.epochs), recipe.training.epochs),
+    }
+    return " and ".join(f"{own} of {all_} {what}" for what, (own, all_) in pairs.items() if own < all_)
 
 
 def _describe(control: Control, recipe: Recipe) -> str:

@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,16 +110,10 @@ def _metadata() -> Iterator[tuple[str, configparser.ConfigParser | Exception | _
 
     Distributions of which no entry point is ours may be left out.
     """
-    import configparser
-
-    import entrypoints
-
     names = set()
     for folder in sys.path:
-        try:
-            files = list(entrypoints.iter_files_distros([folder], repeated_distro="all"))
-        except (configparser.Error, UnicodeDecodeError, OSError):
-            files = _read_one_by_one(Path(folder))
+        is_archive = folder.endswith(".egg") or Path(folder).is_file()
+        files = _read_archive(folder) if is_archive else _read_folder(Path(folder))
         newest = _newest_versions(distribution for _, distribution in files)
         for config, distribution in files:
             is_ours = isinstance(config, Exception) or GROUP in config
@@ -162,21 +157,44 @@ def _metadata_folder(folder: str, distribution: Distribution) -> Path:
     return next(Path(folder).glob(f"{glob.escape(stem)}.*-info"), Path(folder) / f"{stem}.dist-info")
 
 
-def _read_one_by_one(folder: Path) -> list[tuple[Any, Distribution]]:
-    """As entrypoints reads a folder, when some distribution's file in it (of whatever project) cannot be parsed."""
+def _read_archive(path: str) -> list[tuple[Any, Distribution]]:
+    """As entrypoints reads an archive on the import path, or an egg; nothing where that cannot be read."""
     import configparser
 
     import entrypoints
 
+    try:
+        return list(entrypoints.iter_files_distros([path], repeated_distro="all"))
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        return []
+
+
+def _read_folder(folder: Path) -> list[tuple[Any, Distribution]]:
+    """As entrypoints reads a folder, but for what :func:`_read_file` does otherwise."""
+    import entrypoints
+
     files: list[tuple[Any, Distribution]] = []
     for path in sorted(folder.glob("*-info/entry_points.txt")):
-        distribution = entrypoints.Distribution.from_name_version(path.parent.stem)
-        config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
-        try:
-            config.read([path])
-        except (configparser.Error, UnicodeDecodeError) as error:
-            if re.search(rb"^\s*\[?%s\b" % GROUP.encode(), path.read_bytes(), re.MULTILINE):
-                files.append((error, distribution))
-        else:
-            files.append((config, distribution))
+        with suppress(OSError):
+            if (config := _read_file(path)) is not None:
+                files.append((config, entrypoints.Distribution.from_name_version(path.parent.stem)))
     return files
+
+
+def _read_file(path: Path) -> configparser.ConfigParser | Exception | None:
+    """The entry points in a file, or the error where it cannot be parsed; None where it is no matter of ours then.
+
+    Most files do not name our group: these are not parsed, and their entry points left out.
+    """
+    import configparser
+
+    import entrypoints
+
+    config: configparser.ConfigParser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
+    content = path.read_bytes()
+    if GROUP.encode() in content:
+        try:
+            config.read_string(content.decode(), str(path))
+        except (configparser.Error, UnicodeDecodeError) as error:
+            return error if re.search(rb"^\s*\[?%s\b" % GROUP.encode(), content, re.MULTILINE) else None
+    return config

@@ -141,14 +141,24 @@ class Control(Part):
         "truth that the generator knows of its samples.",
     )
     samples: int | None = Field(
-        None, ge=1, description="Samples that it is trained on, of its source's first ones; null takes samples.train."
+        None,
+        ge=1,
+        description="Samples that it is trained on, the first of its source, samples.train at most; null takes all.",
     )
     epochs: int | None = Field(
         None,
         ge=1,
-        description="Passes of the control over its samples, at most; null takes training.epochs. What means nothing "
-        "is soon learnt.",
+        description="Passes of the control over its samples, training.epochs at most; null takes as many. What means "
+        "nothing is soon learnt.",
     )
+
+    def count_samples(self, train: int) -> int:
+        """How many samples it is trained on, where the student is trained on ``train``."""
+        return min(self.samples or train, train)
+
+    def count_epochs(self, epochs: int) -> int:
+        """How many epochs it is trained for at most, where the student is for ``epochs``."""
+        return min(self.epochs or epochs, epochs)
 
     @model_validator(mode="before")
     @classmethod

@@ -160,7 +160,7 @@ class Run:
         for control, generator in zip(recipe.controls, experiment.control_generators, strict=True):
             source = own if generator is None else generator
             if isinstance(source, Generator):
-                yield source, control.samples or recipe.samples.train
+                yield source, control.count_samples(recipe.samples.train)
 
     def _training_counts(self) -> dict[str, int]:
         """By each generator's fingerprint, the most training samples that any network has of it."""
@@ -221,8 +221,8 @@ class Run:
         recipe, generator = self.experiment.recipe, own or self.experiment.generator
         assert isinstance(generator, Generator)
         source = (control.generator or recipe.generator).name
-        options = recipe.training.model_copy(update={"epochs": control.epochs or recipe.training.epochs})
-        count = control.samples or recipe.samples.train
+        options = recipe.training.model_copy(update={"epochs": control.count_epochs(recipe.training.epochs)})
+        count = control.count_samples(recipe.samples.train)
         return self._arm(control.name, source, number, generator, control.targets, options, count)
 
     def _arm(

@@ -59,14 +59,17 @@ def test_a_control_of_fewer_samples_has_the_first_ones_and_leaves_the_students_a
     assert truth.training.split.start == student.training.split.start
     counts = [json.loads((run.folder.model(arm.name) / "card.json").read_text()) for arm in run.arms]
     assert [card["provenance"]["samples"] for card in counts] == [6, 2, 3]
+    page = " ".join(run.folder.report_file.read_text().split())
+    assert "with 2 of 6 samples." in page and "with 3 of 6 samples." in page
     alone = prepare(*SMALL, "controls=[]")
     assert alone.arms[0].fingerprint == student.fingerprint
 
 
-def test_a_control_may_have_more_samples_than_the_student(prepare):
-    run = prepare(*SMALL, "controls=[{targets: truth, samples: 9}]")
+def test_a_control_has_no_more_samples_and_epochs_than_the_student(prepare):
+    run = prepare(*SMALL, "controls=[{targets: truth, samples: 9, epochs: 9}]")
     run_stages(run, last="distill")
-    assert [len(arm.training.split) for arm in run.arms] == [6, 9]
+    assert [len(arm.training.split) for arm in run.arms] == [6, 6]
+    assert [arm.options.epochs for arm in run.arms] == [2, 2]
 
 
 def test_another_control_keeps_what_the_student_learnt_from(prepare):
