@@ -127,6 +127,7 @@ def test_a_score_that_is_better_when_lower_has_its_curve_too():
     assert curve.score == pytest.approx(1 - published_curve(curve.weights), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     covered = []
     for seed in range(6):
