@@ -32,7 +32,7 @@ from kdkit_echocardio.framewise import Framewise
 from kdkit_echocardio.networks.deeplab import build
 from kdkit_echocardio.networks.normalization import BatchNorm
 from kdkit_echocardio.networks.paper import PaperConvLSTM
-from kdkit_echocardio.networks.unet import ConvLSTMUNet
+from kdkit_echocardio.networks.unet import ConvLSTMUNet, MergingConvolution
 from reference import DEVIATION, MEAN, WINDOW, Student, Teacher, read_item
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -155,8 +155,8 @@ def train(rounds: int) -> Sides:
 def train_default(rounds: int) -> Sides:
     """A step of training of the default student: 16 windows of 2 frames, 112 x 112, and the optimiser's.
 
-    The reference is the same network with torch's own batch normalisation and interpolation, and its optimiser as it
-    is by default.
+    The reference is the same network with torch's own batch normalisation and interpolation, skips joined by a copy,
+    and its optimiser as it is by default.
     """
     network, reference = ConvLSTMUNet(4, 1), ConvLSTMUNet(4, 1)
     reference._enlarge = partial(torch.nn.functional.interpolate, mode="bilinear")
@@ -164,6 +164,8 @@ def train_default(rounds: int) -> Sides:
         for name, layer in block.named_children():
             if isinstance(layer, BatchNorm):
                 setattr(block, name, torch.nn.BatchNorm2d(layer.num_features))
+            if isinstance(layer, MergingConvolution):
+                layer.forward = partial(_merge_plainly, layer)
     reference.load_state_dict(network.state_dict())
     clips, targets = _clip(16, 2, 112), torch.rand(16, 2, 112, 112)
     ours, theirs = (
@@ -284,6 +286,12 @@ def _students() -> tuple[PaperConvLSTM, Student]:
     network, reference = PaperConvLSTM(3, 3), Student(3, 3)
     reference.take_weights(network.state_dict())
     return network, reference
+
+
+def _merge_plainly(layer: MergingConvolution, frames: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+    """A convolution over enlarged frames beside those of a skip, as anybody would write it."""
+    enlarged = torch.nn.functional.interpolate(frames, scale_factor=2, mode="nearest")
+    return torch.nn.functional.conv2d(torch.cat([enlarged, skip], 1), layer.weight, padding=1)
 
 
 def _clip(batch: int, frames: int, side: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from kdkit_echocardio.networks.convlstm import CHUNK, ConvLSTMLayer
 from kdkit_echocardio.networks.paper import PaperConvLSTM
+from kdkit_echocardio.networks.recurrence import run_steps
 from kdkit_echocardio.networks.views import RandomView
 from kdkit_echocardio.student import ConvLSTM
 from pydantic import ValidationError
@@ -132,21 +133,52 @@ def test_the_weights_file_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     assert ConvLSTM().files() == []
 
 
-@pytest.mark.parametrize("steps", [1, 4, CHUNK + 3])
-def test_the_recurrence_is_the_textbook_one(steps: int) -> None:
-    """Against the equations, one step and one convolution over [input, hidden] at a time."""
-    torch.manual_seed(0)
-    layer = ConvLSTMLayer(2, 3)
-    frames = torch.randn(steps * 2, 2, 5, 6)
-    hidden = memory = torch.zeros(2, 3, 5, 6)
-    expected = []
+def run_textbook(layer: ConvLSTMLayer, frames: torch.Tensor, steps: int) -> torch.Tensor:
+    """The equations, one step and one convolution over [input, hidden] at a time."""
+    hidden = memory = frames.new_zeros(len(frames) // steps, layer.cell.hidden, *frames.shape[2:])
+    states = []
     for inputs in frames.chunk(steps):
         gates = layer.cell.conv(torch.cat([inputs, hidden], 1)).chunk(4, 1)
         enter, keep, leave = (gate.sigmoid() for gate in gates[:3])
         memory = keep * memory + enter * gates[3].tanh()
         hidden = leave * memory.tanh()
-        expected.append(hidden)
-    assert torch.allclose(layer(frames, steps), torch.cat(expected), atol=1e-6)
+        states.append(hidden)
+    return torch.cat(states)
+
+
+@pytest.mark.parametrize("steps", [1, 4, CHUNK + 3])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_recurrence_is_the_textbook_one(steps: int, training: bool) -> None:
+    torch.manual_seed(0)
+    layer = ConvLSTMLayer(2, 3).train(training)
+    frames = torch.randn(steps * 2, 2, 5, 6)
+    assert torch.allclose(layer(frames, steps), run_textbook(layer, frames, steps), atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format], ids=["last", "first"])
+def test_gradients_that_are_written_out_are_those_of_autograd(steps: int, memory_format: torch.memory_format) -> None:
+    torch.manual_seed(steps)
+    layer = ConvLSTMLayer(2, 3).double()
+    frames = torch.randn(steps * 2, 2, 5, 6, dtype=torch.float64).contiguous(memory_format=memory_format)
+    frames.requires_grad_()
+    ours = run_steps(layer.cell.from_inputs(frames), layer.cell.recurrent_weight, steps)
+    plain = run_textbook(layer, frames, steps)
+    torch.testing.assert_close(ours, plain)
+    leaves, gradient = [frames, *layer.parameters()], torch.randn_like(plain)
+    for one, other in zip(*(torch.autograd.grad(y, leaves, gradient) for y in (ours, plain)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_recurrent_layer_trains_in_lower_precision_too() -> None:
+    torch.manual_seed(0)
+    layer, frames = ConvLSTMLayer(2, 3), torch.randn(8, 2, 5, 6)
+    full = torch.autograd.grad(layer(frames, 4).square().sum(), [*layer.parameters()])
+    with torch.autocast("cpu", torch.bfloat16):
+        states = layer(frames, 4)
+    lower = torch.autograd.grad(states.float().square().sum(), [*layer.parameters()])
+    for one, other in zip(lower, full, strict=True):
+        assert float((one - other).norm() / other.norm()) < 0.05
 
 
 # --- the default network -----------------------------------------------------------------------------------------

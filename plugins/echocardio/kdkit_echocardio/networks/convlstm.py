@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .recurrence import run_steps
+
 # Steps whose gates are computed at once: bounds the memory that a long clip takes.
 CHUNK = 32
 
@@ -32,9 +34,14 @@ class ConvLSTMCell(nn.Module):
         """The inputs' share of the gates, for any number of frames at once."""
         return F.conv2d(frames, self.conv.weight[:, : self.inputs], self.conv.bias, padding=1)
 
+    @property
+    def recurrent_weight(self) -> Tensor:
+        """The share of the weights that the hidden state is convolved with, (4 * hidden, hidden, 3, 3)."""
+        return self.conv.weight[:, self.inputs :]
+
     def from_hidden(self, hidden: Tensor) -> Tensor:
         """The hidden state's share of the gates."""
-        return F.conv2d(hidden, self.conv.weight[:, self.inputs :], None, padding=1)
+        return F.conv2d(hidden, self.recurrent_weight, None, padding=1)
 
     def step(self, gates: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
         """The new hidden state and memory; no memory means zeros."""
@@ -67,6 +74,8 @@ class ConvLSTMLayer(nn.Module):
         """(steps * batch, inputs, H, W) to (steps * batch, hidden, H, W)."""
         if states is not None:
             return self._step(frames, states)
+        if self.training and _in_full_precision(frames):
+            return run_steps(self.cell.from_inputs(frames), self.cell.recurrent_weight, steps)
         hidden: Tensor | None = None
         memory: Tensor | None = None
         outputs = []
@@ -86,6 +95,10 @@ class ConvLSTMLayer(nn.Module):
         hidden, memory = self.cell.step(gates, memory)
         states.after += [hidden, memory]
         return hidden
+
+
+def _in_full_precision(frames: Tensor) -> bool:
+    return frames.dtype == torch.float32 and not torch.is_autocast_enabled(frames.device.type)
 
 
 class PerFrame(nn.Module):

@@ -18,6 +18,7 @@ from .convlstm import (
     initial_states,
     pad_to_multiple,
 )
+from .normalization import BatchNorm
 
 
 class _PaperUShape(nn.Module):
@@ -28,7 +29,7 @@ class _PaperUShape(nn.Module):
         for level, (inputs, hidden) in enumerate(zip([1, *channels], channels, strict=False)):
             block: list[nn.Module] = []
             for layer in range(layers):
-                block += [ConvLSTMLayer(hidden if layer else inputs, hidden), PerFrame(nn.BatchNorm2d(hidden))]
+                block += [ConvLSTMLayer(hidden if layer else inputs, hidden), PerFrame(BatchNorm(hidden))]
             if level < blocks - 1:
                 block.append(PerFrame(nn.MaxPool2d(2)))
             encoder.append(Layers(block))
@@ -38,7 +39,7 @@ class _PaperUShape(nn.Module):
                 [
                     PerFrame(nn.Upsample(scale_factor=2, mode="nearest")),
                     PerFrame(nn.Conv2d(inputs, outputs, 3, padding=1)),
-                    PerFrame(nn.BatchNorm2d(outputs)),
+                    PerFrame(BatchNorm(outputs)),
                 ]
             )
             for inputs, outputs in zip(channels[:0:-1], channels[-2::-1], strict=True)
