@@ -8,7 +8,7 @@ from functools import cache
 
 # Of glibc's malloc.h, and the values that its manual describes for them (mallopt(3)).
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
-_NEVER = 2**31 - 1
+_NEVER = -1
 # The largest block that is kept; older versions of the library take no more than the second.
 _LARGEST_KEPT = (1 << 30, 32 << 20)
 # What it asks the system for at once.
@@ -21,10 +21,10 @@ def keep_freed_memory() -> bool:
 
     A step of training frees the tensors that the next one asks for again. Given back and asked for anew, each of
     their pages costs the system more time than a network of a few channels takes to fill it. The process holds as
-    much as it needed at once, until it ends. Where the user has set one of glibc's own variables (``MALLOC_...``)
-    nothing is changed.
+    much as it needed at once, until it ends. Where the user has set one of glibc's own variables (``MALLOC_...``, or
+    ``glibc.malloc...`` in ``GLIBC_TUNABLES``) nothing is changed.
     """
-    if any(name.startswith("MALLOC_") for name in os.environ):
+    if "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "") or any(n.startswith("MALLOC_") for n in os.environ):
         return False
     try:
         set_option = ctypes.CDLL(None).mallopt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import sys
 import warnings
@@ -112,8 +113,8 @@ def _metadata() -> Iterator[tuple[str, configparser.ConfigParser | Exception | _
     """
     names = set()
     for folder in sys.path:
-        is_archive = folder.endswith(".egg") or Path(folder).is_file()
-        files = _read_archive(folder) if is_archive else _read_folder(Path(folder))
+        is_archive = folder.rstrip("/\\").endswith(".egg") or os.path.isfile(folder)  # noqa: PTH113, it never raises
+        files = _read_archive(folder) if is_archive else _read_folder(folder)
         newest = _newest_versions(distribution for _, distribution in files)
         for config, distribution in files:
             is_ours = isinstance(config, Exception) or GROUP in config
@@ -160,21 +161,27 @@ def _metadata_folder(folder: str, distribution: Distribution) -> Path:
 def _read_archive(path: str) -> list[tuple[Any, Distribution]]:
     """As entrypoints reads an archive on the import path, or an egg; nothing where that cannot be read."""
     import configparser
+    import zipfile
 
     import entrypoints
 
     try:
         return list(entrypoints.iter_files_distros([path], repeated_distro="all"))
-    except (configparser.Error, UnicodeDecodeError, OSError):
+    except (configparser.Error, UnicodeDecodeError, OSError, zipfile.BadZipFile):
         return []
 
 
-def _read_folder(folder: Path) -> list[tuple[Any, Distribution]]:
+def _read_folder(folder: str) -> list[tuple[Any, Distribution]]:
     """As entrypoints reads a folder, but for what :func:`_read_file` does otherwise."""
     import entrypoints
 
     files: list[tuple[Any, Distribution]] = []
-    for path in sorted(folder.glob("*-info/entry_points.txt")):
+    paths: list[Path] = []
+    with suppress(OSError):  # a folder that nobody may look into, a name that is too long
+        paths = sorted(Path(folder).glob("*-info/entry_points.txt"))
+    for path in paths:
+        if path.parent.suffix not in (".dist-info", ".egg-info"):
+            continue
         with suppress(OSError):
             if (config := _read_file(path)) is not None:
                 files.append((config, entrypoints.Distribution.from_name_version(path.parent.stem)))
@@ -190,11 +197,12 @@ def _read_file(path: Path) -> configparser.ConfigParser | Exception | None:
 
     import entrypoints
 
-    config: configparser.ConfigParser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
+    # A percent sign in a value is nothing to be filled in.
+    config: configparser.ConfigParser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",), interpolation=None)
     content = path.read_bytes()
     if GROUP.encode() in content:
         try:
-            config.read_string(content.decode(), str(path))
+            config.read_string(content.decode("utf-8-sig"), str(path))
         except (configparser.Error, UnicodeDecodeError) as error:
             return error if re.search(rb"^\s*\[?%s\b" % GROUP.encode(), content, re.MULTILINE) else None
     return config

@@ -43,10 +43,42 @@ def test_blocks_are_used_again_without_asking_the_system() -> None:
     assert int(pages) < int(given_back) / 20
 
 
-def test_what_the_user_has_set_stays() -> None:
-    kept, pages = run(True, MALLOC_TRIM_THRESHOLD_="100000", MALLOC_MMAP_THRESHOLD_="100000")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"MALLOC_TRIM_THRESHOLD_": "100000", "MALLOC_MMAP_THRESHOLD_": "100000"},
+        {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=100000:glibc.malloc.mmap_threshold=100000"},
+    ],
+    ids=["variables", "tunables"],
+)
+def test_what_the_user_has_set_stays(settings: dict[str, str]) -> None:
+    kept, pages = run(True, **settings)
     assert kept == "False"
     assert int(pages) > 1000
+
+
+# Asks for 2.7 GB, of which it touches nothing, frees all of it, and prints how much the heap has shrunk.
+FREE_MUCH = """
+import ctypes
+from kdkit.allocation import keep_freed_memory
+assert keep_freed_memory()
+library = ctypes.CDLL(None)
+library.malloc.restype = library.sbrk.restype = ctypes.c_void_p
+library.malloc.argtypes = library.sbrk.argtypes = [ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
+blocks = [library.malloc(300 << 20) for _ in range(9)]
+largest = library.sbrk(0)
+for block in reversed(blocks):
+    library.free(block)
+print(largest - library.sbrk(0))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_more_than_two_gigabytes_are_kept_as_well() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    result = subprocess.run([sys.executable, "-c", FREE_MUCH], env=environment, capture_output=True, check=True)
+    assert int(result.stdout) == 0
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

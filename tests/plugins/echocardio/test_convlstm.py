@@ -170,6 +170,13 @@ def test_gradients_that_are_written_out_are_those_of_autograd(steps: int, memory
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize("variant", ["default", "paper"])
+def test_the_gradient_of_a_gradient_is_refused_rather_than_wrong(variant: str) -> None:
+    network, clips = build(variant=variant).train(), torch.rand(1, 2, 32, 32).requires_grad_()
+    with pytest.raises(RuntimeError, match="no second derivatives in training"):
+        torch.autograd.grad(network(clips).sum(), clips, create_graph=True)
+
+
 def test_a_recurrent_layer_trains_in_lower_precision_too() -> None:
     torch.manual_seed(0)
     layer, frames = ConvLSTMLayer(2, 3), torch.randn(8, 2, 5, 6)

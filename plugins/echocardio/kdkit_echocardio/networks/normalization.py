@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+
+from .derivatives import first_derivatives
 
 # Below this many positions a frame, torch's own kernel is as quick.
 LARGE = 100
@@ -62,7 +63,7 @@ class _Normalise(torch.autograd.Function):
         return normalised, mean, variance
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         centred, weight, precision = ctx.saved_tensors
         width, count = ctx.width, gradient.numel() // gradient.shape[1]

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from .derivatives import first_derivatives
 
 _aten = torch.ops.aten
 
@@ -53,7 +54,7 @@ class _Steps(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         active, memories, states, weight = ctx.saved_tensors
         count = ctx.count
