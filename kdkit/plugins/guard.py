@@ -105,8 +105,10 @@ def _watch(seconds: float) -> Iterator[None]:
     # Whatever handles a request to stop goes on handling it.
     for number in (signal.SIGINT, signal.SIGTERM):
         handler = signal.getsignal(number)
+        if handler is not None:  # None: a library in C has set it, which nobody here can set back
+            handlers[number] = handler
         if callable(handler):
-            handlers[number] = signal.signal(number, noting(handler))
+            signal.signal(number, noting(handler))
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
