@@ -19,9 +19,9 @@ _GROWTH = 64 << 20
 def keep_freed_memory() -> bool:
     """Have this process keep the memory that it has freed; whether its library can do that (glibc on Linux does).
 
-    A step of training frees the tensors that the next one asks for again. Large ones are given back and asked for anew,
-    page by page, which costs a network of few channels a tenth of its step or more. The process holds as
-    much as it needed at once, until it ends. Where the user has set one of glibc's own variables (``MALLOC_...``, or
+    A step of training frees the tensors that the next one asks for again. Large ones are given back and asked for
+    anew, page by page, which costs a network of few channels a tenth of its step. The process holds as much as it
+    needed at once, until it ends. Where the user has set one of glibc's own variables (``MALLOC_...``, or
     ``glibc.malloc...`` in ``GLIBC_TUNABLES``) nothing is changed.
     """
     if "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "") or any(n.startswith("MALLOC_") for n in os.environ):
