@@ -35,7 +35,8 @@ Timer = Callable[[str, Call], float]
 class Trial:
     """A lower precision beside float32, on the same inputs.
 
-    ``seconds``, ``full_seconds``: medians of a run. ``agreement``: the share, 0..1, of positions decided alike.
+    ``seconds``, ``full_seconds``: medians of a run. ``agreement``: the share, 0..1, of positions decided alike; of a
+    training the cosine between the gradients.
     ``error``: why the network does not run in it; the others are None then.
     """
 
@@ -45,11 +46,11 @@ class Trial:
     agreement: float | None = None
     error: str = ""
 
-    def pays(self) -> bool:
+    def pays(self, least_agreement: float = LEAST_AGREEMENT) -> bool:
         """Whether it is fast enough and near enough to be taken."""
         if self.seconds is None or self.full_seconds is None or self.agreement is None:
             return False
-        return self.full_seconds >= LEAST_GAIN * self.seconds and self.agreement >= LEAST_AGREEMENT
+        return self.full_seconds >= LEAST_GAIN * self.seconds and self.agreement >= least_agreement
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class PrecisionChoice:
     device: str = ""
     reason: str = ""
 
-    def why(self) -> str:
-        """What it was chosen by, in a few words."""
+    def why(self, alike: str = "decides {} % alike") -> str:
+        """What it was chosen by, in a few words; ``alike``: how it agrees, in hundredths, with float32."""
         if self.reason or not self.trials:
             return self.reason
         trial = self.trials[-1]
@@ -74,7 +75,7 @@ class PrecisionChoice:
             return f"the network does not run in {trial.precision}"
         speed = f"{trial.precision} is {trial.full_seconds / trial.seconds:.2f} times as fast as float32"
         # Rounded down: 99.9 % is the limit, and what lies below it is to be seen to.
-        return f"{speed} and decides {math.floor(1e4 * trial.agreement) / 100:g} % alike"
+        return f"{speed} and {alike.format(format(math.floor(1e4 * trial.agreement) / 100, 'g'))}"
 
     def as_json(self) -> dict[str, Any]:
         """As the manifest of a run keeps it."""
@@ -102,7 +103,7 @@ def choose_precision(
     if not list(network.parameters()):
         return PrecisionChoice(FULL_PRECISION, reason="the network has no weights that could be cast")
     infer, device = _prepare(network, hardware, FULL_PRECISION, folder)
-    timer = timer or _device_timer(device)
+    timer = timer or device_timer(device)
     infer(inputs[:1])
     first_seconds = timer(FULL_PRECISION, partial(infer, inputs[:1]))
     batch = inputs[: max(1, int(RUN_SECONDS / first_seconds))]
@@ -116,7 +117,7 @@ def choose_precision(
         except (DataError, UsageError) as error:
             trials.append(Trial(precision, error=str(error)))
             continue
-        seconds, full_seconds = _measure_in_turns(timer, precision, lower, full)
+        seconds, full_seconds = measure_in_turns(timer, precision, lower, full)
         trials.append(Trial(precision, seconds, full_seconds, _agreement(logits, decisions, activation)))
         if trials[-1].pays():
             break
@@ -139,7 +140,7 @@ def _prepare(
     return run, device
 
 
-def _measure_in_turns(timer: Timer, precision: str, lower: Call, full: Call) -> tuple[float, float]:
+def measure_in_turns(timer: Timer, precision: str, lower: Call, full: Call) -> tuple[float, float]:
     """Medians of seconds: in turns, so that what else the machine does falls on both.
 
     What is slower in its first turn by as much as it should be faster is not measured further.
@@ -154,7 +155,7 @@ def _measure_in_turns(timer: Timer, precision: str, lower: Call, full: Call) -> 
     return seconds, full_seconds
 
 
-def _device_timer(device: torch.device) -> Timer:
+def device_timer(device: torch.device) -> Timer:
     def seconds(_precision: str, call: Call) -> float:
         _synchronize(device)
         start = time.perf_counter()

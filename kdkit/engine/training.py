@@ -67,7 +67,7 @@ def distill(
     if arm.options.patience is not None:
         callbacks.append(EarlyStopping(VALIDATION_LOSS, patience=arm.options.patience))
     trainer = make_trainer(
-        recipe.trainer,
+        recipe.trainer.settle(arm.precision),
         folder,
         callbacks,
         max_epochs=arm.options.epochs,
@@ -80,7 +80,7 @@ def distill(
             "Set trainer.devices=1 and num_nodes=1.",
         )
     share, on_gpu = Share(trainer.global_rank, trainer.world_size), trainer.strategy.root_device.type == "cuda"
-    module, train, validation = _training_parts(experiment, arm, share, on_gpu)
+    module, train, validation = training_parts(experiment, arm, share, on_gpu)
     resume = find_resume_point(folder)
     if resume.reason:
         say(f"begins anew: {resume.reason}")
@@ -102,10 +102,14 @@ def distill(
     )
 
 
-def _training_parts(
+def training_parts(
     experiment: Experiment, arm: Arm, share: Share, on_gpu: bool
 ) -> tuple[Distillation, DataLoader[Any], DataLoader[Any]]:
-    """The module of an arm with its training and validation batches."""
+    """The module of an arm with its training and validation batches.
+
+    ``share``: the device's of each batch; ``on_gpu``: whether batches are read ahead. Raises
+    :class:`kdkit.errors.PluginError` for a network that cannot be trained.
+    """
     recipe = experiment.recipe
     network = call(experiment.student.build)
     if not any(parameter.requires_grad for parameter in network.parameters()):

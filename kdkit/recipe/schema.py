@@ -19,11 +19,14 @@ PRECISIONS = (
     *("16-mixed", "bf16-mixed", "16-true", "bf16-true", "32-true", "64-true"),
     *("transformer-engine", "transformer-engine-float16"),
 )
-# Chosen by a measurement; only labelling makes one, all else is done in full precision then.
+# Chosen by measurements: one of the teacher for labelling, one of the student for training. Predictions are made in
+# full precision then.
 AUTO_PRECISION = "auto"
 FULL_PRECISION = "32-true"
-# What it may choose instead, in the order in which they are tried: weights cast, then autocast.
-LOWER_PRECISIONS = ("bf16-true", "bf16-mixed")
+# bfloat16 by autocast, with weights in float32: what a training may choose instead.
+MIXED_PRECISION = "bf16-mixed"
+# What labelling may choose instead, in the order in which they are tried: weights cast, then autocast.
+LOWER_PRECISIONS = ("bf16-true", MIXED_PRECISION)
 # "2" is a number of devices, "0,1" and "0," are devices.
 _DEVICE_LIST = re.compile(r"[1-9]\d*|\d+(,\d+)+|\d+,")
 
@@ -207,8 +210,8 @@ class Hardware(Part):
     precision: Annotated[str, AfterValidator(_check_precision)] = Field(
         FULL_PRECISION,
         coerce_numbers_to_str=True,
-        description="32-true, bf16-mixed, 16-mixed, ...; auto labels in bfloat16 where that is measured to pay, and "
-        "does all else in 32-true.",
+        description="32-true, bf16-mixed, 16-mixed, ...; auto labels and trains in bfloat16 where that is measured "
+        "to pay, and predicts in 32-true.",
     )
     workers: int | None = Field(
         None, ge=1, description="Processes that make samples; null takes one for each processor core."

@@ -15,13 +15,22 @@ from kdkit.contracts.generator import Generator
 from kdkit.plugins.calls import call
 from kdkit.progress import Progress
 from kdkit.recipe.experiment import Experiment, Term
-from kdkit.recipe.schema import AUTO_PRECISION, FULL_PRECISION, LOWER_PRECISIONS, Control, Targets, Training
+from kdkit.recipe.schema import (
+    AUTO_PRECISION,
+    FULL_PRECISION,
+    LOWER_PRECISIONS,
+    MIXED_PRECISION,
+    Control,
+    Targets,
+    Training,
+)
 from kdkit.runs.folder import STUDENT, RunFolder
 from kdkit.store.samples import SampleSet, Split
 from kdkit.store.shards import ShardStore
 
-# What a precision of auto may become.
-_CHOICES = (FULL_PRECISION, *LOWER_PRECISIONS)
+# What a precision of auto may become, for a training and for targets.
+TRAINING_PRECISIONS = FULL_PRECISION, MIXED_PRECISION
+_TARGET_PRECISIONS = FULL_PRECISION, *LOWER_PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Arm:
     ``model``: what it is called in scores. ``sample_source``: the name of the generator of its samples. ``number``:
     from 0, which of the students that differ in their seed alone. ``training``, ``validation``: None where an
     adversary makes samples up in the training. ``options``: how it is trained. ``seed``: of its initial weights and
-    the order of its batches.
+    the order of its batches. ``precision``: it is trained in, for Lightning.
     """
 
     model: str
@@ -54,6 +63,7 @@ class Arm:
     validation: LabelledSplit | None
     options: Training
     seed: int
+    precision: str
     fingerprint: str
 
     @property
@@ -80,15 +90,39 @@ class Run:
         asked = self.experiment.recipe.trainer.precision
         if asked != AUTO_PRECISION:
             return asked
-        return self._recorded_precision() or next(filter(self._has_targets_in, _CHOICES), AUTO_PRECISION)
+        recorded = self._recorded_target_precision()
+        return recorded or next(filter(self._has_targets_in, _TARGET_PRECISIONS), AUTO_PRECISION)
 
     def is_precision_settled(self) -> bool:
         """Whether the precision of the targets is given, or was chosen and written down."""
-        return self.experiment.recipe.trainer.precision != AUTO_PRECISION or self._recorded_precision() is not None
+        is_given = self.experiment.recipe.trainer.precision != AUTO_PRECISION
+        return is_given or self._recorded_target_precision() is not None
 
     def settle_precision(self, choice: dict[str, Any]) -> None:
         """Write down the choice of a precision, which is ``chosen`` in it: targets lie where it says from now on."""
         self.folder.update_manifest(precision=choice)
+        self.forget_targets()
+
+    @property
+    def training_precision(self) -> str:
+        """The precision that students are trained in; full while "auto" has not been chosen for."""
+        recorded = self._recorded_training_precision()
+        return self.experiment.recipe.trainer.settle(recorded or FULL_PRECISION).precision
+
+    def is_training_precision_settled(self) -> bool:
+        """Whether the precision of the training is given, or was chosen and written down.
+
+        An adversary makes its samples up in the training, so that there is none to measure by: it is full then.
+        """
+        return (
+            self.experiment.recipe.trainer.precision != AUTO_PRECISION
+            or not isinstance(self.experiment.generator, Generator)
+            or self._recorded_training_precision() is not None
+        )
+
+    def settle_training_precision(self, choice: dict[str, Any]) -> None:
+        """Write down the choice of the training's precision, which is ``chosen`` in it."""
+        self.folder.update_manifest(training_precision=choice)
         self.forget_targets()
 
     def forget_targets(self) -> None:
@@ -96,11 +130,17 @@ class Run:
         for name in ("target_precision", "evaluation", "arms"):
             self.__dict__.pop(name, None)
 
-    def _recorded_precision(self) -> str | None:
-        """None where there is no choice, or one that kdkit does not make."""
-        record = self.folder.manifest().get("precision")
+    def _recorded_target_precision(self) -> str | None:
+        return self._recorded_choice("precision", _TARGET_PRECISIONS)
+
+    def _recorded_training_precision(self) -> str | None:
+        return self._recorded_choice("training_precision", TRAINING_PRECISIONS)
+
+    def _recorded_choice(self, key: str, choices: Sequence[str]) -> str | None:
+        """None where the manifest has no choice, or one that kdkit does not make."""
+        record = self.folder.manifest().get(key)
         chosen = record.get("chosen") if isinstance(record, dict) else None
-        return chosen if chosen in _CHOICES else None
+        return chosen if chosen in choices else None
 
     def _has_targets_in(self, precision: str) -> bool:
         """Whether any evaluation sample, which are labelled first, has a target in this precision."""
@@ -214,7 +254,7 @@ class Run:
             samples=[counts.validation, counts.train],
             **self._training_parts(options, seed),
         )
-        return Arm(STUDENT, source, number, None, None, options, seed, fingerprint)
+        return Arm(STUDENT, source, number, None, None, options, seed, self.training_precision, fingerprint)
 
     def _control(self, number: int, control: Control, own: Generator | None) -> Arm:
         """Its samples and epochs may be fewer than the student's."""
@@ -246,17 +286,17 @@ class Run:
             splits=[first, middle, training.split.stop],
             **self._training_parts(options, seed),
         )
-        return Arm(model, source, number, training, validation, options, seed, fingerprint)
+        return Arm(model, source, number, training, validation, options, seed, self.training_precision, fingerprint)
 
     def _training_parts(self, options: Training, seed: int) -> dict[str, Any]:
         """What a student depends on beside its samples."""
-        recipe, experiment = self.experiment.recipe, self.experiment
+        experiment = self.experiment
         return {
             "student": experiment.student.fingerprint(),
             "objective": _fingerprint_of_terms(experiment.terms),
             "training": options.model_dump(mode="json", exclude={"seeds"}),
             "seed": seed,
-            "precision": recipe.trainer.settle().precision,
+            "precision": self.training_precision,
         }
 
 

@@ -15,7 +15,7 @@ from kdkit.plugins.declarations import check_declarations
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.recordings import COUNT, REAL
-from kdkit.runs.run import Arm, Run
+from kdkit.runs.run import TRAINING_PRECISIONS, Arm, Run
 from kdkit.runs.student import CARD, WEIGHTS, write_student
 from kdkit.stages import generate
 from kdkit.stages.disjoint import count_recordings, learns_from_recordings
@@ -29,7 +29,7 @@ def stage_key(arm: Arm) -> str:
 
 def is_whole(run: Run) -> bool:
     """Whether every arm's student is there and was trained on these very inputs."""
-    return all(_arm_is_whole(run, arm) for arm in run.arms)
+    return run.is_training_precision_settled() and all(_arm_is_whole(run, arm) for arm in run.arms)
 
 
 def check(run: Run) -> None:
@@ -58,11 +58,42 @@ def check(run: Run) -> None:
 def prepare(run: Run, anew: bool) -> None:
     """Take what need not be trained: weights that lost what lay beside them, and students of runs beside this one.
 
-    ``anew``: the latter is not wanted.
+    ``anew``: the latter is not wanted. Before that the precision is chosen where the recipe leaves it open.
     """
+    if not run.is_training_precision_settled():
+        _settle_precision(run)
     for arm in run.arms:
         if not _arm_is_whole(run, arm) and not _restore(run, arm) and not anew:
             _adopt(run, arm)
+
+
+def _settle_precision(run: Run) -> None:
+    """That of a student that is there: no lost manifest costs a training; else what a measurement says."""
+    name = run.experiment.recipe.student.name
+    precision = _precision_of_students(run)
+    if precision is not None:
+        reason = "a student that is there was"
+        run.settle_training_precision({"chosen": precision, "reason": reason})
+        run.progress.say("precision", name, f"trains in {precision}: {reason}")
+        return
+    from kdkit.engine.training_precision import choose_training_precision
+
+    with run.progress.work("precision", name, 1, "step") as bar:
+        choice = choose_training_precision(run.experiment, run.arms[0], run.folder.path)
+        bar.advance()
+    run.settle_training_precision(choice.as_json())
+    why = choice.why("the cosine of its gradients to those is {} %")
+    run.progress.say("precision", name, f"trains in {choice.chosen}: {why}")
+
+
+def _precision_of_students(run: Run) -> str | None:
+    """The one that a whole student in the run's folder was trained in."""
+    for arm in run.arms:
+        folder = run.folder.model(arm.name)
+        card = student.recover_card(folder, run.folder.written_digest(stage_key(arm), folder / WEIGHTS))
+        if card is not None and card["provenance"].get("precision") in TRAINING_PRECISIONS:
+            return str(card["provenance"]["precision"])
+    return None
 
 
 def execute(run: Run) -> None:
@@ -147,6 +178,7 @@ def _distill(run: Run, arm: Arm) -> None:
         "epochs": outcome.epochs,
         "validation_loss": outcome.validation_loss,
         "seed": arm.seed,
+        "precision": arm.precision,
         "history": outcome.history,
     }
     # Those of other weights, should the training not be the same to the last bit.

@@ -35,7 +35,9 @@ from safetensors.torch import load_file, save
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-START, NAME = EMBEDDED, "deeplabv3_temporal"
+from kdkit.allocation import keep_freed_memory
+
+FRAMES_START, NAME = EMBEDDED, "deeplabv3_temporal"
 SIZE, FRAMES, HELD_OUT_FRAMES = 112, 16, 32
 # Streams 0 and 1 are those of the network for single frames.
 TRAINING_STREAM, HELD_OUT_STREAM = 4, 5
@@ -65,8 +67,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=6e-4, help="of what is new in the network")
     parser.add_argument("--encoder-rate", type=float, default=0.0, help="share of it for what begins trained")
     parser.add_argument("--weight-decay", type=float, default=1e-2)
+    parser.add_argument("--bfloat16", action="store_true", help="compute in it, for processors that have it")
     parser.add_argument("--average", type=float, default=0.998, help="decay of the running average of the weights")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="weights for whole clips to train on from")
     parser.add_argument("--held-out", type=int, default=120, help="clips to score the finished network on")
     parser.add_argument("--ahead", action="store_true", help="only simulate, ahead of a training in the same folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for clips, checkpoint and finished files")
@@ -200,12 +204,20 @@ def target_of(pictures: torch.Tensor, cavities: torch.Tensor, frames: torch.nn.M
     return trust * alone.reshape(cavities.shape).clone() + (1 - trust) * cavities
 
 
-def initial_network() -> TemporalDeepLabV3:
+def network_of_frames() -> TemporalDeepLabV3:
     """The network with the weights for single frames where it has them."""
     frames = build("compact")
-    frames.load_state_dict(load_file(START))
+    frames.load_state_dict(load_file(FRAMES_START))
     network = TemporalDeepLabV3()
     start_from_frames(network, frames.float(), torch.tensor(MEAN), torch.tensor(DEVIATION))
+    return network
+
+
+def initial_network(options: argparse.Namespace) -> TemporalDeepLabV3:
+    """The network with the weights that the training begins with."""
+    network = network_of_frames()
+    if options.start:
+        network.load_state_dict(load_file(options.start))
     return network
 
 
@@ -234,8 +246,8 @@ def train(options: argparse.Namespace) -> tuple[torch.nn.Module, dict[str, int]]
     Beside it the lengths that the training was meant to have, by the step at which that was decided.
     """
     torch.manual_seed(options.seed)
-    network = initial_network()
-    frames = initial_network().eval()
+    network = initial_network(options)
+    frames = network_of_frames().eval()
     if not options.encoder_rate:
         for part in begun_parts(network):
             part.requires_grad_(False)
@@ -256,7 +268,9 @@ def train(options: argparse.Namespace) -> tuple[torch.nn.Module, dict[str, int]]
         pictures, cavities = batch_of(options, step)
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * rate_at(options, step)
-        loss = loss_of(network(normalise(pictures)), target_of(pictures, cavities, frames))
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
+            logits = network(normalise(pictures))
+        loss = loss_of(logits.float(), target_of(pictures, cavities, frames))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -307,9 +321,15 @@ def held_out_scores(options: argparse.Namespace, network: torch.nn.Module) -> di
 
 def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[str, object]:
     """The content of the card of the weights, scores included."""
-    settings = {name: value for name, value in vars(options).items() if name not in ("work", "ahead")}
-    flags = [f"--{name.replace('_', '-')} {value}" for name, value in settings.items()]
-    start = hashlib.sha256(START.read_bytes()).hexdigest()
+    start = options.start or FRAMES_START
+    settings = {name: value for name, value in vars(options).items() if name not in ("work", "ahead", "start")}
+    if options.start:
+        settings["start"] = start.name
+    flags = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in settings.items()
+        if value is not False
+    ]
     return {
         "architecture": "DeepLabV3 with the backbone compact, features joined over time, one output channel (logits)",
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -321,7 +341,7 @@ def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[st
             "colour": "grey",
         },
         "trained_on": f"phantom version {VERSION}; no real image",
-        "started_from": {"file": START.name, "sha256": start},
+        "started_from": {"file": start.name, "sha256": hashlib.sha256(start.read_bytes()).hexdigest()},
         "clips": (options.steps * options.batch + 1) // 2,
         "frames_seen": options.steps * options.batch * FRAMES,
         "seed": options.seed,
@@ -343,6 +363,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Simulate ahead; or train, round, score, save."""
     options = parse(arguments)
     cv2.setNumThreads(1)
+    keep_freed_memory()
     options.work.mkdir(parents=True, exist_ok=True)
     if options.ahead:
         simulate_ahead(options)

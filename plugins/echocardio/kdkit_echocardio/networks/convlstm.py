@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .recurrence import run_steps
+from .recurrence import continue_steps, run_steps
 
 # Steps whose gates are computed at once: bounds the memory that a long clip takes.
 CHUNK = 32
@@ -74,18 +74,27 @@ class ConvLSTMLayer(nn.Module):
         """(steps * batch, inputs, H, W) to (steps * batch, hidden, H, W)."""
         if states is not None:
             return self._step(frames, states)
-        if self.training and _in_full_precision(frames):
+        if self.training:
             return run_steps(self.cell.from_inputs(frames), self.cell.recurrent_weight, steps)
+        if torch.is_inference_mode_enabled():
+            return self._infer(frames, steps)
         hidden: Tensor | None = None
         memory: Tensor | None = None
         outputs = []
-        batch = len(frames) // steps
+        for gates in self.cell.from_inputs(frames).chunk(steps):
+            if hidden is not None:
+                gates = gates + self.cell.from_hidden(hidden)
+            hidden, memory = self.cell.step(gates, memory)
+            outputs.append(hidden)
+        return torch.cat(outputs)
+
+    def _infer(self, frames: Tensor, steps: int) -> Tensor:
+        batch, outputs = len(frames) // steps, list[Tensor]()
+        last: tuple[Tensor, Tensor] | None = None
         for chunk in frames.split(CHUNK * batch):
-            for gates in self.cell.from_inputs(chunk).split(batch):
-                if hidden is not None:
-                    gates = self.cell.from_hidden(hidden).add_(gates)  # in place: another tensor costs more
-                hidden, memory = self.cell.step(gates, memory)
-                outputs.append(hidden)
+            states = continue_steps(self.cell.from_inputs(chunk).split(batch), self.cell.recurrent_weight, last)
+            outputs += [hidden for hidden, _ in states]
+            last = states[-1]
         return torch.cat(outputs)
 
     def _step(self, frames: Tensor, states: Memory) -> Tensor:
@@ -95,10 +104,6 @@ class ConvLSTMLayer(nn.Module):
         hidden, memory = self.cell.step(gates, memory)
         states.after += [hidden, memory]
         return hidden
-
-
-def _in_full_precision(frames: Tensor) -> bool:
-    return frames.dtype == torch.float32 and not torch.is_autocast_enabled(frames.device.type)
 
 
 class PerFrame(nn.Module):
