@@ -56,10 +56,21 @@ def test_states_are_torchs_and_evaluation_is_its_own():
     assert torch.equal(ours.eval()(inputs), theirs.eval()(inputs))
 
 
-def test_other_precisions_are_left_to_torch():
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_other_precisions_of_the_weights_are_left_to_torch(dtype):
+    ours, theirs = (layer.to(dtype) for layer in both(4))
+    inputs = frames((2, 4, 24, 24), dtype=dtype)
+    assert torch.equal(ours(inputs), theirs(inputs))
+
+
+def test_what_autocast_gives_it_is_normalised_in_full_precision():
     ours, theirs = both(4)
     inputs = frames((2, 4, 24, 24), dtype=torch.bfloat16)
-    assert torch.equal(ours(inputs), theirs(inputs))
+    outputs = ours(inputs)
+    assert outputs.dtype == torch.float32
+    torch.testing.assert_close(outputs, theirs(inputs.float()), rtol=2e-4, atol=2e-5 * float(outputs.abs().max()))
+    (gradient,) = torch.autograd.grad(outputs.square().sum(), inputs)
+    assert gradient.dtype == torch.bfloat16
 
 
 def test_a_gradient_of_the_gradient_is_refused_rather_than_wrong():

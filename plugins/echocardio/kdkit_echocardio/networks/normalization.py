@@ -16,14 +16,17 @@ LARGE = 100
 class BatchNorm(nn.BatchNorm2d):
     """torch's batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), the same within rounding.
 
+    Frames in bfloat16, as autocast makes them, come out in float32 there.
+
     Training on a processor, torch goes through channels-last frames by the position, in loops of as many values as
     there are channels. With a dozen channels that takes longer than the convolution before it, in two threads even
     more so. Here a row of a frame with all its channels is one vector.
     """
 
     def forward(self, frames: Tensor) -> Tensor:
-        if not (self.training and _lies_in_rows(frames)):
+        if not (self.training and self.weight.dtype == torch.float32 and _lies_in_rows(frames)):
             return super().forward(frames)
+        frames = frames.float()
         normalised, mean, variance = _Normalise.apply(frames, self.weight, self.bias, self.eps)
         assert self.num_batches_tracked is not None and self.running_mean is not None and self.running_var is not None
         assert self.momentum is not None
@@ -37,7 +40,7 @@ class BatchNorm(nn.BatchNorm2d):
 def _lies_in_rows(frames: Tensor) -> bool:
     return (
         frames.device.type == "cpu"
-        and frames.dtype == torch.float32
+        and frames.dtype in (torch.float32, torch.bfloat16)
         and frames.shape[2] * frames.shape[3] >= LARGE
         and frames.is_contiguous(memory_format=torch.channels_last)
     )
