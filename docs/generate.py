@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from kdkit_cli.main import app
+from kdkit_cli.main import build_app
 from kdkit_cli.type_names import type_in_words
 from pydantic import BaseModel
 
@@ -288,7 +288,7 @@ def command_line_page() -> str:
     from typer.main import get_command
 
     lines = ["# The command line", "", "`-h` or `--help` after any command prints the same.", ""]
-    for name, command in commands(get_command(app), "kdkit"):
+    for name, command in commands(get_command(build_app()), "kdkit"):
         lines += [f"## {name}", ""]
         lines += [f"{line.strip()}" for line in (command.help or "").strip().splitlines()]
         lines.append("")

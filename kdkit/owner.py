@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
@@ -86,4 +85,6 @@ def _tag_of(process: int) -> str:  # a fork is another process
 
 @cache
 def _machine() -> str:
+    import hashlib  # every command imports this module, few need it
+
     return hashlib.sha256(host().encode()).hexdigest()[:8]

@@ -1,7 +1,5 @@
 """``kdkit check``: look at a user's data, or at a teacher, before anything is run with it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -139,7 +137,7 @@ def _check_teacher(
         raise typer.Exit(1)
 
 
-def _domain(domain: str) -> tuple[Domain, str]:
+def _domain(domain: str) -> "tuple[Domain, str]":
     from kdkit.plugins.registry import discover
     from kdkit.plugins.single_file import domain_name
 
@@ -149,7 +147,7 @@ def _domain(domain: str) -> tuple[Domain, str]:
     return domain_class(), name
 
 
-def _as_json(inspection: Inspection) -> dict[str, Any]:
+def _as_json(inspection: "Inspection") -> dict[str, Any]:
     return {
         "used": inspection.used,
         "dropped": inspection.dropped,
@@ -159,7 +157,7 @@ def _as_json(inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
+def _print_inspection(name: str, data: Path, inspection: "Inspection") -> None:
     from rich.table import Table
 
     from kdkit.contracts.vocabulary import summarize_defects
@@ -182,7 +180,7 @@ def _print_inspection(name: str, data: Path, inspection: Inspection) -> None:
     out.print(f"  A run uses {inspection.used}. {nothing}{summarize_defects(inspection.defects)}".rstrip())
 
 
-def _defect_table(inspection: Inspection) -> Any:
+def _defect_table(inspection: "Inspection") -> Any:
     from rich.table import Table
 
     from kdkit_cli import console
@@ -207,7 +205,7 @@ def _write_pictures(out: Path, pictures: Any) -> None:
         write_bytes(out / f"picture-{number}.{_suffix(picture)}", picture.data)
 
 
-def _suffix(picture: Figure) -> str:
+def _suffix(picture: "Figure") -> str:
     return picture.media_type.partition("/")[2].partition("+")[0]
 
 

@@ -4,8 +4,6 @@ Every command takes the options of :data:`_SESSION`, which may also stand before
 take :data:`_HARDWARE` as well, and read what the user chose with :func:`hardware_options`.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``kdkit compare``: runs side by side, with the difference of their scores."""
 
-from __future__ import annotations
-
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +60,7 @@ def compare(
         console.out.print(f"  {console.escape(str(out))}")
 
 
-def _remarks(comparison: Comparison) -> Iterator[str]:
+def _remarks(comparison: "Comparison") -> "Iterator[str]":
     """What the claims hold for."""
     if comparison.family_size > 1:
         yield f"Claims are adjusted for {comparison.family_size} differences (Holm): they hold together with 95 %."
@@ -72,7 +70,7 @@ def _remarks(comparison: Comparison) -> Iterator[str]:
         yield f"One training seed{each}, so intervals do not speak of other seeds: {names}."
 
 
-def _scores(comparison: Comparison) -> Table:
+def _scores(comparison: "Comparison") -> "Table":
     """Metrics down, runs across, each but the first with its difference; then size and speed."""
     from rich.table import Table
 
@@ -103,7 +101,7 @@ def _scores(comparison: Comparison) -> Table:
     return table
 
 
-def _difference(difference: JudgedDifference) -> str:
+def _difference(difference: "JudgedDifference") -> str:
     from kdkit.evaluation.numbers import NOTHING, format_score
 
     numbers = format_score(difference)
@@ -116,7 +114,7 @@ def _difference(difference: JudgedDifference) -> str:
     return f"[{colour}]{text}[/]" if colour else text
 
 
-def _recipes(comparison: Comparison) -> Table:
+def _recipes(comparison: "Comparison") -> "Table":
     from rich.table import Table
 
     from kdkit_cli.console import escape

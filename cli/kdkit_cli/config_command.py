@@ -1,13 +1,16 @@
 """``kdkit config``: look at recipes."""
 
-from __future__ import annotations
-
 import typer
 
 from kdkit_cli.commands import Command, Group
 from kdkit_cli.options import ConfigOption, DomainArgument, SetOption
 
 app = typer.Typer(help="Look at recipes.", no_args_is_help=True, cls=Group)
+
+
+def register(program: typer.Typer) -> None:
+    """Add the group to the application."""
+    program.add_typer(app, name="config")
 
 
 @app.command("show", cls=Command)

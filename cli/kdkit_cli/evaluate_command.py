@@ -1,7 +1,5 @@
 """``kdkit evaluate``: the scores of a run, or of its student on labelled data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,7 +120,7 @@ def _show_scores(run: Path, as_json: bool) -> None:
         console.out.print(scores_table(result.scores))
 
 
-def _table(result: ScoringResult) -> Table:
+def _table(result: "ScoringResult") -> "Table":
     """Models and groups down, metrics across; each with half the width of its 95 % interval, and n."""
     from rich.table import Table
 

@@ -1,7 +1,5 @@
 """``kdkit export``: write a student for use elsewhere."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +53,7 @@ def export(
         console.out.print(f"  {name}: {before} → {after}, change {change}, {loss.difference.verdict}")
 
 
-def _change(loss: Loss) -> Score:
+def _change(loss: "Loss") -> "Score":
     from kdkit.contracts.metric import Score
 
     change = loss.difference

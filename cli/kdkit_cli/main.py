@@ -1,10 +1,9 @@
 """The command ``kdkit``: its commands, and what happens to errors."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import sys
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
@@ -13,45 +12,49 @@ import typer
 import kdkit
 from kdkit import exits, launch, stopping
 from kdkit.errors import KdkitError
-from kdkit_cli import (
-    check_command,
-    compare_command,
-    config_command,
-    ending,
-    evaluate_command,
-    export_command,
-    plugins_command,
-    predict_command,
-    report_command,
-    run_command,
-    serve_command,
-    sweep_command,
-    train_generator_command,
-)
+from kdkit_cli import ending
 from kdkit_cli.commands import Group
 from kdkit_cli.session import current, reset
 
-app = typer.Typer(
-    name="kdkit",
-    cls=Group,
-    help="Distil a trained model into a small one without any data.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # help in panels would cost a tenth of a second: typer imports a Markdown renderer for it
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-run_command.register(app)
-predict_command.register(app)
-export_command.register(app)
-evaluate_command.register(app)
-report_command.register(app)
-check_command.register(app)
-sweep_command.register(app)
-compare_command.register(app)
-serve_command.register(app)
-train_generator_command.register(app)
-app.add_typer(config_command.app, name="config")
-app.add_typer(plugins_command.app, name="plugins")
+# The commands by the modules that hold them, as the help lists them.
+COMMANDS = {
+    "run": "run_command",
+    "generate": "run_command",
+    "label": "run_command",
+    "distill": "run_command",
+    "predict": "predict_command",
+    "export": "export_command",
+    "evaluate": "evaluate_command",
+    "report": "report_command",
+    "check": "check_command",
+    "sweep": "sweep_command",
+    "compare": "compare_command",
+    "serve-teacher": "serve_command",
+    "train-generator": "train_generator_command",
+    "config": "config_command",
+    "plugins": "plugins_command",
+}
+
+
+def build_app(command: str | None = None) -> typer.Typer:
+    """The application with one command, and those that share its module, or with all of them.
+
+    Building all of them is a good part of what a short command takes, so the one that is called for is built alone.
+    """
+    app = typer.Typer(
+        name="kdkit",
+        cls=Group,
+        help="Distil a trained model into a small one without any data.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        # Help in panels would cost a tenth of a second: typer imports a Markdown renderer for it.
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for module in dict.fromkeys(COMMANDS.values()) if command is None else [COMMANDS[command]]:
+        import_module(f"kdkit_cli.{module}").register(app)
+    return app
 
 
 def _print_version(is_requested: bool) -> None:
@@ -60,7 +63,6 @@ def _print_version(is_requested: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
@@ -88,7 +90,7 @@ def _main() -> None:
     try:
         stopping.handle_signals()
         launch.follow_launcher()
-        app()
+        build_app(next((name for name in sys.argv[1:2] if name in COMMANDS), None))()
     except KdkitError as error:
         _exit_with_error(error, error.message, error.remedy, error.exit_code)
     except KeyboardInterrupt:

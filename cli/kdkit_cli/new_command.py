@@ -1,7 +1,5 @@
 """``kdkit plugins new``: the project of a new plugin, installable and tested, with one working component."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,9 +1,6 @@
 """``--out``: where a command writes, tried before it does anything else."""
 
-from __future__ import annotations
-
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +53,8 @@ def _try(path: Path, folder: Path) -> None:
         raise StoreError(f"cannot write {path}: nothing may be written in {nearest}", _REMEDY)
     if os.statvfs(nearest).f_blocks:
         return
+    import tempfile
+
     # In a file system of the kernel's (/proc) root may do what cannot be done.
     try:
         with tempfile.TemporaryDirectory(prefix=".kdkit-", dir=nearest):

@@ -1,7 +1,5 @@
 """``kdkit plugins``: what is installed, and what it offers."""
 
-from __future__ import annotations
-
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +19,11 @@ new_command.register(app)
 verify_command.register(app)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=reserve_output)]
 RequirementsOption = Annotated[bool, typer.Option("--requirements", help="Print lines for pip.")]
+
+
+def register(program: typer.Typer) -> None:
+    """Add the group to the application."""
+    program.add_typer(app, name="plugins")
 
 
 @app.command("list", cls=Command)
@@ -63,7 +66,7 @@ def info(
         _print_facts(facts)
 
 
-def _requirements(plugins: list[Plugin]) -> list[str]:
+def _requirements(plugins: "list[Plugin]") -> list[str]:
     """A line for each distribution, kdkit's own first; a broken one as a remark, lest it be installed again."""
     import kdkit
 
@@ -74,7 +77,7 @@ def _requirements(plugins: list[Plugin]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _print_table(plugins: list[Plugin]) -> None:
+def _print_table(plugins: "list[Plugin]") -> None:
     # Written without rich, whose import would take a quarter of the time that this command needs.
     rows = [(plugin.name, plugin.distribution, plugin.version, plugin.state) for plugin in plugins]
     titles = ("plugin", "distribution", "version", "state")
@@ -94,12 +97,12 @@ def _print_table(plugins: list[Plugin]) -> None:
             line(("", "", "", ""), f"→ {plugin.remedy}", dim=True)
 
 
-def _counts(plugin: Plugin) -> str:
+def _counts(plugin: "Plugin") -> str:
     counts = [(kind, len(entries)) for kind, entries in plugin.entries.items() if entries]
     return ", ".join(f"{n} {kind}" if n == 1 else f"{n} {kind}s" for kind, n in counts)
 
 
-def _plugin_facts(plugin: Plugin) -> dict[str, Any]:
+def _plugin_facts(plugin: "Plugin") -> dict[str, Any]:
     components = [
         {"kind": kind, "name": entry.name, "summary": entry.summary, "target": entry.target}
         for kind, entries in plugin.entries.items()
@@ -117,7 +120,7 @@ def _plugin_facts(plugin: Plugin) -> dict[str, Any]:
     }
 
 
-def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]:
+def _component_facts(registry: "Registry", kind: str, name: str) -> dict[str, Any]:
     import inspect
 
     from kdkit.contracts.trainable import TrainableGenerator
@@ -139,7 +142,7 @@ def _component_facts(registry: Registry, kind: str, name: str) -> dict[str, Any]
     }
 
 
-def _options(model: type[BaseModel]) -> list[dict[str, Any]]:
+def _options(model: "type[BaseModel]") -> list[dict[str, Any]]:
     from kdkit_cli.type_names import type_in_words
 
     properties = model.model_json_schema().get("properties", {})

@@ -1,7 +1,5 @@
 """``kdkit predict``: apply a trained student to files."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections import Counter
@@ -119,7 +117,7 @@ def predict(
         console.out.print(f"  {console.escape(str(out / PAGE))}      the most doubtful first")
 
 
-def _tell_problems(outcome: FilesOutcome, sentences: Mapping[str, str]) -> None:
+def _tell_problems(outcome: "FilesOutcome", sentences: Mapping[str, str]) -> None:
     """Say of each file what is wrong with it; of many files only how many there are of each kind."""
     from kdkit_cli import console
 
@@ -148,7 +146,7 @@ def _check_inputs(inputs: list[Path], is_stream: bool) -> None:
 
 
 def _predict_stream(
-    student: LoadedStudent,
+    student: "LoadedStudent",
     source: Path,
     out: Path,
     shape: list[int],

@@ -1,7 +1,5 @@
 """``kdkit report``: write the report of a run's folder again."""
 
-from __future__ import annotations
-
 import typer
 
 from kdkit_cli.commands import Command

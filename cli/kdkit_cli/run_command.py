@@ -1,7 +1,5 @@
 """``kdkit run`` and the short forms of its first stages."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -122,7 +120,7 @@ def execute(
     only: str | None = None,
     as_json: bool = False,
     profile: bool = False,
-) -> Run:
+) -> "Run":
     """Prepare a run, bring it up to date, and show what came of it."""
     from kdkit.api import finish_run, prepare_run
     from kdkit.progress import Progress, Silence
@@ -144,7 +142,7 @@ def execute(
     return pending_run
 
 
-def _conclude(run: Run, result: RunResult, seconds: float) -> None:
+def _conclude(run: "Run", result: "RunResult", seconds: float) -> None:
     from kdkit.evaluation.outcome import read_outcome
     from kdkit.evaluation.verdict import verdict
     from kdkit_cli.console import escape, note, out
@@ -170,7 +168,7 @@ def _conclude(run: Run, result: RunResult, seconds: float) -> None:
     out.print(f"  {claim}Report: {escape(str(result.report))}")
 
 
-def is_made_of_nothing(generator: Component | None) -> bool:
+def is_made_of_nothing(generator: "Component | None") -> bool:
     """Whether samples are no recordings, and nothing that may have been learnt from some is needed for them."""
     from kdkit.contracts.component import paths_in
     from kdkit.plugins.calls import call
@@ -181,7 +179,7 @@ def is_made_of_nothing(generator: Component | None) -> bool:
     return is_synthetic and not call(generator.files) and not list(paths_in(generator.options.model_dump()))
 
 
-def _draw_sheet(run: Run, path: Path) -> None:
+def _draw_sheet(run: "Run", path: Path) -> None:
     import io
 
     from PIL import Image

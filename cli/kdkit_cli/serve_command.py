@@ -1,7 +1,5 @@
 """``kdkit serve-teacher``: serve a teacher's logits over HTTP."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,7 +93,7 @@ def serve_teacher(
         end_process(0)  # Python would wait for the network to answer, for ever perhaps
 
 
-def _load_teacher(registry: Registry, text: str, config: Path | None, settings: list[str]) -> tuple[str, Any]:
+def _load_teacher(registry: "Registry", text: str, config: Path | None, settings: list[str]) -> tuple[str, Any]:
     """The teacher, and what it is called: a domain's, or one by its own name."""
     from kdkit.errors import UsageError, did_you_mean
     from kdkit.recipe.load import load_component, load_experiment

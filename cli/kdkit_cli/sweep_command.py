@@ -1,7 +1,5 @@
 """``kdkit sweep``: the runs of every combination of some values of a recipe, and one page on all of them."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,7 +74,7 @@ def sweep(
     console.note(f"[bold]kdkit sweep {sweep_plan.domain}[/]   {count} points   {console.escape(str(folder))}")
     failures: dict[int, str] = {}
 
-    def write() -> tuple[list[Result], Path, Path]:
+    def write() -> "tuple[list[Result], Path, Path]":
         """What is known so far, as a table and as a page."""
         results = [read_result(folder, point, failures.get(id(point))) for point in sweep_plan.points]
         return results, write_table(folder, sweep_plan, results), write_page(folder, sweep_plan, results, jobs)
@@ -104,7 +102,7 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _table(sweep_plan: Sweep, results: Sequence[Result]) -> Table:
+def _table(sweep_plan: "Sweep", results: "Sequence[Result]") -> "Table":
     """A row for each point: the values that tell it apart, its first scores, size and speed; sweep.csv has all."""
     from rich.table import Table
 

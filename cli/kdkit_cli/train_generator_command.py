@@ -1,7 +1,5 @@
 """``kdkit train-generator``: train a source of samples on data of one's own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

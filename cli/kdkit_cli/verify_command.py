@@ -1,7 +1,5 @@
 """``kdkit plugins verify``: does a plugin keep its promises?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +47,7 @@ def verify(
         raise PluginError(f"{count} broken", "Each line above says what to do.")
 
 
-def _load(target: str) -> tuple[Registry, list[Plugin]]:
+def _load(target: str) -> "tuple[Registry, list[Plugin]]":
     from kdkit.errors import UsageError, did_you_mean
     from kdkit.plugins.registry import discover
 
@@ -74,13 +72,13 @@ def _load(target: str) -> tuple[Registry, list[Plugin]]:
     return registry, matches
 
 
-def _project(folder: Path) -> tuple[Registry, list[Plugin]]:
+def _project(folder: Path) -> "tuple[Registry, list[Plugin]]":
     from kdkit.testing.project import load_project
 
     return load_project(folder)
 
 
-def _print(finding: Finding, width: int) -> None:
+def _print(finding: "Finding", width: int) -> None:
     from kdkit_cli.console import escape, out
 
     verdict = finding.verdict

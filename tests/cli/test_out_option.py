@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from kdkit_cli.main import app
+from kdkit_cli.main import build_app
 
-PROGRAM = typer.main.get_command(app)
+PROGRAM = typer.main.get_command(build_app())
 
 
 def commands(group, path=()):

@@ -4,7 +4,7 @@ import inspect
 import re
 
 import pytest
-from kdkit_cli.main import app
+from kdkit_cli.main import build_app
 from source import DOCS, generate
 from typer.main import get_command
 
@@ -99,7 +99,7 @@ def test_every_command_argument_and_option_is_described(site):
     text = generate.command_line_page()
     sections = dict(part.partition("\n")[::2] for part in text.split("\n## "))
     anchors = identifiers(site["reference/generated/command-line.html"])
-    every = dict(generate.commands(get_command(app), "kdkit"))
+    every = dict(generate.commands(get_command(build_app()), "kdkit"))
     assert len(every) > 10
     for name, command in every.items():
         assert name.replace(" ", "-") in anchors
