@@ -46,11 +46,17 @@ weights: $(INSTALLED)
 	$(BIN)/python plugins/echocardio/scripts/train_teacher.py --start build/version-2/$(COMPACT).safetensors \
 	  --clips 4500 --learning-rate 0.001 --blend 0.5
 
-# Trains the teacher that sees whole clips as it is embedded, from the one for frames, into build/temporal; it goes on
-# where it was, also with more STEPS, each a second of one core.
-STEPS ?= 5000
+# Trains the teacher that sees whole clips as it is embedded, into build/temporal, on from the first one, which lies in
+# this repository's history and which that commit's own `make weights-temporal` makes from the one for frames. It goes
+# on where it was, also with more STEPS, each half a second of one core with bfloat16.
+BEFORE_CLIPS := bfe1eb79dfc301938fb94e25a795cb028c762e09
+TEMPORAL := deeplabv3_temporal.safetensors
+STEPS ?= 6500
 weights-temporal: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_temporal.py --work build/temporal --steps $(STEPS)
+	mkdir -p build/clips
+	git show $(BEFORE_CLIPS):plugins/echocardio/kdkit_echocardio/weights/$(TEMPORAL) > build/clips/$(TEMPORAL)
+	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_temporal.py --work build/temporal \
+	  --start build/clips/$(TEMPORAL) --seed 1 --learning-rate 0.0005 --bfloat16 --steps $(STEPS)
 
 $(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and neither python3.11 nor python3 is on the path"; exit 1; }

@@ -4,7 +4,6 @@ import inspect
 
 import pytest
 import typer
-
 from kdkit_cli.main import COMMANDS, build_app
 
 EVERY = typer.main.get_command(build_app())

@@ -2,9 +2,10 @@
 
     python plugins/echocardio/scripts/train_temporal.py --work FOLDER
 
-starts from the embedded network for single frames, and writes ``deeplabv3_temporal.safetensors`` (float16) and its
-provenance into FOLDER. What it has from there stays as it is, unless ``--encoder-rate`` says otherwise, and where a
-picture comes alone it learns to say what that network says: only what time adds is new. The teacher is then
+starts from the embedded network for single frames, or from ``--start``, which was trained so before, and writes
+``deeplabv3_temporal.safetensors`` (float16) and its provenance into FOLDER. What it has from the network for frames
+stays as it is, unless ``--encoder-rate`` says otherwise, and where a picture comes alone it learns to say what that
+network says: only what time adds is trained. The teacher is then
 ``{name: deeplabv3, backbone: temporal, weights: ...}``. It goes on where it was interrupted, also with more
 ``--steps`` than before. With ``--ahead`` it only simulates the clips that the training needs next: run it beside the
 training where a core is free.

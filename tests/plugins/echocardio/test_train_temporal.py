@@ -1,5 +1,6 @@
 """The script that trains a teacher for whole clips: interrupted, it goes on as if it had not been."""
 
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -62,6 +63,21 @@ def test_what_is_saved_loads_and_says_where_it_comes_from(script, tmp_path):
     card = json.loads((tmp_path / "deeplabv3_temporal.json").read_text())
     assert card["steps_planned_at_step"] == {"0": 1, "1": 2}
     assert 0 < card["held_out_phantoms"]["dice_mean"] < 1
+
+
+def test_a_training_goes_on_from_weights_for_whole_clips(script, tmp_path):
+    before = tmp_path / "before" / "deeplabv3_temporal.safetensors"
+    arguments = ["--batch", "1", "--held-out", "3", "--work"]
+    script.main([*arguments, str(before.parent), "--steps", "1", "--bfloat16"])
+    script.main([*arguments, str(tmp_path / "after"), "--steps", "0", "--start", str(before)])
+    after = tmp_path / "after" / before.name
+    states = [load_file(path) for path in (before, after)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    card = json.loads(after.with_suffix(".json").read_text())
+    assert card["started_from"] == {"file": before.name, "sha256": hashlib.sha256(before.read_bytes()).hexdigest()}
+    assert card["command"].endswith("--start deeplabv3_temporal.safetensors")
+    command = json.loads(before.with_suffix(".json").read_text())["command"]
+    assert "--bfloat16 " in command and "--start" not in command
 
 
 def test_clips_simulated_ahead_are_those_that_the_training_simulates(script, tmp_path):
