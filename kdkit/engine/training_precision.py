@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import lightning
 import torch
+from lightning.pytorch import Trainer
 
 from kdkit.engine.distillation import Distillation
+from kdkit.engine.guard import summarize
 from kdkit.engine.precision import PrecisionChoice, Timer, Trial, device_timer, measure_in_turns
-from kdkit.engine.readers import Batch
+from kdkit.engine.readers import Batch, raise_reading_error
 from kdkit.engine.trainer import make_trainer
 from kdkit.engine.training import training_parts
 from kdkit.engine.windows import Share
-from kdkit.errors import KdkitError
 from kdkit.recipe.experiment import Experiment
-from kdkit.recipe.schema import FULL_PRECISION, MIXED_PRECISION, Hardware
+from kdkit.recipe.schema import FULL_PRECISION, MIXED_PRECISION
 from kdkit.runs.run import Arm
 
 # The cosine that there has to be between the gradients of the first step, at least.
@@ -31,15 +34,24 @@ def choose_training_precision(
     nothing is written. Raises :class:`kdkit.KdkitError` for what the training would fail of in float32.
     """
     hardware = experiment.recipe.trainer
-    module, batches, _ = training_parts(experiment, arm, Share(0, 1), on_gpu=False)
+    trainers = [
+        make_trainer(hardware.settle(precision), folder, [], enable_checkpointing=False)
+        for precision in (FULL_PRECISION, MIXED_PRECISION)
+    ]
+    # As the training begins, with this process's share of the batch.
+    lightning.seed_everything(arm.seed, verbose=False)
+    share = Share(0, trainers[0].num_devices * trainers[0].num_nodes)
+    module, batches, _ = training_parts(experiment, arm, share, on_gpu=False)
     batch = next(iter(batches))
-    full = _FirstStep(module, batch, arm.seed, hardware.settle(FULL_PRECISION), folder)
+    raise_reading_error(batch)
+    full, lower = (_FirstStep(module, batch, arm.seed, trainer) for trainer in trainers)
     gradients = full()
-    lower = _FirstStep(module, batch, arm.seed, hardware.settle(MIXED_PRECISION), folder)
     try:
         cosine = float(torch.cosine_similarity(gradients, lower(), dim=0))
-    except (RuntimeError, KdkitError) as error:
-        return PrecisionChoice(FULL_PRECISION, [Trial(MIXED_PRECISION, error=str(error).splitlines()[0])])
+        if not math.isfinite(cosine):
+            raise ArithmeticError("its gradients are not finite")
+    except Exception as error:  # a student's code may fail in any way in a precision that its author never tried
+        return PrecisionChoice(FULL_PRECISION, [Trial(MIXED_PRECISION, error=summarize(error))])
     times = measure_in_turns(timer or device_timer(full.device), MIXED_PRECISION, lower, full)
     trial = Trial(MIXED_PRECISION, *times, cosine)
     chosen = MIXED_PRECISION if trial.pays(LEAST_COSINE) else FULL_PRECISION
@@ -49,8 +61,7 @@ def choose_training_precision(
 class _FirstStep:
     """The gradients of a batch, in one vector; the same each time."""
 
-    def __init__(self, module: Distillation, batch: Batch, seed: int, hardware: Hardware, folder: Path) -> None:
-        trainer = make_trainer(hardware, folder, [], enable_checkpointing=False)
+    def __init__(self, module: Distillation, batch: Batch, seed: int, trainer: Trainer) -> None:
         self.plugin, self.device = trainer.precision_plugin, trainer.strategy.root_device
         self.module = module.to(self.device).train()
         if module.criterion.teacher is not None:

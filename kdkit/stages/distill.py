@@ -12,6 +12,7 @@ from kdkit.contracts.objective import FeatureObjective
 from kdkit.evaluation.training_doubts import doubts_about_training
 from kdkit.plugins.calls import call
 from kdkit.plugins.declarations import check_declarations
+from kdkit.recipe.schema import FULL_PRECISION
 from kdkit.runs import student
 from kdkit.runs.folder import STUDENT
 from kdkit.runs.recordings import COUNT, REAL
@@ -29,7 +30,7 @@ def stage_key(arm: Arm) -> str:
 
 def is_whole(run: Run) -> bool:
     """Whether every arm's student is there and was trained on these very inputs."""
-    return run.is_training_precision_settled() and all(_arm_is_whole(run, arm) for arm in run.arms)
+    return all(_arm_is_whole(run, arm) for arm in run.arms)
 
 
 def check(run: Run) -> None:
@@ -91,8 +92,9 @@ def _precision_of_students(run: Run) -> str | None:
     for arm in run.arms:
         folder = run.folder.model(arm.name)
         card = student.recover_card(folder, run.folder.written_digest(stage_key(arm), folder / WEIGHTS))
-        if card is not None and card["provenance"].get("precision") in TRAINING_PRECISIONS:
-            return str(card["provenance"]["precision"])
+        precision = card["provenance"].get("precision", FULL_PRECISION) if card else None
+        if precision in TRAINING_PRECISIONS:
+            return str(precision)
     return None
 
 

@@ -26,6 +26,7 @@ class Stage:
     ``collective``: every process takes part; else the first works and the others wait.
     ``check``: raise, before any stage begins, for what would stop this one when its turn comes.
     ``prepare``: the first process does it before the others begin; ``anew``: what other runs have made is not taken.
+    ``is_prepared``: whether the others see what was decided there, without which they would not do the same.
     ``discard``: drop what a cut-off attempt has left, so that the stage begins anew.
     """
 
@@ -36,11 +37,20 @@ class Stage:
     check: Callable[[Run], None] = lambda run: None
     discard: Callable[[Run], None] = lambda run: None
     prepare: Callable[[Run, bool], None] = lambda run, anew: None
+    is_prepared: Callable[[Run], bool] = lambda run: True
 
 
 STAGES = [
     Stage(generate.NAME, generate.is_whole, generate.execute, collective=True, check=generate.check),
-    Stage(label.NAME, label.is_whole, label.execute, collective=True, check=label.check, prepare=label.prepare),
+    Stage(
+        label.NAME,
+        label.is_whole,
+        label.execute,
+        collective=True,
+        check=label.check,
+        prepare=label.prepare,
+        is_prepared=Run.is_precision_settled,
+    ),
     Stage(
         distill.NAME,
         distill.is_whole,
@@ -49,6 +59,7 @@ STAGES = [
         check=distill.check,
         discard=distill.discard,
         prepare=distill.prepare,
+        is_prepared=Run.is_training_precision_settled,
     ),
     Stage(predict.NAME, predict.is_whole, predict.execute, collective=True, discard=predict.discard),
     Stage(evaluate.NAME, evaluate.is_whole, evaluate.execute, collective=False, check=evaluate.check),
@@ -157,7 +168,7 @@ def _follow(run: Run, group: Group) -> list[str]:
         if names:  # what the first process has seen may show later on another machine
             previous = STAGES[_position(names[-1])]
             ranks.wait_until(lambda previous=previous: _is_whole_after_refresh(run, previous), previous.name)  # type: ignore[misc]
-        _refresh(run)
+        ranks.wait_until(lambda stage=stage: _is_prepared_after_refresh(run, stage), f"what {name} begins with")  # type: ignore[misc]
         if stage.collective:
             stage.execute(run)
         names.append(name)
@@ -178,6 +189,11 @@ def _count_processes(run: Run) -> tuple[int, int]:
     from kdkit.engine.trainer import count_processes
 
     return count_processes(hardware, run.folder.path)
+
+
+def _is_prepared_after_refresh(run: Run, stage: Stage) -> bool:
+    _refresh(run)
+    return stage.is_prepared(run)
 
 
 def _is_whole_after_refresh(run: Run, stage: Stage) -> bool:

@@ -58,6 +58,8 @@ AREAS, SYSTOLE = 0.3, 2.0
 # Steps in which the learning rate rises.
 WARM_UP = 200
 CHECKPOINT_STEPS = 100
+# Options that a training may be gone on with otherwise.
+FREE = ("steps", "held_out", "ahead", "work")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -76,6 +78,24 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ahead", action="store_true", help="only simulate, ahead of a training in the same folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for clips, checkpoint and finished files")
     return parser.parse_args(arguments)
+
+
+def claim_folder(options: argparse.Namespace) -> None:
+    """Make the folder, or see that what lies there is of this training; only its length may be another."""
+    settings = {name: value for name, value in vars(options).items() if name not in FREE} | {
+        "start": start_of(options)
+    }
+    options.work.mkdir(parents=True, exist_ok=True)
+    path = options.work / "settings.json"
+    if path.exists() and json.loads(path.read_text()) != settings:
+        raise SystemExit(f"{options.work} holds a training with other settings ({path}): choose another --work")
+    path.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def start_of(options: argparse.Namespace) -> dict[str, str]:
+    """The file that the training begins with, by name and content."""
+    path = options.start or FRAMES_START
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def draw_clip(seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -322,10 +342,9 @@ def held_out_scores(options: argparse.Namespace, network: torch.nn.Module) -> di
 
 def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[str, object]:
     """The content of the card of the weights, scores included."""
-    start = options.start or FRAMES_START
     settings = {name: value for name, value in vars(options).items() if name not in ("work", "ahead", "start")}
     if options.start:
-        settings["start"] = start.name
+        settings["start"] = options.start.name
     flags = [
         f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
         for name, value in settings.items()
@@ -342,7 +361,7 @@ def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[st
             "colour": "grey",
         },
         "trained_on": f"phantom version {VERSION}; no real image",
-        "started_from": {"file": start.name, "sha256": hashlib.sha256(start.read_bytes()).hexdigest()},
+        "started_from": start_of(options),
         "clips": (options.steps * options.batch + 1) // 2,
         "frames_seen": options.steps * options.batch * FRAMES,
         "seed": options.seed,
@@ -365,7 +384,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     cv2.setNumThreads(1)
     keep_freed_memory()
-    options.work.mkdir(parents=True, exist_ok=True)
+    claim_folder(options)
     if options.ahead:
         simulate_ahead(options)
         return

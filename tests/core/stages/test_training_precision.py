@@ -142,18 +142,86 @@ def test_it_is_not_taken_where_it_learns_something_else(labelled, monkeypatch):
     assert choice.trials[0].agreement < -0.9
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, NotImplementedError])
-def test_a_student_that_does_not_run_in_it_is_trained_in_float32(labelled, monkeypatch, kind):
+class Failing(Turned):
+    """The identity, whose gradient fails in anything but float32."""
+
+    @staticmethod
+    def backward(ctx, gradient):
+        if not ctx.is_full:
+            raise TypeError("no such kernel")
+        return gradient, None
+
+
+def fail_with(error):
     def fail(logits, is_full):
         if not is_full:
-            raise kind("no such kernel\nfor this type")
+            raise error
         return logits
 
-    break_student(monkeypatch, labelled, fail)
+    return fail
+
+
+def vanish(logits, is_full):
+    return logits if is_full else logits / 0
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (fail_with(RuntimeError("no such kernel\nfor this type")), "no such kernel"),
+        (fail_with(NotImplementedError()), "NotImplementedError"),
+        (Failing.apply, "no such kernel"),
+        (vanish, "not finite"),
+    ],
+)
+def test_a_student_that_does_not_run_in_it_is_trained_in_float32(labelled, monkeypatch, what, reason):
+    break_student(monkeypatch, labelled, what)
     choice = probe(labelled, 2.0)
     assert choice.chosen == "32-true"
-    assert "no such kernel" in choice.trials[0].error
+    assert reason in choice.trials[0].error
     assert "does not run in bf16-mixed" in choice.why()
+    labelled.settle_training_precision(choice.as_json())
+    assert labelled.is_training_precision_settled()
+
+
+def test_of_several_devices_one_measures_its_share(toy, prepare):
+    run = prepare("trainer.precision=auto", "trainer.accelerator=cpu", "trainer.devices=2", *SMALL)
+    run_stages(prepare("trainer.precision=auto", *SMALL), last="label")
+    assert probe(run, 2.0).samples == 2
+
+
+def test_it_measures_the_step_that_the_training_begins_with(labelled, monkeypatch):
+    weights = []
+    build = type(labelled.experiment.student).build
+
+    def watch(self):
+        network = build(self)
+        weights.append([parameter.detach().clone() for parameter in network.parameters()])
+        return network
+
+    monkeypatch.setattr(type(labelled.experiment.student), "build", watch)
+    torch.manual_seed(99)
+    probe(labelled, 2.0)
+    probe(labelled, 2.0)
+    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+
+
+def test_what_cannot_be_read_is_told_as_in_a_training(labelled, monkeypatch):
+    def fail(_batches):
+        return iter([DataError("samples of two shapes", "Set training.window.")])
+
+    monkeypatch.setattr(probing.torch.utils.data.DataLoader, "__iter__", fail)
+    with pytest.raises(DataError, match="samples of two shapes"):
+        probe(labelled, 2.0)
+
+
+def test_a_run_of_a_time_without_this_choice_was_trained_in_float32(toy, prepare, chosen):
+    chosen("32-true")
+    run = prepare(*AUTO)
+    run_stages(run)
+    run.folder.update_manifest(training_precision=None)
+    chosen(None)
+    assert run_stages(prepare(*AUTO)) == []
 
 
 def test_what_fails_in_float32_too_is_an_error(labelled, monkeypatch):

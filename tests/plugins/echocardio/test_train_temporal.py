@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from kdkit_echocardio.teacher import DeepLabV3
+from kdkit_echocardio.teacher import EMBEDDED_FOR_CLIPS, DeepLabV3
 from safetensors.torch import load_file
 
 SCRIPT = Path(__file__).parents[3] / "plugins" / "echocardio" / "scripts" / "train_temporal.py"
@@ -78,6 +78,16 @@ def test_a_training_goes_on_from_weights_for_whole_clips(script, tmp_path):
     assert card["command"].endswith("--start deeplabv3_temporal.safetensors")
     command = json.loads(before.with_suffix(".json").read_text())["command"]
     assert "--bfloat16 " in command and "--start" not in command
+
+
+@pytest.mark.parametrize("other", [["--seed", "1"], ["--bfloat16"], ["--start", str(EMBEDDED_FOR_CLIPS)]])
+@pytest.mark.parametrize("ahead", [[], ["--ahead"]])
+def test_a_folder_of_another_training_is_refused(script, tmp_path, other, ahead):
+    script.claim_folder(options_of(script, tmp_path))
+    script.claim_folder(options_of(script, tmp_path, "--steps", "9", *ahead))
+    with pytest.raises(SystemExit, match="other settings"):
+        script.main(["--work", str(tmp_path), "--batch", "1", "--steps", "1", *other, *ahead])
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
 def test_clips_simulated_ahead_are_those_that_the_training_simulates(script, tmp_path):

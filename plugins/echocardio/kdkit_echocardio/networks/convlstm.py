@@ -81,20 +81,23 @@ class ConvLSTMLayer(nn.Module):
         hidden: Tensor | None = None
         memory: Tensor | None = None
         outputs = []
-        for gates in self.cell.from_inputs(frames).chunk(steps):
-            if hidden is not None:
-                gates = gates + self.cell.from_hidden(hidden)
-            hidden, memory = self.cell.step(gates, memory)
-            outputs.append(hidden)
+        batch = len(frames) // steps
+        for chunk in frames.split(CHUNK * batch):
+            for gates in self.cell.from_inputs(chunk).split(batch):
+                if hidden is not None:
+                    gates = gates + self.cell.from_hidden(hidden)
+                hidden, memory = self.cell.step(gates, memory)
+                outputs.append(hidden)
         return torch.cat(outputs)
 
     def _infer(self, frames: Tensor, steps: int) -> Tensor:
         batch, outputs = len(frames) // steps, list[Tensor]()
         last: tuple[Tensor, Tensor] | None = None
         for chunk in frames.split(CHUNK * batch):
-            states = continue_steps(self.cell.from_inputs(chunk).split(batch), self.cell.recurrent_weight, last)
-            outputs += [hidden for hidden, _ in states]
-            last = states[-1]
+            gates, before = self.cell.from_inputs(chunk).split(batch), last
+            for hidden, memory in continue_steps(gates, self.cell.recurrent_weight, before):
+                outputs.append(hidden)
+                last = hidden, memory
         return torch.cat(outputs)
 
     def _step(self, frames: Tensor, states: Memory) -> Tensor:

@@ -10,7 +10,7 @@ tanh x = 2 sigmoid 2x - 1, which a processor has sooner than a tanh of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -37,21 +37,19 @@ def run_steps(gates: Tensor, weight: Tensor, steps: int) -> Tensor:
 
 def continue_steps(
     gates: Sequence[Tensor], weight: Tensor, before: tuple[Tensor, Tensor] | None
-) -> list[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The hidden state and the memory after each step, each (batch, hidden, H, W), without gradients.
 
     ``gates``: of each step, as for :func:`run_steps`; they are overwritten. ``before``: the states that it goes on
     from; None: zeros.
     """
-    after = []
     weight, wide = weight.to(gates[0].dtype), _wide_type(gates[0])
     for inputs in gates:
         gate = inputs.to(wide) if before is None else _convolve(before[0], weight).to(wide).add_(inputs)
         memory, state = _empty_states(gate), _empty_states(gate)
         _open_gates(gate, None if before is None else before[1], memory, state)
         before = state, memory
-        after.append(before)
-    return after
+        yield before
 
 
 class _Steps(torch.autograd.Function):
