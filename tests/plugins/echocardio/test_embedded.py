@@ -1,13 +1,15 @@
 """The embedded teachers and the phantom that they were trained on."""
 
-import hashlib
 import json
 
 import numpy as np
 import pytest
 import torch
+from kdkit_echocardio.networks.deeplab import build
+from kdkit_echocardio.networks.temporal import TemporalDeepLabV3, start_from_frames
 from kdkit_echocardio.phantom import VERSION, simulate
-from kdkit_echocardio.teacher import EMBEDDED, EMBEDDED_FOR_CLIPS, DeepLabV3
+from kdkit_echocardio.teacher import DEVIATION, EMBEDDED, EMBEDDED_FOR_CLIPS, MEAN, DeepLabV3
+from safetensors.torch import load_file
 
 
 @pytest.mark.parametrize("weights", [EMBEDDED, EMBEDDED_FOR_CLIPS], ids=["compact", "temporal"])
@@ -17,11 +19,18 @@ def test_embedded_weights_belong_to_this_phantom(weights):
     assert version.partition(".")[0] == VERSION.partition(".")[0]
 
 
-def test_the_network_for_clips_began_as_the_one_for_frames():
+def test_the_network_for_clips_keeps_what_it_has_from_the_one_for_frames():
+    frames = build("compact")
+    frames.load_state_dict(load_file(EMBEDDED))
+    began = TemporalDeepLabV3()
+    start_from_frames(began, frames.float(), torch.tensor(MEAN), torch.tensor(DEVIATION))
+    state = load_file(EMBEDDED_FOR_CLIPS)
+    kept = [name for name in state if name.partition(".")[0] in ("fine", "coarse", "pyramid", "head")]
+    assert len(kept) > 20
+    for name in kept:
+        torch.testing.assert_close(state[name].float(), began.state_dict()[name], rtol=1e-3, atol=1e-6)
     card = json.loads(EMBEDDED_FOR_CLIPS.with_suffix(".json").read_text())
-    assert card["started_from"]["sha256"] == hashlib.sha256(EMBEDDED.read_bytes()).hexdigest()
-    network = DeepLabV3(DeepLabV3.Options(backbone="temporal")).build()
-    assert card["parameters"] == sum(weight.numel() for weight in network.parameters())
+    assert card["parameters"] == sum(weight.numel() for weight in state.values())
 
 
 def overlap(backbone: str, clips: list) -> np.ndarray:
@@ -53,5 +62,6 @@ def test_the_network_for_clips_says_of_a_still_what_the_one_for_frames_says():
 
 def test_the_network_for_clips_sees_more_in_a_beat_than_the_one_for_frames():
     clips = [simulate(np.random.default_rng([32, seed]), frames=16, fps=20.0) for seed in range(16)]
-    scores = {backbone: overlap(backbone, clips) for backbone in ("compact", "temporal")}
-    assert scores["temporal"].mean() > scores["compact"].mean()
+    single, whole = (overlap(backbone, clips).mean(1) for backbone in ("compact", "temporal"))
+    # Not the mean: where neither finds the ventricle, how they fail is chance.
+    assert np.median(whole - single) > 0 and (whole > single).mean() > 0.5
