@@ -246,7 +246,7 @@ def test_what_an_import_sets_for_the_whole_process_is_set_back(good, install, se
 )
 def test_a_plugin_that_never_ends_keeps_no_command_from_ending(good, install, process, tmp_path, monkeypatch, code):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    install("lasting", code + hook("return []"))
+    install("lasting", f"import kdkit_cli.ending\nkdkit_cli.ending.PATIENCE = 1\n{code}" + hook("return []"))
     command = process("plugins", "info", "nothing-of-this-name")
     output = command.communicate(timeout=300)[1]
     assert command.returncode == 2  # as if the plugin were not there
