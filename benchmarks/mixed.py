@@ -2,9 +2,9 @@
 
 Trains the paper's student (three blocks of three layers) on simulated clips of 10 frames of 56 x 56 and their true
 masks: in float32; with autocast to bfloat16, on the same batches from the same weights; and again in float32 from
-weights that differ by one part in a thousand at random, which says how far trainings drift apart by themselves. Prints
-the mean loss of every 50 steps, and how much more it is than the first one's, means and standard deviations over the
-seeds. ``--out``: a figure of the curves, of which each point is the mean over 10 steps.
+weights that differ by one part in a thousand at random, which says how far trainings drift apart by themselves.
+Prints the mean loss of every 50 steps, and how much more it is than the first one's, means and standard deviations
+over the seeds. ``--out``: a figure of the curves, of which each point is the mean over 10 steps.
 """
 
 from __future__ import annotations
