@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torchmetrics.functional.classification as reference
+from own_agreement import OwnAgreement
 from scipy.special import rel_entr
 from sklearn.metrics import r2_score
 
-from kdkit import Metric, Sample
+from kdkit import Sample
 from kdkit.contracts.bootstrap import AdditiveSummary, bootstrap_interval, join_cases
 from kdkit.metrics import agreement
 from kdkit.plugins.registry import discover
@@ -169,21 +170,6 @@ def test_all_are_registered():
 for _name in NAMES:
     _class = discover({}).component("metric", _name)
     globals()[f"Test{_class.__name__}"] = type(f"Test{_class.__name__}", (MetricContract,), {"component": _class})
-
-
-class OwnAgreement(Metric):
-    """An author's metric beside the teacher, without examples of its own: mean difference of masks."""
-
-    unit = ""
-    higher_is_better = False
-    needs_truth = False
-    reads_teacher = True
-
-    def measure(self, prediction, sample):
-        teacher = sample.truth.get("teacher")
-        if teacher is None or prediction.ndim != 3:
-            return []
-        return [(float(np.abs(prediction.astype(np.float32) - teacher).mean()),)]
 
 
 class TestOwnAgreement(MetricContract):
