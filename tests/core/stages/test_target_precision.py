@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kdkit.engine import precision as probing
+from kdkit.engine import training_precision as training_probing
 from kdkit.engine.precision import PrecisionChoice, Trial
 from kdkit.progress import Silence
 from kdkit.stages.pipeline import STAGE_NAMES, run_stages
@@ -13,6 +14,13 @@ from kdkit.store.targets import NAME
 
 SMALL = ("samples.train=6", "samples.validation=2", "samples.evaluation=3", "training.epochs=1", "controls=[]")
 AUTO = ("trainer.precision=auto", *SMALL)
+
+
+@pytest.fixture(autouse=True)
+def _full_training(monkeypatch):
+    """The training's own measurement, of which other tests are, comes to float32."""
+    full = PrecisionChoice("32-true", reason="for these tests")
+    monkeypatch.setattr(training_probing, "choose_training_precision", lambda *_arguments: full)
 
 
 @pytest.fixture
