@@ -73,7 +73,7 @@ def _settle_precision(run: Run) -> None:
     name = run.experiment.recipe.student.name
     precision = _precision_of_students(run)
     if precision is not None:
-        reason = "a student that is there was"
+        reason = "a student that is there was trained so"
         run.settle_training_precision({"chosen": precision, "reason": reason})
         run.progress.say("precision", name, f"trains in {precision}: {reason}")
         return

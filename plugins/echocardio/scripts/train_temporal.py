@@ -87,8 +87,12 @@ def claim_folder(options: argparse.Namespace) -> None:
     }
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / "settings.json"
-    if path.exists() and json.loads(path.read_text()) != settings:
-        raise SystemExit(f"{options.work} holds a training with other settings ({path}): choose another --work")
+    if path.exists():
+        is_other = json.loads(path.read_text()) != settings
+    else:  # what was begun without a word of its settings may be anybody's
+        is_other = any(name.match("checkpoint.pt") or name.match("clips-*.npz") for name in options.work.iterdir())
+    if is_other:
+        raise SystemExit(f"{options.work} holds a training with other settings ({path.name}): choose another --work")
     path.write_text(json.dumps(settings, indent=2) + "\n")
 
 

@@ -90,6 +90,16 @@ def test_a_folder_of_another_training_is_refused(script, tmp_path, other, ahead)
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
+@pytest.mark.parametrize("left", ["checkpoint.pt", "clips-00000.npz"])
+def test_what_lies_there_without_its_settings_is_nobodys(script, tmp_path, left):
+    (tmp_path / "training.log").touch()
+    script.claim_folder(options_of(script, tmp_path))
+    (tmp_path / "settings.json").unlink()
+    (tmp_path / left).touch()
+    with pytest.raises(SystemExit, match="other settings"):
+        script.claim_folder(options_of(script, tmp_path))
+
+
 def test_clips_simulated_ahead_are_those_that_the_training_simulates(script, tmp_path):
     ahead = options_of(script, tmp_path / "ahead", "--ahead")
     (ahead.work / "current.txt").write_text("0")

@@ -76,6 +76,7 @@ class ConvLSTMLayer(nn.Module):
             return self._step(frames, states)
         if self.training:
             return run_steps(self.cell.from_inputs(frames), self.cell.recurrent_weight, steps)
+        # Nothing is recorded there, so that a step may overwrite what it is given; exporters trace without it.
         if torch.is_inference_mode_enabled():
             return self._infer(frames, steps)
         hidden: Tensor | None = None
