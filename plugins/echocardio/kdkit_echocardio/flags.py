@@ -15,6 +15,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "inverted": "the header says that black is white; the dark background is believed",
         "sign": "the header says wrongly whether pixel values are signed; the smoother picture is taken",
         "variable-rate": "frames follow each other unevenly; they were resampled by their time stamps",
+        "frame-rate": "the file says fewer than 8 or more than 300 frames a second; beats and times rest on that",
         # What the pictures look like.
         "blank": "every pixel has nearly the same value",
         "nearly-blank": "hardly anything is brighter than the background",

@@ -58,6 +58,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="how far the weights go from --start to what was trained: half way keeps what both see well "
         "(Wortsman et al., arXiv:2109.01903)",
     )
+    parser.add_argument(
+        "--mix",
+        type=Path,
+        help="work folder of this script, of an earlier commit say, whose frames are trained on beside these",
+    )
+    parser.add_argument("--bfloat16", action="store_true", help="compute in it, for processors that have it")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak of the one-cycle schedule")
     parser.add_argument("--weight-decay", type=float, default=1e-2)
@@ -110,6 +116,16 @@ def simulate_all(options: argparse.Namespace, work: Path) -> tuple[np.ndarray, n
                 rate = (indices[-1] + 1 - finished) * count / (time.monotonic() - start)
                 print(f"simulated {indices[-1] + 1}/{options.clips} clips, {rate:.0f} frames/s", flush=True)
     return pictures, cavities
+
+
+def mixed(options: argparse.Namespace, *frames: np.ndarray) -> list[np.ndarray]:
+    """Pictures and cavities, followed by those of the folder ``--mix``."""
+    if options.mix is None:
+        return list(frames)
+    return [
+        np.concatenate([array, np.load(options.mix / name)])
+        for array, name in zip(frames, ("pictures.npy", "cavities.npy"), strict=True)
+    ]
 
 
 def augment(rng: np.random.Generator, picture: np.ndarray, cavity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +206,7 @@ def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavitie
         for picture, cavity in batches(options, pictures, cavities, epoch, step % steps):
             network.train()
             inputs = normalise(picture).to(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
                 logits = network(inputs)["out"]
             loss = loss_of(logits[:, 0].float(), cavity)
             optimiser.zero_grad()
@@ -291,7 +307,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     work = options.work or default_work(options)
     work.mkdir(parents=True, exist_ok=True)
-    pictures, cavities = simulate_all(options, work)
+    pictures, cavities = mixed(options, *simulate_all(options, work))
     network = train(options, work, pictures, cavities)
     state = blended(options, network.state_dict())
     half = {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in state.items()}

@@ -52,6 +52,13 @@ class TestImplausible:
         scene = cv2.normalize(scene, None, 20, 230, cv2.NORM_MINMAX)
         assert flags(np.stack([scene[3 * n : 3 * n + 200, n : n + 200] for n in range(20)])) == ("no-sector",)
 
+    def test_frame_rate(self):
+        for rate in (1.0, 7.9, 301.0, 1000.0):
+            assert flags(PHANTOM, rate) == ("frame-rate",)
+        for rate in (None, 8.0, 50.0, 300.0):
+            assert flags(PHANTOM, rate) == ()
+        assert flags(PHANTOM[:, :14], 1.0)[:2] == ("frame-rate", "narrow")
+
     def test_nothing_moves(self):
         rng = np.random.default_rng(0)
         assert flags(np.repeat(PHANTOM[:1], 12, 0)) == ("still",)

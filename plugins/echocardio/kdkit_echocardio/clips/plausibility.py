@@ -15,6 +15,8 @@ from .clip import Clip
 from .sector import hull_of
 
 _MOST_FRAMES, _LEAST_SIDE = 24, 128
+# Frames a second: a heart beat has a handful at the least, and few scanners store more.
+_LEAST_RATE, _MOST_RATE = 8.0, 300.0
 # Pixels, and width by height: nobody's heart fits into less.
 _NARROW, _LONG = 16, 4.0
 # Grey levels between nearly all pixels, and above what is black.
@@ -43,6 +45,8 @@ def find_flags(clip: Clip) -> tuple[str, ...]:
 
 
 def _looks(clip: Clip) -> Iterator[str]:
+    if clip.fps is not None and not _LEAST_RATE <= clip.fps <= _MOST_RATE:
+        yield "frame-rate"
     height, width = clip.frames.shape[1:]
     if min(height, width) < _NARROW or max(height, width) > _LONG * min(height, width):
         yield "narrow"
