@@ -47,12 +47,14 @@ class Preview:
 
     ``picture``: a small one, some kilobytes; its title is for those who cannot see it. ``curve``: a value for each
     item (an area for each frame, say), drawn as a line from 0 on; what is below 0 is drawn as 0. ``marks``: items of
-    the curve by what they are called ({"ED": 12}).
+    the curve by what they are called ({"ED": 12}). ``caption``: a few words below the curve on what it shows, from
+    where to where and in which unit ("area 12 to 25 cm², 0.9 s").
     """
 
     picture: Figure | None = None
     curve: Sequence[float] = ()
     marks: Mapping[str, int] = field(default_factory=dict)
+    caption: str = ""
 
 
 @dataclass(frozen=True)

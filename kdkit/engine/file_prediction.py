@@ -145,11 +145,15 @@ def write_result(
         return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    shown = (
-        {"picture": picture, "curve": encode_curve(preview.curve), "marks": dict(preview.marks)} if preview else {}
-    )
+    shown = _shown(preview, picture) if preview else {}
     outcome: dict[str, Any] = {"row": dict(row), "items": items, "stem": stem.name, "written": written}
     return FileResult(**facts, **outcome, preview=shown)
+
+
+def _shown(preview: Preview, picture: str) -> dict[str, Any]:
+    """What the page shows of a file; ``picture``: the path of the preview's."""
+    curve, marks = encode_curve(preview.curve), dict(preview.marks)
+    return {"picture": picture, "curve": curve, "marks": marks, "caption": preview.caption}
 
 
 def _write_picture(preview: Preview | None, stem: Path) -> str:

@@ -116,6 +116,7 @@ def _row(
         "duplicate": result.duplicate_of and os.path.basename(result.duplicate_of),  # noqa: PTH119
         "picture": pictures.address(preview.get("picture", "")),
         "curve": preview.get("curve", ""),
+        "caption": preview.get("caption", ""),
         "marks": list(preview.get("marks", {}).items()),
         "items": result.items,
         "moving": _address(moving) if moving else "",

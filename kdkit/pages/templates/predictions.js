@@ -21,7 +21,7 @@ function draw(row) {
   svg.setAttribute("viewBox", "0 0 100 100");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", "curve");
+  svg.setAttribute("aria-label", row.caption || "curve");
   const add = (kind, attributes, text) => {
     const element = document.createElementNS(ns, kind);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -62,7 +62,9 @@ function build(row) {
   const values = make("dl", {});
   (row.cells || []).forEach((value, index) =>
     values.append(make("div", {}, make("dt", {title: data.columns[index]}, data.columns[index]), cell(value))));
-  return make("li", {}, picture, what, draw(row), values);
+  const curve = make("div", {className: "curve", title: row.caption || ""}, draw(row));
+  if (row.caption) curve.append(make("small", {}, row.caption));
+  return make("li", {}, picture, what, curve, values);
 }
 
 function play(row) {

@@ -8,7 +8,7 @@ import numpy as np
 
 from kdkit import Case, Sample
 
-from .events import predicted_areas, rate_of, true_areas
+from .events import area_unit, predicted_areas, rate_of, true_areas
 from .metrics.truth import event_frames
 from .paper import INK, chart, line_colour, svg
 
@@ -23,7 +23,7 @@ def area_figure(case: Case) -> bytes:
     its ``fps`` is known, else frames.
     """
     sample = case.sample
-    unit, area_scale = _area_unit(sample.info.get("spacing_mm"))
+    unit, area_scale = area_unit(sample.info.get("spacing_mm"))
     timed = bool(sample.info.get("fps"))
     time_scale = 1.0 / rate_of(sample) if timed else 1.0
     with chart(7.2, 2.8) as (figure, axes):
@@ -41,12 +41,6 @@ def area_figure(case: Case) -> bytes:
         if axes.get_lines():
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
         return svg(figure)
-
-
-def _area_unit(spacing_mm: object) -> tuple[str, float]:
-    if isinstance(spacing_mm, int | float) and spacing_mm > 0:
-        return "cm²", (spacing_mm / 10.0) ** 2
-    return "pixels", 1.0
 
 
 def _top(axes: Any) -> float:

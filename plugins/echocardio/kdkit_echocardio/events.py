@@ -26,6 +26,13 @@ def rate_of(sample: Sample) -> float:
     return float(sample.info.get("fps") or ASSUMED_RATE)
 
 
+def area_unit(spacing_mm: object) -> tuple[str, float]:
+    """The unit of areas, and what one pixel has of it; ``spacing_mm``: the side of a pixel, None where unknown."""
+    if isinstance(spacing_mm, int | float) and spacing_mm > 0:
+        return "cm²", (spacing_mm / 10.0) ** 2
+    return "pixels", 1.0
+
+
 def true_mask(sample: Sample, frame: int) -> np.ndarray | None:
     """The true mask of a frame, 0/1 (H, W), or None where there is none; the consensus of several annotators."""
     if "mask" not in sample.truth:

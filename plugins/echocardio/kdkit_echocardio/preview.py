@@ -12,6 +12,7 @@ from PIL import Image
 from kdkit import Figure, Preview, Sample
 
 from .drawing import FAINT, colour_of, enlarged, outline, write
+from .events import area_unit
 from .geometry import area_curve, binarize, clean
 
 # Pixels of one of the two pictures; a file has about 2 kB with this quality.
@@ -30,7 +31,16 @@ def preview(sample: Sample, prediction: np.ndarray, row: Mapping[str, Any]) -> P
     pictures = [_picture(sample.inputs[frame], prediction[frame], name) for name, frame in shown.items()]
     target = io.BytesIO()
     Image.fromarray(np.concatenate(pictures, 1)).save(target, "WEBP", quality=_QUALITY)
-    return Preview(Figure("ED and ES", "", "image/webp", target.getvalue()), areas.tolist(), marks)
+    figure = Figure("ED and ES", "", "image/webp", target.getvalue())
+    return Preview(figure, areas.tolist(), marks, _caption(sample, areas))
+
+
+def _caption(sample: Sample, areas: np.ndarray) -> str:
+    """From where to where the area goes, and for how long, as far as the file says."""
+    unit, scale = area_unit(sample.info.get("spacing_mm"))
+    lowest, highest = (f"{scale * area:,.{0 if scale == 1 else 1}f}" for area in (areas.min(), areas.max()))
+    fps = sample.info.get("fps")
+    return f"area {lowest} to {highest} {unit}, {f'{len(areas) / fps:.1f} s' if fps else f'{len(areas)} frames'}"
 
 
 def _picture(frame: np.ndarray, probability: np.ndarray, name: str) -> np.ndarray:

@@ -73,6 +73,14 @@ def test_columns_are_the_domains_with_their_intervals(out):
     assert data["rows"][0]["cells"] == [[5, 4, 7], "oak"]
 
 
+def test_a_caption_says_what_the_curve_shows(out):
+    shown = {"curve": encode_curve([1, 2]), "marks": {}, "caption": "area 1 to 2 cm², 0.1 s"}
+    write_page(
+        out, "oak", Leaves(), [FileResult("a.avi", "", row={}, preview=shown), FileResult("b.avi", "", row={})]
+    )
+    assert [row.get("caption") for row in data_of(out)["rows"]] == ["area 1 to 2 cm², 0.1 s", None]
+
+
 def test_numbers_have_the_digits_that_a_look_can_take_in(out):
     row = {"length": 30.303030303030305, "length_low": 0.000123456, "length_high": 250, "kind": 2e-9}
     write_page(out, "oak", Leaves(), [FileResult("a.avi", "", row=row)])
@@ -165,7 +173,12 @@ addEventListener('load', async () => {
 def many(out):
     """2,000 rows of which each shows everything, one is hostile, and some were not read."""
     curve = encode_curve(1 + np.sin(np.arange(200) / 9))
-    shown = {"picture": "previews/a.webp", "curve": curve, "marks": {"ED": 3, "ES": 11}}
+    shown = {
+        "picture": "previews/a.webp",
+        "curve": curve,
+        "marks": {"ED": 3, "ES": 11},
+        "caption": "area 3 to 9 cm², 1.2 s",
+    }
     results = [result(n, preview=shown, written=["a #1.mp4"]) for n in range(ROWS - 3)]
     for number in range(0, 50, 2):
         results[number] = replace(results[number], row=results[number].row | {"flags": "torn dark"})
