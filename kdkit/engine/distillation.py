@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 
 from kdkit.engine.criterion import Criterion
 from kdkit.engine.finite import FiniteWatch
+from kdkit.engine.muon import Muon, split_parameters
 from kdkit.engine.readers import Batch, raise_reading_error
 from kdkit.engine.windows import Share, SharedBatches
 from kdkit.errors import KdkitError
@@ -65,17 +66,23 @@ class Distillation(LightningModule):
 
     def configure_optimizers(self) -> Any:
         options = self.training_options
-        parameters = [*self.network.parameters(), *self.criterion.parameters()]
-        # One call for all tensors: of a small network, a step of torch's default takes as long as a convolution.
-        fused = self.device.type in ("cpu", "cuda")
-        optimizer = torch.optim.AdamW(
-            parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=fused
-        )
+        optimizer = self._optimizer()
         if options.schedule == "constant":
             return optimizer
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        options = self.training_options
+        # One call for all tensors: of a small network, a step of torch's default takes as long as a convolution.
+        fused = self.device.type in ("cpu", "cuda")
+        if options.optimizer == "muon":
+            matrices, others = split_parameters(self.network)
+            others += self.criterion.parameters()
+            return Muon(matrices, others, options.learning_rate, options.weight_decay, fused)
+        parameters = [*self.network.parameters(), *self.criterion.parameters()]
+        return torch.optim.AdamW(parameters, options.learning_rate, weight_decay=options.weight_decay, fused=fused)
 
     @property
     def _share(self) -> Share:

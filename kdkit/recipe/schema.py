@@ -90,7 +90,12 @@ class Training(Part):
     epochs: int = Field(ge=1, description="Passes over the training samples, at most.")
     batch_size: int = Field(ge=1, description="Samples in one step, over all devices.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the optimiser.")
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW, arXiv:1711.05101).")
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw",
+        description="Optimiser: adamw (arXiv:1711.05101), or muon, whose steps of matrices and kernels are "
+        "orthogonalized (Jordan et al. 2024): most networks learn in fewer steps.",
+    )
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay, decoupled from the gradient.")
     window: Length | Annotated[list[Length], Field(min_length=1)] | None = Field(
         None,
         description="Length of the random window of each sample, along the first axis of the inputs that the domain "

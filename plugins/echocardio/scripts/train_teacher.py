@@ -35,6 +35,8 @@ from safetensors.torch import load_file, save
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from kdkit.engine.muon import Muon, split_parameters
+
 WEIGHTS = Path(__file__).parent.parent / "kdkit_echocardio" / "weights"
 NAME = "deeplabv3_compact"
 SIZE = 112
@@ -64,6 +66,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="work folder of this script, of an earlier commit say, whose frames are trained on beside these",
     )
     parser.add_argument("--bfloat16", action="store_true", help="compute in it, for processors that have it")
+    parser.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak of the one-cycle schedule")
     parser.add_argument("--weight-decay", type=float, default=1e-2)
@@ -180,12 +183,19 @@ def loss_of(logits: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
     return functional.binary_cross_entropy_with_logits(logits, cavity) + (1.0 - dice).mean()
 
 
+def optimizer_of(options: argparse.Namespace, network: torch.nn.Module) -> torch.optim.Optimizer:
+    """The one that ``--optimizer`` names, for all weights."""
+    if options.optimizer == "muon":
+        return Muon(*split_parameters(network), options.learning_rate, options.weight_decay)
+    return torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+
+
 def train(options: argparse.Namespace, work: Path, pictures: np.ndarray, cavities: np.ndarray) -> torch.nn.Module:
     """The trained network in evaluation mode; a checkpoint every 200 steps lets an interrupted run resume."""
     network = build("compact").to(memory_format=torch.channels_last)
     if options.start:
         network.load_state_dict(load_file(options.start))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    optimiser = optimizer_of(options, network)
     steps = len(with_systole_twice(options, cavities)) // options.batch
     total = steps * options.epochs
     # The average of the weights along the way carries over to other pictures better than the last ones do.

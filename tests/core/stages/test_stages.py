@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -695,6 +696,32 @@ def test_a_resumed_training_with_dropout_draws_what_it_would_have_drawn(prepare,
     again = prepare(*LONG)
     run_stages(again, last="distill")
     assert_equal_weights(expected, weights(again))
+
+
+class Deeper(Dropping):
+    """A student with weights that are matrices and others."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.Conv2d(4, 1, 3, padding=1))
+
+
+def test_a_resumed_training_with_muon_ends_with_the_student_that_it_would_have_had(prepare, monkeypatch):
+    monkeypatch.setattr(type(prepare(*LONG).experiment.student), "build", lambda self: Deeper())
+    muon = partial(prepare, "training.optimizer=muon")
+    run = muon(*LONG)
+    run_stages(run, last="distill")
+    expected = weights(run)
+    shutil.rmtree(run.folder.path)
+    cut_off_in_epoch(2, muon, monkeypatch)
+    again = muon(*LONG)
+    run_stages(again, last="distill")
+    assert_equal_weights(expected, weights(again))
+    # It is another student than AdamW's, which a recipe without a word of it gets.
+    plain = prepare(*LONG)
+    assert plain.folder.path != again.folder.path
+    run_stages(plain, last="distill")
+    assert not torch.equal(weights(plain)["layer.0.weight"], expected["layer.0.weight"])
 
 
 def test_patience_ends_a_training_that_does_not_get_better(prepare):
