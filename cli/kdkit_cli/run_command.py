@@ -145,6 +145,8 @@ def execute(
 def _conclude(run: "Run", result: "RunResult", seconds: float) -> None:
     from kdkit.evaluation.outcome import read_outcome
     from kdkit.evaluation.verdict import verdict
+    from kdkit.runs.folder import STUDENT
+    from kdkit.stages.disjoint import count_recordings
     from kdkit_cli.console import escape, note, out
     from kdkit_cli.scores_table import scores_table
 
@@ -164,7 +166,9 @@ def _conclude(run: "Run", result: "RunResult", seconds: float) -> None:
     generators = (run.experiment.generator, run.experiment.evaluation_generator)
     claim = "No real data was used. " if all(map(is_made_of_nothing, generators)) else ""
     if run.experiment.learns_from_recordings:
-        claim = "Real recordings were used in training. "
+        student = next(arm for arm in run.arms if arm.model == STUDENT)
+        count = count_recordings(student)
+        claim = f"{count} real recording{'s were' if count != 1 else ' was'} used in training. "
     out.print(f"  {claim}Report: {escape(str(result.report))}")
 
 

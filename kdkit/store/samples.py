@@ -35,7 +35,9 @@ class SampleSet:
         fingerprint = generator.fingerprint()
         if not generator.synthetic:
             # The last split may grow: what was drawn before stays what it was.
-            fingerprint = fingerprint_of(generator=fingerprint, drawn_splits=list(sizes[:-1]))
+            draws_itself = type(generator).draw_splits is not Generator.draw_splits
+            drawn = list(sizes if draws_itself else sizes[:-1])
+            fingerprint = fingerprint_of(generator=fingerprint, drawn_splits=drawn)
         return SampleSet(generator, sizes, ShardStore(root / "samples" / fingerprint), fingerprint)
 
     @property
@@ -55,6 +57,9 @@ class SampleSet:
         available = self.generator.count()
         if self.generator.synthetic or available is None:
             return None
+        drawn = self.generator.draw_splits(self.sizes)
+        if drawn is not None:
+            return list(drawn)
         units = self.generator.units() or [str(index) for index in range(available)]
         return draw_order(units, self.sizes, self.generator.seed)
 

@@ -13,6 +13,8 @@ from pydantic import model_validator
 
 from kdkit import ComponentOptions, Defect, Field, Generator, GeneratorChoice, Progress, Sample, fingerprint_of
 
+from .mixed_splits import Source, draw_turns
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -110,6 +112,14 @@ class Mix(Generator):
             for owner, index in zip(owners.tolist(), ranks.tolist(), strict=True)
         ]
 
+    def draw_splits(self, sizes: Sequence[int]) -> Sequence[int]:
+        """Each member has its share in each split, and gives as many different samples of its own as it has."""
+        sources = [Source(self._units_of(number), times) for number, times in enumerate(self._repeats)]
+        turns = draw_turns(self._owners(sum(sizes)), sizes, sources, self.seed)
+        last = [max((turn for owner, turn in turns if owner == number), default=-1) for number in range(len(sources))]
+        positions = [self._positions(number, count + 1) for number, count in enumerate(last)]
+        return [int(positions[owner][turn]) for owner, turn in turns]
+
     def recordings(self, indices: Sequence[int]) -> Sequence[str | None]:
         """As each member says of its own samples."""
         owners, ranks = self._owners_and_ranks(max(indices, default=-1) + 1)
@@ -165,10 +175,23 @@ class Mix(Generator):
         """The member that makes each of the first ``count`` samples: int64 (count,)."""
         return np.searchsorted(self._borders, (np.arange(count) * _GOLDEN) % 1.0, side="right")
 
+    def _units_of(self, number: int) -> Sequence[str] | None:
+        """The unit of each sample of a member, None where there is no end to them."""
+        member = self.members[number]
+        count = member.count()
+        if count is None:
+            return None
+        units = None if member.synthetic else member.units()
+        return units if units is not None else [str(index) for index in range(count)]
+
     def _end(self, number: int, count: int) -> int:
         """The index at which member ``number``, which has ``count`` samples, would have to make one more."""
+        return int(self._positions(number, count + 1)[count])
+
+    def _positions(self, number: int, count: int) -> np.ndarray:
+        """The first ``count`` indices that are a member's, or more: int64."""
         for limit in (16 * 2**n for n in itertools.count()):
             positions = np.flatnonzero(self._owners(limit) == number)
-            if len(positions) > count:
-                return int(positions[count])
+            if len(positions) >= count:
+                return positions
         raise AssertionError

@@ -1,0 +1,73 @@
+"""Which of a mix's samples lie in which split: each member keeps its share in all, and no unit lies in two."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_STREAM = int.from_bytes(b"mixed", "big") % 2**32
+
+
+@dataclass(frozen=True)
+class Source:
+    """What there is of one member: ``units``, that of each of its samples, or None where there is no end to them;
+    and how many times over it may give them."""
+
+    units: Sequence[str] | None
+    repeats: int = 1
+
+
+def draw_turns(
+    owners: np.ndarray, sizes: Sequence[int], sources: Sequence[Source], seed: int
+) -> list[tuple[int, int]]:
+    """For each sample of splits of these ``sizes``, one split after the other, its member and that one's turn.
+
+    ``owners``: the member whose turn each sample is, int64 (sum of sizes,). A member's turn t is its sample t, and
+    where it has n of them, sample t % n for the (t // n)-th time. Units are dealt out to the splits at random, by
+    their need; each split takes all that it has of a member once before it takes any a second time. A split that has
+    no unit of a member takes samples of one without an end instead. What ends before the sum of sizes lacks samples.
+    """
+    owners = owners.copy()
+    places = [np.arange(stop - size, stop) for size, stop in zip(sizes, itertools.accumulate(sizes), strict=True)]
+    spare = next((number for number, source in enumerate(sources) if source.units is None), None)
+    queues: dict[tuple[int, int], list[int]] = {}
+    for number, source in enumerate(sources):
+        if source.units is None:
+            continue
+        needs = [int((owners[part] == number).sum()) for part in places]
+        for split, samples in enumerate(_deal(source.units, needs, np.random.default_rng([seed, _STREAM, number]))):
+            if spare is not None and not samples:
+                owners[places[split]] = np.where(owners[places[split]] == number, spare, owners[places[split]])
+            turns = [len(source.units) * time + sample for time in range(source.repeats) for sample in samples]
+            queues[number, split] = turns[: needs[split]][::-1]
+    drawn: list[tuple[int, int]] = []
+    fresh = [0] * len(sources)
+    for split, part in enumerate(places):
+        for number in owners[part].tolist():
+            if sources[number].units is None:
+                drawn.append((number, fresh[number]))
+                fresh[number] += 1
+            elif queues[number, split]:
+                drawn.append((number, queues[number, split].pop()))
+            else:
+                return drawn
+    return drawn
+
+
+def _deal(units: Sequence[str], needs: Sequence[int], rng: np.random.Generator) -> list[list[int]]:
+    """The samples for each split, of other units than those of the others; units come in turn, one sample of each.
+
+    The next unit goes to the split that has least of what it needs, the first of such.
+    """
+    members: dict[str, list[int]] = {}
+    for sample, unit in enumerate(units):
+        members.setdefault(unit, []).append(sample)
+    names = list(members)
+    hands: list[list[list[int]]] = [[] for _ in needs]
+    for place in rng.permutation(len(names)):
+        supplied = [sum(map(len, hand)) / need if need else np.inf for hand, need in zip(hands, needs, strict=True)]
+        hands[int(np.argmin(supplied))].append(members[names[place]])
+    return [[s for turn in itertools.zip_longest(*hand) for s in turn if s is not None] for hand in hands]

@@ -1,0 +1,94 @@
+"""Which of a mix's samples lie in which split: shares, units, and how evenly recordings are used."""
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kdkit_generators.mixed_splits import Source, draw_turns
+
+ENDLESS = Source(None)
+
+
+def owners_of(count, period=4):
+    """Every fourth sample is the second member's."""
+    return (np.arange(count) % period == period - 1).astype(np.int64)
+
+
+def drawn(sizes, source, seed=0, endless=ENDLESS):
+    """The turns of the second member in each split, and how many samples there are in all."""
+    turns = draw_turns(owners_of(sum(sizes)), sizes, [endless, source], seed)
+    starts = np.cumsum([0, *sizes])
+    parts = [turns[a:b] for a, b in pairwise(starts)]
+    return [[turn for owner, turn in part if owner == 1] for part in parts], len(turns)
+
+
+def each_its_own(count):
+    return [f"u{number}" for number in range(count)]
+
+
+def test_of_many_recordings_each_is_used_once():
+    (train, validation), count = drawn((960, 96), Source(each_its_own(500), 20))
+    assert count == 1056 and len(train) == 240 and len(validation) == 24
+    assert len(set(train)) == 240 and max(train) < 500 and set(train).isdisjoint(validation)
+
+
+def test_of_few_recordings_all_are_used_equally_often():
+    (train, validation), count = drawn((120, 12), Source(each_its_own(8), 20))
+    assert count == 132 and len(train) == 30 and len(validation) == 3
+    uses = Counter(turn % 8 for turn in train)
+    assert len(uses) == 7 and max(uses.values()) - min(uses.values()) <= 1
+    assert {turn % 8 for turn in validation}.isdisjoint(uses)
+    assert len({*train, *validation}) == 33
+
+
+def test_what_is_drawn_depends_on_the_seed_and_on_nothing_else():
+    source = Source(each_its_own(40), 2)
+    assert drawn((60, 12), source) == drawn((60, 12), source) != drawn((60, 12), source, seed=1)
+
+
+def test_samples_of_one_unit_stay_together_and_units_come_in_turn():
+    units = [f"patient {number % 5}" for number in range(30)]
+    (train, validation), _ = drawn((40, 8), Source(units))
+    assert len({turn % 5 for turn in train[:4]}) == 4
+    assert {units[turn] for turn in train}.isdisjoint(units[turn] for turn in validation)
+
+
+def test_a_split_without_a_unit_takes_simulated_samples_in_place():
+    (train, validation), count = drawn((40, 8), Source(["only"] * 3, 20))
+    assert count == 48 and len(train) == 10 and validation == []
+
+
+def test_where_recordings_do_not_suffice_samples_lack():
+    (train, _), count = drawn((40, 8), Source(each_its_own(4), 2))
+    assert len(train) == 6 and count == 6 * 4 + 3
+
+
+def test_without_a_member_that_has_no_end_samples_lack_as_well():
+    (train, validation), count = drawn((8, 8), Source(["one"]), endless=Source(each_its_own(100)))
+    assert len(train) == 1 and validation == [] and count == 7
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=3),
+    st.lists(st.integers(0, 6), min_size=1, max_size=30),
+    st.integers(1, 5),
+    st.integers(0, 3),
+)
+def test_no_unit_lies_in_two_splits_and_nothing_is_given_twice(sizes, numbers, repeats, seed):
+    units = [f"u{number}" for number in numbers]
+    turns = draw_turns(owners_of(sum(sizes)), sizes, [ENDLESS, Source(units, repeats)], seed)
+    assert len(set(turns)) == len(turns) <= sum(sizes)
+    assert all(turn < repeats * len(units) for owner, turn in turns if owner == 1)
+    starts = np.cumsum([0, *sizes])
+    seen = [{units[t % len(units)] for o, t in turns[a:b] if o == 1} for a, b in pairwise(starts)]
+    for number, one in enumerate(seen):
+        assert all(one.isdisjoint(other) for other in seen[number + 1 :])
+    assert [turn for owner, turn in turns if owner == 0] == list(range(sum(owner == 0 for owner, _ in turns)))
+
+
+@pytest.mark.parametrize("sizes", [(0,), (0, 0), (5, 0), (0, 5)])
+def test_splits_may_be_empty(sizes):
+    assert drawn(sizes, Source(each_its_own(9)))[1] == sum(sizes)
