@@ -12,6 +12,7 @@ import typer
 import kdkit
 from kdkit import exits, launch, stopping
 from kdkit.errors import KdkitError
+from kdkit.spinning import limit_spinning
 from kdkit_cli import ending
 from kdkit_cli.commands import Group
 from kdkit_cli.session import current, reset
@@ -74,6 +75,7 @@ def _root(
 
 def main() -> None:
     """The console script."""
+    limit_spinning()
     ending.watch()
     try:
         with exits.report_exits(_tell_exit):
