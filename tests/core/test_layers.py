@@ -16,7 +16,7 @@ PUBLIC_MODULES = {"kdkit", "kdkit.testing"}
 
 # From the ground up. A part imports only parts of the layers below it, wherever in a file the import stands.
 LAYERS = [
-    {"allocation", "errors", "exits", "owner", "stopping"},
+    {"allocation", "errors", "exits", "owner", "spinning", "stopping"},
     {"progress", "entry", "limits", "sample", "atomic", "scratch", "launch", "workers"},
     {"archives", "content"},
     {"hookspecs"},
