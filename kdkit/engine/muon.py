@@ -105,9 +105,10 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 def split_parameters(network: torch.nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """The weights of a network that are matrices, or stacks of kernels, and all its other parameters.
+    """The weights of a network's hidden layers that are matrices, or stacks of kernels, and all its other parameters.
 
-    Tables of embeddings are no matrices in this sense: a step sees few of their rows.
+    The first and the last weight, by which it meets its inputs and gives its outputs, are among the others (Jordan et
+    al.), and so are tables of embeddings, of which a step sees few rows.
     """
     tables = {
         id(parameter)
@@ -115,9 +116,10 @@ def split_parameters(network: torch.nn.Module) -> tuple[list[Tensor], list[Tenso
         if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag)
         for parameter in module.parameters(recurse=False)
     }
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    hidden = {id(weight) for weight in weights[1:-1] if min(weight.flatten(1).shape) > 1} - tables
     matrices: list[Tensor] = []
     others: list[Tensor] = []
     for parameter in network.parameters():
-        is_matrix = parameter.ndim > 1 and min(parameter.flatten(1).shape) > 1 and id(parameter) not in tables
-        (matrices if is_matrix else others).append(parameter)
+        (matrices if id(parameter) in hidden else others).append(parameter)
     return matrices, others

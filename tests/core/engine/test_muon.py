@@ -84,7 +84,7 @@ def test_the_layout_in_memory_does_not_matter():
     other.load_state_dict(network.state_dict())
     other.to(memory_format=torch.channels_last)
     for one in (network, other):
-        optimizer = Muon(*split_parameters(one), 0.01, 0.1)
+        optimizer = Muon([one.weight], [one.bias], 0.01, 0.1)
         for seed in range(3):
             inputs = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(seed))
             optimizer.zero_grad()
@@ -154,8 +154,18 @@ def test_a_scaled_step_that_overflowed_is_left_out():
     assert torch.equal(weight.detach(), torch.ones(3, 3)) and scaler.get_scale() < 4
 
 
-def test_matrices_are_weights_of_layers_and_no_tables():
-    network = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 8), nn.LayerNorm(8), nn.Conv1d(1, 5, 3), nn.Linear(8, 1))
-    matrices, others = split_parameters(network)
-    assert [tuple(weight.shape) for weight in matrices] == [(8, 4), (5, 1, 3)]
-    assert sorted(tuple(weight.shape) for weight in others) == [(1,), (1, 8), (5,), (8,), (8,), (8,), (9, 4)]
+def shapes(parameters):
+    return sorted(tuple(parameter.shape) for parameter in parameters)
+
+
+def test_matrices_are_weights_of_hidden_layers_and_no_tables():
+    hidden = [nn.Linear(4, 8), nn.LayerNorm(8), nn.Embedding(7, 4), nn.Conv1d(1, 5, 3), nn.Conv1d(3, 1, 4)]
+    matrices, others = split_parameters(nn.Sequential(nn.Conv2d(2, 3, 3), *hidden, nn.Linear(8, 2)))
+    assert shapes(matrices) == [(5, 1, 3), (8, 4)]
+    assert shapes(others) == [(1,), (1, 3, 4), (2,), (2, 8), (3,), (3, 2, 3, 3), (5,), (7, 4), (8,), (8,), (8,)]
+
+
+@pytest.mark.parametrize("layers", [[], [nn.ReLU()], [nn.Linear(3, 3)], [nn.Linear(3, 3), nn.Linear(3, 3)]])
+def test_a_network_without_hidden_layers_has_no_matrices(layers):
+    network = nn.Sequential(*layers)
+    assert split_parameters(network) == ([], list(network.parameters()))
