@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdkit.errors import DataError, KdkitError, StoreError, UsageError, did_you_mean
+from kdkit.errors import DataError, HardwareError, KdkitError, StoreError, UsageError, did_you_mean
 from kdkit.progress import Progress, Silence
 from kdkit.scratch import scratch_folder
 
@@ -223,13 +223,19 @@ class LoadedStudent:
         from kdkit.stages.predict_folder import predict_to_folder
 
         input_paths = [Path(path) for path in inputs]
-        paths = list_inputs(self.domain, input_paths)
+        paths, result_folders = list_inputs(self.domain, input_paths)
         if not paths:
-            kinds = ", ".join(self.domain.input_suffixes)
-            raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", f"Looked for {kinds}.")
-        with (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar:
+            looked = f"Looked for {', '.join(self.domain.input_suffixes)}."
+            if result_folders:
+                looked += f" {result_folders[0]} holds results of kdkit predict and is not searched; name the files."
+            raise DataError(f"no files to predict in {', '.join(map(str, input_paths))}", looked)
+        with (
+            (progress or Silence()).work("predict", str(self.card["component"]), len(paths), "files") as bar,
+            _hardware_of_call(),
+        ):
             student = self.student.with_outputs(outputs) if outputs else self.student
-            return predict_to_folder(student, paths, Path(out), _hardware(hardware or {}), bar)
+            outcome = predict_to_folder(student, paths, Path(out), _hardware(hardware or {}), bar)
+        return replace(outcome, result_folders=result_folders)
 
     def predict_stream(
         self,
@@ -353,18 +359,19 @@ def evaluate(
     hardware_options = _one_device(hardware)
     with _prediction_cache(data, domain, models, hardware_options.settle().precision) as cache:
         networks = {model: loaded.network for model, loaded in models.items()}
-        result = score_models(
-            networks,
-            domain,
-            source,
-            selected_metrics,
-            hardware_options,
-            0,
-            cache,
-            listener,
-            pictures=out is not None,
-            trained=trained if isinstance(trained, Recordings) else None,
-        )
+        with _hardware_of_call():
+            result = score_models(
+                networks,
+                domain,
+                source,
+                selected_metrics,
+                hardware_options,
+                0,
+                cache,
+                listener,
+                pictures=out is not None,
+                trained=trained if isinstance(trained, Recordings) else None,
+            )
         # A page that is handed on says nothing of the folders of this machine.
         result.skipped = [(name, reason.replace(f"{data}/", "")) for name, reason in result.skipped]
         facts = {
@@ -559,6 +566,16 @@ def _write_evaluation(
 
 def _one_device(hardware: Mapping[str, Any] | None) -> Hardware:
     return _hardware({"devices": 1, **(hardware or {})})
+
+
+@contextmanager
+def _hardware_of_call() -> Iterator[None]:
+    """Around work whose hardware the caller chose, and no recipe."""
+    try:
+        yield
+    except HardwareError as error:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in error.options)
+        raise UsageError(error.message, f"Change {options}, or go without.") from error
 
 
 def _hardware(options: Mapping[str, Any]) -> Hardware:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import errno
 import hashlib
 import io
 import json
@@ -14,7 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from kdkit.errors import StoreError
+from kdkit.errors import unwritable
 from kdkit.owner import sweep, tag
 
 # After the tag of the process that writes it.
@@ -44,12 +43,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             partial.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            f"{'Free some space' if is_full else 'Allow writing there'} or choose another place with --out or "
-            "KDKIT_HOME; what was made so far is kept, and the same command goes on from it.",
-        ) from error
+        elsewhere = "choose another place with --out or KDKIT_HOME; what was made so far is kept, and the same "
+        raise unwritable(str(path), error, f"{elsewhere}command goes on from it.") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ prints both without a traceback and exits with ``exit_code``.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -34,6 +35,14 @@ class UsageError(KdkitError):
     """A name or a combination of options that does not exist."""
 
     exit_code = 2
+
+
+class HardwareError(UsageError):
+    """Hardware that the machine does not have; ``options`` are those that ask for it, as a recipe names them."""
+
+    def __init__(self, message: str, options: Sequence[str]) -> None:
+        super().__init__(message, "Change the options under trainer in the recipe, or leave them at auto.")
+        self.options = list(options)
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,20 @@ class DataError(KdkitError):
 
 class StoreError(KdkitError):
     """An artifact on disk that cannot be written or read back."""
+
+
+def unwritable(what: str, error: OSError, elsewhere: str) -> StoreError:
+    """The error for ``what`` the system did not let be written.
+
+    ``elsewhere``: how the user chooses another place, as the end of a sentence that begins in small letters.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        remedy = f"Free some space, or {elsewhere}"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        remedy = f"Allow writing there, or {elsewhere}"
+    else:  # a read-only file system, a broken disk: nothing that is done there helps
+        remedy = f"{elsewhere[0].upper()}{elsewhere[1:]}"
+    return StoreError(f"cannot write {what}: {error.strerror or error}", remedy)
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

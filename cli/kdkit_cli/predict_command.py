@@ -97,6 +97,10 @@ def predict(
     )
     end = time.monotonic()
     _tell_problems(outcome, trained_student.domain.flags)
+    if outcome.result_folders:
+        first, more = outcome.result_folders[0], ", ..." * (len(outcome.result_folders) > 1)
+        folders = _count(len(outcome.result_folders), "folder")
+        console.note(f"  left out: {folders} with results of kdkit predict ({console.escape(str(first))}{more})")
     total = len(outcome.rows) + len(outcome.skipped)
     if as_json:
         skipped = [{"file": str(path), "reason": reason} for path, reason in outcome.skipped]

@@ -123,7 +123,10 @@ def _device(name: str | None) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"this machine has no device {name!r}: {str(error).splitlines()[0]}") from error
+        raise UsageError(
+            f"this machine has no device {name!r}: {str(error).splitlines()[0]}",
+            "Choose another with --device, or leave it out.",
+        ) from error
     return name
 
 

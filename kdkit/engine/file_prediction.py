@@ -21,8 +21,8 @@ from kdkit.contracts.domain import Domain
 from kdkit.contracts.vocabulary import Preview
 from kdkit.engine.inference import infer_logits
 from kdkit.engine.inputs import is_archive
-from kdkit.engine.prediction_log import PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
-from kdkit.errors import DataError, KdkitError, StoreError
+from kdkit.engine.prediction_log import ELSEWHERE, PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
+from kdkit.errors import DataError, KdkitError, unwritable
 from kdkit.limits import check_ends
 from kdkit.owner import tag
 from kdkit.plugins.calls import check_answer, place_of, title_of
@@ -95,7 +95,19 @@ def _read_sample(domain: Domain, path: Path) -> SampleOrReason:
         return _reason(error, path)
     except BaseException as error:  # no damaged file stops the others, whatever a library makes of it
         pass_on_interruption(error)
-        return f"it cannot be read: {_in_words(domain, error)}"
+        return f"it cannot be read: {_refusal(path) or _in_words(domain, error)}"
+
+
+def _refusal(path: Path) -> str:
+    """Why the system does not let a file be read: it is gone, say; "" where it does."""
+    try:
+        with local_file(path) as file, file.open("rb") as content:
+            content.read(1)
+    except OSError as error:
+        return error.strerror or str(error)
+    except DataError as error:
+        return _reason(error, path)
+    return ""
 
 
 def _reason(error: DataError, path: Path) -> str:
@@ -133,13 +145,16 @@ def write_result(
         items = check_answer(domain.items, domain.items(sample))
         picture = _write_picture(preview, unfinished / PREVIEWS / stem.name)
         written = _move(unfinished, stem.parent)
-    except OSError as error:
-        raise _unwritable(stem, error) from error
     except DataError as error:
         return FileResult(**facts, skipped=_reason(error, file))
-    except KdkitError as error:
-        # The place that it names is a temporary one.
-        raise _unwritable(stem, error.__cause__) if isinstance(error.__cause__, OSError) else error from error
+    except (OSError, KdkitError) as error:
+        reason = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(reason, OSError):
+            raise
+        if refusal := _refusal(path):  # it was there when it was read, and the results need it once more
+            return FileResult(**facts, skipped=f"it cannot be read: {refusal}")
+        # By the folder of the results: the place that it names is a temporary one.
+        raise unwritable(f"the results of {stem.name} in {stem.parent}", reason, ELSEWHERE) from error
     except BaseException as error:
         pass_on_interruption(error)
         return FileResult(**facts, skipped=f"its results cannot be made: {_in_words(domain, error)}")
@@ -175,13 +190,6 @@ def _move(source: Path, out: Path) -> list[str]:
             target.parent.mkdir(exist_ok=True)
         (source / name).replace(target)
     return names
-
-
-def _unwritable(stem: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"cannot write the results of {stem.name} in {stem.parent}: {error.strerror or error}",
-        "Free some space or choose another folder with --out; what was predicted so far is kept.",
-    )
 
 
 def _first_line(error: Exception) -> str:

@@ -6,10 +6,11 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from kdkit.archives import archive_of, has_archive_name, list_members
 from kdkit.contracts.domain import Domain
-from kdkit.engine.prediction_log import digest_of, stamp_of
+from kdkit.engine.prediction_log import digest_of, holds_results, stamp_of
 from kdkit.errors import DataError, UsageError
 from kdkit.limits import is_endless
 
@@ -21,20 +22,30 @@ _MOST_NAMED = 5
 RESERVED = ("summary", "index")
 
 
-def list_inputs(domain: Domain, paths: Sequence[Path]) -> list[Path]:
+class Inputs(NamedTuple):
+    """The ``files`` that paths mean, and the ``result_folders`` that were not searched for any."""
+
+    files: list[Path]
+    result_folders: list[Path]
+
+
+def list_inputs(domain: Domain, paths: Sequence[Path]) -> Inputs:
     """The files named, and those in the folders and zip archives named that the domain recognises, in order.
 
-    Those in an archive are named by paths behind its own (:mod:`kdkit.archives`). A folder or archive that may not or
-    cannot be read is among them: reading it fails, and it is named as what was skipped.
+    A folder that holds results of an earlier call is not searched, even where it is named: its pictures are of
+    files that are inputs themselves. Those in an archive are named by paths behind its own (:mod:`kdkit.archives`).
+    A folder or archive that may not or cannot be read is among them: reading it fails, and it is named as what was
+    skipped.
     Raises :class:`UsageError` for a pipe, a socket or a device, and for what is not there.
     """
     refuse_missing(paths)
     files: list[Path] = []
+    result_folders: list[Path] = []
     for path in paths:
         _refuse_endless(path)
-        for file in sorted(_inputs_in(domain, path)) if _is_folder(path) else [path]:
+        for file in sorted(_inputs_in(domain, path, result_folders)) if _is_folder(path) else [path]:
             files.extend(_members_of(domain, file) if is_archive(domain, file) else [file])
-    return list(dict.fromkeys(files))
+    return Inputs(list(dict.fromkeys(files)), list(dict.fromkeys(result_folders)))
 
 
 def refuse_missing(paths: Sequence[Path]) -> None:
@@ -117,9 +128,14 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _inputs_in(domain: Domain, folder: Path) -> Iterator[Path]:
+def _inputs_in(domain: Domain, folder: Path, result_folders: list[Path]) -> Iterator[Path]:
+    """The inputs below a folder; folders of results go to ``result_folders``."""
     unreadable: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
+        if holds_results(Path(parent)):
+            result_folders.append(Path(parent))
+            folders.clear()
+            continue
         # Nobody means hidden ones: macOS leaves ._clip.avi beside clip.avi.
         folders[:] = [name for name in folders if not name.startswith(".")]
         files = (Path(parent, name) for name in names if not name.startswith("."))

@@ -29,12 +29,14 @@ class FilesOutcome:
     """What came of each file: a row of the summary, or the reason why it was skipped.
 
     ``items``: how many items (frames, say) were predicted; ``kept``: how many files had been predicted before.
+    ``result_folders``: folders that were not searched, as they hold results.
     """
 
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     items: int = 0
     kept: int = 0
+    result_folders: Sequence[Path] = ()
 
 
 def open_log(student: TrainedStudent, paths: Sequence[Path], out: Path, bar: Bar) -> PredictionLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -13,12 +14,20 @@ from typing import Any
 from kdkit.archives import local_file, member_stamp
 from kdkit.atomic import write_csv, write_text
 from kdkit.contracts.component import file_digest
-from kdkit.errors import DataError, StoreError
+from kdkit.errors import DataError, unwritable
+from kdkit.limits import is_endless
 from kdkit.progress import Bar
 
 SUMMARY = "summary.csv"
 LOG = ".predictions.jsonl"
 PREVIEWS = "previews"
+ELSEWHERE = "choose another folder with --out; what was predicted so far is kept."
+"""What else to do where results cannot be written."""
+_SUMMARY_BEGINNING = b"file,output,"
+# Begins the line of the log that names what earlier calls wrote for files that are to be predicted anew.
+_LEFTOVERS = "leftovers"
+# The file that something was written for, and how the names of its results begin.
+Owner = tuple[str, str]
 # The whole table is written again each time: at most once a second, and for a twentieth of the time.
 _SECONDS_BETWEEN_SUMMARIES, _SHARE_FOR_SUMMARIES = 1.0, 0.05
 # Points of a curve that a small picture can show, and the steps of each.
@@ -51,6 +60,8 @@ class FileResult:
 class PredictionLog:
     """The results in a folder ``out``, one line each; those of another ``key`` (student, options) are forgotten.
 
+    What was written for them, and for other files than ``paths``, stays in the log as leftovers until the file that
+    it was written for is predicted anew, and table and page describe that: :meth:`remove_leftovers`.
     ``summary.csv`` is replaced as a whole about once a second: it is complete at any moment, if not up to date.
     ``bar`` moves on with each file that was predicted before.
     """
@@ -60,10 +71,11 @@ class PredictionLog:
         self._order = {str(path): number for number, path in enumerate(paths)}
         self._results: dict[str, FileResult] = {}
         self._next_summary = 0.0
-        earlier = _read(out / LOG, key)
-        there = _files_in(out) if earlier else set()
+        self._key = key
+        earlier = _read(out / LOG)
+        there = _files_in(out) if earlier.key else set()
         for path in paths:
-            result = earlier.get(str(path))
+            result = earlier.results.get(str(path)) if earlier.key == key else None
             if result is not None and _still_holds(result, path, there):
                 self._results[result.file] = result
                 bar.advance()
@@ -72,9 +84,12 @@ class PredictionLog:
             if result.duplicate_of and (original is None or original.digest != result.digest):
                 del self._results[result.file]  # the results that it shared are another content's
                 bar.advance(-1)
+        kept = {name for result in self._results.values() for name in result.written}
+        # By their names; one that does not lie in the folder itself is none of this command's.
+        left = there - kept
+        self._leftovers = {name: owner for name, owner in earlier.owners().items() if name in left}
         # In one step, when every file has been looked at: stopped before, the next command finds the earlier log.
-        lines = [{"key": key}, *map(asdict, self._results.values())]
-        write_text(out / LOG, "".join(json.dumps(line) + "\n" for line in lines))
+        self._write()
 
     def has(self, path: Path) -> bool:
         """Whether the file has been predicted already."""
@@ -91,7 +106,7 @@ class PredictionLog:
             with (self.out / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(result)) + "\n")
         except OSError as error:
-            raise _unwritable(self.out / LOG, error) from error
+            raise unwritable(str(self.out / LOG), error, ELSEWHERE) from error
         if time.monotonic() >= self._next_summary:
             self.write_summary()
 
@@ -109,6 +124,41 @@ class PredictionLog:
         write_csv(self.out / SUMMARY, [{key: row.get(key, "") for key in columns} for row in rows])
         now = time.monotonic()
         self._next_summary = now + max(_SECONDS_BETWEEN_SUMMARIES, (now - start) / _SHARE_FOR_SUMMARIES)
+
+    def remove_leftovers(self) -> None:
+        """Remove what was written earlier for files that were predicted anew since, or under names that theirs took.
+
+        Called when table and page no longer speak of it. Raises :class:`kdkit.errors.StoreError` if it cannot.
+        """
+        predicted = [result for result in self._results.values() if not result.skipped]
+        files, stems = {result.file for result in predicted}, {result.stem for result in predicted}
+        outdated = [name for name, (file, stem) in self._leftovers.items() if file in files or stem in stems]
+        # Not every disk tells names apart that differ in upper and lower case only.
+        replaced = {name.casefold() for result in self._results.values() for name in result.written}
+        for name in outdated:
+            try:
+                if name.casefold() not in replaced:
+                    (self.out / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise unwritable(str(self.out / name), error, ELSEWHERE) from error
+            del self._leftovers[name]
+        if outdated:
+            self._write()
+
+    def _write(self) -> None:
+        lines = [{"key": self._key}, {_LEFTOVERS: self._leftovers}, *map(asdict, self._results.values())]
+        write_text(self.out / LOG, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether files were predicted into a folder: by its log, or where that was not copied along, by its table."""
+    summary = folder / SUMMARY
+    with contextlib.suppress(OSError):
+        if not is_endless(summary):
+            with summary.open("rb") as file:
+                if file.read(len(_SUMMARY_BEGINNING)) == _SUMMARY_BEGINNING:
+                    return True
+    return bool(_read(folder / LOG).key)
 
 
 def encode_curve(values: Sequence[float]) -> str:
@@ -161,37 +211,52 @@ def _still_holds(result: FileResult, path: Path, there: set[str]) -> bool:
 
 
 def _files_in(out: Path) -> set[str]:
-    """The files in a folder and one below it, by their paths in it."""
+    """The files in a folder and the one of previews below it, by their paths in it."""
     files: set[str] = set()
     for folder in ("", f"{PREVIEWS}/"):
         try:
             with os.scandir(out / folder) as entries:
-                files.update(f"{folder}{entry.name}" for entry in entries)
+                files.update(f"{folder}{entry.name}" for entry in entries if not entry.is_dir(follow_symlinks=False))
         except OSError:
             continue
     return files
 
 
-def _read(path: Path, key: str) -> dict[str, FileResult]:
-    """The results in a log with this key; a line that was cut off is left out."""
-    results = {}
+@dataclass(frozen=True)
+class _EarlierLog:
+    """What a log holds: its ``key``, "" without one, the results by their files, and the leftovers by their names.
+
+    Of a leftover it says the file that it was written for, and how the names of that one's results begin.
+    """
+
+    key: str = ""
+    results: Mapping[str, FileResult] = field(default_factory=dict)
+    leftovers: Mapping[str, Owner] = field(default_factory=dict)
+
+    def owners(self) -> dict[str, Owner]:
+        """The names of everything that was written, each as for a leftover."""
+        own = [result for result in self.results.values() if not result.duplicate_of]
+        return {**self.leftovers, **{name: (result.file, result.stem) for result in own for name in result.written}}
+
+
+def _read(path: Path) -> _EarlierLog:
+    """A log's content; a line that was cut off is left out."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        if not lines or json.loads(lines[0]) != {"key": key}:
-            return {}
-    except (OSError, ValueError, RecursionError):
-        return {}
+        key = json.loads(lines[0])["key"] if lines else ""
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        return _EarlierLog()
+    results: dict[str, FileResult] = {}
+    leftovers: dict[str, Owner] = {}
     for line in lines[1:]:
         try:
-            result = FileResult(**json.loads(line))
-        except (ValueError, TypeError, RecursionError):
+            content = json.loads(line)
+            if _LEFTOVERS in content:
+                leftovers = {name: (str(file), str(stem)) for name, (file, stem) in content[_LEFTOVERS].items()}
+                continue
+            result = FileResult(**content)
+            set(result.written)  # raises where it is no list of names
+        except (ValueError, TypeError, AttributeError, RecursionError):
             continue
         results[result.file] = result
-    return results
-
-
-def _unwritable(path: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}",
-        "Free some space or choose another folder with --out; what was predicted so far is kept.",
-    )
+    return _EarlierLog(key, results, leftovers)

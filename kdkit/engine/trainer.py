@@ -21,9 +21,9 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _Su
 
 from kdkit.allocation import keep_freed_memory
 from kdkit.atomic import write_bytes
-from kdkit.errors import UsageError
+from kdkit.errors import HardwareError, UsageError
 from kdkit.launch import is_slurm_step
-from kdkit.recipe.schema import Hardware
+from kdkit.recipe.schema import FULL_PRECISION, Hardware
 
 
 def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback], **arguments: Any) -> Trainer:
@@ -53,9 +53,11 @@ def make_trainer(hardware: Hardware, folder: Path, callbacks: Sequence[Callback]
         ValueError,
         lightning.fabric.utilities.exceptions.MisconfigurationException,
     ) as error:
-        raise UsageError(
-            f"this machine cannot run with {_describe(options)}: {str(error).splitlines()[0]}",
-            "Change the options under trainer in the recipe, or leave them at auto.",
+        chosen = {name: value for name, value in options.items() if value not in ("auto", 1, FULL_PRECISION)}
+        described = ", ".join(f"{name}={value}" for name, value in chosen.items()) or "what was found for auto"
+        reason = str(error).splitlines()[0]
+        raise HardwareError(
+            f"this machine cannot run with {described}: {reason}", list(chosen) or ["accelerator"]
         ) from error
     # Lightning's handler of SIGTERM waits for the other processes, which wait for this one.
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
@@ -119,10 +121,6 @@ class _AtomicCheckpointIO(TorchCheckpointIO):
 def _checkpoint_io(strategy: str) -> list[Any]:
     """Strategies that shard a network write its checkpoints themselves."""
     return [_AtomicCheckpointIO()] if strategy == "auto" or strategy.startswith("ddp") else []
-
-
-def _describe(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items() if value not in ("auto", 1))
 
 
 def _silence_advice() -> None:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kdkit.errors import StoreError
+from kdkit.errors import StoreError, unwritable
 from kdkit.owner import host, is_running, process_start
 
 LOCK = "lock.json"
@@ -136,10 +136,7 @@ class RunLock:
         except OSError as error:
             with suppress(OSError):
                 self.file.unlink()
-            raise StoreError(
-                f"cannot write {self.file}: {error.strerror or error}",
-                "Free some space or choose another place with --out or KDKIT_HOME.",
-            ) from error
+            raise unwritable(str(self.file), error, "choose another place with --out or KDKIT_HOME.") from error
         return True
 
     def _remove_dead(self) -> bool:

@@ -38,3 +38,4 @@ def _write_overview(student: TrainedStudent, log: PredictionLog) -> None:
     if log.results():
         log.write_summary()
         write_page(log.out, str(student.card["component"]), student.domain, log.results())
+        log.remove_leftovers()

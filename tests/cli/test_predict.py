@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -350,6 +351,7 @@ def test_a_machine_without_the_hardware_says_so(trained, clips, cli, tmp_path):
     result = cli("predict", trained, clips, "--out", tmp_path / "out", "--accelerator", "tpu")
     assert result.code == 2
     assert "this machine cannot run with accelerator=tpu" in result.err and "Traceback" not in result.err
+    assert "Change --accelerator, or go without." in result.err and "recipe" not in result.err
 
 
 @pytest.fixture
@@ -643,6 +645,65 @@ def test_a_file_that_disappears_in_between_is_named(trained, clips, cli, tmp_pat
     result = cli("predict", trained, clips, "--out", tmp_path / "out")
     assert result.code == 0 and "1 file skipped" in result.out and "b.npy (" in result.err
     assert "No such file" in {Path(row["file"]).stem: row["problem"] for row in rows(tmp_path / "out")}["b"]
+
+
+@pytest.mark.parametrize("loss", ["gone", "a link to nothing", "a folder"])
+@pytest.mark.parametrize("place", ["read", "write", "preview"])
+def test_a_file_that_the_system_does_not_let_be_read_is_told_so_wherever_that_is_noticed(
+    trained, clips, cli, tmp_path, monkeypatch, place, loss
+):
+    """Not as a fault of the domain that tried, nor of the folder of the results."""
+    from kdkit_toy.domain import Toy
+
+    real = getattr(Toy, place)
+
+    def losing(self, first, *rest):
+        if "b" in (getattr(first, "stem", ""), getattr(first, "info", {}).get("name")):
+            (clips / "b.npy").unlink()
+            if loss == "a link to nothing":
+                (clips / "b.npy").symlink_to(tmp_path / "nothing.npy")
+            if loss == "a folder":
+                (clips / "b.npy").mkdir()
+            (clips / "b.npy").open("rb")
+        return real(self, first, *rest)
+
+    monkeypatch.setattr(Toy, place, losing)
+    out = tmp_path / "out"
+    result = cli("predict", trained, clips, "--out", out)
+    assert result.code == 0, result.err
+    reason = "Is a directory" if loss == "a folder" else "No such file or directory"
+    problems = {Path(row["file"]).stem: row["problem"] for row in rows(out)}
+    assert problems == {"a": "", "b": f"it cannot be read: {reason}", "c": ""}
+    assert not list(out.glob("b.*")) and not list(out.glob(".unfinished*"))
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Free some space, or choose another folder"),
+        (errno.EROFS, "  Choose another folder"),
+        (errno.EACCES, "Allow writing there, or choose another folder"),
+    ],
+)
+def test_the_remedy_fits_why_results_cannot_be_written(trained, clips, cli, tmp_path, monkeypatch, number, remedy):
+    from kdkit_toy.domain import Toy
+
+    def refused(self, path, sample, prediction, stem):
+        raise OSError(number, os.strerror(number), str(stem))
+
+    monkeypatch.setattr(Toy, "write", refused)
+    result = cli("predict", trained, clips, "--out", tmp_path / "out")
+    assert result.code == 1 and os.strerror(number) in result.err and remedy in result.err
+    assert ("Free some space" in result.err) == (number == errno.ENOSPC)
+
+
+def test_results_in_a_read_only_file_system_are_refused_with_what_helps(trained, clips, cli, mounted):
+    disk = mounted("size=1m")
+    (disk / "out").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    result = cli("predict", trained, clips, "--out", disk / "out")
+    assert result.code == 1 and "Read-only file system" in result.err
+    assert "Choose another place with --out" in result.err and "space" not in result.err
 
 
 def test_a_full_disk_ends_the_command_and_loses_nothing(trained, clips, cli, tmp_path, monkeypatch, predictions):

@@ -13,6 +13,9 @@ Frames = NDArray[np.int64]
 # Heart rates from 30 to 200 beats a minute, as the longest and shortest beat in seconds.
 LONGEST_BEAT, SHORTEST_BEAT = 60 / 30, 60 / 200
 
+# From so many frames a beat on all beats are told apart, see :func:`find_beats`.
+LEAST_FRAMES = 7
+
 # Trembling from frame to frame is averaged out over this time (standard deviation in seconds): a curve that hardly
 # trembles, and one whose roughness is ROUGH or more.
 CALM_SMOOTHING, ROUGH_SMOOTHING, ROUGH = 0.02, 0.06, 0.5
@@ -45,6 +48,12 @@ class Beats(NamedTuple):
     def pairs(self) -> list[tuple[int, int]]:
         """(ED frame, ES frame) of each complete systole: an ED and the ES that follows it."""
         return [(int(d), int(s)) for d in self.ed for s in self.es[self.es > d][:1]]
+
+
+def heart_rate(beats: Beats, fps: float | None) -> int | None:
+    """Beats a minute, from the median interval between events of one kind; None where the frame rate is unknown."""
+    intervals = np.concatenate([np.diff(beats.ed), np.diff(beats.es)])
+    return round(60 * fps / float(np.median(intervals))) if fps and len(intervals) else None
 
 
 NO_BEATS = Beats(np.empty(0, np.int64), np.empty(0, np.int64))

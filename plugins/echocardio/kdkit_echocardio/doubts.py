@@ -34,6 +34,9 @@ _MOST_FRAMES = 16
 # Pixels with a probability that is neither, for each pixel of the outline: a sharp outline has 3 of them.
 _UNSURE, _WIDEST_BAND = (0.1, 0.9), 12.0
 
+# Beats a minute: fewer or more are rather a wrong frame rate.
+_SLOWEST, _FASTEST = 30, 220
+
 _WEIGHTS = {
     "no-beat": 0.5,
     "implausible-area": 0.6,
@@ -70,6 +73,12 @@ def find_doubts(frames: np.ndarray, masks: Masks, areas: np.ndarray, beats: Beat
         yield "at-edge"
     if np.median([_contrast(frames[n], masks[n], sector) for n in looked_at]) < _LEAST_CONTRAST:
         yield "low-contrast"
+
+
+def doubt_heart_rate(rate: int | None) -> Iterator[str]:
+    """The word for a heart ``rate``, beats a minute, that hearts hardly have; None: it is unknown."""
+    if rate is not None and not _SLOWEST <= rate <= _FASTEST:
+        yield "heart-rate"
 
 
 def rate_doubt(flags: Iterable[str], prediction: np.ndarray, masks: Masks) -> float:

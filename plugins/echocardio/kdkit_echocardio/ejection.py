@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from .beats import Beats
+from .beats import LEAST_FRAMES, LONGEST_BEAT, Beats
 from .geometry import binarize, ejection_fraction, largest_component, volume
 
 # A border's uncertainty is where its probability crosses these: a standard deviation within and beyond it.
@@ -29,6 +30,10 @@ LOWER, UPPER = -0.9, 2.2
 WIDEST = 60.0
 
 
+# Beats a minute of a normal heart at rest, at most: where so many are told apart, the frames are not too few.
+FASTEST_AT_REST = 100.0
+
+
 class Ejection(NamedTuple):
     """An ejection fraction and its 95 % interval, percent; where all are None, ``reason`` says why."""
 
@@ -42,29 +47,31 @@ def no_ejection(reason: str) -> Ejection:
     return Ejection(None, None, None, reason)
 
 
-def area_ejection(probability: np.ndarray, beats: Beats) -> Ejection:
+def area_ejection(probability: np.ndarray, beats: Beats, fps: float | None = None) -> Ejection:
     """The ejection fraction of areas; see :func:`measure_ejection`."""
-    return measure_ejection(probability, beats, lambda mask: float(mask.sum()))
+    return measure_ejection(probability, beats, fps, lambda mask: float(mask.sum()))
 
 
-def discs_ejection(probability: np.ndarray, beats: Beats) -> Ejection:
+def discs_ejection(probability: np.ndarray, beats: Beats, fps: float | None = None) -> Ejection:
     """The ejection fraction of volumes by the method of discs; see :func:`measure_ejection`."""
-    return measure_ejection(probability, beats, volume)
+    return measure_ejection(probability, beats, fps, volume)
 
 
-def measure_ejection(probability: np.ndarray, beats: Beats, size: Callable[[np.ndarray], float]) -> Ejection:
+def measure_ejection(
+    probability: np.ndarray, beats: Beats, fps: float | None, size: Callable[[np.ndarray], float]
+) -> Ejection:
     """The ejection fraction by a ``size`` of masks, from ``probability`` (T, H, W), 0..1, over all beats.
 
+    ``fps``: frames per second, None where unknown; it only helps to say why there is no value.
     The value is that of the mean sizes at all ED and all ES frames. Its deviation has three parts, added as squares:
     the border's own uncertainty at ED and ES, by the sizes within and beyond which the mask is sure; the spread
-    between beats over the root of their number; and :data:`LEAST_DEVIATION`. Without ED or ES, where the clip shows
-    less than a beat, where the mask is nowhere sure in one of these frames, or where the interval would be wider than
+    between beats over the root of their number; and :data:`LEAST_DEVIATION`. Without ED or ES, without a whole beat,
+    where the mask is nowhere sure in one of these frames, or where the interval would be wider than
     :data:`WIDEST`, there is no value.
     """
-    if len(beats.ed) == 0 or len(beats.es) == 0:
-        return no_ejection("no beat was found")
-    if _is_cut_off(beats, len(probability)):
-        return no_ejection("the clip shows less than a beat")
+    lack = _lack_of_beats(beats, len(probability), fps)
+    if lack:
+        return no_ejection(lack)
     sizes = {frame: _sizes(probability[frame], size) for frame in (*beats.ed.tolist(), *beats.es.tolist())}
     unsure = [frame for frame, (inner, _, _) in sizes.items() if inner <= 0]
     if unsure:
@@ -77,6 +84,26 @@ def measure_ejection(probability: np.ndarray, beats: Beats, size: Callable[[np.n
     if high - low > WIDEST:
         return no_ejection(f"the contours are too unsure: {low:.0f} to {high:.0f} %")
     return Ejection(value, low, high)
+
+
+def _lack_of_beats(beats: Beats, frames: int, fps: float | None) -> str:
+    """Why the beats do not suffice, "" where they do.
+
+    A clip shows less than a beat only where it is short, and where its frames are many enough to tell.
+    """
+    is_missing = len(beats.ed) == 0 or len(beats.es) == 0
+    if not is_missing and not _is_cut_off(beats, frames):
+        return ""
+    seconds, fastest = (frames / fps, 60 * fps / LEAST_FRAMES) if fps else (0.0, math.inf)
+    reasons = []
+    if fastest < FASTEST_AT_REST:
+        reasons.append(f"at {fps:.3g} frames a second beats faster than {fastest:.0f} a minute cannot be told apart")
+    if seconds > LONGEST_BEAT and not is_missing:
+        reasons.append("the frame rate that the file gives may be wrong")
+    if not reasons:
+        return "no beat was found" if is_missing else "the clip shows less than a beat"
+    lack = "no beat was found" if is_missing else f"no whole beat was found in {seconds:.3g} s"
+    return f"{lack}: {', or '.join(reasons)}"
 
 
 def _is_cut_off(beats: Beats, frames: int) -> bool:

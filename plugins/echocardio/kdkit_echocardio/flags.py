@@ -27,6 +27,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "other-view": "it may not be an apical four-chamber view",
         # What the prediction looks like.
         "no-beat": "no heart beat is found in the ventricle's area",
+        "heart-rate": "fewer than 30 or more than 220 beats a minute; the file's frame rate may be wrong",
         "implausible-area": "the ventricle fills hardly any or most of the sector, or is missing in some frames",
         "area-jump": "from one frame to the next the area changes more than a heart's can",
         "at-edge": "the ventricle's outline runs along the edge of the sector",

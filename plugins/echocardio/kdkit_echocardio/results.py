@@ -11,12 +11,12 @@ import numpy as np
 
 from kdkit import Sample
 
-from .beats import NO_BEATS, find_beats
+from .beats import NO_BEATS, find_beats, heart_rate
 from .clips import Clip, Square, read_clip, restore
 from .clips.mask_files import is_inside, write_nifti, write_npz
 from .clips.overlay import write_overlay
 from .clips.segmentation import write_segmentation
-from .doubts import find_doubts, rate_doubt
+from .doubts import doubt_heart_rate, find_doubts, rate_doubt
 from .ejection import Ejection, area_ejection, discs_ejection, no_ejection
 from .events import rate_of
 from .flags import FLAGS, WITHOUT_BEATS, join
@@ -51,13 +51,15 @@ def write_results(
             shown = [frame.astype(np.float32) / highest for frame in probability]
             write_overlay(stem.with_name(f"{stem.name}.{overlay}"), clip.frames, shown, areas, beats, rate)
     doubts = () if lifeless else find_doubts(sample.inputs, cavities, areas, beats, rate)
-    flags = (*of_clip, *doubts)
+    fps = sample.info.get("fps")
+    pulse = heart_rate(beats, fps)
+    flags = (*of_clip, *doubts, *doubt_heart_rate(pulse))
     if lifeless:
         area = discs = no_ejection(FLAGS[min(lifeless)])
     else:
-        area, discs = area_ejection(prediction, beats), discs_ejection(prediction, beats)
-    row = {"frames": len(prediction), "fps": _rounded(sample.info.get("fps")), **_events(areas, beats)}
-    row |= _ejection_columns(area, discs) | {"heart_rate": _heart_rate(beats, sample.info.get("fps"))}
+        area, discs = area_ejection(prediction, beats, fps), discs_ejection(prediction, beats, fps)
+    row = {"frames": len(prediction), "fps": _rounded(fps), **_events(areas, beats)}
+    row |= _ejection_columns(area, discs) | {"heart_rate": pulse}
     return row | {"doubt": rate_doubt(flags, prediction, cavities), "flags": join(flags)}
 
 
@@ -94,12 +96,6 @@ def _write_masks(path: Path, clip: Clip, probability: np.ndarray, stem: Path, ma
 
 def _rounded(fps: float | None) -> float | None:
     return None if fps is None else round(fps, _RATE_DECIMALS)
-
-
-def _heart_rate(beats: Beats, fps: float | None) -> int | None:
-    """Beats a minute, from the median interval between events of one kind; None where the frame rate is unknown."""
-    intervals = np.concatenate([np.diff(beats.ed), np.diff(beats.es)])
-    return round(60 * fps / float(np.median(intervals))) if fps and len(intervals) else None
 
 
 def _events(areas: np.ndarray, beats: Beats) -> dict[str, Any]:

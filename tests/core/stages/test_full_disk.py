@@ -77,6 +77,7 @@ def test_a_finished_run_where_nothing_can_be_written_is_finished(finished, toy, 
     assert again.code == 0 and "nothing to do" in again.err
     refused = cli("run", "toy", *SETTINGS, "--out", disk / "run", "--from", "evaluate")
     assert refused.code == 1 and f"cannot write {disk}/run" in refused.err and "Read-only" in refused.err
+    assert "Choose another place" in refused.err and "space" not in refused.err
 
 
 def test_a_limit_of_the_size_of_files_is_told_as_a_full_disk_is(finished, toy, process, monkeypatch):

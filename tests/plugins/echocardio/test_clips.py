@@ -217,7 +217,7 @@ class TestNifti:
     @pytest.mark.parametrize("name", ["heart0.nii.gz", "heart0.nii"])
     def test_a_volume_over_time_is_a_clip_with_its_rate_and_spacing(self, tmp_path, name):
         path = self.write(tmp_path / name, beating())
-        assert list_inputs(Echocardio(), [tmp_path]) == [path]
+        assert list_inputs(Echocardio(), [tmp_path]).files == [path]
         clip = read_clip(path)
         np.testing.assert_array_equal(clip.frames, beating())
         assert clip.fps == pytest.approx(50) and clip.spacing_mm == pytest.approx(0.4)
@@ -233,7 +233,7 @@ class TestNifti:
 
     def test_the_content_decides_and_not_the_name(self, tmp_path):
         path = self.write(tmp_path / "a.nii.gz", beating()).rename(tmp_path / "recording")
-        assert list_inputs(Echocardio(), [tmp_path]) == [path]
+        assert list_inputs(Echocardio(), [tmp_path]).files == [path]
         assert len(read_clip(path).frames) == 20
 
     @pytest.mark.parametrize(

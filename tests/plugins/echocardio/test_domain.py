@@ -291,6 +291,19 @@ class TestReadAndWrite:
         assert row["ef_note"] == "no beat was found"
         assert (tmp_path / "out.mp4").is_file()
 
+    @pytest.mark.parametrize(
+        ("fps", "rate", "flagged"),
+        [(26.0, 60, False), (12.0, 28, True), (14.0, 32, False), (None, None, False)],
+    )
+    def test_a_heart_rate_that_no_heart_has_is_flagged(self, clip, tmp_path, fps, rate, flagged):
+        domain = Echocardio(Echocardio.Options(masks="none", overlay="none"))
+        probability = ellipse(120)
+        frames = (200 * probability).astype(np.uint8)
+        sample = Sample(frames, info={**domain.read(clip).info, "fps": fps, "flags": ""})
+        row = domain.write(clip, sample, probability, tmp_path / "out")
+        assert row["heart_rate"] == rate
+        assert ("heart-rate" in row["flags"].split()) == flagged
+
     def test_example_file_is_a_clip_that_passes_unchanged(self, domain, tmp_path):
         path = domain.example_file(tmp_path)
         assert path.parent == tmp_path

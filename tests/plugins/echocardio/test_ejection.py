@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from kdkit_echocardio import ejection
-from kdkit_echocardio.beats import Beats
+from kdkit_echocardio.beats import Beats, find_beats
 from kdkit_echocardio.ejection import LEAST_DEVIATION, LOWER, OWN_SHARE, UPPER, WIDEST, area_ejection, discs_ejection
 
 
@@ -85,6 +85,41 @@ def test_an_interval_stays_within_0_and_100():
 def test_no_number_where_there_is_nothing_to_measure(probability, events, reason):
     for measured in (area_ejection(probability, events), discs_ejection(probability, events)):
         assert measured == (None, None, None, reason)
+
+
+FEW_FRAMES = "at 5 frames a second beats faster than 43 a minute cannot be told apart"
+WRONG_RATE = "the frame rate that the file gives may be wrong"
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "events", "reason"),
+    [
+        (30, 30.0, beats([0], [14]), "the clip shows less than a beat"),
+        (60, 30.0, beats([0], [14]), "the clip shows less than a beat"),
+        (61, 30.0, beats([0], [14]), f"no whole beat was found in 2.03 s: {WRONG_RATE}"),
+        (120, 30.0, beats([119], [60]), f"no whole beat was found in 4 s: {WRONG_RATE}"),
+        (120, 5.0, beats([0], [14]), f"no whole beat was found in 24 s: {FEW_FRAMES}, or {WRONG_RATE}"),
+        (8, 5.0, beats([0], [4]), f"no whole beat was found in 1.6 s: {FEW_FRAMES}"),
+        (120, 5.0, beats([], []), f"no beat was found: {FEW_FRAMES}"),
+        (120, 12.0, beats([], []), "no beat was found"),
+        (120, None, beats([0], [14]), "the clip shows less than a beat"),
+        (120, None, beats([], []), "no beat was found"),
+    ],
+)
+def test_the_reason_is_one_that_a_clip_of_this_length_and_frame_rate_can_have(frames, fps, events, reason):
+    probability = np.zeros((frames, 4, 4), np.float32)
+    for measured in (area_ejection(probability, events, fps), discs_ejection(probability, events, fps)):
+        assert measured == (None, None, None, reason)
+
+
+@pytest.mark.parametrize("fps", [5.0, 8.0, 11.0])
+def test_beats_that_are_said_to_be_told_apart_are_found(fps):
+    said = area_ejection(np.zeros((9, 4, 4), np.float32), beats([], []), fps).reason
+    fastest = int(said.split("faster than ")[1].split()[0])
+    for rate in (fastest - 1, max(fastest - 12, 31)):
+        frames = np.arange(round(10 * 60 / rate * fps))
+        found = find_beats(700 + 150 * np.cos(2 * np.pi * rate / 60 / fps * frames), fps)
+        assert len(found.es) >= 9
 
 
 def test_no_number_where_the_interval_says_nothing(monkeypatch):

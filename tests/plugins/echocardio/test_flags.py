@@ -160,7 +160,7 @@ def clinic(tmp_path):
     return folder
 
 
-OF_PREDICTIONS = {"no-beat", "implausible-area", "area-jump", "at-edge", "low-contrast", "trembles"}
+OF_PREDICTIONS = {"no-beat", "heart-rate", "implausible-area", "area-jump", "at-edge", "low-contrast", "trembles"}
 
 
 def test_both_commands_say_the_same_of_the_same_files(cli, clinic, student, tmp_path):  # noqa: F811

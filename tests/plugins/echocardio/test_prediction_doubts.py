@@ -5,7 +5,7 @@ from itertools import count, islice
 import numpy as np
 import pytest
 from kdkit_echocardio.beats import find_beats
-from kdkit_echocardio.doubts import find_doubts, rate_doubt
+from kdkit_echocardio.doubts import doubt_heart_rate, find_doubts, rate_doubt
 from kdkit_echocardio.flags import FLAGS
 from kdkit_echocardio.geometry import area_curve, clean
 from kdkit_echocardio.phantom import simulate
@@ -84,6 +84,11 @@ def test_a_cavity_that_is_no_darker_than_its_walls(clip):
 
 def test_two_stills_need_not_beat(clip):
     assert "no-beat" not in doubts(clip, clip.mask[:2], frames=clip.frames[:2])
+
+
+@pytest.mark.parametrize(("rate", "found"), [(29, True), (30, False), (220, False), (221, True), (None, False)])
+def test_a_heart_rate_that_hearts_hardly_have(rate, found):
+    assert list(doubt_heart_rate(rate)) == ["heart-rate"] * found
 
 
 def test_doubt_grows_with_flags_and_blur_and_stays_below_one(clip):

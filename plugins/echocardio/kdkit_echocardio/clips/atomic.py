@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         raise KdkitError(
-            f"cannot write {path}: {error.strerror or error}", "Free some space, or choose another folder."
+            f"cannot write {path}: {error.strerror or error}", "Choose another folder, or have room and rights there."
         ) from error
     finally:
         # Where nothing can be written there is nothing to remove, and saying so would hide the error above.
