@@ -34,17 +34,22 @@ docs: $(INSTALLED)
 	$(BIN)/python -m sphinx -b html -n -W --keep-going -q -d build/doctrees docs site
 	@echo "site/index.html"
 
-# Trains the embedded teacher as it is shipped: on version 3 of the phantom, from the weights of version 2. Those lie in
-# this repository's history, and that commit's own `make weights` makes them, from random weights: 17 minutes of a core.
-BEFORE := d4617009a6ceca7102a968e3a1d18bca5f769e3b
+# Trains the embedded teacher as it is shipped, on frames of today's phantom and, by its own code, of version 2, from the
+# weights that were shipped before. Both lie in this repository's history, where `make weights` makes those weights, too.
+BEFORE := 2e7391c78c72394a6994fc1466132d6d4ec9cb51
+VERSION_2 := d4617009a6ceca7102a968e3a1d18bca5f769e3b
 COMPACT := deeplabv3_compact
+DRAW := import train_teacher as t; t.simulate_all(t.parse(["--clips", "2500", "--seed", "1"]), t.Path("frames"))
 weights: $(INSTALLED)
-	mkdir -p build/version-2
+	mkdir -p build/first build/version-2/frames
 	for kind in safetensors json; do \
 	  git show $(BEFORE):plugins/echocardio/kdkit_echocardio/weights/$(COMPACT).$$kind \
-	    > build/version-2/$(COMPACT).$$kind || exit; done
-	$(BIN)/python plugins/echocardio/scripts/train_teacher.py --start build/version-2/$(COMPACT).safetensors \
-	  --clips 4500 --learning-rate 0.001 --blend 0.5
+	    > build/first/$(COMPACT).$$kind || exit; done
+	git archive $(VERSION_2) | tar -x -C build/version-2
+	cd build/version-2 && PYTHONPATH=.:plugins/echocardio:plugins/echocardio/scripts ../../$(BIN)/python -c '$(DRAW)'
+	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_teacher.py \
+	  --start build/first/$(COMPACT).safetensors --mix build/version-2/frames --clips 8000 --seed 1 \
+	  --optimizer muon --learning-rate 0.002
 
 # Trains the teacher that sees whole clips as it is embedded, into build/temporal, on from the first one, which lies in
 # this repository's history and which that commit's own `make weights-temporal` makes from the one for frames. It goes
@@ -55,8 +60,10 @@ STEPS ?= 6500
 weights-temporal: $(INSTALLED)
 	mkdir -p build/clips
 	git show $(BEFORE_CLIPS):plugins/echocardio/kdkit_echocardio/weights/$(TEMPORAL) > build/clips/$(TEMPORAL)
+	git show $(BEFORE_CLIPS):plugins/echocardio/kdkit_echocardio/weights/$(COMPACT).safetensors \
+	  > build/clips/$(COMPACT).safetensors
 	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_temporal.py --work build/temporal \
-	  --start build/clips/$(TEMPORAL) --seed 1 --learning-rate 0.0005 --bfloat16 --steps $(STEPS)
+	  --start build/clips/$(TEMPORAL) --frames build/clips/$(COMPACT).safetensors --seed 1 --learning-rate 0.0005 --bfloat16 --steps $(STEPS)
 
 $(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and neither python3.11 nor python3 is on the path"; exit 1; }

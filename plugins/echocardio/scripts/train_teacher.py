@@ -3,9 +3,10 @@
     make weights
 
 makes ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` as they are shipped, from the weights
-of an earlier phantom, which it takes from the repository's history, in about 16 minutes of one core. Called by itself
-the script trains from random weights, in about 20 minutes of one core and 850 MB of disk. A first pass simulates the
-training frames into the work folder, a second one trains on them; both resume where they were interrupted.
+before them and beside frames of an earlier phantom, both from the repository's history, in 38 minutes of a core and
+what the simulation takes, and 700 MB of disk. Called alone the script trains from random weights, in about 20 minutes of one
+core and 850 MB. A first pass simulates the training frames into the work folder, a second one trains on them; both
+resume where they were interrupted.
 """
 
 from __future__ import annotations
@@ -267,7 +268,11 @@ def held_out_dice(options: argparse.Namespace, network: torch.nn.Module) -> tupl
 def command_of(options: argparse.Namespace) -> str:
     """The command line that does the same again, with every option that matters spelt out."""
     settings = {name: value for name, value in vars(options).items() if name not in ("work", "out")}
-    flags = [f"--{name.replace('_', '-')} {value}" for name, value in settings.items()]
+    flags = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in settings.items()
+        if value is not None and value is not False
+    ]
     return " ".join(["python plugins/echocardio/scripts/train_teacher.py", *flags])
 
 
@@ -283,7 +288,7 @@ def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[st
         "architecture": "torchvision DeepLabV3, backbone compact, one output channel (logits)",
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "input": {"shape": ["N", 3, SIZE, SIZE], "range": [0, 255], "mean": MEAN, "std": STD, "colour": "grey"},
-        "trained_on": f"phantom version {VERSION}; no real image",
+        "trained_on": f"phantom version {VERSION}{' and the frames of --mix' * bool(options.mix)}; no real image",
         "clips": options.clips,
         "frames": options.clips * options.frames_per_clip,
         "epochs": options.epochs,

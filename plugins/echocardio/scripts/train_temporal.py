@@ -38,7 +38,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kdkit.allocation import keep_freed_memory
 
-FRAMES_START, NAME = EMBEDDED, "deeplabv3_temporal"
+NAME = "deeplabv3_temporal"
 SIZE, FRAMES, HELD_OUT_FRAMES = 112, 16, 32
 # Streams 0 and 1 are those of the network for single frames.
 TRAINING_STREAM, HELD_OUT_STREAM = 4, 5
@@ -74,6 +74,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--average", type=float, default=0.998, help="decay of the running average of the weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights for whole clips to train on from")
+    parser.add_argument(
+        "--frames", type=Path, default=EMBEDDED, help="weights of the network for single frames (default: embedded)"
+    )
     parser.add_argument("--held-out", type=int, default=120, help="clips to score the finished network on")
     parser.add_argument("--ahead", action="store_true", help="only simulate, ahead of a training in the same folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for clips, checkpoint and finished files")
@@ -83,7 +86,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def claim_folder(options: argparse.Namespace) -> None:
     """Make the folder, or see that what lies there is of this training; only its length may be another."""
     settings = {name: value for name, value in vars(options).items() if name not in FREE} | {
-        "start": start_of(options)
+        "start": file_of(options.start or options.frames),
+        "frames": file_of(options.frames),
     }
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / "settings.json"
@@ -96,9 +100,8 @@ def claim_folder(options: argparse.Namespace) -> None:
     path.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def start_of(options: argparse.Namespace) -> dict[str, str]:
-    """The file that the training begins with, by name and content."""
-    path = options.start or FRAMES_START
+def file_of(path: Path) -> dict[str, str]:
+    """A file of weights, by name and content."""
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
@@ -229,10 +232,10 @@ def target_of(pictures: torch.Tensor, cavities: torch.Tensor, frames: torch.nn.M
     return trust * alone.reshape(cavities.shape).clone() + (1 - trust) * cavities
 
 
-def network_of_frames() -> TemporalDeepLabV3:
+def network_of_frames(weights: Path) -> TemporalDeepLabV3:
     """The network with the weights for single frames where it has them."""
     frames = build("compact")
-    frames.load_state_dict(load_file(FRAMES_START))
+    frames.load_state_dict(load_file(weights))
     network = TemporalDeepLabV3()
     start_from_frames(network, frames.float(), torch.tensor(MEAN), torch.tensor(DEVIATION))
     return network
@@ -240,7 +243,7 @@ def network_of_frames() -> TemporalDeepLabV3:
 
 def initial_network(options: argparse.Namespace) -> TemporalDeepLabV3:
     """The network with the weights that the training begins with."""
-    network = network_of_frames()
+    network = network_of_frames(options.frames)
     if options.start:
         network.load_state_dict(load_file(options.start))
     return network
@@ -272,7 +275,7 @@ def train(options: argparse.Namespace) -> tuple[torch.nn.Module, dict[str, int]]
     """
     torch.manual_seed(options.seed)
     network = initial_network(options)
-    frames = network_of_frames().eval()
+    frames = network_of_frames(options.frames).eval()
     if not options.encoder_rate:
         for part in begun_parts(network):
             part.requires_grad_(False)
@@ -346,9 +349,9 @@ def held_out_scores(options: argparse.Namespace, network: torch.nn.Module) -> di
 
 def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[str, object]:
     """The content of the card of the weights, scores included."""
-    settings = {name: value for name, value in vars(options).items() if name not in ("work", "ahead", "start")}
-    if options.start:
-        settings["start"] = options.start.name
+    weights = {name: getattr(options, name) for name in ("start", "frames")}
+    settings = {name: value for name, value in vars(options).items() if name not in ("work", "ahead", *weights)}
+    settings |= {name: path.name for name, path in weights.items() if path not in (None, EMBEDDED)}
     flags = [
         f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
         for name, value in settings.items()
@@ -365,7 +368,8 @@ def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[st
             "colour": "grey",
         },
         "trained_on": f"phantom version {VERSION}; no real image",
-        "started_from": start_of(options),
+        "started_from": file_of(options.start or options.frames),
+        "network_for_frames": file_of(options.frames),
         "clips": (options.steps * options.batch + 1) // 2,
         "frames_seen": options.steps * options.batch * FRAMES,
         "seed": options.seed,

@@ -77,10 +77,18 @@ def test_a_training_goes_on_from_weights_for_whole_clips(script, tmp_path):
     assert card["started_from"] == {"file": before.name, "sha256": hashlib.sha256(before.read_bytes()).hexdigest()}
     assert card["command"].endswith("--start deeplabv3_temporal.safetensors")
     command = json.loads(before.with_suffix(".json").read_text())["command"]
-    assert "--bfloat16 " in command and "--start" not in command
+    assert "--bfloat16 " in command and "--start" not in command and "--frames" not in command
 
 
-@pytest.mark.parametrize("other", [["--seed", "1"], ["--bfloat16"], ["--start", str(EMBEDDED_FOR_CLIPS)]])
+OTHERS = [
+    ["--seed", "1"],
+    ["--bfloat16"],
+    ["--start", str(EMBEDDED_FOR_CLIPS)],
+    ["--frames", str(EMBEDDED_FOR_CLIPS)],
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("ahead", [[], ["--ahead"]])
 def test_a_folder_of_another_training_is_refused(script, tmp_path, other, ahead):
     script.claim_folder(options_of(script, tmp_path))
