@@ -23,6 +23,7 @@ import kdkit
 import kdkit.testing
 from kdkit.entry import KINDS
 from kdkit.errors import KdkitError
+from kdkit.pages.summary import direction_of
 from kdkit.plugins.registry import Registry, discover
 from kdkit.recipe.schema import Choice, Recipe, part_of
 from kdkit.testing.component import ComponentContract
@@ -255,8 +256,7 @@ def _component(kind: str, name: str, registry: Registry) -> Iterator[str]:
         yield f"Activation `{cls.activation}`; counts {cls.item}s; reads {suffixes}."
         yield ""
     if kind == "metric":
-        better = {True: "higher is better", False: "lower is better", None: "zero is best"}[cls.higher_is_better]
-        yield f"Unit: {cls.unit or 'none'}; {better}."
+        yield f"Unit: {cls.unit or 'none'}; {direction_of(cls)[1]}."
         yield ""
     if not cls.Options.model_fields:
         yield "No options."

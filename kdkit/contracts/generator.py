@@ -82,6 +82,13 @@ class Generator(Component, ABC):
         """How many samples there are; None (the default) when there is no end to them."""
         return None
 
+    def has_truth(self) -> bool:
+        """Whether any sample may have a truth, by what is known before one is made.
+
+        False spares reading all of a source that nothing can be measured on. The default: True.
+        """
+        return True
+
     def units(self) -> Sequence[str] | None:
         """The unit of each of the :meth:`count` samples, in their order: a patient, a speaker, a digest of the file.
 

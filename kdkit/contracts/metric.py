@@ -41,6 +41,7 @@ class Metric(Component, ABC):
 
     ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
     ``higher_is_better``: None when zero is best (a bias).
+    ``zero_is_best``: False for a bias that a perfect prediction has, too: reports then mark no value as the best.
     ``value_range``: the least and the greatest value there can be, (0, 1) for a share, infinite where there is none.
     Intervals do not reach beyond it, and it gives one where every sample has the same value.
     ``needs_truth``: False for a metric of the prediction alone, or beside the teacher's: ``kdkit evaluate --data``
@@ -70,6 +71,7 @@ class Metric(Component, ABC):
     kind: ClassVar[str] = "metric"
     unit: ClassVar[str]
     higher_is_better: ClassVar[bool | None]
+    zero_is_best: ClassVar[bool] = True
     value_range: ClassVar[tuple[float, float]] = ANY_VALUE
     needs_truth: bool = True
     reads_teacher: ClassVar[bool] = False

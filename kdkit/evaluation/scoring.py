@@ -93,15 +93,17 @@ def score_models(
     What ``cache`` holds already is not predicted again. On the processor each sample is read, predicted and measured
     in one of several processes. With ``pictures`` the domain also draws all samples together.
     ``trained``: the recordings that the student was trained on, which the result tells of where they are measured.
-    Raises :class:`DataError` when the source holds nothing that could be measured, and :class:`KdkitError` when a
-    prediction is not finite.
+    Raises :class:`DataError` when the source holds nothing that could be measured, before anything is read where it
+    says so itself, and :class:`KdkitError` when a prediction is not finite.
     """
+    everything = range(call(source.count) or 0)
+    if all(metric.needs_truth for metric in metrics.values()) and not call(source.has_truth):
+        raise _nothing_measured(len(everything), 0)
     people = [] if source.synthetic else [HUMANS]
     models = SampleModels(networks, domain)
     on_processor = is_plain_processor(hardware)
     predict = models if on_processor else None
     measure = SourceMeasurement(source, domain, metrics, cache, people, pictures, trained, predict)
-    everything = range(call(source.count) or 0)
     missing: Sequence[int] = []
     with progress.work("evaluate", f"{len(metrics)} metrics", len(everything), "samples") as bar:
         gathering = _Gathering([*networks, *people], metrics, Overview(domain) if pictures else None)
@@ -118,19 +120,23 @@ def score_models(
         result = gathering.result(list(networks), margins, seed)
         bar.advance()
     if not result.rows:
-        raise DataError(
-            f"nothing could be measured: {result.unlabelled} samples have no label, "
-            f"{len(result.skipped)} could not be read",
-            "Without labels, measure beside the teacher: --metric with one that reads it (kdkit plugins info METRIC)."
-            if result.unlabelled
-            else "",
-        )
+        raise _nothing_measured(result.unlabelled, len(result.skipped))
     if not any(score.n for groups in result.scores.values() for by in groups.values() for score in by.values()):
         raise DataError(
             f"nothing could be measured: no sample has what {', '.join(metrics)} needs",
             "Choose other metrics with --metric.",
         )
     return result
+
+
+def _nothing_measured(unlabelled: int, unreadable: int) -> DataError:
+    parts = [f"{unlabelled} samples have no label", *([f"{unreadable} could not be read"] if unreadable else [])]
+    return DataError(
+        f"nothing could be measured: {', '.join(parts)}",
+        "Without labels, measure beside the teacher: --metric with one that reads it (kdkit plugins info METRIC)."
+        if unlabelled
+        else "",
+    )
 
 
 class _Gathering:

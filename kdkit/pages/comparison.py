@@ -7,7 +7,7 @@ from typing import get_args
 from kdkit.evaluation.comparison import Comparison
 from kdkit.evaluation.judgement import Word
 from kdkit.evaluation.numbers import format_count, format_score, format_significant
-from kdkit.pages.summary import DIRECTIONS, format_seeds
+from kdkit.pages.summary import direction_of, format_seeds
 from kdkit.pages.template import render
 
 TEMPLATE = "comparison.html"
@@ -21,7 +21,7 @@ def page(comparison: Comparison) -> str:
         verdicts={name: _verdicts(comparison, name) for name in comparison.names[1:]},
         format_score=format_score,
         format_seeds=format_seeds,
-        directions=DIRECTIONS,
+        direction_of=direction_of,
         format_count=format_count,
         format_significant=format_significant,
     )

@@ -12,7 +12,7 @@ from kdkit.evaluation.numbers import format_score
 from kdkit.evaluation.outcome import Outcome
 from kdkit.evaluation.verdict import Verdict, verdict
 from kdkit.pages.contact_sheet import contact_sheet
-from kdkit.pages.summary import DIRECTIONS
+from kdkit.pages.summary import direction_of
 from kdkit.pages.template import render
 from kdkit.runs.folder import STUDENT, TEACHER
 
@@ -56,7 +56,7 @@ def _page(
         groups=groups,
         names_of=names_of,
         metrics=metrics,
-        directions=DIRECTIONS,
+        direction_of=direction_of,
         format_score=format_score,
         worst=worst,
     )

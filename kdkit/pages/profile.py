@@ -77,11 +77,11 @@ def usage_charts(usages: Sequence[Usage]) -> list[Markup]:
     series = {
         "processor cores in use": [usage.cores for usage in usages],
         "memory, MiB": [usage.memory / MEBIBYTE for usage in usages],
-        "read (dashed) and written, MiB": [usage.written / MEBIBYTE for usage in usages],
+        "read (dashed) and written since the start, MiB": [usage.written / MEBIBYTE for usage in usages],
     }
     charts = []
     for number, (label, values) in enumerate(series.items()):
-        with canvas(WIDTH, 1.7) as (figure, axes):
+        with canvas(WIDTH, 1.9) as (figure, axes):
             axes.plot(times, values, lw=1.2, color=COLOURS["student"])
             if number == len(series) - 1:
                 read = [usage.read / MEBIBYTE for usage in usages]
@@ -94,12 +94,13 @@ def usage_charts(usages: Sequence[Usage]) -> list[Markup]:
 def _finish(axes: Axes, label: str) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
+    axes.set_xlabel("seconds", color=COLOURS["soft"], fontsize=9)
     axes.set_title(label, color=COLOURS["soft"], fontsize=9, loc="left")
     axes.grid(axis="y", color=COLOURS["line"], lw=0.6)
 
 
 def _has_room(bar: _Bar, profile: Profile) -> bool:
-    return bar.seconds >= LEAST_SHARE * profile.seconds
+    return bar.seconds > LEAST_SHARE * profile.seconds
 
 
 def _stages(works: Sequence[Work]) -> list[_Bar]:

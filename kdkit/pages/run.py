@@ -15,7 +15,7 @@ from kdkit.evaluation.retention import measure_retention
 from kdkit.evaluation.verdict import verdict
 from kdkit.pages import charts
 from kdkit.pages.published import published_results
-from kdkit.pages.summary import DIRECTIONS, fact_rows, score_rows
+from kdkit.pages.summary import direction_of, fact_rows, score_rows
 from kdkit.pages.svg import style_of
 from kdkit.pages.template import render
 from kdkit.plugins.calls import call
@@ -83,7 +83,7 @@ def page(
         verdict=verdict(outcome),
         metric=outcome.metric,
         unit=metric.unit,
-        direction=DIRECTIONS[metric.higher_is_better][1],
+        direction=direction_of(metric)[1],
         score_rows=score_rows(outcome, experiment.metrics),
         fact_rows=facts,
         gains=[f"{row.name} {cell.note}" for row in facts for cell in row.cells if cell.note],

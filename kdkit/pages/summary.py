@@ -19,7 +19,8 @@ from kdkit.evaluation.numbers import (
 from kdkit.evaluation.outcome import Outcome
 from kdkit.runs.folder import STUDENT, TEACHER
 
-DIRECTIONS = {True: ("↑", "higher is better"), False: ("↓", "lower is better"), None: ("→0", "zero is best")}
+_DIRECTIONS = {True: ("↑", "higher is better"), False: ("↓", "lower is better"), None: ("→0", "zero is best")}
+_NO_DIRECTION = ("", "no value is the best")
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,15 @@ def score_rows(outcome: Outcome, metrics: Mapping[str, Metric]) -> list[ScoreRow
             ScoreCell(model, score, format_score(score), mark, format_seeds(score))
             for (model, score), mark in zip(scores.items(), marks, strict=True)
         ]
-        arrow, direction = DIRECTIONS[metric.higher_is_better]
+        arrow, direction = direction_of(metric)
         rows.append(ScoreRow(name, _meaning(metric), metric.unit, arrow, direction, cells))
     return rows
+
+
+def direction_of(metric: Metric | type[Metric]) -> tuple[str, str]:
+    """Where a metric's best values lie, as a sign and in words."""
+    is_known = metric.higher_is_better is not None or metric.zero_is_best
+    return _DIRECTIONS[metric.higher_is_better] if is_known else _NO_DIRECTION
 
 
 def fact_rows(outcome: Outcome, item: str) -> list[FactRow]:

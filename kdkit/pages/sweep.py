@@ -20,7 +20,7 @@ from kdkit.evaluation.numbers import (
     with_unit,
 )
 from kdkit.pages import sweep_charts as charts
-from kdkit.pages.summary import DIRECTIONS
+from kdkit.pages.summary import direction_of
 from kdkit.pages.template import render
 
 TEMPLATE = "sweep.html"
@@ -139,7 +139,7 @@ def page(sweep: SweepSummary) -> str:
         domain=sweep.domain,
         axes=sweep.axes,
         metric=name,
-        direction=DIRECTIONS[metric.higher_is_better][1] if metric else "",
+        direction=direction_of(metric)[1] if metric else "",
         curve=curve if isinstance(curve, Curve) else None,
         no_curve=curve if isinstance(curve, str) else "",
         charts=drawn,

@@ -59,11 +59,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Profile:
-    """``seconds``: of everything. ``works``: in the order of their begin, not inside each other."""
+    """``seconds``: of everything but the profiler. ``works``: in the order of their begin, not inside each other.
+
+    ``profiler``: seconds that starting torch's profiler, stopping it and reading it took. They are in no other time:
+    the clock stood still.
+    """
 
     seconds: float
     works: list[Work]
     usages: list[Usage]
+    profiler: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -77,12 +82,13 @@ class Recorder:
         self.listener = listener
         self.works: list[Work] = []
         self._begin = time.perf_counter()
+        self._profiler = 0.0
         self._sampler = Sampler(self.now)
         self._is_working = False
 
     def now(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self._begin
+        """Seconds since the start, without those of the profiler."""
+        return time.perf_counter() - self._begin - self._profiler
 
     def start(self) -> None:
         self._begin = time.perf_counter()
@@ -91,24 +97,37 @@ class Recorder:
     def stop(self) -> Profile:
         """What was recorded."""
         usages = self._sampler.stop()
-        return Profile(self.now(), self.works, usages)
+        return Profile(self.now(), self.works, usages, self._profiler)
 
     @contextmanager
     def work(self, stage: str, what: str, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
-        with self.listener.work(stage, what, total, unit, done) as bar:
-            if self._is_working:  # a part of the work under way
+        if self._is_working:  # a part of the work under way
+            with self.listener.work(stage, what, total, unit, done) as bar:
                 yield bar
-                return
-            work = Work(stage, what, unit, self.now())
-            self.works.append(work)
-            self._is_working = True
-            operations = _Operations(work)
-            try:
+            return
+        # Around the listener's own bar, which tells the user how long the work took.
+        operations = _Operations(self)
+        work = Work(stage, what, unit, self.now())
+        self.works.append(work)
+        self._is_working = True
+        try:
+            with self.listener.work(stage, what, total, unit, done) as bar:
                 yield _CountedBar(bar, work, operations)
+        finally:
+            work.stop = self.now()
+            self._is_working = False
+            operations.stop()
+            operations.write(work)
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """What is done inside the block is the profiler's own: it takes no time, and the machine is not watched."""
+        begin = time.perf_counter()
+        with self._sampler.paused():
+            try:
+                yield
             finally:
-                operations.stop()
-                work.stop = self.now()
-                self._is_working = False
+                self._profiler += time.perf_counter() - begin
 
     def say(self, stage: str, what: str, text: str) -> None:
         self.listener.say(stage, what, text)
@@ -129,30 +148,43 @@ class _CountedBar:
 class _Operations:
     """Torch's profiler over the begin of a work, where torch is loaded by then."""
 
-    def __init__(self, work: Work) -> None:
-        self.work, self.profiler, self.begin = work, None, time.perf_counter()
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder, self.is_recording = recorder, False
+        self.profiler: Any = None
+        self.steps, self.seconds = 0, 0.0
         torch: Any = sys.modules.get("torch")
         if torch is not None:
             os.environ.setdefault("KINETO_LOG_LEVEL", _SILENT)
-            self.profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
-            self.profiler.start()
+            with recorder.set_aside():
+                self.profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+                self.profiler.start()
+            self.is_recording = True
+        self.begin = recorder.now()
 
     def count_step(self) -> None:
         """One more is done; after the last one that is to be recorded the recording ends."""
-        if self.profiler is None:
+        if not self.is_recording:
             return
-        self.work.observed_steps += 1
-        if self.work.observed_steps >= OPERATION_STEPS or time.perf_counter() - self.begin >= OPERATION_SECONDS:
+        self.steps += 1
+        if self.steps >= OPERATION_STEPS or self.recorder.now() - self.begin >= OPERATION_SECONDS:
             self.stop()
 
     def stop(self) -> None:
-        """Write the operations into the work; again it does nothing."""
+        """End the recording; again it does nothing."""
+        if not self.is_recording:
+            return
+        self.is_recording = False
+        self.seconds = self.recorder.now() - self.begin
+        with self.recorder.set_aside():
+            self.profiler.stop()
+
+    def write(self, work: Work) -> None:
+        """What was recorded, into the work. Once it is over: to read it takes seconds."""
         if self.profiler is None:
             return
-        profiler, self.profiler = self.profiler, None
-        self.work.observed = time.perf_counter() - self.begin
-        profiler.stop()
-        events = sorted(profiler.key_averages(), key=lambda event: event.self_cpu_time_total, reverse=True)
-        self.work.operations = [
+        work.observed, work.observed_steps = self.seconds, self.steps
+        with self.recorder.set_aside():
+            events = sorted(self.profiler.key_averages(), key=lambda event: event.self_cpu_time_total, reverse=True)
+        work.operations = [
             Operation(event.key, event.self_cpu_time_total / 1e6, event.count) for event in events[:OPERATIONS]
         ]

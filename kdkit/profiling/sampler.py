@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
 
 SECONDS = 0.25
+# Between two usages: processor time is counted too coarsely for less.
+LEAST_SECONDS = SECONDS / 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Sampler:
         self._cpu: dict[int, float] = {}
         self._bytes: dict[int, tuple[int, int]] = {}
         self._last = (0.0, 0.0)
+        self._is_looking = threading.Lock()
 
     def start(self) -> None:
         self._look()
@@ -53,14 +57,46 @@ class Sampler:
         """The usages collected, in order."""
         self._stop.set()
         self._thread.join()
-        self._look()
+        self._look(LEAST_SECONDS if self.usages else 0.0)
         return self.usages
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is used inside the block, in which the clock has to stand still, is in no usage."""
+        with self._is_looking:
+            self._read_processes()
+            before = self._cpu_seconds()
+            try:
+                yield
+            finally:
+                self._read_processes()
+                moment, cpu = self._last
+                self._last = moment, cpu + self._cpu_seconds() - before
 
     def _collect(self) -> None:
         while not self._stop.wait(SECONDS):
-            self._look()
+            self._look(LEAST_SECONDS)
 
-    def _look(self) -> None:
+    def _look(self, least_seconds: float = 0.0) -> None:
+        """Add a usage, unless less time has passed since the last one."""
+        with self._is_looking:
+            if self.clock() - self._last[0] >= least_seconds:
+                self.usages.append(self._measure())
+
+    def _measure(self) -> Usage:
+        memory, count = self._read_processes()
+        now, cpu = self.clock(), self._cpu_seconds()
+        before, cpu_before = self._last
+        self._last = now, cpu
+        cores = max(0.0, cpu - cpu_before) / max(now - before, time.get_clock_info("perf_counter").resolution)
+        read, written = (sum(values) for values in zip(*self._bytes.values(), strict=True)) if self._bytes else (0, 0)
+        return Usage(now, cores, memory, read, written, count)
+
+    def _cpu_seconds(self) -> float:
+        return sum(self._cpu.values())
+
+    def _read_processes(self) -> tuple[int, int]:
+        """What each process has used until now; returns the bytes that all hold, and how many there are."""
         memory = count = 0
         for process in self._processes():
             try:
@@ -74,12 +110,7 @@ class Sampler:
             except (psutil.Error, OSError, AttributeError):
                 continue  # it has just ended, or the system does not tell
             count += 1
-        now, cpu = self.clock(), sum(self._cpu.values())
-        before, cpu_before = self._last
-        self._last = now, cpu
-        cores = max(0.0, cpu - cpu_before) / max(now - before, time.get_clock_info("perf_counter").resolution)
-        read, written = (sum(values) for values in zip(*self._bytes.values(), strict=True)) if self._bytes else (0, 0)
-        self.usages.append(Usage(now, cores, memory, read, written, count))
+        return memory, count
 
     def _processes(self) -> Iterator[psutil.Process]:
         yield self._process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,12 @@ def load_experiment(
     tree = default_tree(domain_class, domain)
     if config is not None:
         tree = merge(tree, _user_tree(config, domain))
-    problems: list[Problem] = []
+    unfit: list[Problem] = []
     # Names first: the options of a component that is chosen here belong to it, in whatever order they are set.
     for setting in sorted(settings, key=lambda text: not text.partition("=")[0].strip().endswith(".name")):
-        apply_setting(tree, setting, problems)
+        apply_setting(tree, setting, unfit)
+    given = _Given(domain, config, settings, unfit)
+    problems = [*unfit]
     if tree.setdefault("domain", domain) != domain:
         problems.append(Problem("domain", f"found {tree['domain']!r}, but the command asks for {domain!r}"))
         tree["domain"] = domain
@@ -56,7 +59,7 @@ def load_experiment(
     recipe = validate(Recipe, tree, "", problems)
     if recipe is None:
         Chooser(registry, problems).check(tree)
-        raise RecipeError(_source(problems, domain, config, settings), problems)
+        raise RecipeError(given.source(problems), problems)
     assert isinstance(recipe, Recipe)
     chooser = Chooser(registry, problems, missing)
     experiment = chooser.experiment(domain_class, recipe)
@@ -64,24 +67,31 @@ def load_experiment(
         raise chooser.broken[0]  # no recipe is at fault
     if problems:
         every = [*problems, *(missing or ())]
-        raise RecipeError(_source(every, domain, config, settings), every)
+        raise RecipeError(given.source(every), every)
     return experiment
 
 
-def _source(
-    problems: Sequence[Problem], domain: str, config: Path | Mapping[str, Any] | None, settings: Sequence[str]
-) -> str:
-    """Where the options at fault stand: of the file and the settings those that touch one of the problems."""
-    default = f"the default recipe of {domain}"
-    paths = [problem.path for problem in problems]
-    sources = []
-    if config:
-        keys = read_yaml(config) if isinstance(config, Path) else config
-        if any(path.partition(".")[0] in keys for path in paths):
-            sources.append(str(config) if isinstance(config, Path) else "config")
-    if any(_touches(setting.partition("=")[0].strip(), path) for setting in settings for path in paths):
-        sources.append("--set")
-    return " and ".join(sources) or default
+@dataclass(frozen=True)
+class _Given:
+    """What a recipe is made of. ``unfit``: the faults of settings that cannot be laid on anything."""
+
+    domain: str
+    config: Path | Mapping[str, Any] | None
+    settings: Sequence[str]
+    unfit: Sequence[Problem]
+
+    def source(self, problems: Sequence[Problem]) -> str:
+        """Where the options at fault stand: of the file and the settings those that touch one of the problems."""
+        paths = [problem.path for problem in problems if problem not in self.unfit]
+        sources = []
+        if self.config:
+            keys = read_yaml(self.config) if isinstance(self.config, Path) else self.config
+            if any(path.partition(".")[0] in keys for path in paths):
+                sources.append(str(self.config) if isinstance(self.config, Path) else "config")
+        named = [setting.partition("=")[0].strip() for setting in self.settings]
+        if self.unfit or any(_touches(name, path) for name in named for path in paths):
+            sources.append("--set")
+        return " and ".join(sources) or f"the default recipe of {self.domain}"
 
 
 def _touches(setting: str, path: str) -> bool:

@@ -51,29 +51,55 @@ function build(row) {
   const picture = make("button", {className: "picture", type: "button", disabled: !row.moving});
   picture.setAttribute("aria-label", `Play ${row.name}`);
   if (row.picture) picture.append(make("img", {src: row.picture, alt: "", decoding: "async"}));
-  picture.addEventListener("click", () => play(row));
+  picture.addEventListener("click", () => show(row, media(row)));
   const slash = row.name.lastIndexOf("/");
-  const what = make("div", {className: "what", title: row.name}, make("b", {}, row.name.slice(slash + 1)));
-  if (slash > 0) what.append(make("small", {}, row.name.slice(0, slash)));
-  if (row.duplicate) what.append(make("small", {}, `the same content as ${row.duplicate}`));
-  for (const note of row.notes || []) what.append(make("small", {className: "note", title: note}, note));
-  for (const flag of row.flags || []) what.append(make("span", {className: "flag", title: data.flags[flag] || ""}, flag));
+  const name = make("button", {type: "button"}, make("b", {}, row.name.slice(slash + 1)));
+  const more = make("button", {type: "button", className: "more"}, "more");
+  for (const button of [name, more]) button.addEventListener("click", () => show(row));
+  const what = make("div", {className: "what", title: row.name}, make("div", {className: "name"}, name, more));
+  // What comes last is cut off where there is no room for all of it: what to look at comes first.
+  for (const flag of row.flags || []) what.append(chip(flag));
   if (row.problem) what.append(make("small", {className: "problem"}, row.problem));
-  const values = make("dl", {});
-  (row.cells || []).forEach((value, index) =>
-    values.append(make("div", {}, make("dt", {title: data.columns[index]}, data.columns[index]), cell(value))));
+  if (slash > 0) what.append(make("small", {className: "folder"}, row.name.slice(0, slash)));
+  for (const line of remarks(row)) what.append(make("small", {className: "note", title: line}, line));
   const curve = make("div", {className: "curve", title: row.caption || ""}, draw(row));
   if (row.caption) curve.append(make("small", {}, row.caption));
-  return make("li", {}, picture, what, curve, values);
+  return make("li", {}, picture, what, curve, values(row));
 }
 
-function play(row) {
-  byId("shown").textContent = row.name;
+const chip = flag => make("span", {className: "flag", title: data.flags[flag] || ""}, flag);
+const remarks = row => [...(row.duplicate ? [`the same content as ${row.duplicate}`] : []), ...(row.notes || [])];
+
+function values(row) {
+  const pairs = make("dl", {});
+  (row.cells || []).forEach((value, index) =>
+    pairs.append(make("div", {}, make("dt", {title: data.columns[index]}, data.columns[index]), cell(value))));
+  return pairs;
+}
+
+// Whether something of a row is cut off, which has a fixed height.
+const isCut = element =>
+  [...element.querySelectorAll(".what, dl")].some(part => part.scrollHeight > part.clientHeight + 1) ||
+  [...element.querySelectorAll("b, dt, dd, small")].some(part => part.scrollWidth > part.clientWidth + 1);
+
+function facts(row) {
+  const marks = (row.marks || []).map(([name, item]) => `${name} ${item}`).join(", ");
+  const lines = [row.problem, ...remarks(row), row.caption, marks].filter(Boolean);
+  const flags = (row.flags || []).map(flag => make("li", {}, chip(flag), ` ${data.flags[flag] || ""}`));
+  return [make("ul", {}, ...flags), ...lines.map(line => make("p", {}, line)), values(row)];
+}
+
+function media(row) {
   const video = /\.(mp4|webm)$/i.test(row.moving);
-  const element = video
+  return video
     ? make("video", {src: row.moving, controls: true, autoplay: true, loop: true, muted: true})
     : make("img", {src: row.moving, alt: row.name});
-  byId("stage").replaceChildren(element);
+}
+
+function show(row, ...pictures) {
+  byId("shown").textContent = row.name;
+  byId("stage").replaceChildren(...pictures);
+  byId("facts").replaceChildren(...facts(row));
   player.showModal();
 }
 player.addEventListener("close", () => byId("stage").replaceChildren());
@@ -101,6 +127,8 @@ function paint() {
     }
     built.get(place).style.top = `${place * height}px`;
   }
+  const cut = [...built.values()].map(isCut);  // all are measured before one is changed
+  [...built.values()].forEach((element, index) => element.classList.toggle("cut", cut[index]));
 }
 
 function compare(a, b, key, sign) {

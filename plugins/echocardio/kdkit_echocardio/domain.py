@@ -66,7 +66,7 @@ class Echocardio(Domain):
     flags = FLAGS
     columns = MappingProxyType(
         {
-            "area_ef": "EF, areas (%)",
+            "area_ef": "area change (%)",
             "discs_ef": "EF, discs (%)",
             "ef_note": "no EF",
             "heart_rate": "heart rate (/min)",
@@ -164,13 +164,14 @@ class Echocardio(Domain):
         ventricle tinted and outlined, and its area curve.
         The row: ``frames``; ``fps``; ``ed_frame``, the ED frame with the largest area, and ``es_frame``, the ES frame
         that follows it, or, in a clip that ends before, the last one; ``beats``, the number of such pairs;
-        ``area_ef`` and ``discs_ef``, percent, from the mean sizes at all ED and all ES frames, each with its 95 %
-        interval, ``_low`` and ``_high``. Where beats or contours allow none they are None, and ``ef_note`` says why
-        (:func:`kdkit_echocardio.ejection.measure_ejection`); without a beat ``beats`` is 0. Where the file has no
-        frame rate, 30 frames per second are assumed for finding beats, and ``fps`` is None. ``heart_rate``: beats per
-        minute, where the frame rate and two events of one kind are known. ``doubt``: how much there is to doubt,
-        0..1, an order to look at files in. ``flags``: those of the sample, and of the prediction; where the sample's
-        say that nothing beats in the clip, there are no ejection fractions.
+        ``area_ef``, the fractional area change, and ``discs_ef``, the ejection fraction of volumes by the method of
+        discs, percent, from the mean sizes at all ED and all ES frames, each with its 95 % interval, ``_low`` and
+        ``_high``. The former is smaller, by about a third at normal function. Where beats or contours allow none they
+        are None, and ``ef_note`` says why (:func:`kdkit_echocardio.ejection.measure_ejection`); without a beat
+        ``beats`` is 0. Where the file has no frame rate, 30 frames per second are assumed for finding beats, and
+        ``fps`` is None. ``heart_rate``: beats per minute, where the frame rate and two events of one kind are known.
+        ``doubt``: how much there is to doubt, 0..1, an order to look at files in. ``flags``: those of the sample, and
+        of the prediction; where the sample's say that nothing beats in the clip, there are no ejection fractions.
         Raises :class:`kdkit.KdkitError` when the files cannot be written, and :class:`kdkit.DataError` when no DICOM
         segmentation can refer to this one.
         """

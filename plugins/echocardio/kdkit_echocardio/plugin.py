@@ -86,21 +86,29 @@ def kdkit_metrics() -> list[Entry]:
         ),
         Entry("area-error", "Relative difference of the area at ED and ES, absolute", f"{area}:AreaError"),
         Entry("area-bias", "Relative difference of the area at ED and ES, signed", f"{area}:AreaBias"),
-        Entry("ef-area-r", "Ejection fraction from areas: correlation with the truth", f"{ejection}:AreaCorrelation"),
-        Entry("ef-area-mae", "Ejection fraction from areas: mean absolute error", f"{ejection}:AreaError"),
-        Entry("ef-area-bias", "Ejection fraction from areas: mean difference", f"{ejection}:AreaBias"),
+        Entry(
+            "ef-area-r",
+            "Fractional area change as ejection fraction: correlation with the truth",
+            f"{ejection}:AreaCorrelation",
+        ),
+        Entry(
+            "ef-area-mae", "Fractional area change as ejection fraction: mean absolute error", f"{ejection}:AreaError"
+        ),
+        Entry("ef-area-bias", "Fractional area change as ejection fraction: mean difference", f"{ejection}:AreaBias"),
         Entry(
             "ef-area-r2",
-            "Ejection fraction from areas: coefficient of determination",
+            "Fractional area change as ejection fraction: coefficient of determination",
             f"{ejection}:AreaDetermination",
         ),
         Entry(
             "ef-area-rmse",
-            "Ejection fraction from areas: root mean square error",
+            "Fractional area change as ejection fraction: root mean square error",
             f"{ejection}:AreaRootMeanSquareError",
         ),
         Entry(
-            "ef-area-auc", "Ejection fraction from areas: AUC for a true one below 50 %", f"{ejection}:AreaReduced"
+            "ef-area-auc",
+            "Fractional area change as ejection fraction: AUC for a true one below 50 %",
+            f"{ejection}:AreaReduced",
         ),
         Entry(
             "ef-discs-r", "Ejection fraction from discs: correlation with the truth", f"{ejection}:DiscsCorrelation"

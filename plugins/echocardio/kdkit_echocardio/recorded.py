@@ -105,6 +105,10 @@ class Recordings(Generator):
         """How many recordings the options choose. Raises :class:`kdkit.DataError` when there is none."""
         return len(self._recording_names())
 
+    def has_truth(self) -> bool:
+        """Whether any recording that the options choose has a label."""
+        return any(recording.labels.has_truth() for recording in self._study().recordings)
+
     def exclusions(self) -> Sequence[Defect]:
         """What is wrong with recordings of the folder, whether they are left out for it or not."""
         return self._study().defects

@@ -4,9 +4,9 @@
 
 makes ``deeplabv3_compact.safetensors`` (float16) and ``deeplabv3_compact.json`` as they are shipped, from the weights
 before them and beside frames of an earlier phantom, both from the repository's history, in 38 minutes of a core and
-what the simulation takes, and 700 MB of disk. Called alone the script trains from random weights, in about 20 minutes of one
-core and 850 MB. A first pass simulates the training frames into the work folder, a second one trains on them; both
-resume where they were interrupted.
+what the simulation takes, and 700 MB of disk. Called alone the script trains from random weights, in about 20 minutes
+of one core and 850 MB. A first pass simulates the training frames into the work folder, a second one trains on them;
+both resume where they were interrupted.
 """
 
 from __future__ import annotations

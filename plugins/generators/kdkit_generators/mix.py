@@ -131,6 +131,9 @@ class Mix(Generator):
             by_index |= {index: f"{number} {name}" for index, name in known.items()}
         return [by_index.get(index) for index in indices]
 
+    def has_truth(self) -> bool:
+        return any(member.has_truth() for member in self.members)
+
     def exclusions(self) -> Sequence[Defect]:
         return [defect for member in self.members for defect in member.exclusions()]
 

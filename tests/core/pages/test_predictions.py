@@ -230,6 +230,73 @@ def test_two_thousand_rows_are_searched_filtered_and_played(many, tmp_path):
     assert seen["video"] == [64, None, True]
 
 
+DETAILS = """
+const frame = document.querySelector('iframe');
+const wait = ms => new Promise(done => setTimeout(done, ms));
+addEventListener('load', async () => {
+  const page = frame.contentDocument, seen = {}, player = page.getElementById('player');
+  const rows = [...page.querySelectorAll('#rows li')];
+  const full = rows.find(row => row.textContent.includes('0001.avi'));
+  const plain = rows.find(row => row.textContent.includes('0000.avi'));
+  const isShown = element => getComputedStyle(element).display !== 'none';
+  const end = full.querySelector('.what').getBoundingClientRect().bottom;
+  seen.flags = [...full.querySelectorAll('.flag')].map(flag => flag.getBoundingClientRect().bottom <= end);
+  seen.more = [full, plain].map(row => isShown(row.querySelector('.more')));
+  seen.heights = [full, plain].map(row => row.offsetHeight);
+  full.querySelector('.name button').click(); await wait(20);
+  seen.open = player.open; seen.text = player.innerText; seen.pictures = page.querySelectorAll('#stage *').length;
+  seen.wide = player.scrollWidth <= player.clientWidth + 1;
+  player.close(); await wait(20);
+  full.querySelector('.more').click(); await wait(20);
+  seen.same = player.innerText === seen.text;
+  player.close(); await wait(20);
+  full.querySelector('.picture').click(); await wait(20);
+  seen.played = [page.querySelectorAll('#stage video').length, player.innerText.includes('it is torn')];
+  console.log('SEEN ' + JSON.stringify(seen) + ' END');
+});
+"""
+
+
+@browser
+@pytest.mark.parametrize("width", [390, 1200])
+def test_what_a_row_has_no_room_for_is_read_in_the_dialog(out, tmp_path, width):
+    note = f"areas: it is torn, {'and torn again ' * 9}; discs: the tip is missing, {'and again ' * 9}"
+    row = {"length": 5.5, "length_low": 4.5, "length_high": 7.5, "kind": "oak", "flags": "torn dark"}
+    full = FileResult(
+        f"/data/wood/{'deep-' * 12}/0001.avi",
+        "",
+        row=row | {"length_note": note},
+        written=["a #1.mp4"],
+        preview={
+            "picture": "previews/a.webp",
+            "curve": encode_curve([1, 3]),
+            "marks": {"ED": 3},
+            "caption": "1 to 3",
+        },
+        items=9,
+        duplicate_of="/data/wood/first.avi",
+    )
+    write_page(out, "oak", Leaves(), [FileResult("/data/wood/0000.avi", "", row={"kind": "oak"}), full])
+    around = tmp_path / "around.html"
+    frame = f'<iframe style="width:{width}px;height:900px" src="{PAGE}"></iframe>'
+    around.write_text(f"<!DOCTYPE html>{frame}<script>{DETAILS}</script>")
+    seen = run_steps(around, tmp_path)
+    assert seen["flags"] == [True, True] and seen["heights"][0] == seen["heights"][1]
+    assert seen["more"] == [True, False]
+    assert seen["open"] and seen["same"] and seen["wide"] and seen["pictures"] == 0
+    told = " ".join(seen["text"].split())
+    for part in (
+        f"{'deep-' * 12}/0001.avi",
+        f"no length: {note.strip()}",
+        "torn a part is missing",
+        "dark it is hardly",
+    ):
+        assert " ".join(part.split()) in told
+    for part in ("length (mm) 5.5 4.5 to 7.5", "kind oak", "the same content as first.avi", "1 to 3", "ED 3"):
+        assert part in told
+    assert seen["played"] == [1, True]
+
+
 @browser
 @pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
 def test_it_is_readable_on_a_phone_and_at_night(many, dark, tmp_path):

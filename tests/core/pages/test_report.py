@@ -134,6 +134,12 @@ class Squared(Domain):
         yield Figure("Everything", f"all <{len(self.all_asked)}>", "image/svg+xml", PICTURE)
 
 
+class BiasedTruth(AreaBias):
+    """Predicted area minus that of something larger: a perfect mask is below it."""
+
+    zero_is_best = False
+
+
 METRICS = {
     "overlap": Overlap,
     "area-bias": AreaBias,
@@ -372,6 +378,16 @@ def test_a_metric_of_all_samples_together_ranks_none(tmp_path):
     page = run.folder.report_file.read_text(encoding="utf-8")
     assert "has no value for a sample alone" in page
     assert run.experiment.domain.asked == []
+
+
+@pytest.mark.parametrize(("metric", "is_best"), [("area-bias", True), ("biased", False)])
+def test_zero_is_no_aim_of_a_bias_that_a_perfect_prediction_has(tmp_path, monkeypatch, metric, is_best):
+    monkeypatch.setitem(METRICS, "biased", BiasedTruth)
+    run = measured_run(tmp_path, metrics=(metric,))
+    report.execute(run)
+    page = run.folder.report_file.read_text(encoding="utf-8")
+    assert ("→0" in page, "zero is best" in page) == (is_best, is_best)
+    assert ("no value is the best" in page) != is_best
 
 
 def test_an_unmeasured_first_metric_says_so(tmp_path):

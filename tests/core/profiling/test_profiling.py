@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from kdkit.api import finish_run
-from kdkit.pages.profile import page
+from kdkit.pages.profile import page, usage_charts
 from kdkit.profiling.recorder import OPERATION_SECONDS, OPERATIONS, Profile, Recorder, Work
 from kdkit.profiling.sampler import Usage
 from kdkit.progress import Silence
@@ -71,6 +73,98 @@ def test_operations_are_those_that_torch_ran():
     assert len(work.operations) <= OPERATIONS and 0 < work.observed < OPERATION_SECONDS
     seconds = [operation.seconds for operation in work.operations]
     assert seconds == sorted(seconds, reverse=True)
+
+
+class Clock:
+    """Stands still but for those who say how long they take."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The recorder's; torch's profiler takes 10 seconds for each thing it does, and records one operation."""
+    clock = Clock()
+
+    class SlowProfiler:
+        def __init__(self, activities):
+            clock.now += 10
+
+        def start(self):
+            clock.now += 10
+
+        def stop(self):
+            clock.now += 10
+
+        def key_averages(self):
+            clock.now += 10
+            return [SimpleNamespace(key="aten::exp", self_cpu_time_total=1e6, count=2)]
+
+    monkeypatch.setattr("kdkit.profiling.recorder.time", clock)
+    monkeypatch.setattr("torch.profiler.profile", SlowProfiler)
+    return clock
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 5], ids=lambda steps: f"{steps} steps")
+def test_the_profilers_own_time_is_in_no_other(monkeypatch, clock, steps):
+    monkeypatch.setattr("kdkit.profiling.recorder.OPERATION_STEPS", 3)
+    recorder = Recorder(Silence())
+    recorder.start()
+    for _ in range(2):
+        with recorder.work("label", "x", steps, "samples") as bar:
+            for _ in range(steps):
+                clock.now += 1
+                bar.advance()
+    profile = recorder.stop()
+    assert (profile.profiler, profile.seconds) == (80, 2 * steps)
+    assert [(work.start, work.stop) for work in profile.works] == [(0, steps), (steps, 2 * steps)]
+    assert [(work.observed, work.observed_steps) for work in profile.works] == [(min(steps, 3), min(steps, 3))] * 2
+    assert [[operation.calls for operation in work.operations] for work in profile.works] == [[2]] * 2
+    times = [usage.time for usage in profile.usages]
+    assert times == sorted(times) and times[-1] <= profile.seconds
+    assert "80.0 s more, which torch's profiler took for itself" in page(profile, "x", "a machine")
+
+
+def test_processor_time_of_the_profiler_is_not_the_works(monkeypatch, clock):
+    def burn():
+        clock.now += 10
+        end = time.process_time() + 1
+        while time.process_time() < end:
+            pass
+
+    monkeypatch.setattr("torch.profiler.profile.start", lambda self: burn())
+    recorder = Recorder(Silence())
+    recorder.start()
+    with recorder.work("label", "x", 1, "samples"):
+        clock.now += 1
+    assert max(usage.cores for usage in recorder.stop().usages) < 0.9
+
+
+def test_a_listener_hears_of_a_short_work_while_the_profiler_does_nothing(clock):
+    class Timed(Silence):
+        @contextmanager
+        def work(self, *about):
+            begin = clock.now
+            yield self
+            self.seconds = clock.now - begin
+
+    listener = Timed()
+    with Recorder(listener).work("label", "x", 1, "samples") as bar:
+        clock.now += 1
+        bar.advance()
+    assert listener.seconds == 1
+
+
+def test_a_work_that_fails_has_its_operations(clock):
+    recorder = Recorder(Silence())
+    for _ in range(2):
+        with pytest.raises(ValueError, match="broken"), recorder.work("label", "x", 1, "samples"):
+            raise ValueError("broken")
+    assert [[operation.calls for operation in work.operations] for work in recorder.works] == [[2]] * 2
 
 
 RECORDED = """
@@ -175,6 +269,13 @@ def test_the_page_counts_one_epoch_and_names_the_stages_that_have_no_room():
     assert "1 epoch<" in text and "1 sample<" in text and "8 samples<" in text
     assert "no room for a name, in order: check (0.2 s)." in text
     assert "no room for a name" not in page(Profile(20.0, works[1:], []), "x", "a machine")
+
+
+def test_each_curve_of_the_machine_says_its_units():
+    usages = [Usage(second, 1.0, 2**30, 2**21 * second, 2**20 * second, 1) for second in range(9)]
+    charts = usage_charts(usages)
+    assert len(charts) == 3 and all(">seconds<" in chart for chart in charts)
+    assert "since the start, MiB" in charts[2]
 
 
 def test_a_page_without_any_work_is_whole():

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from kdkit.errors import UsageError
+from kdkit.errors import RecipeError, UsageError
 from kdkit.plugins.registry import discover
 from kdkit.recipe.load import default_tree, load_experiment
 
@@ -44,3 +44,33 @@ def test_a_recipe_without_an_objective_gets_that_of_the_activation(toy, monkeypa
     (term,) = load_experiment(registry, "toy").terms
     assert term.name == objective
     assert activation in term.objective.activations
+
+
+def source(call):
+    """Where a recipe's problems are said to be."""
+    with pytest.raises(RecipeError) as caught:
+        call()
+    return caught.value.source
+
+
+NO_SETTINGS = ["=3", "", " =3", ".=1", ".seed=1", "seed.=1", "training..epochs=1", "seed"]
+NOWHERE_TO_SET = ["seed.x=1", "controls.9.epochs=1", "training={epochs: 1, epochs: 2}"]
+
+
+@pytest.mark.parametrize("setting", NO_SETTINGS + NOWHERE_TO_SET)
+def test_what_is_no_setting_is_no_fault_of_a_recipe(load, setting):
+    assert source(lambda: load(setting)) == "--set"
+    of_the_same_part = {"seed": 4, "training": {"batch_size": 2}, "controls": []}
+    assert source(lambda: load(setting, config=of_the_same_part)) == "--set"
+
+
+@pytest.mark.parametrize("setting", ["training.epochs=", "nonsense=1"])
+def test_a_value_that_does_not_fit_is_said_of_the_setting(load, setting):
+    assert source(lambda: load(setting, config={"seed": 4})) == "--set"
+
+
+def test_problems_of_the_file_and_of_the_settings_are_said_of_both(load):
+    wrong = {"seed": "many"}
+    assert source(lambda: load("samples.train=4", config=wrong)) == "config"
+    assert source(lambda: load("=3", config=wrong)) == "config and --set"
+    assert source(lambda: load("samples.train=x", config=wrong)) == "config and --set"

@@ -596,7 +596,7 @@ def test_scores_carry_unit_direction_and_interval(metric: type[Metric]) -> None:
 
 @pytest.mark.parametrize("metric", [*NEED_TRUTH, Flicker])
 def test_every_metric_says_what_it_computes(metric: type[Metric]) -> None:
-    assert metric.__doc__ and metric.unit in {"", "%", "frames", "ms", "pixels", "mm"}
+    assert metric.__doc__ and metric.unit in {"", "%", "points", "frames", "ms", "pixels", "mm"}
     assert metric.higher_is_better in {True, False, None}
 
 

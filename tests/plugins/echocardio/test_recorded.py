@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from kdkit_echocardio.clips import Square
+from kdkit_echocardio.domain import Echocardio
 from kdkit_echocardio.recorded import EchoNetSynthetic, Recordings
 from kdkit_echocardio.recordings import LAYOUTS
 from kdkit_echocardio.recordings.sample import fitted_points, window
@@ -16,6 +17,10 @@ from layouts import EchoNet, beat, tracing, write_avi
 from pydantic import ValidationError
 
 from kdkit import DataError
+from kdkit.evaluation.scoring import score_models
+from kdkit.plugins.registry import discover
+from kdkit.progress import Silence
+from kdkit.recipe.schema import Hardware
 from kdkit.testing import GeneratorContract
 
 pytestmark = pytest.mark.filterwarnings("error::kdkit.testing.ContractAdvice")
@@ -39,6 +44,24 @@ class TestEchoNetSynthetic(GeneratorContract):
 def test_example_options_give_samples(tmp_path):
     options = Recordings.Options(**Recordings.example_options(tmp_path))
     assert Recordings(options).count() == 3
+
+
+def test_whether_anything_is_labelled_is_known_before_a_clip_is_read(tmp_path, monkeypatch):
+    clips = Recordings(Recordings.Options(**Recordings.example_options(tmp_path / "clips"))).unchecked()
+    traced = EchoNet(tmp_path / "traced").add("0XA").write()
+    measured = EchoNet(tmp_path / "measured").add("0XA", tracings=None, ef=50).write()
+    monkeypatch.setattr("kdkit_echocardio.recordings.inspection.load_usable", None)
+    assert not clips.has_truth()
+    for folder in (traced, measured):
+        assert Recordings(Recordings.Options(path=folder)).unchecked().has_truth()
+
+
+def test_nothing_is_read_where_no_label_is_known(tmp_path, monkeypatch):
+    source = Recordings(Recordings.Options(**Recordings.example_options(tmp_path))).unchecked()
+    monkeypatch.setattr(Recordings, "generate", None)
+    overlap = discover({}).component("metric", "dice")()
+    with pytest.raises(DataError, match=r"3 samples have no label\n"):
+        score_models({}, Echocardio(), source, {"dice": overlap}, Hardware(), 0, None, Silence())
 
 
 def test_a_part_of_a_recording_is_known_by_all_of_it(tmp_path):

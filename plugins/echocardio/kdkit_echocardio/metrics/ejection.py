@@ -105,7 +105,7 @@ class EjectionFraction(ClipMetric):
 
 
 class OfAreas(EjectionFraction):
-    """Ejection fraction of cavity areas."""
+    """Ejection fraction of cavity areas: the fractional area change, set beside the ejection fraction of volumes."""
 
     def estimate(self, masks: np.ndarray, ed: np.ndarray, es: np.ndarray) -> float:
         return area_ejection_fraction(masks, ed, es)
@@ -134,7 +134,7 @@ class Correlation(EjectionFraction):
 class MeanAbsoluteError(EjectionFraction):
     """Mean of |predicted - true|, in points of ejection fraction."""
 
-    unit = "%"
+    unit = "points"
     higher_is_better = False
     value_range = (0, math.inf)
 
@@ -145,7 +145,7 @@ class MeanAbsoluteError(EjectionFraction):
 class Bias(EjectionFraction):
     """Mean of predicted - true, in points of ejection fraction."""
 
-    unit = "%"
+    unit = "points"
     higher_is_better = None
 
     def summarize(self, cases: np.ndarray) -> float:
@@ -168,7 +168,7 @@ class Determination(EjectionFraction):
 class RootMeanSquareError(EjectionFraction):
     """Root of the mean of (predicted - true)^2, in points of ejection fraction."""
 
-    unit = "%"
+    unit = "points"
     higher_is_better = False
     value_range = (0, math.inf)
 
@@ -206,17 +206,20 @@ class AreaCorrelation(OfAreas, Correlation):
 
 
 class AreaError(OfAreas, MeanAbsoluteError):
-    """Mean of ``|100 (A_ED - A_ES) / A_ED - EF|`` in points of ejection fraction.
+    """Mean of ``|100 (A_ED - A_ES) / A_ED - EF|``. Areas shrink less than volumes: a perfect mask has an error, too.
 
-    Areas shrink less than volumes, so a perfect mask has an error too; compare with the teacher's.
+    In points of ejection fraction; compare with the teacher's.
     """
 
 
 class AreaBias(OfAreas, Bias):
-    """Mean of ``100 (A_ED - A_ES) / A_ED - EF`` in points of ejection fraction (Bland and Altman 1986).
+    """Mean of ``100 (A_ED - A_ES) / A_ED - EF``. Areas shrink less than volumes: a perfect mask's is negative.
 
-    Areas shrink less than volumes, so a perfect mask has a negative bias.
+    In points of ejection fraction (Bland and Altman 1986). At normal function an area's is smaller by about a third;
+    the tracings' own bias, where there are any, is that of a perfect mask.
     """
+
+    zero_is_best = False
 
 
 class AreaDetermination(OfAreas, Determination):
@@ -228,9 +231,9 @@ class AreaDetermination(OfAreas, Determination):
 
 
 class AreaRootMeanSquareError(OfAreas, RootMeanSquareError):
-    """Root of the mean of ``(100 (A_ED - A_ES) / A_ED - EF)^2``, in points of ejection fraction.
+    """Root of the mean of ``(100 (A_ED - A_ES) / A_ED - EF)^2``. Areas shrink less: a perfect mask has an error, too.
 
-    Areas shrink less than volumes, so a perfect mask has an error too; compare with the teacher's.
+    In points of ejection fraction; compare with the teacher's.
     """
 
 

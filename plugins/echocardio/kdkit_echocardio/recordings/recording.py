@@ -49,6 +49,10 @@ class Labels:
     es: int | None = None
     contours: Sequence[Contour] = ()
 
+    def has_truth(self) -> bool:
+        """Whether anything is labelled that a sample has as its truth. No file is read for it."""
+        return any(value is not None for value in (self.ejection_fraction, self.ed, self.es)) or bool(self.contours)
+
 
 @dataclass(frozen=True)
 class Recording:
