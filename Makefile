@@ -49,7 +49,7 @@ weights: $(INSTALLED)
 	cd build/version-2 && PYTHONPATH=.:plugins/echocardio:plugins/echocardio/scripts ../../$(BIN)/python -c '$(DRAW)'
 	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_teacher.py \
 	  --start build/first/$(COMPACT).safetensors --mix build/version-2/frames --clips 8000 --seed 1 \
-	  --optimizer muon --learning-rate 0.002
+	  --optimizer muon --learning-rate 0.002 --blend 0.5
 
 # Trains the teacher that sees whole clips as it is embedded, into build/temporal, on from the first one, which lies in
 # this repository's history and which that commit's own `make weights-temporal` makes from the one for frames. It goes
