@@ -10,6 +10,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 
 class KdkitError(Exception):
@@ -43,6 +44,9 @@ class HardwareError(UsageError):
     def __init__(self, message: str, options: Sequence[str]) -> None:
         super().__init__(message, "Change the options under trainer in the recipe, or leave them at auto.")
         self.options = list(options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.options)
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,17 @@ class StoreError(KdkitError):
     """An artifact on disk that cannot be written or read back."""
 
 
+def is_disk_full(error: OSError) -> bool:
+    """Whether there was no room: on the disk, in the user's share of it, or in a file of its kind."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def unwritable(what: str, error: OSError, elsewhere: str) -> StoreError:
     """The error for ``what`` the system did not let be written.
 
     ``elsewhere``: how the user chooses another place, as the end of a sentence that begins in small letters.
     """
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_disk_full(error):
         remedy = f"Free some space, or {elsewhere}"
     elif error.errno in (errno.EACCES, errno.EPERM):
         remedy = f"Allow writing there, or {elsewhere}"

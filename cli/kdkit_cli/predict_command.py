@@ -104,8 +104,13 @@ def predict(
     total = len(outcome.rows) + len(outcome.skipped)
     if as_json:
         skipped = [{"file": str(path), "reason": reason} for path, reason in outcome.skipped]
-        summary = str(out / SUMMARY) if outcome.rows else None
-        current.write_json({"files": [dict(r) for r in outcome.rows], "skipped": skipped, "summary": summary}, None)
+        answer = {
+            "files": [dict(r) for r in outcome.rows],
+            "skipped": skipped,
+            "result_folders": [str(folder) for folder in outcome.result_folders],
+            "summary": str(out / SUMMARY) if outcome.rows else None,
+        }
+        current.write_json(answer, None)
     if not outcome.rows:
         raise DataError(
             f"none of {_count(total, 'file')} could be read", f"{out / SUMMARY} names each with the reason."

@@ -100,9 +100,10 @@ class Generator(Component, ABC):
     def draw_splits(self, sizes: Sequence[int]) -> Sequence[int] | None:
         """The indices of the samples that splits of these ``sizes`` take, one split after the other.
 
-        No index stands twice, and no unit lies in two splits; where there are too few samples it is shorter than
-        the sum of the sizes. None (the default): units are drawn at random. For a source of several kinds of samples,
-        say, each of which is to have its share in each split. Asked only of sources that end and are not synthetic.
+        No index stands twice, no unit lies in two splits, and a longer last split begins like a shorter one and
+        leaves the others as they are; where there are too few samples it is shorter than the sum of the sizes. None
+        (the default): units are drawn at random. For a source of several kinds of samples, say, each of which is to
+        have its share in each split. Asked only of sources that end and are not synthetic.
         """
         return None
 

@@ -41,7 +41,8 @@ class Metric(Component, ABC):
 
     ``unit``: "" for a plain ratio, else "%", "frames", "mm", ...
     ``higher_is_better``: None when zero is best (a bias).
-    ``zero_is_best``: False for a bias that a perfect prediction has, too: reports then mark no value as the best.
+    ``zero_is_best``: False for a bias that a perfect prediction has, too: headings then name no value as the best.
+    Two models are still compared by their distance from zero.
     ``value_range``: the least and the greatest value there can be, (0, 1) for a share, infinite where there is none.
     Intervals do not reach beyond it, and it gives one where every sample has the same value.
     ``needs_truth``: False for a metric of the prediction alone, or beside the teacher's: ``kdkit evaluate --data``

@@ -22,7 +22,7 @@ from kdkit.contracts.vocabulary import Preview
 from kdkit.engine.inference import infer_logits
 from kdkit.engine.inputs import is_archive
 from kdkit.engine.prediction_log import ELSEWHERE, PREVIEWS, FileResult, digest_of, encode_curve, stamp_of
-from kdkit.errors import DataError, KdkitError, unwritable
+from kdkit.errors import DataError, KdkitError, is_disk_full, unwritable
 from kdkit.limits import check_ends
 from kdkit.owner import tag
 from kdkit.plugins.calls import check_answer, place_of, title_of
@@ -151,7 +151,9 @@ def write_result(
         reason = error if isinstance(error, OSError) else error.__cause__
         if not isinstance(reason, OSError):
             raise
-        if refusal := _refusal(path):  # it was there when it was read, and the results need it once more
+        if not is_disk_full(reason) and (
+            refusal := _refusal(path)
+        ):  # it was there when it was read, and the results need it once more
             return FileResult(**facts, skipped=f"it cannot be read: {refusal}")
         # By the folder of the results: the place that it names is a temporary one.
         raise unwritable(f"the results of {stem.name} in {stem.parent}", reason, ELSEWHERE) from error

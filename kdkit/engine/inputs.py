@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kdkit.archives import archive_of, has_archive_name, list_members
 from kdkit.contracts.domain import Domain
-from kdkit.engine.prediction_log import digest_of, holds_results, stamp_of
+from kdkit.engine.prediction_log import PREVIEWS, digest_of, holds_results, stamp_of
 from kdkit.errors import DataError, UsageError
 from kdkit.limits import is_endless
 
@@ -32,8 +32,9 @@ class Inputs(NamedTuple):
 def list_inputs(domain: Domain, paths: Sequence[Path]) -> Inputs:
     """The files named, and those in the folders and zip archives named that the domain recognises, in order.
 
-    A folder that holds results of an earlier call is not searched, even where it is named: its pictures are of
-    files that are inputs themselves. Those in an archive are named by paths behind its own (:mod:`kdkit.archives`).
+    Of a folder that holds results of an earlier call only what lies in folders below it is taken, even where it is
+    named: its pictures are of files that are inputs themselves. Those in an archive are named by paths behind its own
+    (:mod:`kdkit.archives`).
     A folder or archive that may not or cannot be read is among them: reading it fails, and it is named as what was
     skipped.
     Raises :class:`UsageError` for a pipe, a socket or a device, and for what is not there.
@@ -134,8 +135,7 @@ def _inputs_in(domain: Domain, folder: Path, result_folders: list[Path]) -> Iter
     for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
         if holds_results(Path(parent)):
             result_folders.append(Path(parent))
-            folders.clear()
-            continue
+            names, folders[:] = [], [name for name in folders if name != PREVIEWS]
         # Nobody means hidden ones: macOS leaves ._clip.avi beside clip.avi.
         folders[:] = [name for name in folders if not name.startswith(".")]
         files = (Path(parent, name) for name in names if not name.startswith("."))

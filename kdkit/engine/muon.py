@@ -12,6 +12,8 @@ from torch import Tensor
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 MOMENTUM = 0.95
+# Layers whose weights of several dimensions are not multiplied as a matrix.
+NO_MATRICES = (torch.nn.Embedding, torch.nn.EmbeddingBag, torch.nn.LayerNorm, torch.nn.RMSNorm)
 # Root mean square of an AdamW step in units of the learning rate, as measured by Liu et al.
 TYPICAL_STEP = 0.2
 
@@ -19,7 +21,7 @@ TYPICAL_STEP = 0.2
 class Muon(torch.optim.AdamW):
     """AdamW, but for ``matrices``: Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon).
 
-    The step of a weight (outputs, ...), taken as a matrix with a row for each output, is its gradient with Nesterov
+    The step of a weight (n, ...), taken as a matrix of n rows, is its gradient with Nesterov
     momentum, orthogonalized. It is scaled to the root mean square of AdamW's steps (Liu et al., arXiv:2502.16982,
     section 2.2), so that learning rate and weight decay, which is decoupled for all, mean the same for both. Each
     takes as many multiplications as the smaller side of its matrix squared, times the larger one: little in a network
@@ -107,13 +109,14 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 def split_parameters(network: torch.nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """The weights of a network's hidden layers that are matrices, or stacks of kernels, and all its other parameters.
 
-    The first and the last weight, by which it meets its inputs and gives its outputs, are among the others (Jordan et
-    al.), and so are tables of embeddings, of which a step sees few rows.
+    The first and the last weight that a network has registered, by which most meet their inputs and give their
+    outputs, are among the others (Jordan et al.), and so are those of normalisations, and tables of embeddings, of
+    which a step sees few rows.
     """
     tables = {
         id(parameter)
         for module in network.modules()
-        if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag)
+        if isinstance(module, NO_MATRICES)
         for parameter in module.parameters(recurse=False)
     }
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from kdkit.progress import Bar
 SUMMARY = "summary.csv"
 LOG = ".predictions.jsonl"
 PREVIEWS = "previews"
+PAGE = "index.html"
 ELSEWHERE = "choose another folder with --out; what was predicted so far is kept."
 """What else to do where results cannot be written."""
 _SUMMARY_BEGINNING = b"file,output,"
@@ -87,7 +89,12 @@ class PredictionLog:
         kept = {name for result in self._results.values() for name in result.written}
         # By their names; one that does not lie in the folder itself is none of this command's.
         left = there - kept
-        self._leftovers = {name: owner for name, owner in earlier.owners().items() if name in left}
+        # What was changed since the log was written is the user's now.
+        self._leftovers = {
+            name: owner
+            for name, owner in earlier.owners().items()
+            if name in left and _modified(out / name) <= earlier.modified
+        }
         # In one step, when every file has been looked at: stopped before, the next command finds the earlier log.
         self._write()
 
@@ -151,10 +158,10 @@ class PredictionLog:
 
 
 def holds_results(folder: Path) -> bool:
-    """Whether files were predicted into a folder: by its log, or where that was not copied along, by its table."""
+    """Whether files were predicted into a folder: by its log, or where that was not copied, by table and page."""
     summary = folder / SUMMARY
     with contextlib.suppress(OSError):
-        if not is_endless(summary):
+        if (folder / PAGE).is_file() and not is_endless(summary):
             with summary.open("rb") as file:
                 if file.read(len(_SUMMARY_BEGINNING)) == _SUMMARY_BEGINNING:
                     return True
@@ -222,16 +229,26 @@ def _files_in(out: Path) -> set[str]:
     return files
 
 
+def _modified(path: Path) -> float:
+    """When a file was written last, in nanoseconds; infinite where nobody knows."""
+    try:
+        return path.stat(follow_symlinks=False).st_mtime_ns
+    except OSError:
+        return math.inf
+
+
 @dataclass(frozen=True)
 class _EarlierLog:
     """What a log holds: its ``key``, "" without one, the results by their files, and the leftovers by their names.
 
     Of a leftover it says the file that it was written for, and how the names of that one's results begin.
+    ``modified``: when its last line was written, in nanoseconds.
     """
 
     key: str = ""
     results: Mapping[str, FileResult] = field(default_factory=dict)
     leftovers: Mapping[str, Owner] = field(default_factory=dict)
+    modified: int = 0
 
     def owners(self) -> dict[str, Owner]:
         """The names of everything that was written, each as for a leftover."""
@@ -242,7 +259,9 @@ class _EarlierLog:
 def _read(path: Path) -> _EarlierLog:
     """A log's content; a line that was cut off is left out."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        if is_endless(path):
+            return _EarlierLog()
+        written, lines = path.stat().st_mtime_ns, path.read_text(encoding="utf-8").splitlines()
         key = json.loads(lines[0])["key"] if lines else ""
     except (OSError, ValueError, RecursionError, TypeError, KeyError):
         return _EarlierLog()
@@ -256,7 +275,7 @@ def _read(path: Path) -> _EarlierLog:
                 continue
             result = FileResult(**content)
             set(result.written)  # raises where it is no list of names
+            results[result.file] = result
         except (ValueError, TypeError, AttributeError, RecursionError):
             continue
-        results[result.file] = result
-    return _EarlierLog(key, results, leftovers)
+    return _EarlierLog(key, results, leftovers, written)

@@ -18,10 +18,9 @@ from markupsafe import Markup
 
 from kdkit.atomic import write_text
 from kdkit.contracts.domain import Domain
-from kdkit.engine.prediction_log import FileResult
+from kdkit.engine.prediction_log import PAGE, FileResult
 from kdkit.pages.template import render
 
-PAGE = "index.html"
 # Bytes of pictures that the page holds itself, those of the most doubtful files; the others lie beside it.
 MOST_INLINE = 12_000_000
 # What a browser plays, before what it only shows.

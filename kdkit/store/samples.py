@@ -35,9 +35,7 @@ class SampleSet:
         fingerprint = generator.fingerprint()
         if not generator.synthetic:
             # The last split may grow: what was drawn before stays what it was.
-            draws_itself = type(generator).draw_splits is not Generator.draw_splits
-            drawn = list(sizes if draws_itself else sizes[:-1])
-            fingerprint = fingerprint_of(generator=fingerprint, drawn_splits=drawn)
+            fingerprint = fingerprint_of(generator=fingerprint, drawn_splits=list(sizes[:-1]))
         return SampleSet(generator, sizes, ShardStore(root / "samples" / fingerprint), fingerprint)
 
     @property

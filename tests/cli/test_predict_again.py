@@ -70,6 +70,28 @@ class TestFoldersOfResults:
         assert again.err.count("left out:") == 1 and f"1 folder with results of kdkit predict ({out})" in again.err
         assert inputs(out) == ["a.npy", "b.npy", "c.npy"]
 
+    def test_clips_below_the_folder_of_results_are_inputs_again(self, trained, clips, cli, writes):
+        above = clips.parent / "above"
+        above.mkdir()
+        shutil.move(clips, above / "deeper")
+        assert cli("predict", trained, above, "--out", above).code == 0
+        np.save(above / "deeper" / "d.npy", np.zeros((4, 16, 16), np.uint8))
+        again = cli("predict", trained, above, "--out", above)
+        assert again.code == 0 and "3 files predicted before" in again.out
+        assert inputs(above) == ["a.npy", "b.npy", "c.npy", "d.npy"]
+
+    def test_a_users_own_table_makes_no_folder_of_results(self, trained, clips, cli, writes, tmp_path):
+        (clips / "summary.csv").write_text("file,output,label\na.npy,x,1\n")
+        assert cli("predict", trained, clips, "--out", tmp_path / "out").code == 0
+        assert inputs(tmp_path / "out") == ["a.npy", "b.npy", "c.npy"]
+
+    @pytest.mark.parametrize("log", ['{"key": "k"}\n{"file": [], "digest": ""}\n', "[]", "", "\0"])
+    def test_a_strange_log_stops_nothing(self, trained, clips, cli, writes, tmp_path, log):
+        (clips / "sub").mkdir()
+        (clips / "sub" / ".predictions.jsonl").write_text(log)
+        assert cli("predict", trained, clips, "--out", tmp_path / "out").code == 0
+        assert inputs(tmp_path / "out") == ["a.npy", "b.npy", "c.npy"]
+
     def test_an_earlier_commands_pictures_are_no_inputs_of_another(self, trained, clips, cli, writes):
         for name in ("out", "out2", "out3"):
             result = cli("predict", trained, clips, "--out", clips / name)
@@ -290,3 +312,15 @@ class TestInterrupted:
         assert cli("predict", other, clips, "--out", out).code == 0
         assert results(out) == ["a.txt", "b.txt", "c.txt"]
         assert inputs(out) == ["a.npy", "b.npy", "c.npy"]
+
+
+def test_what_the_user_has_changed_since_is_kept(trained, other, clips, cli, writes, tmp_path):
+    out = tmp_path / "out"
+    assert cli("predict", trained, clips, "--out", out).code == 0
+    np.save(out / "a.npy", np.ones(3))
+    later = (out / ".predictions.jsonl").stat().st_mtime_ns + 10**9
+    os.utime(out / "a.npy", ns=(later, later))
+    writes[:] = [".npz"]
+    assert cli("predict", other, clips, "--out", out).code == 0
+    assert results(out) == ["a.npy", "a.npz", "b.npz", "c.npz"]
+    assert np.load(out / "a.npy").tolist() == [1, 1, 1]

@@ -83,7 +83,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def default_work(options: argparse.Namespace) -> Path:
     """A temporary folder for this command: the same command resumes in it, another one gets another."""
     key = [VERSION, options.seed, options.clips, options.frames_per_clip, options.epochs, options.batch]
-    key += [options.learning_rate, options.weight_decay, options.average, options.start and options.start.stem]
+    key += [options.learning_rate, options.weight_decay, options.average, options.optimizer, options.bfloat16]
+    key += [
+        path and hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8] for path in (options.start, options.mix)
+    ]
     return Path(tempfile.gettempdir()) / ("kdkit-teacher-" + "-".join(str(part) for part in key))
 
 
@@ -126,6 +129,9 @@ def mixed(options: argparse.Namespace, *frames: np.ndarray) -> list[np.ndarray]:
     """Pictures and cavities, followed by those of the folder ``--mix``."""
     if options.mix is None:
         return list(frames)
+    finished = int((options.mix / "simulated.txt").read_text()) * options.frames_per_clip
+    if finished != len(np.load(options.mix / "pictures.npy", mmap_mode="r")):
+        raise SystemExit(f"the frames in {options.mix} are not all simulated: do that first")
     return [
         np.concatenate([array, np.load(options.mix / name)])
         for array, name in zip(frames, ("pictures.npy", "cavities.npy"), strict=True)
@@ -284,28 +290,40 @@ def core_minutes() -> float:
 def provenance(options: argparse.Namespace, network: torch.nn.Module) -> dict[str, object]:
     """The content of the card of the weights, scores included."""
     mean, median, count = held_out_dice(options, network)
-    return {
-        "architecture": "torchvision DeepLabV3, backbone compact, one output channel (logits)",
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "input": {"shape": ["N", 3, SIZE, SIZE], "range": [0, 255], "mean": MEAN, "std": STD, "colour": "grey"},
-        "trained_on": f"phantom version {VERSION}{' and the frames of --mix' * bool(options.mix)}; no real image",
-        "clips": options.clips,
-        "frames": options.clips * options.frames_per_clip,
-        "epochs": options.epochs,
-        "seed": options.seed,
-        "held_out_phantoms": {"dice_mean": round(mean, 4), "dice_median": round(median, 4), "frames": count},
-        "command": command_of(options),
-        "core_minutes": round(core_minutes(), 1),
-        "date": datetime.date.today().isoformat(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
-        "licence": "Apache-2.0",
-    } | begun_with(options)
+    return (
+        {
+            "architecture": "torchvision DeepLabV3, backbone compact, one output channel (logits)",
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "input": {"shape": ["N", 3, SIZE, SIZE], "range": [0, 255], "mean": MEAN, "std": STD, "colour": "grey"},
+            "trained_on": f"phantom version {VERSION}{' and the frames of --mix' * bool(options.mix)}; no real image",
+            "clips": options.clips,
+            "frames": options.clips * options.frames_per_clip,
+            "epochs": options.epochs,
+            "seed": options.seed,
+            "held_out_phantoms": {"dice_mean": round(mean, 4), "dice_median": round(median, 4), "frames": count},
+            "command": command_of(options),
+            "core_minutes": round(core_minutes(), 1),
+            "date": datetime.date.today().isoformat(),
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "torchvision": torchvision.__version__,
+                "numpy": np.__version__,
+                "opencv": cv2.__version__,
+            },
+            "licence": "Apache-2.0",
+        }
+        | begun_with(options)
+        | mixed_with(options)
+    )
+
+
+def mixed_with(options: argparse.Namespace) -> dict[str, object]:
+    """How many frames those of ``--mix`` are, and their checksum."""
+    if options.mix is None:
+        return {}
+    pictures = np.load(options.mix / "pictures.npy")
+    return {"mixed_with": {"frames": len(pictures), "sha256": hashlib.sha256(pictures.tobytes()).hexdigest()}}
 
 
 def begun_with(options: argparse.Namespace) -> dict[str, object]:

@@ -29,7 +29,7 @@ class Mix(Generator):
 
     Of any number of samples each member makes its share, and makes them in its own order, so that recordings are used
     from the first one on. Samples end where the first member runs out of them; one that has few may give them several
-    times over (``repeats``), and what repeats stays in one split.
+    times over (``repeats``), and what repeats stays in one split where it is no simulation.
     """
 
     class Options(ComponentOptions):

@@ -26,11 +26,12 @@ def draw_turns(
     """For each sample of splits of these ``sizes``, one split after the other, its member and that one's turn.
 
     ``owners``: the member whose turn each sample is, int64 (sum of sizes,). A member's turn t is its sample t, and
-    where it has n of them, sample t % n for the (t // n)-th time. Units are dealt out to the splits at random, by
-    their need; each split takes all that it has of a member once before it takes any a second time. A split that has
-    no unit of a member takes samples of one without an end instead. What ends before the sum of sizes lacks samples.
+    where it has n of them, sample t % n for the (t // n)-th time. Units are drawn at random for one split after the
+    other, as many as it needs, but no more than a quarter of all; the last one has the rest, so that a longer one
+    changes nothing of what comes before it. Each split takes all that it has of a member once before it takes any a
+    second time. Where a split but the last has too little of a member, one without an end gives samples instead. What
+    ends before the sum of sizes lacks samples of the last split.
     """
-    owners = owners.copy()
     places = [np.arange(stop - size, stop) for size, stop in zip(sizes, itertools.accumulate(sizes), strict=True)]
     spare = next((number for number, source in enumerate(sources) if source.units is None), None)
     queues: dict[tuple[int, int], list[int]] = {}
@@ -39,35 +40,39 @@ def draw_turns(
             continue
         needs = [int((owners[part] == number).sum()) for part in places]
         for split, samples in enumerate(_deal(source.units, needs, np.random.default_rng([seed, _STREAM, number]))):
-            if spare is not None and not samples:
-                owners[places[split]] = np.where(owners[places[split]] == number, spare, owners[places[split]])
             turns = [len(source.units) * time + sample for time in range(source.repeats) for sample in samples]
-            queues[number, split] = turns[: needs[split]][::-1]
+            queues[number, split] = turns[::-1]
     drawn: list[tuple[int, int]] = []
     fresh = [0] * len(sources)
     for split, part in enumerate(places):
-        for number in owners[part].tolist():
+        for owner in owners[part].tolist():
+            number = owner
+            if sources[owner].units is not None and not queues[owner, split]:
+                if spare is None or split == len(places) - 1:
+                    return drawn
+                number = spare
             if sources[number].units is None:
                 drawn.append((number, fresh[number]))
                 fresh[number] += 1
-            elif queues[number, split]:
-                drawn.append((number, queues[number, split].pop()))
             else:
-                return drawn
+                drawn.append((number, queues[number, split].pop()))
     return drawn
 
 
 def _deal(units: Sequence[str], needs: Sequence[int], rng: np.random.Generator) -> list[list[int]]:
-    """The samples for each split, of other units than those of the others; units come in turn, one sample of each.
-
-    The next unit goes to the split that has least of what it needs, the first of such.
-    """
+    """The samples for each split, of other units than those of the others; units come in turn, one sample of each."""
     members: dict[str, list[int]] = {}
     for sample, unit in enumerate(units):
         members.setdefault(unit, []).append(sample)
     names = list(members)
-    hands: list[list[list[int]]] = [[] for _ in needs]
-    for place in rng.permutation(len(names)):
-        supplied = [sum(map(len, hand)) / need if need else np.inf for hand, need in zip(hands, needs, strict=True)]
-        hands[int(np.argmin(supplied))].append(members[names[place]])
+    drawn = [members[names[place]] for place in rng.permutation(len(names))]
+    # Of few units each split has one, if there are as many; if not, the last split has all.
+    most = max(len(drawn) // 4, int(len(drawn) >= len(needs)))
+    hands: list[list[list[int]]] = []
+    for need in needs[:-1]:
+        hand: list[list[int]] = []
+        while len(hand) < most and sum(map(len, hand)) < need:
+            hand.append(drawn.pop(0))
+        hands.append(hand)
+    hands.append(drawn)
     return [[s for turn in itertools.zip_longest(*hand) for s in turn if s is not None] for hand in hands]

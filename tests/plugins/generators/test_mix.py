@@ -123,12 +123,12 @@ def test_few_recordings_are_given_several_times_among_much_that_is_simulated(pic
 
 def test_splits_keep_the_shares_and_use_all_recordings(pictures):
     source = mix(COARSE, pictures, shares=(3, 1), repeats=(1, 3))
-    sizes = (24, 8)
+    sizes = (8, 24)
     order = source.draw_splits(sizes)
     assert len(order) == len(set(order)) == 32
     samples = list(source.generate(order))
     recordings = [None if s.info["name"].startswith("noise") else int(s.inputs.max()) for s in samples]
-    train, validation = recordings[:24], recordings[24:]
+    validation, train = recordings[:8], recordings[8:]
     assert sum(name is not None for name in train) == pytest.approx(6, abs=1)
     assert sum(name is not None for name in validation) == pytest.approx(2, abs=1)
     used = {*train, *validation} - {None}

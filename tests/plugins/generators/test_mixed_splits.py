@@ -30,45 +30,61 @@ def each_its_own(count):
 
 
 def test_of_many_recordings_each_is_used_once():
-    (train, validation), count = drawn((960, 96), Source(each_its_own(500), 20))
+    (validation, train), count = drawn((96, 960), Source(each_its_own(500), 20))
     assert count == 1056 and len(train) == 240 and len(validation) == 24
     assert len(set(train)) == 240 and max(train) < 500 and set(train).isdisjoint(validation)
 
 
 def test_of_few_recordings_all_are_used_equally_often():
-    (train, validation), count = drawn((120, 12), Source(each_its_own(8), 20))
+    (validation, train), count = drawn((12, 120), Source(each_its_own(8), 20))
     assert count == 132 and len(train) == 30 and len(validation) == 3
     uses = Counter(turn % 8 for turn in train)
-    assert len(uses) == 7 and max(uses.values()) - min(uses.values()) <= 1
+    assert len(uses) == 6 and max(uses.values()) - min(uses.values()) <= 1
     assert {turn % 8 for turn in validation}.isdisjoint(uses)
     assert len({*train, *validation}) == 33
 
 
 def test_what_is_drawn_depends_on_the_seed_and_on_nothing_else():
     source = Source(each_its_own(40), 2)
-    assert drawn((60, 12), source) == drawn((60, 12), source) != drawn((60, 12), source, seed=1)
+    assert drawn((12, 60), source) == drawn((12, 60), source) != drawn((12, 60), source, seed=1)
+
+
+@given(st.integers(1, 12), st.integers(0, 20), st.integers(0, 20), st.integers(0, 60), st.integers(0, 60))
+def test_a_longer_last_split_begins_like_a_shorter_one_and_leaves_the_others(units, first, second, last, more):
+    source = Source(each_its_own(units), 3)
+    short, long = (
+        draw_turns(owners_of(first + second + size), (first, second, size), [ENDLESS, source], 0)
+        for size in (last, last + more)
+    )
+    assert long[: len(short)] == short
 
 
 def test_samples_of_one_unit_stay_together_and_units_come_in_turn():
     units = [f"patient {number % 5}" for number in range(30)]
-    (train, validation), _ = drawn((40, 8), Source(units))
+    (validation, train), _ = drawn((8, 40), Source(units))
     assert len({turn % 5 for turn in train[:4]}) == 4
     assert {units[turn] for turn in train}.isdisjoint(units[turn] for turn in validation)
 
 
-def test_a_split_without_a_unit_takes_simulated_samples_in_place():
-    (train, validation), count = drawn((40, 8), Source(["only"] * 3, 20))
-    assert count == 48 and len(train) == 10 and validation == []
+@pytest.mark.parametrize(("units", "in_validation"), [(1, 0), (2, 1), (3, 1), (8, 2)])
+def test_of_very_few_units_the_training_has_its_own(units, in_validation):
+    (validation, train), count = drawn((40, 40), Source(each_its_own(units), 20))
+    assert count == 80 and len(train) == 10 and {turn % units for turn in train}
+    assert len({turn % units for turn in validation}) == in_validation
+    # Without a unit of its own, or when it has given all it may, a split takes simulated samples in place.
+    assert len(validation) == (10 if in_validation else 0)
 
 
-def test_where_recordings_do_not_suffice_samples_lack():
-    (train, _), count = drawn((40, 8), Source(each_its_own(4), 2))
-    assert len(train) == 6 and count == 6 * 4 + 3
+def test_where_recordings_do_not_suffice_for_training_samples_lack_and_fewer_can_be_had():
+    sizes, source = (8, 40), Source(each_its_own(4), 2)
+    (_, train), count = drawn(sizes, source)
+    assert len(train) == 6 and count == 8 + 6 * 4 + 3
+    assert drawn((8, count - 8), source)[1] == count
 
 
 def test_without_a_member_that_has_no_end_samples_lack_as_well():
-    (train, validation), count = drawn((8, 8), Source(["one"]), endless=Source(each_its_own(100)))
-    assert len(train) == 1 and validation == [] and count == 7
+    (first, second), count = drawn((8, 8), Source(["one"]), endless=Source(each_its_own(100)))
+    assert first == [] and second == [] and count == 3
 
 
 @given(
