@@ -63,7 +63,8 @@ weights-temporal: $(INSTALLED)
 	git show $(BEFORE_CLIPS):plugins/echocardio/kdkit_echocardio/weights/$(COMPACT).safetensors \
 	  > build/clips/$(COMPACT).safetensors
 	OMP_NUM_THREADS=1 $(BIN)/python plugins/echocardio/scripts/train_temporal.py --work build/temporal \
-	  --start build/clips/$(TEMPORAL) --frames build/clips/$(COMPACT).safetensors --seed 1 --learning-rate 0.0005 --bfloat16 --steps $(STEPS)
+	  --start build/clips/$(TEMPORAL) --frames build/clips/$(COMPACT).safetensors \
+	  --seed 1 --learning-rate 0.0005 --bfloat16 --steps $(STEPS)
 
 $(INSTALLED): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed, and neither python3.11 nor python3 is on the path"; exit 1; }

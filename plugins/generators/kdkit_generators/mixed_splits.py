@@ -27,10 +27,11 @@ def draw_turns(
 
     ``owners``: the member whose turn each sample is, int64 (sum of sizes,). A member's turn t is its sample t, and
     where it has n of them, sample t % n for the (t // n)-th time. Units are drawn at random for one split after the
-    other, as many as it needs, but no more than a quarter of all; the last one has the rest, so that a longer one
-    changes nothing of what comes before it. Each split takes all that it has of a member once before it takes any a
-    second time. Where a split but the last has too little of a member, one without an end gives samples instead. What
-    ends before the sum of sizes lacks samples of the last split.
+    other, as many as it needs, but where simulated samples can stand in for them no more than a quarter of all; the
+    last one has the rest, so that a longer one changes nothing of what comes before it. Each split takes all that it
+    has of a member once before it takes any a second time. Where a split but the last has too little of a member, one
+    without an end gives samples instead. What ends before the sum of sizes lacks samples of the last split, or of one
+    that nothing can stand in for.
     """
     places = [np.arange(stop - size, stop) for size, stop in zip(sizes, itertools.accumulate(sizes), strict=True)]
     spare = next((number for number, source in enumerate(sources) if source.units is None), None)
@@ -39,7 +40,8 @@ def draw_turns(
         if source.units is None:
             continue
         needs = [int((owners[part] == number).sum()) for part in places]
-        for split, samples in enumerate(_deal(source.units, needs, np.random.default_rng([seed, _STREAM, number]))):
+        rng = np.random.default_rng([seed, _STREAM, number])
+        for split, samples in enumerate(_deal(source.units, needs, spare is not None, rng)):
             turns = [len(source.units) * time + sample for time in range(source.repeats) for sample in samples]
             queues[number, split] = turns[::-1]
     drawn: list[tuple[int, int]] = []
@@ -59,19 +61,19 @@ def draw_turns(
     return drawn
 
 
-def _deal(units: Sequence[str], needs: Sequence[int], rng: np.random.Generator) -> list[list[int]]:
+def _deal(units: Sequence[str], needs: Sequence[int], may_lack: bool, rng: np.random.Generator) -> list[list[int]]:
     """The samples for each split, of other units than those of the others; units come in turn, one sample of each."""
     members: dict[str, list[int]] = {}
     for sample, unit in enumerate(units):
         members.setdefault(unit, []).append(sample)
     names = list(members)
     drawn = [members[names[place]] for place in rng.permutation(len(names))]
-    # Of few units each split has one, if there are as many; if not, the last split has all.
-    most = max(len(drawn) // 4, int(len(drawn) >= len(needs)))
+    most = max(len(drawn) // 4, 1) if may_lack else len(drawn)
     hands: list[list[list[int]]] = []
-    for need in needs[:-1]:
+    for later, need in zip(range(len(needs) - 1, 0, -1), needs[:-1], strict=True):
         hand: list[list[int]] = []
-        while len(hand) < most and sum(map(len, hand)) < need:
+        # One is left for each split to come; the last one goes first.
+        while len(drawn) > later and len(hand) < most and sum(map(len, hand)) < need:
             hand.append(drawn.pop(0))
         hands.append(hand)
     hands.append(drawn)

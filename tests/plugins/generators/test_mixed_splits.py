@@ -82,6 +82,14 @@ def test_where_recordings_do_not_suffice_for_training_samples_lack_and_fewer_can
     assert drawn((8, count - 8), source)[1] == count
 
 
+def test_of_folders_alone_a_split_may_have_more_than_a_quarter():
+    folder = Source(each_its_own(100))
+    (first, second, last), count = drawn((80, 20, 100), folder, endless=Source(each_its_own(150)))
+    assert count == 200 and [len(first), len(second), len(last)] == [20, 5, 25]
+    (first, last), count = drawn((160, 80), Source(each_its_own(60)), endless=Source(each_its_own(180)))
+    assert count == 240 and [len(first), len(last)] == [40, 20]
+
+
 def test_without_a_member_that_has_no_end_samples_lack_as_well():
     (first, second), count = drawn((8, 8), Source(["one"]), endless=Source(each_its_own(100)))
     assert first == [] and second == [] and count == 3
