@@ -21,11 +21,11 @@ TYPICAL_STEP = 0.2
 class Muon(torch.optim.AdamW):
     """AdamW, but for ``matrices``: Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon).
 
-    The step of a weight (n, ...), taken as a matrix of n rows, is its gradient with Nesterov momentum, orthogonalized.
-    It is scaled to the root mean square of AdamW's steps (Liu et al., arXiv:2502.16982, section 2.2), so that learning
-    rate and weight decay, which is decoupled for all, mean the same for both. Each takes as many multiplications as
-    the smaller side of its matrix squared, times the larger one: little in a network of convolutions.
-    ``parameters``: all others.
+    The step of a weight (n, ...), taken as a matrix of n rows, is its gradient with Nesterov momentum,
+    orthogonalized. It is scaled to the root mean square of AdamW's steps (Liu et al., arXiv:2502.16982, section 2.2),
+    so that learning rate and weight decay, which is decoupled for all, mean the same for both. Each takes as many
+    multiplications as the smaller side of its matrix squared, times the larger one: little in a network of
+    convolutions. ``parameters``: all others.
     """
 
     def __init__(
